@@ -1,0 +1,50 @@
+# Every target sets up what it needs; a second run finds it done.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test lint bench lock clean prometheus
+.DEFAULT_GOAL := test
+
+$(VENV)/run: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "kn-ahead needs Python >= 3.11; name one: make PYTHON=python3.12 ..."; exit 2; }
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	@# The project itself: a path file and a launcher, so that running it needs no build backend.
+	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "kn-ahead.pth").write_text(str(pathlib.Path.cwd()) + "\n")'
+	@printf '#!/bin/sh\nexec "%s/python" -m autoscaler.cli "$$@"\n' "$(abspath $(BIN))" >$(BIN)/kn-ahead && chmod +x $(BIN)/kn-ahead
+	@touch $@
+
+$(VENV)/dev: requirements-dev.lock $(VENV)/run
+	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
+
+demo: $(VENV)/run  ## a made shop: two weeks learned, two days replayed, then the API on localhost
+	$(BIN)/kn-ahead demo
+
+prometheus:  ## a Prometheus server for the tests that read from a real one
+	@command -v prometheus >/dev/null && command -v promtool >/dev/null || { \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus >/dev/null; } || \
+	  { echo "Prometheus is missing: install Debian's package 'prometheus' (it brings promtool), or put both programs on the PATH."; exit 2; }; }
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: $(VENV)/dev prometheus lint
+	$(BIN)/pytest
+
+bench: $(VENV)/run
+	$(BIN)/python -m benchmarks.decide
+
+lock:  ## resolve the pinned requirements anew (needs uv)
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.lock
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
