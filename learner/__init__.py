@@ -1,0 +1,1 @@
+"""Past demand in, a forecast bundle out."""

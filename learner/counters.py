@@ -1,0 +1,91 @@
+"""Samples of counters and gauges, as one or more instances exported them, made into series by step.
+
+PromQL's ``increase()`` extrapolates to the edges of its window: it would turn 7 requests into 7.23
+and smear a silent minute. So raw totals are differenced here, instance by instance, before they are
+added up. A total that falls has restarted from zero. Between an instance's first sample and its
+last a missing one is a gap for the service; before and after, the instance is simply not there.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from autoscaler.types import BoolArray, FloatArray, IntArray
+
+Labels = tuple[tuple[str, str], ...]  # all labels of one exported series, sorted
+Sample = tuple[IntArray, FloatArray]  # points of the grid, and the values there
+Instances = dict[Labels, list[Sample]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """The points ``start_s + i * step_s`` for i < n_points, all in whole seconds."""
+
+    start_s: int
+    step_s: int
+    n_points: int
+
+    def piece(self, first: int, n_points: int) -> "Grid":
+        """n_points of it from point ``first`` on."""
+        start_s = self.start_s + first * self.step_s
+        return Grid(start_s=start_s, step_s=self.step_s, n_points=n_points)
+
+    @property
+    def last_s(self) -> int:
+        """Unix s of the last point."""
+        return self.start_s + (self.n_points - 1) * self.step_s
+
+
+def sample_on(pairs: list[tuple[float, str]], piece: Grid) -> Sample:
+    """Points and values of one series. Raises ValueError where they are not on the grid."""
+    times = np.array([pair[0] for pair in pairs], dtype=np.float64)
+    values = np.array([pair[1] for pair in pairs], dtype=np.float64)
+    if not np.isfinite(times).all():
+        raise ValueError("times that are no numbers")
+    points = np.rint((times - piece.start_s) / piece.step_s).astype(np.int64)
+    if np.abs(times - piece.start_s - points * piece.step_s).max(initial=0.0) > 1e-3:
+        raise ValueError(f"times off the grid of {piece.step_s} s")
+    if (np.diff(points) <= 0).any():
+        raise ValueError("times out of order or twice")
+    if np.isinf(values).any() or (values < 0).any():
+        raise ValueError("a negative or infinite value")
+    if points.size and (points[0] < 0 or points[-1] >= piece.n_points):
+        raise ValueError("times outside the range that was asked for")
+    return points, values
+
+
+def arrivals_of(instances: dict[Labels, list[Sample]], n_points: int) -> FloatArray:
+    """(n_points - 1,) requests a step, over all instances that count for the service."""
+    totals = _matrix(instances, n_points)
+    growth = np.diff(totals, axis=1)
+    growth = np.where(growth < 0, totals[:, 1:], growth)
+    return _sum(growth, _alive(totals)[:, 1:])
+
+
+def peak_of(instances: dict[Labels, list[Sample]], n_points: int) -> FloatArray:
+    """(n_points - 1,) greatest number in flight a step, over all instances."""
+    peaks = _matrix(instances, n_points)
+    return _sum(peaks[:, 1:], _alive(peaks)[:, 1:])
+
+
+def _matrix(instances: dict[Labels, list[Sample]], n_points: int) -> FloatArray:
+    """(n_instances, n_points) values, NaN where there is no sample."""
+    matrix = np.full((len(instances), n_points), np.nan)
+    for row, samples in zip(matrix, instances.values(), strict=True):
+        for points, values in samples:
+            row[points] = values
+    return matrix
+
+
+def _alive(values: FloatArray) -> BoolArray:
+    """(n_instances, n_points) from an instance's first sample to its last, gaps included."""
+    has = ~np.isnan(values)
+    begun = np.logical_or.accumulate(has, axis=1)
+    unfinished = np.logical_or.accumulate(has[:, ::-1], axis=1)[:, ::-1]
+    return np.asarray(begun & unfinished)
+
+
+def _sum(values: FloatArray, alive: BoolArray) -> FloatArray:
+    """Over instances: NaN where one that lives has no value, and where none lives."""
+    total = np.where(alive, values, 0.0).sum(axis=0)
+    return np.where(alive.any(axis=0), total, np.nan)

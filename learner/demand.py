@@ -1,0 +1,63 @@
+"""Demand: what every service was asked for, step by step, with its gaps left open.
+
+A gap (the collector was down, the service was not watched) is NaN, never zero: a silent zero would
+teach the models that nobody calls at that hour.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from autoscaler.errors import PermanentError
+from autoscaler.types import BoolArray, FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """Two series per service at one step: arrivals, and the greatest number in flight at once."""
+
+    services: tuple[str, ...]  # (n,) "namespace/service"
+    start_s: float  # Unix s at which the first step begins
+    step_s: float  # s
+    arrivals: FloatArray  # (n, n_steps) requests that arrived in the step; NaN = gap
+    peak: FloatArray  # (n, n_steps) greatest number of requests in flight at once; NaN = gap
+    capacity: FloatArray  # (n,) requests in flight that one pod takes: the height of a pod level
+
+    def __post_init__(self) -> None:
+        """Check shapes and values once, where demand enters."""
+        shape = (len(self.services), self.arrivals.shape[-1])
+        for name, array in (("arrivals", self.arrivals), ("peak", self.peak)):
+            if array.shape != shape:
+                raise PermanentError(f"{name} has shape {array.shape}; expected {shape}")
+            if np.isinf(array).any() or (array < 0).any():
+                raise PermanentError(f"{name} holds a negative or infinite value; allowed: >= 0")
+        if self.capacity.shape != shape[:1] or not (self.capacity > 0).all():
+            raise PermanentError(f"capacity is {self.capacity}; allowed: one value > 0 a service")
+        if not self.step_s > 0:
+            raise PermanentError(f"step_s is {self.step_s}; allowed: > 0")
+
+    @property
+    def n_steps(self) -> int:
+        """Number of steps."""
+        return int(self.arrivals.shape[1])
+
+    @property
+    def end_s(self) -> float:
+        """Unix s at which the last step ends."""
+        return self.start_s + self.n_steps * self.step_s
+
+    @property
+    def known(self) -> BoolArray:
+        """(n, n_steps) False where the series has a gap."""
+        return ~np.isnan(self.peak)
+
+    def until(self, n_steps: int) -> "Demand":
+        """The first n_steps of it: the past, as seen then."""
+        return Demand(
+            services=self.services,
+            start_s=self.start_s,
+            step_s=self.step_s,
+            arrivals=self.arrivals[:, :n_steps],
+            peak=self.peak[:, :n_steps],
+            capacity=self.capacity,
+        )
