@@ -1,0 +1,202 @@
+"""The shapes of what the API says, each with the example that the documentation shows.
+
+Durations are seconds, times ISO 8601 in UTC. What is not known is null, never a zero or a -1.
+"""
+
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+ModeName = Literal["off", "shadow", "outward", "full"]
+
+_MADE = "2026-03-02T08:59:00Z"
+_NOW = "2026-03-02T08:59:42Z"
+_SENTENCE = "4 pods: the forecast finds 4 pods worth having (Knative alone: 2 pods)."
+
+
+class Answer(BaseModel):
+    """A body that the API returns."""
+
+    model_config = ConfigDict(frozen=True)
+    example: ClassVar[dict[str, Any]]
+
+
+class Health(Answer):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+    example: ClassVar = {"status": "ok"}
+
+
+class Ready(Answer):
+    """Whether pods are decided, and what keeps the answer at Knative's own."""
+
+    ready: bool = Field(description="Decisions are being made")
+    detail: list[str] = Field(description="What is missing or degraded; empty when all is well")
+
+    example: ClassVar = {
+        "ready": True,
+        "detail": ["forecasts ended 75 s ago: deciding as Knative alone would"],
+    }
+
+
+class Service(Answer):
+    """One service in the list."""
+
+    namespace: str
+    service: str
+    has_forecast: bool
+    model: str | None = Field(description="Which model speaks for it")
+    modes: list[ModeName] = Field(description="What forecasts may do to its revisions")
+    desired_scale: int | None = Field(description="Pods wanted, over its revisions")
+    ready: int = Field(description="Pods ready, over its revisions")
+
+    example: ClassVar = {
+        "namespace": "shop",
+        "service": "cart",
+        "has_forecast": True,
+        "model": "pooled",
+        "modes": ["outward"],
+        "desired_scale": 4,
+        "ready": 2,
+    }
+
+
+class Services(Answer):
+    """A page of services, in alphabetical order."""
+
+    total: int
+    limit: int
+    offset: int
+    services: list[Service]
+
+    example: ClassVar = {"total": 137, "limit": 1, "offset": 20, "services": [Service.example]}
+
+
+class Window(Answer):
+    """The peak of demand in one window ahead: requests in flight at once, as quantiles."""
+
+    start: datetime
+    end: datetime
+    probability_of_any: float = Field(description="That at least one request is in flight, 0 to 1")
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+
+    example: ClassVar = {
+        "start": _MADE,
+        "end": "2026-03-02T09:00:00Z",
+        "probability_of_any": 0.98,
+        "p50": 120.0,
+        "p90": 240.0,
+        "p95": 280.0,
+        "p99": 380.0,
+    }
+
+
+class Forecast(Answer):
+    """What is forecast of a service, or why nothing is."""
+
+    namespace: str
+    service: str
+    reason: str | None = Field(description="Why no forecast is in force; null when one is")
+    model: str | None
+    fitted_at: datetime | None = Field(description="Until when the models have learned")
+    made_at: datetime | None = Field(description="Until when demand was seen")
+    windows: list[Window]
+
+    example: ClassVar = {
+        "namespace": "shop",
+        "service": "cart",
+        "reason": None,
+        "model": "pooled",
+        "fitted_at": "2026-03-02T00:00:00Z",
+        "made_at": _MADE,
+        "windows": [Window.example],
+    }
+
+
+class Candidates(Answer):
+    """The numbers of pods that competed, before bounds."""
+
+    kpa: int | None = Field(description="By Knative's own rule; null = no data to decide on")
+    predicted: int | None = Field(description="By the forecast and the price; null = no forecast")
+    together: int | None = Field(description="The two together, as the mode allows")
+
+    example: ClassVar = {"kpa": 2, "predicted": 4, "together": 4}
+
+
+class Averages(Answer):
+    """Demand over all pods, in requests in flight or per second as the revision's metric says."""
+
+    stable: float | None = Field(description="Over the stable window; null = no data")
+    panic: float | None = Field(description="Over the panic window; null = no data")
+
+    example: ClassVar = {"stable": 121.5, "panic": 130.25}
+
+
+class Decision(Answer):
+    """The last decision for one revision."""
+
+    revision: str
+    decided_at: datetime
+    mode: ModeName
+    ready: int = Field(description="Pods ready")
+    desired_scale: int | None = Field(description="Pods wanted; null = hold what there is")
+    candidates: Candidates
+    averages: Averages
+    panicking: bool
+    reason: str = Field(description="The rule that had the last word")
+    sentence: str
+
+    example: ClassVar = {
+        "revision": "cart-00003",
+        "decided_at": _NOW,
+        "mode": "outward",
+        "ready": 2,
+        "desired_scale": 4,
+        "candidates": Candidates.example,
+        "averages": Averages.example,
+        "panicking": False,
+        "reason": "FORECAST",
+        "sentence": _SENTENCE,
+    }
+
+
+class Change(Answer):
+    """A decision that wanted another number of pods than the one before it."""
+
+    at: datetime
+    revision: str
+    before: int | None = Field(description="Pods wanted before; null = none decided")
+    desired_scale: int | None
+    reason: str
+    sentence: str
+
+    example: ClassVar = {
+        "at": _NOW,
+        "revision": "cart-00003",
+        "before": 2,
+        "desired_scale": 4,
+        "reason": "FORECAST",
+        "sentence": _SENTENCE,
+    }
+
+
+class Decisions(Answer):
+    """What is decided for a service, revision by revision, and what changed of late."""
+
+    namespace: str
+    service: str
+    revisions: list[Decision]
+    changes: list[Change] = Field(description="Newest first; the last 50 are kept")
+
+    example: ClassVar = {
+        "namespace": "shop",
+        "service": "cart",
+        "revisions": [Decision.example],
+        "changes": [Change.example],
+    }

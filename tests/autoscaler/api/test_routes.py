@@ -1,0 +1,121 @@
+import pytest
+from httpx import Client
+
+from autoscaler.clock import SimulatedClock
+
+
+def test_health_is_ok(client: Client) -> None:
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+def test_is_not_ready_before_the_first_decision(bare: Client) -> None:
+    answer = bare.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["ready"] is False
+    assert answer.json()["detail"][0] == "no decision was made yet"
+
+
+def test_is_ready_with_decisions_and_forecasts(client: Client) -> None:
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()) == (200, {"ready": True, "detail": []})
+
+
+def test_is_ready_but_degraded_when_forecasts_ended(client: Client, clock: SimulatedClock) -> None:
+    clock.advance(3600.0)
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json()["detail"] == [
+        "forecasts ended 3430 s ago: deciding as Knative alone would"
+    ]
+
+
+def test_lists_services_in_pages(client: Client) -> None:
+    page = client.get("/v1/services", params={"limit": 2, "offset": 1}).json()
+    assert (page["total"], page["limit"], page["offset"]) == (3, 2, 1)
+    assert [s["service"] for s in page["services"]] == ["browse", "cart"]
+    assert page["services"][1] == {
+        "namespace": "shop",
+        "service": "cart",
+        "has_forecast": True,
+        "model": "pooled",
+        "modes": ["outward"],
+        "desired_scale": 4,
+        "ready": 2,
+    }
+    assert page["services"][0]["has_forecast"] is False
+
+
+def test_a_page_past_the_end_is_empty(client: Client) -> None:
+    assert client.get("/v1/services", params={"offset": 10**30}).json()["services"] == []
+
+
+def test_a_forecast_gives_quantiles_of_every_window(client: Client) -> None:
+    forecast = client.get("/v1/forecasts/shop/cart").json()
+    assert forecast["reason"] is None
+    assert forecast["model"] == "pooled"
+    assert forecast["fitted_at"] == "2026-03-02T08:00:00Z"
+    assert forecast["made_at"] == "2026-03-02T09:00:00Z"
+    first, second = forecast["windows"]
+    assert first == {
+        "start": "2026-03-02T09:00:00Z",
+        "end": "2026-03-02T09:01:00Z",
+        "probability_of_any": 0.98,
+        "p50": 200.0,
+        "p90": 300.0,
+        "p95": 400.0,
+        "p99": 400.0,
+    }
+    assert (second["start"], second["end"]) == ("2026-03-02T09:01:00Z", "2026-03-02T09:03:00Z")
+
+
+def test_says_why_the_learner_gave_no_forecast(client: Client) -> None:
+    forecast = client.get("/v1/forecasts/jobs/nightly").json()
+    assert forecast["reason"] == "too short: 40 steps of history; 120 needed"
+    assert (forecast["model"], forecast["windows"]) == (None, [])
+
+
+def test_says_why_a_service_is_not_in_the_forecasts(client: Client) -> None:
+    forecast = client.get("/v1/forecasts/shop/browse").json()
+    assert forecast["reason"] == "the learner has published no forecast of this service"
+
+
+def test_says_that_a_forecast_is_stale(client: Client, clock: SimulatedClock) -> None:
+    clock.advance(170.0)
+    forecast = client.get("/v1/forecasts/shop/cart").json()
+    assert forecast["reason"] == "stale: it reached to 2026-03-02T09:03:00Z"
+
+
+def test_a_decision_shows_what_competed_and_why(client: Client) -> None:
+    (decision,) = client.get("/v1/decisions/shop/cart").json()["revisions"]
+    assert decision == {
+        "revision": "cart-00001",
+        "decided_at": "2026-03-02T09:00:04Z",
+        "mode": "outward",
+        "ready": 2,
+        "desired_scale": 4,
+        "candidates": {"kpa": 2, "predicted": 4, "together": 4},
+        "averages": {"stable": 140.0, "panic": 140.0},
+        "panicking": True,
+        "reason": "FORECAST",
+        "sentence": "4 pods: the forecast finds 4 pods worth having (Knative alone: 2 pods).",
+    }
+
+
+def test_a_decision_shows_what_changed_of_late(client: Client) -> None:
+    (change,) = client.get("/v1/decisions/shop/cart").json()["changes"]
+    assert change["at"] == "2026-03-02T09:00:03Z"
+    assert (change["before"], change["desired_scale"], change["reason"]) == (None, 4, "FORECAST")
+
+
+def test_what_is_not_known_is_null(client: Client) -> None:
+    (decision,) = client.get("/v1/decisions/jobs/nightly").json()["revisions"]
+    assert decision["reason"] == "NO_DATA"
+    assert decision["averages"] == {"stable": None, "panic": None}
+    assert decision["candidates"]["kpa"] is None
+    assert decision["candidates"]["predicted"] is None
+
+
+@pytest.mark.parametrize("path", ["/v1/services", "/v1/forecasts/shop/cart", "/docs", "/"])
+def test_asking_twice_changes_nothing(client: Client, path: str) -> None:
+    assert client.get(path).text == client.get(path).text
