@@ -1,0 +1,24 @@
+"""What a forecast costs when decisions follow from it: late pods against idle ones.
+
+Models are chosen by this and not by their error, for an error that changes no decision is free.
+"""
+
+import numpy as np
+
+from autoscaler.types import FloatArray
+from learner.models import Exceedance
+from learner.models.levels import LEVELS
+
+
+def decision_cost(exceedance: Exceedance, need: FloatArray, price: float) -> FloatArray:
+    """(n,) idle pod-steps, plus ``price`` for each missing pod, of providing what pays.
+
+    exceedance: (n, n_origins, n_cells), falling; NaN = silent, so nothing is provided. need:
+    (n, n_origins) pods at the step forecast; NaN = unknown, not counted. A level pays if
+    ``p * price > 1 - p``; ``price`` is in idle pod-steps per late pod.
+    """
+    chance = np.nan_to_num(exceedance)
+    n_levels = (chance * price > 1 - chance).sum(axis=2)
+    provided = np.append(0, LEVELS)[n_levels]
+    cost = np.maximum(provided - need, 0) + price * np.maximum(need - provided, 0)
+    return np.asarray(np.nansum(cost, axis=1), dtype=np.float64)

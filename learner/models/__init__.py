@@ -1,0 +1,49 @@
+"""What every model owes: fit on past demand, answer for any origin from what came before it.
+
+Models know nothing of each other; the engine lets them compete. Step i covers
+``[start_s + i * step_s, + step_s)``; a forecast at **origin** i has seen the steps before i only.
+Window j of a forecast covers the steps ``[origin + windows[j], origin + windows[j + 1])``.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from autoscaler.types import FloatArray, IntArray
+from learner.demand import Demand
+
+WINDOWS = (0, 1, 2, 5, 15, 60)  # steps ahead: the next step, the one after, ... up to an hour
+
+Exceedance = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """How probable it is that peak demand passes each cell's lower edge within each window."""
+
+    demand_edges: FloatArray  # (n, n_cells + 1) requests in flight, from 0; the last repeats
+    exceedance: Exceedance  # (n, n_origins, n_windows, n_cells) falling along cells; NaN = silent
+    reason: tuple[str, ...]  # (n,) why a service has no forecast at all; "" = it has
+
+    def __post_init__(self) -> None:
+        """Shapes belong together."""
+        n, _, _, n_cells = self.exceedance.shape
+        assert self.demand_edges.shape == (n, n_cells + 1)
+        assert len(self.reason) == n
+
+
+class Model(Protocol):
+    """A forecaster. The constructor stores, ``fit`` learns, ``predict`` is causal."""
+
+    name: str
+    windows: tuple[int, ...]  # (n_windows + 1,) edges in steps after the origin, ascending from 0
+
+    def fit(self, demand: Demand) -> Self:
+        """Learn from all of ``demand``."""
+        ...
+
+    def predict(self, demand: Demand, origins: IntArray) -> Forecast:
+        """Answer for each origin (0 ... n_steps) from the steps of ``demand`` before it."""
+        ...

@@ -1,0 +1,114 @@
+"""The seasonal copy: what the same window of former seasons needed, happens again.
+
+The season is found for each service in the autocorrelation of its past, not assumed: a day, a
+week, or the seven minutes of somebody's batch job. It is also the baseline: a model that does not
+beat it on held-back time does not speak for the service.
+"""
+
+from itertools import pairwise
+from typing import Self
+
+import numpy as np
+from scipy.stats import norm
+from statsmodels.tsa.stattools import acf
+
+from autoscaler.types import BoolArray, FloatArray, IntArray
+from learner.demand import Demand
+from learner.models import WINDOWS, Forecast
+from learner.models.levels import LEVELS, pods_needed
+from learner.models.rows import greatest_ahead
+from learner.models.soloists import forecast_each
+
+SEASONS = 8  # former seasons that count
+SHIFTS = np.array([-1, 0, 1])  # steps: the neighbours of the same window count too ...
+SHIFT_WEIGHTS = np.array([0.25, 0.5, 0.25])  # ... half as much
+SHORTEST = 3  # steps; shorter seasons are no forecast
+FALSE_ALARM = 0.001  # chance that noise, over all lags together, is taken for a season
+NO_SEASON = "no season found"
+TOO_SHORT = "no whole season has passed yet"
+
+
+class SeasonalCopy:
+    """Share of the former seasons' same window, give or take a step, that passed each level."""
+
+    name = "seasonal"
+
+    def __init__(self, *, windows: tuple[int, ...] = WINDOWS) -> None:
+        self.windows = windows
+
+    def fit(self, demand: Demand) -> Self:
+        """Find each service's season."""
+        self.season_ = {
+            service: season_of(need)
+            for service, need in zip(demand.services, pods_needed(demand), strict=True)
+        }
+        return self
+
+    def predict(self, demand: Demand, origins: IntArray) -> Forecast:
+        """Answer where the service had a season when it was fitted, and one has passed."""
+
+        def answer(row: int, need: FloatArray, n_cells: int) -> FloatArray | str:
+            season = self.season_.get(demand.services[row], 0)
+            if season == 0:
+                return NO_SEASON
+            copies = [
+                _copy(need, origins, season, span, n_cells) for span in pairwise(self.windows)
+            ]
+            together = np.stack(copies, axis=1)
+            return TOO_SHORT if np.isnan(together).all() else together
+
+        return forecast_each(demand, origins, len(self.windows) - 1, answer)
+
+
+def season_of(need: FloatArray) -> int:
+    """The shortest lag, in steps, at which a series clearly resembles its past; 0 = none.
+
+    need: (n_steps,) pods, NaN = gap (counts as the mean). A lag must be a crest that rises above
+    the trough before it by more than noise would at any lag, which a level that merely drifts
+    does not do; of the crests about as high as the best one the first is the season.
+    """
+    known = ~np.isnan(need)
+    longest = len(need) // 2
+    if longest <= SHORTEST + 1 or not known.any() or np.nanmin(need) == np.nanmax(need):
+        return 0
+    filled = np.where(known, need, need[known].mean())
+    correlation = acf(filled, nlags=longest, fft=True, adjusted=True)
+    middle = correlation[SHORTEST:-1]
+    crest = (middle >= correlation[SHORTEST - 1 : -2]) & (middle > correlation[SHORTEST + 1 :])
+    trough = np.minimum.accumulate(correlation)[SHORTEST:-1]
+    pairs = known.sum() * (1 - np.arange(SHORTEST, longest) / len(need))
+    noise = norm.isf(FALSE_ALARM / longest) / np.sqrt(np.maximum(pairs, 1))
+    found = crest & (middle > noise) & (middle - trough > noise)
+    if not found.any():
+        return 0
+    good = found & (middle >= 0.9 * middle[found].max())
+    return int(good.argmax()) + SHORTEST
+
+
+def _copy(
+    need: FloatArray, origins: IntArray, season: int, span: tuple[int, int], n_cells: int
+) -> FloatArray:
+    """(n_origins, n_cells) smoothed share of former windows that passed each level, or NaN."""
+    begin, end = span
+    width = end - begin
+    if len(need) == 0:
+        return np.full((len(origins), n_cells), np.nan)
+    (greatest,), (missing,) = greatest_ahead(need[None, :], 0, width)
+    back = season * (-(-(end + 1) // season) + np.arange(SEASONS))
+    start = (origins + begin)[:, None, None] - back[:, None] + SHIFTS
+    seen = (start >= 0) & (start + width <= origins[:, None, None])
+    start = np.where(seen, start, 0)
+    weight = np.where(seen & ~missing[start], SHIFT_WEIGHTS, 0.0)
+    passed = greatest[start][..., None] >= LEVELS[:n_cells]
+    total = weight.sum(axis=(1, 2))[:, None]
+    usual = _usual_share(greatest, missing, n_cells)[np.maximum(origins - width + 1, 0)]
+    share = ((weight[..., None] * passed).sum(axis=(1, 2)) + usual) / (total + 1)
+    return np.where(total >= 0.5, share, np.nan)
+
+
+def _usual_share(greatest: FloatArray, missing: BoolArray, n_cells: int) -> FloatArray:
+    """(n_steps + 1, n_cells) share of the windows that began before each step and passed."""
+    whole = ~missing[:, None]
+    passed = np.cumsum((greatest[:, None] >= LEVELS[:n_cells]) & whole, axis=0)
+    share = passed / np.maximum(np.cumsum(whole, axis=0), 1)
+    return np.concatenate([np.zeros((1, n_cells)), share])

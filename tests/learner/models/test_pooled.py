@@ -1,0 +1,58 @@
+"""What services share carries over to those that were never fitted."""
+
+import numpy as np
+
+from autoscaler.types import FloatArray
+from learner.demand import Demand
+from learner.models.pooled import Pooled
+
+
+def demand_of(peak: FloatArray, *, step_s: float = 60.0) -> Demand:
+    return Demand(
+        services=tuple(f"shop/{row}" for row in range(len(peak))),
+        start_s=0.0,
+        step_s=step_s,
+        arrivals=peak,
+        peak=peak,
+        capacity=np.ones(len(peak)),
+    )
+
+
+def timers(periods: range, *, pods: float) -> FloatArray:
+    step = np.arange(700)
+    return np.stack([np.where(step % period == 3, pods, 0.0) for period in periods])
+
+
+def test_a_period_never_fitted_is_expected_from_its_gaps() -> None:
+    model = Pooled(windows=(0, 1), seeds=(0,), rounds=60).fit(
+        demand_of(timers(range(11, 43, 2), pods=2.0))
+    )
+    unseen = demand_of(timers(range(24, 25), pods=2.0))
+    due = 3 + 24 * 25
+    exceedance = model.predict(unseen, np.array([due - 5, due])).exceedance[0, :, 0]
+    assert (exceedance[1, :2] > 0.7).all()
+    assert exceedance[0, 0] < 0.1
+
+
+def test_levels_carry_over_to_services_with_more_pods_than_were_fitted() -> None:
+    model = Pooled(windows=(0, 1), seeds=(0,), rounds=60).fit(
+        demand_of(timers(range(11, 43, 2), pods=2.0))
+    )
+    larger = demand_of(timers(range(24, 25), pods=7.0))
+    exceedance = model.predict(larger, np.array([3 + 24 * 25])).exceedance[0, 0, 0]
+    assert exceedance[6] > 0.5
+
+
+def test_a_new_service_gets_the_chance_that_others_have() -> None:
+    busy = np.random.default_rng(0).poisson(5.0, (10, 400)).astype(np.float64)
+    model = Pooled(windows=(0, 1), seeds=(0,), rounds=20).fit(demand_of(busy))
+    newcomer = demand_of(np.zeros((1, 0)))
+    assert model.predict(newcomer, np.array([0])).exceedance[0, 0, 0, 0] > 0.5
+
+
+def test_steps_of_a_second_work_like_steps_of_a_minute() -> None:
+    peak = timers(range(11, 43, 4), pods=1.0)
+    origin = np.array([699])
+    model = Pooled(windows=(0, 1, 5), seeds=(0,), rounds=10)
+    exceedance = model.fit(demand_of(peak, step_s=1.0)).predict(demand_of(peak, step_s=1.0), origin)
+    assert not np.isnan(exceedance.exceedance).any()

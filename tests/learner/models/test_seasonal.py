@@ -1,0 +1,64 @@
+"""Seasons are found where they are, and nowhere else."""
+
+import numpy as np
+import pytest
+
+from autoscaler.types import FloatArray
+from learner.demand import Demand
+from learner.models.seasonal import NO_SEASON, SeasonalCopy, season_of
+
+STEP = np.arange(1000)
+
+
+@pytest.mark.parametrize("season", [7, 24, 96, 300])
+def test_finds_the_season_of_a_noisy_wave(season: int) -> None:
+    noise = np.random.default_rng(season).normal(0, 1, len(STEP))
+    wave = np.round(10 + 5 * np.sin(2 * np.pi * STEP / season) + noise)
+    assert abs(season_of(np.maximum(wave, 0)) - season) <= max(1, season // 20)
+
+
+def test_finds_the_season_across_a_gap() -> None:
+    need = np.where(STEP % 24 < 6, 4.0, 0.0)
+    need[300:400] = np.nan
+    assert season_of(need) == 24
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_noise_has_no_season(seed: int) -> None:
+    assert season_of(np.random.default_rng(seed).poisson(2.0, 1000).astype(np.float64)) == 0
+
+
+@pytest.mark.parametrize("need", [np.zeros(100), np.full(100, 3.0), np.full(100, np.nan)])
+def test_what_never_changes_has_no_season(need: FloatArray) -> None:
+    assert season_of(need) == 0
+
+
+def test_expects_what_former_seasons_needed() -> None:
+    peak = np.where(STEP % 24 < 6, 4.0, 0.0)[None, :]
+    demand = Demand(
+        services=("shop/day",),
+        start_s=0.0,
+        step_s=3600.0,
+        arrivals=peak,
+        peak=peak,
+        capacity=np.ones(1),
+    )
+    model = SeasonalCopy(windows=(0, 1, 2)).fit(demand)
+    busy, idle = 24 * 30 + 3, 24 * 30 + 12
+    exceedance = model.predict(demand, np.array([busy, idle])).exceedance[0, :, 0]
+    assert (exceedance[0, :4] > 0.9).all()
+    assert (exceedance[1, :4] < 0.1).all()
+    assert (exceedance[:, 4:] == 0).all()
+
+
+def test_says_why_it_is_silent() -> None:
+    peak = np.random.default_rng(0).poisson(1.0, (1, 500)).astype(np.float64)
+    demand = Demand(
+        services=("shop/noise",),
+        start_s=0.0,
+        step_s=60.0,
+        arrivals=peak,
+        peak=peak,
+        capacity=np.ones(1),
+    )
+    assert SeasonalCopy().fit(demand).predict(demand, np.array([500])).reason == (NO_SEASON,)
