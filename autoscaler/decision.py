@@ -25,6 +25,7 @@ class Reason(IntEnum):
     LAST_POD = 7
     ZERO = 8
     EARLY = 9
+    ACTIVATING = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,7 @@ class Decisions:
             Reason.DELAY: f"scale-down delay keeps {_pods(kpa)}",
             Reason.MIN_SCALE: "the lower bound (min-scale or initial-scale) holds it up",
             Reason.MAX_SCALE: f"max-scale holds it down from {int(self.desired[i])}",
+            Reason.ACTIVATING: "it is still activating, so what is there stays",
             Reason.LAST_POD: "the last pod stays until it is safe to go to zero",
             Reason.ZERO: "no demand is seen" + (" and none forecast" if predicted == 0 else ""),
             Reason.EARLY: f"the forecast expects no need for more (Knative alone: {_wanted(kpa)})",
@@ -96,9 +98,11 @@ def reasons(
     reason = np.where(decided.no_data, int(Reason.NO_DATA), reason)
     reason = np.where(desired > decided.kpa, int(Reason.FORECAST), reason)
     reason = np.where(desired < decided.kpa, int(Reason.EARLY), reason)
-    reason = np.where(bounded > desired, int(Reason.MIN_SCALE), reason)
+    reason = np.where(bounded > np.maximum(desired, 0), int(Reason.MIN_SCALE), reason)
     reason = np.where(bounded < desired, int(Reason.MAX_SCALE), reason)
-    reason = np.where((bounded == 0) & (want != 0), int(Reason.LAST_POD), reason)
+    activating = (bounded == 0) & (want < 0)
+    reason = np.where(activating & ~decided.no_data, int(Reason.ACTIVATING), reason)
+    reason = np.where((bounded == 0) & (want > 0), int(Reason.LAST_POD), reason)
     return np.where(want == 0, int(Reason.ZERO), reason)
 
 

@@ -17,6 +17,7 @@ from autoscaler.revision import SpecArrays
 from autoscaler.types import FloatArray, IntArray
 
 NO_FORECAST = -1
+MOST_PODS = 2**31 - 1  # what Kubernetes can count; an absurd forecast stays a number
 TICK_S = 2.0  # s between two decisions: what is due before the next one is due now
 
 
@@ -54,6 +55,6 @@ def pods_ahead(outlook: Outlook, demand: FloatArray, spec: SpecArrays, now: Floa
     counts = (outlook.starts_s < horizon[:, None]) & (outlook.ends_s > now[:, None])
     known = counts & ~np.isnan(demand)
     due = np.where(known, demand, 0.0).max(axis=1, initial=0.0)
-    pods = np.ceil(due * spec.share / spec.pod_capacity)
+    pods = np.minimum(np.ceil(due * spec.share / spec.pod_capacity), MOST_PODS)
     fresh = known.any(axis=1) & (now >= outlook.starts_s[0])
     return np.where(fresh, pods, NO_FORECAST).astype(np.int64)

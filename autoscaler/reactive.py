@@ -76,7 +76,9 @@ def react(
         excess_burst_capacity=np.where(
             hold, memory.excess_burst_capacity, _spare(spec, ready, panic)
         ),
-        seen_by_panic=np.minimum(want_panic, up).astype(np.int64),
+        seen_by_panic=np.where(
+            want_panic > 0, np.maximum(np.minimum(want_panic, up), floor), 0
+        ).astype(np.int64),
         max_up=up,
     )
 

@@ -29,19 +29,19 @@ class LastPod:
 
 def last_pod(bounded: IntArray, spec: SpecArrays, seen: SeenArrays, now: FloatArray) -> LastPod:
     """Let a bounded answer through, or hold the last pod back. now: (n,) Unix s."""
-    zero = bounded == 0
+    never_zero = (bounded == 0) & ~spec.enable_scale_to_zero
+    zero = (bounded == 0) & spec.enable_scale_to_zero
     since = now - seen.active_since_s
     activating = zero & (seen.active == Active.UNKNOWN)
     active = zero & (seen.active == Active.TRUE)
     inactive = zero & (seen.active == Active.FALSE)
     given_up = activating & (since > spec.activation_timeout_s)
     too_young = active & (since < spec.stable_window_s)
-    never_zero = zero & ~spec.enable_scale_to_zero
 
     want = np.where(activating & ~given_up, UNKNOWN, bounded)
     want = np.where(too_young | never_zero, 1, want)
     gone = inactive & _may_go(spec, seen, since, now)
-    apply = np.where(zero, given_up | too_young | never_zero | gone, bounded > 0)
+    apply = np.where(zero, given_up | too_young | gone, (bounded > 0) | never_zero)
     burst_only = spec.target_burst_capacity == -1
     return LastPod(want=want, apply=apply, probe=inactive & ~burst_only & ~seen.probe_passed)
 

@@ -1,0 +1,207 @@
+"""The command line, and the wiring: the one place that knows all rooms.
+
+Errors of ours end as one line and exit code 2; anything else is a bug and shows its traceback.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+from rich.console import Console
+
+from autoscaler.api.app import create_app
+from autoscaler.errors import AutoscalerError, PermanentError
+from benchmarks import outcome
+from benchmarks.demo import demonstrate
+from benchmarks.openmetrics import write_openmetrics
+from benchmarks.replay import Replay, ReplaySettings
+from benchmarks.report import write_report
+from benchmarks.screen import Screen
+from benchmarks.traces import read_trace
+from learner.demand import Demand
+from learner.prometheus import PrometheusReader
+
+UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+REPORT = Path("kn-ahead-report.html")
+DEMO_REPORT = Path("kn-ahead-demo.html")
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Pods are ready before the requests come: a predictive autoscaler for Knative.",
+)
+
+TraceFile = Annotated[
+    list[Path],
+    typer.Option(
+        "--trace",
+        help="npz arrays, Azure Functions CSV files, or a folder of them; may be repeated.",
+    ),
+]
+StepS = Annotated[float, typer.Option("--step", help="Step of the demand learned from, s.", min=1)]
+Concurrency = Annotated[
+    int, typer.Option(help="Requests in flight that one pod takes; 0 = no limit.", min=0)
+]
+ServiceS = Annotated[
+    float, typer.Option("--service-time", help="Execution time where the trace tells none, s.")
+]
+Seed = Annotated[int, typer.Option(help="Of where in its step each request comes.", min=0)]
+Until = Annotated[
+    str, typer.Option("--fit-until", help="End of the past: 10d, 36h after the start, or ISO time.")
+]
+
+
+@app.command()
+def replay(
+    trace: TraceFile,
+    fit_until: Until,
+    prometheus: Annotated[
+        str | None, typer.Option(help="Read the past from this Prometheus instead of the trace.")
+    ] = None,
+    start_up: Annotated[float, typer.Option(help="From creating a pod to ready, s.")] = 5.0,
+    concurrency: Concurrency = 1,
+    price: Annotated[float, typer.Option(help="Worth of a cold request, s of idle pod.")] = 600.0,
+    step_s: StepS = 60.0,
+    service_s: ServiceS = 0.2,
+    seed: Seed = 0,
+    service: Annotated[str, typer.Option(help="Whose time line the report shows.")] = "",
+    report: Annotated[Path, typer.Option(help="Where the HTML report goes.")] = REPORT,
+    json: Annotated[Path | None, typer.Option(help="Where the scores go as JSON.")] = None,
+) -> None:
+    """Fit on a trace's past, run the rest under every policy, and show what came out."""
+    with one_line_errors():
+        recorded = read_trace(*trace)
+        settings = ReplaySettings(
+            fit_until_s=moment(fit_until, recorded.start_s),
+            step_s=step_s,
+            start_up_s=start_up,
+            concurrency=concurrency,
+            service_s=service_s,
+            price_s=price,
+            seed=seed,
+        )
+        run = Replay(recorded, settings)
+        if service and service not in run.demand.services:
+            known = ", ".join(run.demand.services[:5])
+            raise PermanentError(f"service {service!r} is not in the trace; it has {known}")
+        screen = Screen(Console())
+        past = _past(run, prometheus, screen) if prometheus else None
+        with screen.progress() as progress:
+            run.fit(past, progress)
+        scores = screen.live(run)
+        facts = _facts(trace, prometheus, run)
+        page = outcome.report(run, scores, title="kn-ahead: replay", facts=facts, service=service)
+        write_report(page, report)
+        if json:
+            outcome.write_json(run, scores, json)
+        screen.say(f"Report: {report.resolve()}" + (f"  Scores: {json.resolve()}" if json else ""))
+
+
+@app.command()
+def export(
+    trace: TraceFile,
+    output: Annotated[Path, typer.Argument(help="OpenMetrics text for promtool.")],
+    concurrency: Concurrency = 1,
+    step_s: StepS = 60.0,
+    service_s: ServiceS = 0.2,
+    seed: Seed = 0,
+) -> None:
+    """Write a trace as the metrics that kn-ahead would have exported, to backfill a Prometheus.
+
+    promtool tsdb create-blocks-from openmetrics OUTPUT DIR makes blocks of them.
+    """
+    with one_line_errors():
+        recorded = read_trace(*trace)
+        settings = ReplaySettings(
+            fit_until_s=recorded.start_s + recorded.counts.shape[1] * recorded.step_s / 2,
+            step_s=step_s,
+            concurrency=concurrency,
+            service_s=service_s,
+            seed=seed,
+        )
+        demand = Replay(recorded, settings).demand
+        with output.open("w", encoding="utf-8") as file:
+            write_openmetrics(demand, file)
+
+
+@app.command()
+def demo(
+    report: Annotated[Path, typer.Option(help="Where the HTML report goes.")] = DEMO_REPORT,
+    host: Annotated[str, typer.Option(help="Address that the REST API listens on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of the REST API.", min=1, max=65535)] = 8080,
+    serve: Annotated[bool, typer.Option(help="Leave the API serving; not in CI (CI=true).")] = "CI"
+    not in os.environ,
+) -> None:
+    """A made shop: two weeks learned, two days replayed under KPA and kn-ahead, then the API."""
+    with one_line_errors():
+        screen = Screen(Console())
+        board, clock = demonstrate(screen, report)
+        if serve:
+            screen.say(f"REST API: http://{host}:{port}/  (Ctrl-C ends it)")
+            uvicorn.run(create_app(board, clock), host=host, port=port, log_level="warning")
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Errors of ours as one line on stderr, and exit code 2."""
+    try:
+        yield
+    except AutoscalerError as error:
+        typer.echo(f"kn-ahead: {error}", err=True)
+        raise typer.Exit(2) from error
+
+
+def moment(text: str, start_s: float) -> float:
+    """Unix s of "10d", "36h", "90m", "30s" after ``start_s``, or of an ISO 8601 time.
+
+    >>> moment("2h", 100.0)
+    7300.0
+    """
+    if found := re.fullmatch(r"([\d.]+)([smhd])", text.strip()):
+        return start_s + float(found[1]) * UNITS_S[found[2]]
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError as error:
+        raise PermanentError(
+            f"time {text!r} is not understood; allowed: 10d, 36h, 90m, 30s after the start, "
+            "or ISO 8601 such as 2026-11-23T00:00Z"
+        ) from error
+
+
+def _past(run: Replay, url: str, screen: Screen) -> Demand:
+    own = run.demand.until(run.first)
+    screen.say(f"Reading {own.n_steps} steps of {own.step_s:g} s from {url}")
+    reader = PrometheusReader(url, capacity=float(own.capacity[0]))
+    return reader.read(start_s=own.start_s, end_s=own.end_s, step_s=own.step_s)
+
+
+def _facts(trace: list[Path], prometheus: str | None, run: Replay) -> list[tuple[str, str]]:
+    s, demand = run.settings, run.demand
+    learned = run.first * demand.step_s / 86_400
+    return [
+        ("Trace", ", ".join(path.name for path in trace)),
+        ("Past read from", "Prometheus" if prometheus else "the trace"),
+        ("Services", str(len(demand.services))),
+        ("Learned from", f"{learned:g} days"),
+        ("Replayed", f"{demand.n_steps * demand.step_s / 86_400 - learned:g} days"),
+        ("Start-up of a pod", f"{s.start_up_s:g} s"),
+        ("Concurrency of a pod", str(s.concurrency or "no limit")),
+        ("Price of a cold request", f"{s.price_s:g} s of idle pod"),
+        ("Seed", str(s.seed)),
+    ]
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
