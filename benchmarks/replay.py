@@ -1,0 +1,234 @@
+"""Replay: fit on a trace's past, run its future under every policy, score what came out.
+
+The past can come from the trace itself or from a Prometheus that recorded it. Nothing of the future
+is seen before its time: a forecast for a step is made from steps before it, and is out
+`PUBLISH_S` seconds after the last of them ended.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from autoscaler.decision import Decisions
+from autoscaler.errors import PermanentError
+from autoscaler.forecasts import ForecastBundle
+from autoscaler.types import FloatArray
+from benchmarks.arrivals import draw, measure
+from benchmarks.forecasts import ForecastTable, all_knowing
+from benchmarks.policies import baselines, oracle, ours, revision
+from benchmarks.score import PolicyScore, score
+from benchmarks.simulator import Policy, Simulation, World
+from benchmarks.traces import Trace
+from learner.demand import Demand
+from learner.engine import Learner, LearnerSettings
+
+WARM_UP_S = 600.0  # s of the replayed part that are run and not scored
+ORIGINS_AT_ONCE = 240  # forecasts made in one go: bounds memory, and lets progress be shown
+MODEL, ORACLE = "model", "oracle"
+
+Progress = Callable[[str, float], None]  # what it is at, and the share done
+Watch = Callable[["Replay"], None]  # called after every step of the replayed part
+
+
+def _show_nothing(_what: str, _share: float) -> None:
+    """Progress for nobody."""
+
+
+def _watch_nothing(_replay: "Replay") -> None:
+    """A replay that nobody watches."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplaySettings:
+    """What a replay needs to know beside the trace."""
+
+    fit_until_s: float
+    """Unix s at which the past ends and the replayed part begins."""
+
+    step_s: float = 60.0
+    """Step of the demand that the learner sees, s; at least the trace's own."""
+
+    start_up_s: float = 5.0
+    """From creating a pod until it is ready, s."""
+
+    concurrency: int = 1
+    """Requests in flight that one pod takes; 0 = no limit."""
+
+    service_s: float = 0.2
+    """Execution time of a request where the trace tells none, s."""
+
+    price_s: float = 600.0
+    """What a cold request is worth, s of idle pod."""
+
+    seed: int = 0
+    """Of where in its step each request comes."""
+
+    learner: LearnerSettings = field(default_factory=LearnerSettings)
+    """What the fit may cost."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Timelines:
+    """What happened per step and row; (n_rows, n_steps) each, filled as the replay goes."""
+
+    pods: FloatArray  # mean over the step
+    cold: FloatArray  # cold requests
+
+
+class Replay:
+    """One trace under all policies.
+
+    >>> replay = Replay(trace, settings)           # doctest: +SKIP
+    >>> replay.fit(); replay.run()                 # doctest: +SKIP
+    """
+
+    def __init__(self, trace: Trace, settings: ReplaySettings) -> None:
+        self.settings = settings
+        self.trace = trace
+        capacity = float(settings.concurrency) or 100.0
+        self.requests = draw(trace, service_s=settings.service_s, seed=settings.seed)
+        self.demand = measure(self.requests, trace, step_s=settings.step_s, capacity=capacity)
+        self.first = _first_step(self.demand, settings)
+
+    def fit(self, past: Demand | None = None, progress: Progress = _show_nothing) -> None:
+        """Fit on the past, and forecast every step of the rest from what came before it.
+
+        past: demand up to ``fit_until_s`` as recorded elsewhere; the trace's own where left out.
+        """
+        own = self.demand.until(self.first)
+        if past is not None:
+            self.demand = _continued(_aligned(past, own), self.demand)
+        learner = Learner(self.settings.learner).fit(
+            self.demand.until(self.first), progress=progress
+        )
+        self.table = self._forecast(learner, progress)
+        self.learner = learner
+
+    def _forecast(self, learner: Learner, progress: Progress) -> ForecastTable:
+        origins = np.arange(self.first, self.demand.n_steps)
+        pieces = []
+        for begin in range(0, len(origins), ORIGINS_AT_ONCE):
+            progress("forecasting", begin / len(origins))
+            pieces.append(learner.predict(self.demand, origins[begin : begin + ORIGINS_AT_ONCE]))
+        spoken = learner.bundle(self.demand)
+        return ForecastTable(
+            services=self.demand.services,
+            made_at_s=np.asarray(self.demand.start_s + origins * self.demand.step_s, np.float64),
+            fitted_at_s=self.demand.start_s + self.first * self.demand.step_s,
+            window_edges_s=spoken.window_edges_s,
+            demand_edges=pieces[0].demand_edges,
+            exceedance=np.concatenate([p.exceedance for p in pieces], axis=1),
+            model=spoken.model,
+            reason=spoken.reason,
+        )
+
+    def policies(self) -> list[Policy]:
+        """All that compete."""
+        s = self.settings
+        base = revision(s.concurrency, s.start_up_s)
+        return [*baselines(base), *ours(base, s.price_s, MODEL), oracle(base, ORACLE)]
+
+    def run(self, watch: Watch = _watch_nothing) -> list[PolicyScore]:
+        """Run the replayed part under every policy; scores of all but the warm-up."""
+        s = self.settings
+        origins = np.arange(self.first, self.demand.n_steps)
+        world = World(
+            services=self.demand.services,
+            requests=self.requests,
+            tables={MODEL: self.table, ORACLE: all_knowing(self.table, self.demand, origins)},
+            concurrency=s.concurrency,
+            start_up_s=s.start_up_s,
+        )
+        start = float(self.table.made_at_s[0])
+        self.simulation = Simulation(world, self.policies(), start_s=start)
+        self.simulation.run(start + WARM_UP_S)
+        self.simulation.cluster.reset_counts()
+        self.scored_from_s = self.simulation.now
+        self._run_steps(watch)
+        return self.scores()
+
+    def _run_steps(self, watch: Watch) -> None:
+        ends = self.table.made_at_s + self.settings.step_s
+        ends = ends[ends > self.scored_from_s]
+        shape = len(self.simulation.fleet), len(ends)
+        self.timelines = Timelines(
+            pods=np.zeros(shape, np.float32), cold=np.zeros(shape, np.float32)
+        )
+        pods_s, cold, then = self._counted()
+        for i, end in enumerate(ends):
+            self.decisions: Decisions = self.simulation.run(float(end))
+            now_pods_s, now_cold, now = self._counted()
+            self.timelines.pods[:, i] = (now_pods_s - pods_s) / (now - then)
+            self.timelines.cold[:, i] = now_cold - cold
+            pods_s, cold, then = now_pods_s, now_cold, now
+            watch(self)
+
+    def _counted(self) -> tuple[FloatArray, FloatArray, float]:
+        s = self.simulation.cluster.state
+        return s.allocated_s.copy(), (s.cold_zero + s.cold_out).astype(float), self.simulation.now
+
+    def scores(self) -> list[PolicyScore]:
+        """Scores up to now."""
+        hours = (self.simulation.now - self.scored_from_s) / 3600.0
+        return score(self.simulation, hours=hours)
+
+    @property
+    def share_done(self) -> float:
+        """Share of the replayed part that has been run."""
+        span = self.demand.end_s - self.table.made_at_s[0]
+        return float((self.simulation.now - self.table.made_at_s[0]) / span)
+
+    def last_bundle(self) -> ForecastBundle:
+        """The last forecasts that were made."""
+        return self.table.bundle(len(self.table.made_at_s) - 1)
+
+
+def _first_step(demand: Demand, settings: ReplaySettings) -> int:
+    """The step at which the replayed part begins."""
+    first = int(np.ceil((settings.fit_until_s - demand.start_s) / demand.step_s))
+    least = int(np.ceil(2 * WARM_UP_S / demand.step_s))
+    if not 0 < first <= demand.n_steps - least:
+        raise PermanentError(
+            f"fit-until is {settings.fit_until_s - demand.start_s:.0f} s after the trace's start; "
+            f"allowed: > 0 and <= {(demand.n_steps - least) * demand.step_s:.0f} s, "
+            "so that something is left to replay"
+        )
+    return first
+
+
+def _aligned(past: Demand, own: Demand) -> Demand:
+    """The recorded past in the order of the trace's services. Raises where one is missing."""
+    missing = sorted(set(own.services) - set(past.services))
+    if missing:
+        raise PermanentError(
+            f"{len(missing)} services of the trace are not in the recorded past, such as "
+            f"{missing[0]!r}; it has {', '.join(past.services[:5])}"
+        )
+    if past.arrivals.shape[1] != own.n_steps or past.step_s != own.step_s:
+        raise PermanentError(
+            f"the recorded past has {past.n_steps} steps of {past.step_s:g} s; "
+            f"allowed: {own.n_steps} of {own.step_s:g} s"
+        )
+    order = [past.services.index(name) for name in own.services]
+    return Demand(
+        services=own.services,
+        start_s=own.start_s,
+        step_s=own.step_s,
+        arrivals=past.arrivals[order],
+        peak=past.peak[order],
+        capacity=own.capacity,
+    )
+
+
+def _continued(past: Demand, whole: Demand) -> Demand:
+    """The past as recorded, then the rest as it will be."""
+    rest = slice(past.n_steps, None)
+    return Demand(
+        services=whole.services,
+        start_s=whole.start_s,
+        step_s=whole.step_s,
+        arrivals=np.concatenate([past.arrivals, whole.arrivals[:, rest]], axis=1),
+        peak=np.concatenate([past.peak, whole.peak[:, rest]], axis=1),
+        capacity=whole.capacity,
+    )

@@ -1,0 +1,183 @@
+"""Requests in, cold starts out: services under several policies, deciding with the real decide().
+
+Every service under every policy is one row of one fleet, so a sweep over ten prices costs little
+more than one run: the autoscaler decides for all rows in the same pass. The virtual clock moves as
+Knative's does: statistics every second, a decision every two, and at once for a revision at zero
+that gets a request (a poke). A policy is a revision's settings and the forecasts it may see.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from autoscaler.bounds import least
+from autoscaler.decider import decide
+from autoscaler.decision import Decisions
+from autoscaler.fleet import Fleet, take
+from autoscaler.predictive import TICK_S, Outlook, read_at_price
+from autoscaler.revision import Active, Revision
+from autoscaler.types import FloatArray, IntArray
+from autoscaler.zero import next_active
+from benchmarks.arrivals import Requests
+from benchmarks.cluster import Cluster
+from benchmarks.forecasts import ForecastTable, stack
+
+PUBLISH_S = 5.0  # s from the end of a step until its forecast is there: scrape, read, predict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """A way to scale all services."""
+
+    name: str
+    revision: Revision  # settings of every revision
+    forecasts: str = ""  # the table it sees; "" = none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What all policies meet alike."""
+
+    services: tuple[str, ...]  # (n,)
+    requests: Requests
+    tables: dict[str, ForecastTable]  # same origins each
+    concurrency: int  # requests in flight that one pod takes; 0 = unlimited
+    start_up_s: float  # s from creating a pod until it is ready
+
+
+class Simulation:
+    """Runs a world under policies. Row p * n + i is service i under policy p."""
+
+    def __init__(self, world: World, policies: Sequence[Policy], *, start_s: float) -> None:
+        n = len(world.services)
+        self.policies = tuple(policies)
+        self.world = world
+        self.now = start_s
+        self.service = np.tile(np.arange(n), len(policies))  # (n_rows,) index into the services
+        self.cluster = Cluster(
+            world.requests,
+            self.service,
+            concurrency=world.concurrency,
+            start_up_s=world.start_up_s,
+        )
+        self.cluster.begin(start_s)
+        self.fleet = _fleet(world, policies, start_s)
+        self._rows = np.arange(len(self.fleet))
+        self._told = np.zeros(len(self.fleet), dtype=np.bool_)  # rows that reported last second
+        self._adjust = np.zeros(len(self.fleet))  # what a poke reported ahead of its second
+        self._forecasts = _Forecasts(world, policies, n)
+
+    def run(self, until: float) -> Decisions:
+        """Let time pass until Unix s ``until``; returns the last tick's decisions."""
+        decisions = None
+        while self.now < until or decisions is None:
+            self._second()
+            if self.now % TICK_S == 0:
+                self._forecasts.follow(self.now, self.fleet.spec.cold_price_s)
+                decisions = self._decide(None)
+        return decisions
+
+    @property
+    def outlook(self) -> Outlook | None:
+        """The forecasts in force."""
+        return self._forecasts.outlook
+
+    def _second(self) -> None:
+        self.now += 1.0
+        poke = self.fleet.memory.kpa == 0
+        due = self.cluster.run(self.now, self._rows, poke)
+        while len(due):
+            poke[due] = False
+            self._poke(due)
+            due = self.cluster.run(self.now, due, poke)
+        self._report()
+
+    def _poke(self, rows: IntArray) -> None:
+        """A request met no pod: the activator says so at once, and the rows are decided."""
+        at = self.cluster.state.clock[rows]
+        self.fleet.record(rows, np.floor(at).astype(np.int64), np.ones((2, len(rows))))
+        self._adjust[rows] += 1.0
+        self._told[rows] = True
+        self._decide(rows)
+
+    def _report(self) -> None:
+        """The statistics of the second that has just ended."""
+        load, came = self.cluster.look()
+        self.fleet.seen.ready[:] = self.cluster.ready()
+        alive = (self.fleet.seen.ready > 0) | (load > 0)
+        rows = np.flatnonzero(alive | self._told)
+        seconds = np.full(len(rows), int(self.now))
+        samples = np.stack([load[rows], came[rows]]) - self._adjust[rows]
+        self.fleet.record(rows, seconds, samples)
+        self._told = alive
+        self._adjust[:] = 0.0
+
+    def _decide(self, rows: IntArray | None) -> Decisions:
+        which = self._rows if rows is None else rows
+        now = self.cluster.state.clock[which]
+        decisions = decide(self.fleet, self._forecasts.outlook, now=now, rows=rows)
+        self.fleet.remember(decisions)
+        self._follow(decisions)
+        act = decisions.apply
+        self.fleet.seen.replicas[which[act]] = decisions.want[act]
+        self.cluster.scale(which[act], decisions.want[act])
+        return decisions
+
+    def _follow(self, decisions: Decisions) -> None:
+        """What the cluster makes of a decision: conditions, activator path, probe."""
+        rows, seen = decisions.rows, self.fleet.seen
+        spec, now_seen = take(self.fleet.spec, rows), take(seen, rows)
+        active = next_active(decisions.want, spec, now_seen)
+        changed = active != now_seen.active
+        seen.active[rows] = active
+        seen.active_since_s[rows] = np.where(changed, decisions.now, now_seen.active_since_s)
+        seen.initialized[rows] |= now_seen.ready >= np.maximum(least(spec, now_seen), 1)
+        proxied = decisions.proxy | (now_seen.ready == 0)
+        since = np.where(
+            np.isnan(now_seen.proxied_since_s), decisions.now, now_seen.proxied_since_s
+        )
+        seen.proxied_since_s[rows] = np.where(proxied, since, np.nan)
+        inactive = active == Active.FALSE
+        seen.probe_passed[rows] = inactive & (now_seen.probe_passed | decisions.probe)
+
+
+class _Forecasts:
+    """The tables as the rows see them: the newest bundle that is published, read at their price."""
+
+    def __init__(self, world: World, policies: Sequence[Policy], n: int) -> None:
+        names = list(world.tables)
+        self._table = stack(tuple(world.tables.values())) if names else None
+        offset = {name: i * n for i, name in enumerate(names)}
+        self._row = np.concatenate(
+            [
+                np.arange(n) + offset[p.forecasts] if p.forecasts else np.full(n, -1)
+                for p in policies
+            ]
+        )
+        self._next = 0
+        self.outlook: Outlook | None = None
+
+    def follow(self, now: float, cold_price_s: FloatArray) -> None:
+        """Read the newest bundle that is out at Unix s ``now``."""
+        if self._table is None:
+            return
+        out = int(np.searchsorted(self._table.made_at_s, now - PUBLISH_S, side="right"))
+        if out > self._next:
+            self._next = out
+            self.outlook = read_at_price(self._table.bundle(out - 1), self._row, cold_price_s)
+
+
+def _fleet(world: World, policies: Sequence[Policy], start_s: float) -> Fleet:
+    """All rows, long at zero: ready to be called."""
+    fleet = Fleet()
+    rows = {
+        f"{name}-{i:05d}": policy.revision
+        for i, policy in enumerate(policies, 1)
+        for name in world.services
+    }
+    fleet.add(rows, now=start_s)
+    fleet.memory.kpa[:] = 0
+    fleet.seen.active[:] = int(Active.FALSE)
+    fleet.seen.initialized[:] = True
+    return fleet
