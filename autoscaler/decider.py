@@ -40,7 +40,9 @@ def decide(
     averages = _averages(fleet, which, index, spec, at)
     reactive = react(spec, memory, seen.ready, averages, at)
     kpa, slow = _delayed(fleet, index, spec, reactive, at)
-    predicted = _predicted(outlook, which, spec, reactive, at)
+    # Rows have moved since it was read: until it is read anew, this is Knative.
+    current = outlook if outlook and outlook.layout == fleet.layout else None
+    predicted = _predicted(current, which, spec, reactive, at)
     desired = _combine(kpa, predicted, spec, reactive)
 
     bounded = clip(desired, spec, seen)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 Rows = IntArray | slice
 Columns = TypeVar("Columns", SpecArrays, SeenArrays, MemoryArrays)
 
+LARGEST_SAMPLE = 1e9  # requests; a total of doubles keeps six decimals beside it
 _FIXED = ("weighted_exponential", "scale_down_delay_s")  # set once: so does Knative
 
 
@@ -50,6 +51,7 @@ class Fleet:
     """
 
     def __init__(self) -> None:
+        self.layout = 0  # counts up whenever rows come, go or move
         self.keys: list[str] = []  # row -> "namespace/revision"
         self._rows: dict[str, int] = {}  # and back
         self.spec: SpecArrays = _columns(Spec, {})
@@ -91,9 +93,14 @@ class Fleet:
         if known:
             raise PermanentError(f"revision {known[0]!r} is in the fleet already")
         pods = list(ready) or [0] * len(revisions)
+        if len(pods) != len(revisions):
+            raise PermanentError(
+                f"ready has {len(pods)} counts; allowed: {len(revisions)}, one a revision, or none"
+            )
         spec = _stack(Spec, list(revisions.values()))
         self._rows.update({key: len(self.keys) + i for i, key in enumerate(revisions)})
         self.keys.extend(revisions)
+        self.layout += 1
         self.spec = _join(self.spec, spec)
         self.seen = _join(self.seen, _stack(Seen, [_first_look(p, now) for p in pods]))
         begin = zip(revisions.values(), pods, strict=True)
@@ -119,6 +126,7 @@ class Fleet:
         self.spec = _without(self.spec, row)
         self.seen = _without(self.seen, row)
         self.memory = _without(self.memory, row)
+        self.layout += 1
         last = self.keys.pop()
         del self._rows[key]
         if last != key:
@@ -128,10 +136,10 @@ class Fleet:
         """Record statistics; a row may appear once a call, samples of one second add up.
 
         rows: (n,). seconds: (n,) whole Unix s. samples: (2, n) requests in flight; requests per
-        second; over all pods, what the activator proxied counted once. A sample that is not a
-        number is left out: it would stay in the running totals for good.
+        second; over all pods, what the activator proxied counted once. A sample that is no number,
+        or absurd, is left out: it would stay in the running totals, or swallow what is small.
         """
-        sane = np.isfinite(samples).all(axis=0)
+        sane = (np.abs(samples) <= LARGEST_SAMPLE).all(axis=0)  # NaN compares False
         if not sane.all():
             rows, seconds, samples = rows[sane], seconds[sane], samples[:, sane]
         if len(rows):

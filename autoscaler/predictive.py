@@ -28,10 +28,13 @@ class Outlook:
     starts_s: FloatArray  # (n_windows,) Unix s
     ends_s: FloatArray  # (n_windows,) Unix s
     demand: FloatArray  # (n_rows, n_windows) requests in flight worth serving; NaN = no forecast
+    layout: int  # of the fleet whose rows these are; another's rows get no forecast
 
 
-def read_at_price(bundle: ForecastBundle, service: IntArray, cold_price_s: FloatArray) -> Outlook:
-    """Read the bundle's curves for a fleet.
+def read_at_price(
+    bundle: ForecastBundle, service: IntArray, cold_price_s: FloatArray, *, layout: int
+) -> Outlook:
+    """Read the bundle's curves for the rows of a fleet of that layout.
 
     service: (n_rows,) each row's index into ``bundle.services``; -1 = not in the bundle.
     cold_price_s: (n_rows,) s of idle pod that one cold request is worth.
@@ -42,7 +45,7 @@ def read_at_price(bundle: ForecastBundle, service: IntArray, cold_price_s: Float
     curve = np.maximum(service, 0)
     demand = demand_at(bundle.exceedance[curve], bundle.demand_edges[curve], threshold)
     demand[service < 0] = np.nan
-    return Outlook(starts_s=edges[:-1], ends_s=edges[1:], demand=demand)
+    return Outlook(starts_s=edges[:-1], ends_s=edges[1:], demand=demand, layout=layout)
 
 
 def pods_ahead(outlook: Outlook, demand: FloatArray, spec: SpecArrays, now: FloatArray) -> IntArray:
@@ -56,5 +59,5 @@ def pods_ahead(outlook: Outlook, demand: FloatArray, spec: SpecArrays, now: Floa
     known = counts & ~np.isnan(demand)
     due = np.where(known, demand, 0.0).max(axis=1, initial=0.0)
     pods = np.minimum(np.ceil(due * spec.share / spec.pod_capacity), MOST_PODS)
-    fresh = known.any(axis=1) & (now >= outlook.starts_s[0])
+    fresh = known.any(axis=1) & (now >= outlook.starts_s.min(initial=np.inf))
     return np.where(fresh, pods, NO_FORECAST).astype(np.int64)

@@ -40,7 +40,7 @@ def made_fleet(n: int, rng: np.random.Generator) -> tuple[Fleet, Outlook]:
         fleet.record(busy, np.full(len(busy), second), np.stack([load, load]))
     edges = WARM_S + np.array([0.0, 60.0, 120.0, 300.0, 900.0, 3600.0])
     demand = rng.gamma(0.5, 20.0, (n, 5))
-    return fleet, Outlook(starts_s=edges[:-1], ends_s=edges[1:], demand=demand)
+    return fleet, Outlook(starts_s=edges[:-1], ends_s=edges[1:], demand=demand, layout=fleet.layout)
 
 
 def _revision(i: int) -> Revision:

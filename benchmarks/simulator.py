@@ -17,7 +17,7 @@ from autoscaler.decision import Decisions
 from autoscaler.fleet import Fleet, take
 from autoscaler.predictive import TICK_S, Outlook, read_at_price
 from autoscaler.revision import Active, Revision
-from autoscaler.types import FloatArray, IntArray
+from autoscaler.types import IntArray
 from autoscaler.zero import next_active
 from benchmarks.arrivals import Requests
 from benchmarks.cluster import Cluster
@@ -74,7 +74,7 @@ class Simulation:
         while self.now < until or decisions is None:
             self._second()
             if self.now % TICK_S == 0:
-                self._forecasts.follow(self.now, self.fleet.spec.cold_price_s)
+                self._forecasts.follow(self.now, self.fleet)
                 decisions = self._decide(None)
         return decisions
 
@@ -158,14 +158,15 @@ class _Forecasts:
         self._next = 0
         self.outlook: Outlook | None = None
 
-    def follow(self, now: float, cold_price_s: FloatArray) -> None:
+    def follow(self, now: float, fleet: Fleet) -> None:
         """Read the newest bundle that is out at Unix s ``now``."""
         if self._table is None:
             return
         out = int(np.searchsorted(self._table.made_at_s, now - PUBLISH_S, side="right"))
         if out > self._next:
             self._next = out
-            self.outlook = read_at_price(self._table.bundle(out - 1), self._row, cold_price_s)
+            bundle, price = self._table.bundle(out - 1), fleet.spec.cold_price_s
+            self.outlook = read_at_price(bundle, self._row, price, layout=fleet.layout)
 
 
 def _fleet(world: World, policies: Sequence[Policy], start_s: float) -> Fleet:

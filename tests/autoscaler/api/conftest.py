@@ -50,7 +50,9 @@ def board(bundle: ForecastBundle) -> Board:
     modes = (Mode.SHADOW, Mode.OUTWARD, Mode.FULL)
     specs = [replace(KNATIVE_DEFAULTS, mode=mode) for mode in modes]
     fleet.add({f"{s}-00001": spec for s, spec in zip(SERVICES, specs, strict=True)}, now=START_S)
-    outlook = read_at_price(bundle, np.array([-1, 0, 1]), fleet.spec.cold_price_s)
+    outlook = read_at_price(
+        bundle, np.array([-1, 0, 1]), fleet.spec.cold_price_s, layout=fleet.layout
+    )
     fleet.seen.active[2] = Active.FALSE
     for second in (3, 4):
         at = int(START_S) + second
