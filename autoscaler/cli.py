@@ -7,7 +7,8 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -17,9 +18,12 @@ from rich.console import Console
 
 from autoscaler.api.app import create_app
 from autoscaler.errors import AutoscalerError, PermanentError
+from autoscaler.files import check_writable, whole_file
 from benchmarks import outcome
+from benchmarks.arrivals import draw, measure
 from benchmarks.demo import demonstrate
 from benchmarks.openmetrics import write_openmetrics
+from benchmarks.policies import SOFT_LIMIT
 from benchmarks.replay import Replay, ReplaySettings
 from benchmarks.report import write_report
 from benchmarks.screen import Screen
@@ -45,7 +49,7 @@ TraceFile = Annotated[
         help="npz arrays, Azure Functions CSV files, or a folder of them; may be repeated.",
     ),
 ]
-StepS = Annotated[float, typer.Option("--step", help="Step of the demand learned from, s.", min=1)]
+StepS = Annotated[float, typer.Option("--step", help="Step of the demand learned from, s.")]
 Concurrency = Annotated[
     int, typer.Option(help="Requests in flight that one pod takes; 0 = no limit.", min=0)
 ]
@@ -77,6 +81,8 @@ def replay(
 ) -> None:
     """Fit on a trace's past, run the rest under every policy, and show what came out."""
     with one_line_errors():
+        for place in (report, json) if json else (report,):
+            check_writable(place)
         recorded = read_trace(*trace)
         settings = ReplaySettings(
             fit_until_s=moment(fit_until, recorded.start_s),
@@ -119,16 +125,13 @@ def export(
     """
     with one_line_errors():
         recorded = read_trace(*trace)
-        settings = ReplaySettings(
-            fit_until_s=recorded.start_s + recorded.counts.shape[1] * recorded.step_s / 2,
-            step_s=step_s,
-            concurrency=concurrency,
-            service_s=service_s,
-            seed=seed,
-        )
-        demand = Replay(recorded, settings).demand
-        with output.open("w", encoding="utf-8") as file:
-            write_openmetrics(demand, file)
+        drawn = draw(recorded, service_s=service_s, seed=seed)
+        capacity = float(concurrency) or SOFT_LIMIT
+        demand = measure(drawn, recorded, step_s=step_s, capacity=capacity)
+        with whole_file(output) as file:
+            text = TextIOWrapper(file, encoding="utf-8")
+            write_openmetrics(demand, text)
+            text.detach()  # flushes; the file is closed by whom it belongs to
 
 
 @app.command()
@@ -164,10 +167,11 @@ def moment(text: str, start_s: float) -> float:
     >>> moment("2h", 100.0)
     7300.0
     """
-    if found := re.fullmatch(r"([\d.]+)([smhd])", text.strip()):
+    if found := re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip()):
         return start_s + float(found[1]) * UNITS_S[found[2]]
     try:
-        return datetime.fromisoformat(text).timestamp()
+        time = datetime.fromisoformat(text)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
     except ValueError as error:
         raise PermanentError(
             f"time {text!r} is not understood; allowed: 10d, 36h, 90m, 30s after the start, "

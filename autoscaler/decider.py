@@ -11,7 +11,7 @@ import numpy as np
 
 from autoscaler.bounds import clip
 from autoscaler.decision import Candidates, Decisions, reasons
-from autoscaler.fleet import Fleet, Rows, take
+from autoscaler.fleet import ALL, Fleet, Rows, take
 from autoscaler.predictive import NO_FORECAST, Outlook, pods_ahead
 from autoscaler.reactive import Reactive, react
 from autoscaler.revision import Memory, Mode, SpecArrays
@@ -31,7 +31,7 @@ def decide(
     now: Unix s, one for all or (n,). rows: (n,) rows to decide for; all where it is left out.
     Changes nothing: hand the answer to `Fleet.remember` to carry the memory on.
     """
-    which: Rows = slice(None) if rows is None else rows
+    which: Rows = ALL if rows is None else rows
     index = np.arange(len(fleet)) if rows is None else rows
     spec, seen = take(fleet.spec, which), take(fleet.seen, which)
     memory = take(fleet.memory, which)

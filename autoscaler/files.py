@@ -29,7 +29,23 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         finally:
             draft.unlink(missing_ok=True)
     except OSError as error:
-        raise PermanentError(
-            f"{path} cannot be written: {error.strerror or error}; "
-            "allowed: a file name in a folder that exists and can be written"
-        ) from error
+        raise _unwritable(path, error) from error
+
+
+def check_writable(path: Path) -> None:
+    """Fail now rather than after an hour's work. Raises PermanentError."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        draft.touch(exist_ok=False)
+        draft.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    if path.is_dir():
+        raise PermanentError(f"{path} cannot be written: it is a folder; allowed: a file name")
+
+
+def _unwritable(path: Path, error: OSError) -> PermanentError:
+    return PermanentError(
+        f"{path} cannot be written: {error.strerror or error}; "
+        "allowed: a file name in a folder that exists and can be written"
+    )

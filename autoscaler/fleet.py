@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from autoscaler.decision import Decisions
 
 Rows = IntArray | slice
+ALL = slice(None)
 Columns = TypeVar("Columns", SpecArrays, SeenArrays, MemoryArrays)
 
 LARGEST_SAMPLE = 1e9  # requests; a total of doubles keeps six decimals beside it
@@ -157,7 +158,9 @@ class Fleet:
 
 
 def take(columns: Columns, rows: Rows) -> Columns:
-    """The rows' part of each column: views for a slice, copies for an index array."""
+    """The rows' part of each column: copies for an index array, the columns for ALL."""
+    if rows is ALL:
+        return columns
     return type(columns)(**{f.name: getattr(columns, f.name)[rows] for f in fields(columns)})
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autoscaler.types import FloatArray
+from autoscaler.types import Curves, FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +24,8 @@ class ForecastBundle:
     made_at_s: float  # Unix s; the last demand seen ended here
     fitted_at_s: float  # Unix s; the last demand that the models were fitted on ended here
     window_edges_s: FloatArray  # (n_windows + 1,) s after made_at_s, ascending from 0
-    demand_edges: (
-        FloatArray  # (n, n_cells + 1) requests in flight, ascending from 0; the last repeats
-    )
-    exceedance: (
-        FloatArray  # (n, n_windows, n_cells) P(peak > lower edge), falling; NaN = no forecast
-    )
+    demand_edges: FloatArray  # (n, n_cells + 1) requests in flight, from 0 up; the last repeats
+    exceedance: Curves  # (n, n_windows, n_cells) P(peak > lower edge); NaN = no forecast
     model: tuple[str, ...]  # (n,) which model speaks for the service; "" = none
     reason: tuple[str, ...]  # (n,) why there is no forecast; "" = there is one
 
@@ -43,9 +39,7 @@ class ForecastBundle:
         return demand_at(self.exceedance, self.demand_edges, threshold)
 
 
-def demand_at(
-    exceedance: FloatArray, demand_edges: FloatArray, threshold: FloatArray
-) -> FloatArray:
+def demand_at(exceedance: Curves, demand_edges: FloatArray, threshold: FloatArray) -> FloatArray:
     """Read curves at thresholds: see `ForecastBundle.demand_at`.
 
     exceedance: (n, n_windows, n_cells). demand_edges: (n, n_cells + 1) requests in flight.

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from autoscaler.types import FloatArray, IntArray
+from autoscaler.types import BoolArray, FloatArray, IntArray
 from benchmarks.traces import Trace
 from learner.demand import Demand
 
@@ -81,7 +81,6 @@ def measure(requests: Requests, trace: Trace, *, step_s: float, capacity: float)
     """
     ratio = step_s / trace.step_s
     n_steps = int(np.floor(trace.counts.shape[1] / ratio + 1e-9))
-    column = np.minimum((np.arange(n_steps) * ratio).astype(np.int64), trace.counts.shape[1] - 1)
     arrivals, peaks = np.zeros((2, len(trace.services), n_steps))
     for i, (begin, end) in enumerate(pairwise(requests.offset)):
         at = requests.arrival_s[begin:end] - trace.start_s
@@ -89,7 +88,7 @@ def measure(requests: Requests, trace: Trace, *, step_s: float, capacity: float)
         arrivals[i] = np.bincount(step[step < n_steps], minlength=n_steps)
         second = _in_flight(at, requests.service_s[begin:end], int(n_steps * step_s))
         peaks[i] = second.reshape(n_steps, int(step_s)).max(axis=1)
-    gap = np.isnan(trace.counts)[:, column]
+    gap = _gaps(np.isnan(trace.counts), ratio, n_steps)
     return Demand(
         services=trace.services,
         start_s=trace.start_s,
@@ -98,6 +97,14 @@ def measure(requests: Requests, trace: Trace, *, step_s: float, capacity: float)
         peak=np.where(gap, np.nan, peaks),
         capacity=np.full(len(trace.services), capacity),
     )
+
+
+def _gaps(unknown: BoolArray, ratio: float, n_steps: int) -> BoolArray:
+    """(n, n_steps) whether any of the trace's steps that a step touches is not known."""
+    first = np.floor(np.arange(n_steps) * ratio + 1e-9).astype(np.int64)
+    end = np.ceil((np.arange(n_steps) + 1) * ratio - 1e-9).astype(np.int64)
+    so_far = np.pad(np.cumsum(unknown, axis=1), ((0, 0), (1, 0)))
+    return np.asarray(so_far[:, end] > so_far[:, first], dtype=np.bool_)
 
 
 def _in_flight(at: FloatArray, service_s: FloatArray, seconds: int) -> FloatArray:

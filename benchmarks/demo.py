@@ -53,7 +53,8 @@ def board_of(replay: Replay) -> tuple[Board, SimulatedClock]:
     board, end = Board(), replay.simulation.now
     simulation = Simulation(replay.simulation.world, ours, start_s=end - SHOWN_S)
     while simulation.now < end:
-        decisions = simulation.run(simulation.now + TICK_S)
-        board.post_decisions(simulation.fleet, replay.demand.services, decisions)
+        simulation.run(simulation.now + TICK_S)
+        if simulation.decisions:
+            board.post_decisions(simulation.fleet, replay.demand.services, simulation.decisions)
     board.post_forecasts(replay.last_bundle())
     return board, SimulatedClock(end)

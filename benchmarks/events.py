@@ -85,10 +85,19 @@ def _step(s: State, row: int, until: float, poke: bool) -> bool:
     else:
         s.next[row] += 1
         s.came[row] += 1
-        s.poked[row] = poke and not np.any(s.pod_ready[row] < GONE)
+        s.poked[row] = poke and not _staffed(s, row)
     while s.head[row] < s.next[row] and _begin(s, row):
         pass
     return True
+
+
+@njit(cache=True)
+def _staffed(s: State, row: int) -> bool:
+    """Whether there is a pod, ready or starting, that is not on its way out."""
+    for p in range(s.pod_ready.shape[1]):
+        if s.pod_ready[row, p] < GONE and not s.pod_drains[row, p]:
+            return True
+    return False
 
 
 @njit(cache=True)
@@ -115,15 +124,15 @@ def _rise(s: State, row: int) -> None:
     now = s.clock[row]
     if s.zero_until[row] == np.inf:
         s.zero_until[row] = now
-    _find_next_ready(s, row)
+    _find_next_ready(s, row, np.nextafter(now, np.inf))
 
 
 @njit(cache=True)
-def _find_next_ready(s: State, row: int) -> None:
+def _find_next_ready(s: State, row: int, since: float) -> None:
     s.next_ready[row] = np.inf
     for p in range(s.pod_ready.shape[1]):
         ready = s.pod_ready[row, p]
-        if s.clock[row] < ready < s.next_ready[row]:
+        if since <= ready < s.next_ready[row]:
             s.next_ready[row] = ready
 
 
@@ -221,7 +230,8 @@ def scale(s: State, rows: IntArray, pods: IntArray, start_up_s: float) -> None:
             _create(s, row, s.clock[row] + start_up_s)
         for _ in range(pods[i], have):
             _retire(s, row)
-        _find_next_ready(s, row)
+        # From now on, not after: a pod that is ready at this instant has not been seen to rise.
+        _find_next_ready(s, row, s.clock[row])
         _mark_zero(s, row)
 
 

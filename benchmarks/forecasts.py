@@ -1,13 +1,17 @@
 """Forecasts of many moments, as a replay meets them in turn; and the all-knowing ones."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any, Literal
 
 import numpy as np
 
 from autoscaler.forecasts import ForecastBundle
-from autoscaler.types import FloatArray, IntArray
+from autoscaler.types import Curves, FloatArray, IntArray
 from learner.demand import Demand
+from learner.models import Forecast
+from learner.models.levels import LEVELS, demand_edges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +23,7 @@ class ForecastTable:
     fitted_at_s: float  # Unix s
     window_edges_s: FloatArray  # (n_windows + 1,) s after made_at_s
     demand_edges: FloatArray  # (n, n_cells + 1) requests in flight
-    exceedance: FloatArray  # (n, n_origins, n_windows, n_cells)
+    exceedance: Curves  # (n, n_origins, n_windows, n_cells)
     model: tuple[str, ...]  # (n,)
     reason: tuple[str, ...]  # (n,)
 
@@ -37,6 +41,24 @@ class ForecastTable:
         )
 
 
+def joined(pieces: Sequence[Forecast]) -> tuple[FloatArray, Curves]:
+    """Forecasts of successive origins as one: demand edges, and exceedance over all origins.
+
+    Demand may outgrow the cells of an earlier piece; what a piece does not speak of has exceedance
+    0, as it was out of its reach.
+    """
+    n_cells = max(piece.exceedance.shape[-1] for piece in pieces)
+    edges = np.max([_with_cells(p.demand_edges, n_cells + 1, "edge") for p in pieces], axis=0)
+    curves = [_with_cells(piece.exceedance, n_cells, "constant") for piece in pieces]
+    return edges, np.concatenate(curves, axis=1)
+
+
+def _with_cells(values: Curves, n_cells: int, mode: Literal["edge", "constant"]) -> Any:
+    """The values with their last axis padded: by their last value, or by zeros."""
+    missing = n_cells - values.shape[-1]
+    return np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, missing)], mode=mode)
+
+
 def all_knowing(like: ForecastTable, demand: Demand, origins: IntArray) -> ForecastTable:
     """The table of an oracle: every curve is a step at the peak that really comes.
 
@@ -47,12 +69,14 @@ def all_knowing(like: ForecastTable, demand: Demand, origins: IntArray) -> Forec
     steps = np.round(like.window_edges_s / demand.step_s).astype(np.int64)
     windows = pairwise(steps)
     peaks = [_peak_ahead(truth, origins + first, int(end - first)) for first, end in windows]
-    lower = like.demand_edges[:, None, None, :-1]
-    width = np.diff(like.demand_edges)[:, None, None, :]
+    most = np.ceil(truth.max(axis=1, initial=0.0) / demand.capacity)
+    edges = demand_edges(demand.capacity, np.searchsorted(LEVELS, most) + 1)
     peak = np.stack(peaks, axis=2)[:, :, :, None]
+    width = np.diff(edges)[:, None, None, :]
     return replace(
         like,
-        exceedance=((peak > lower) & (width > 0)).astype(like.exceedance.dtype),
+        demand_edges=edges,
+        exceedance=((peak > edges[:, None, None, :-1]) & (width > 0)).astype(np.float32),
         model=("oracle",) * len(like.services),
         reason=("",) * len(like.services),
     )
@@ -66,12 +90,15 @@ def _peak_ahead(truth: FloatArray, first: IntArray, length: int) -> FloatArray:
 
 
 def stack(tables: tuple[ForecastTable, ...]) -> ForecastTable:
-    """Tables of the same origins, windows and cells as one: their services one after the other."""
+    """Tables of the same origins and windows as one: their services one after the other."""
+    n_cells = max(table.exceedance.shape[-1] for table in tables)
+    edges = [_with_cells(table.demand_edges, n_cells + 1, "edge") for table in tables]
+    curves = [_with_cells(table.exceedance, n_cells, "constant") for table in tables]
     return replace(
         tables[0],
         services=sum((t.services for t in tables), ()),
-        demand_edges=np.concatenate([t.demand_edges for t in tables]),
-        exceedance=np.concatenate([t.exceedance for t in tables]),
+        demand_edges=np.concatenate(edges),
+        exceedance=np.concatenate(curves, dtype=np.float32),
         model=sum((t.model for t in tables), ()),
         reason=sum((t.reason for t in tables), ()),
     )

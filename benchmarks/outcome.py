@@ -20,9 +20,9 @@ COLUMNS = (
     "cold",
     "rate",
     "p75",
-    "wait p95",
+    "p95",
     "p99",
-    "pod-hours",
+    "pod-h",
     "memory",
     "starts",
 )
@@ -30,7 +30,7 @@ BAND = (0.5, 0.9, 0.99)
 NOTES = (
     "Where in its step a request comes is drawn (uniform, seeded): that part is synthetic.",
     "cold: requests that waited for a pod that was not ready when they came; rate: of all; "
-    "p75: the rate of the service at the 75th percentile; wait: from arrival to start.",
+    "p75: the rate of the service at the 75th percentile; p95, p99: of waits, s.",
     "memory: normalised, pod-seconds from creation to end / pod-seconds with a request in flight.",
     "Forecasts are fitted on time before the replayed part, and each is made from the steps before "
     "its own. The oracle knows each step's peak in advance, and decides as kn-ahead does.",
@@ -45,12 +45,12 @@ def rows(scores: Sequence[PolicyScore]) -> list[tuple[str, ...]]:
         (
             s.policy,
             f"{s.total.cold_requests:,}",
-            f"{s.total.cold_rate:.3%}",
-            f"{s.cold_rate_p75:.2%}",
-            f"{s.total.wait_s['p95']:.2f} s",
-            f"{s.total.wait_s['p99']:.2f} s",
+            f"{100 * s.total.cold_rate:.3g}%",
+            f"{100 * s.cold_rate_p75:.3g}%",
+            f"{s.total.wait_s['p95']:.2f}",
+            f"{s.total.wait_s['p99']:.2f}",
             f"{s.total.allocated_pod_s / 3600:,.1f}",
-            f"{s.total.normalised_memory:.2f}",
+            f"{s.total.normalised_memory:.1f}",
             f"{s.total.pods_started:,}",
         )
         for s in scores

@@ -173,6 +173,9 @@ def _draw_demand(axes: Axes, timeline: "Timeline", days: FloatArray, starts: Int
             linewidth=0,
             label=f"forecast, {100 * low:g}\N{EN DASH}{100 * high:g} %",
         )
+    for q, values in bands[-1:]:  # where the quantiles agree, the band alone would not be seen
+        label = f"forecast, {100 * q:g} %"
+        axes.stairs(values, days, baseline=None, color=BAND, linewidth=1.2, label=label)
     peak = np.fmax.reduceat(timeline.peak, starts)
     axes.stairs(peak, days, baseline=None, color=INK, linewidth=0.8, label="demand")
     _count_up(axes, "Requests in flight at once")

@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from autoscaler.decision import Decisions
 from autoscaler.errors import PermanentError
 from autoscaler.forecasts import ForecastBundle
 from autoscaler.types import FloatArray
 from benchmarks.arrivals import draw, measure
-from benchmarks.forecasts import ForecastTable, all_knowing
+from benchmarks.forecasts import ForecastTable, all_knowing, joined
 from benchmarks.policies import baselines, oracle, ours, revision
 from benchmarks.score import PolicyScore, score
 from benchmarks.simulator import Policy, Simulation, World
@@ -67,6 +66,19 @@ class ReplaySettings:
     learner: LearnerSettings = field(default_factory=LearnerSettings)
     """What the fit may cost."""
 
+    def __post_init__(self) -> None:
+        """Check each number once, where it enters."""
+        allowed = {
+            "step": (self.step_s, self.step_s >= 1 and self.step_s % 1 == 0, "whole seconds >= 1"),
+            "start-up": (self.start_up_s, 0 <= self.start_up_s < np.inf, "seconds >= 0"),
+            "concurrency": (self.concurrency, self.concurrency >= 0, "0 (no limit) or more"),
+            "service-time": (self.service_s, 0 <= self.service_s < np.inf, "seconds >= 0"),
+            "price": (self.price_s, 0 <= self.price_s < np.inf, "seconds of idle pod >= 0"),
+        }
+        for name, (value, fits, what) in allowed.items():
+            if not fits:
+                raise PermanentError(f"{name} is {value:g}; allowed: {what}")
+
 
 @dataclass(slots=True, kw_only=True)
 class Timelines:
@@ -111,14 +123,15 @@ class Replay:
         for begin in range(0, len(origins), ORIGINS_AT_ONCE):
             progress("forecasting", begin / len(origins))
             pieces.append(learner.predict(self.demand, origins[begin : begin + ORIGINS_AT_ONCE]))
-        spoken = learner.bundle(self.demand)
+        spoken = learner.bundle(self.demand.until(self.first))
+        edges, exceedance = joined(pieces)
         return ForecastTable(
             services=self.demand.services,
             made_at_s=np.asarray(self.demand.start_s + origins * self.demand.step_s, np.float64),
             fitted_at_s=self.demand.start_s + self.first * self.demand.step_s,
             window_edges_s=spoken.window_edges_s,
-            demand_edges=pieces[0].demand_edges,
-            exceedance=np.concatenate([p.exceedance for p in pieces], axis=1),
+            demand_edges=edges,
+            exceedance=exceedance,
             model=spoken.model,
             reason=spoken.reason,
         )
@@ -157,7 +170,7 @@ class Replay:
         )
         pods_s, cold, then = self._counted()
         for i, end in enumerate(ends):
-            self.decisions: Decisions = self.simulation.run(float(end))
+            self.simulation.run(float(end))
             now_pods_s, now_cold, now = self._counted()
             self.timelines.pods[:, i] = (now_pods_s - pods_s) / (now - then)
             self.timelines.cold[:, i] = now_cold - cold
@@ -186,15 +199,17 @@ class Replay:
 
 def _first_step(demand: Demand, settings: ReplaySettings) -> int:
     """The step at which the replayed part begins."""
-    first = int(np.ceil((settings.fit_until_s - demand.start_s) / demand.step_s))
+    if demand.start_s % 1:
+        raise PermanentError(f"the trace starts at {demand.start_s} s; allowed: a whole second")
+    past = np.ceil((settings.fit_until_s - demand.start_s) / demand.step_s)
     least = int(np.ceil(2 * WARM_UP_S / demand.step_s))
-    if not 0 < first <= demand.n_steps - least:
+    if not 0 < past <= demand.n_steps - least:
         raise PermanentError(
             f"fit-until is {settings.fit_until_s - demand.start_s:.0f} s after the trace's start; "
             f"allowed: > 0 and <= {(demand.n_steps - least) * demand.step_s:.0f} s, "
             "so that something is left to replay"
         )
-    return first
+    return int(past)
 
 
 def _aligned(past: Demand, own: Demand) -> Demand:

@@ -63,9 +63,9 @@ def table(replay: Replay, scores: Sequence[PolicyScore]) -> Table:
     """The headline scores as a table."""
     requests = scores[0].total.requests
     title = f"{len(replay.demand.services)} services, {requests:,} requests, {_passed(replay)}"
-    made = Table(COLUMNS[0], title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for column in COLUMNS[1:]:
-        made.add_column(column, justify="right", no_wrap=True)
+    made = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in COLUMNS:
+        made.add_column(column, justify="left" if column == "policy" else "right", no_wrap=True)
     for row in rows(headline(scores, replay.settings.price_s)):
         made.add_row(*row, style="bold" if "kn-ahead" in row[0] else "")
     return made

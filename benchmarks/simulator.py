@@ -14,7 +14,7 @@ import numpy as np
 from autoscaler.bounds import least
 from autoscaler.decider import decide
 from autoscaler.decision import Decisions
-from autoscaler.fleet import Fleet, take
+from autoscaler.fleet import ALL, Fleet, Rows, take
 from autoscaler.predictive import TICK_S, Outlook, read_at_price
 from autoscaler.revision import Active, Revision
 from autoscaler.types import IntArray
@@ -64,19 +64,18 @@ class Simulation:
         self.cluster.begin(start_s)
         self.fleet = _fleet(world, policies, start_s)
         self._rows = np.arange(len(self.fleet))
+        self.decisions: Decisions | None = None  # of the last tick
         self._told = np.zeros(len(self.fleet), dtype=np.bool_)  # rows that reported last second
         self._adjust = np.zeros(len(self.fleet))  # what a poke reported ahead of its second
         self._forecasts = _Forecasts(world, policies, n)
 
-    def run(self, until: float) -> Decisions:
-        """Let time pass until Unix s ``until``; returns the last tick's decisions."""
-        decisions = None
-        while self.now < until or decisions is None:
+    def run(self, until: float) -> None:
+        """Let time pass until whole Unix s ``until``."""
+        while self.now < until:
             self._second()
             if self.now % TICK_S == 0:
                 self._forecasts.follow(self.now, self.fleet)
-                decisions = self._decide(None)
-        return decisions
+                self.decisions = self._decide(None)
 
     @property
     def outlook(self) -> Outlook | None:
@@ -118,15 +117,15 @@ class Simulation:
         now = self.cluster.state.clock[which]
         decisions = decide(self.fleet, self._forecasts.outlook, now=now, rows=rows)
         self.fleet.remember(decisions)
-        self._follow(decisions)
+        self._follow(decisions, ALL if rows is None else rows)
         act = decisions.apply
         self.fleet.seen.replicas[which[act]] = decisions.want[act]
         self.cluster.scale(which[act], decisions.want[act])
         return decisions
 
-    def _follow(self, decisions: Decisions) -> None:
+    def _follow(self, decisions: Decisions, rows: Rows) -> None:
         """What the cluster makes of a decision: conditions, activator path, probe."""
-        rows, seen = decisions.rows, self.fleet.seen
+        seen = self.fleet.seen
         spec, now_seen = take(self.fleet.spec, rows), take(seen, rows)
         active = next_active(decisions.want, spec, now_seen)
         changed = active != now_seen.active

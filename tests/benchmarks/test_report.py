@@ -195,7 +195,7 @@ def test_a_series_of_another_length_is_refused() -> None:
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(PermanentError, match=r"nowhere/report\.html' cannot be written"):
+    with pytest.raises(PermanentError, match=r"nowhere/report\.html cannot be written"):
         write_report(a_report(), tmp_path / "nowhere" / "report.html")
 
 
