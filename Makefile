@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint bench lock clean prometheus
+.PHONY: demo test lint e2e bench lock clean prometheus
 .DEFAULT_GOAL := test
 
 $(VENV)/run: requirements.lock pyproject.toml
@@ -38,6 +38,9 @@ lint: $(VENV)/dev
 
 test: $(VENV)/dev prometheus lint
 	$(BIN)/pytest
+
+e2e: $(VENV)/dev  ## on the cluster of KUBECONFIG, with kn-ahead in the seat; run where its Services resolve
+	$(BIN)/pytest -o addopts="--import-mode=importlib --strict-markers -ra" tests/cluster -v
 
 bench: $(VENV)/run
 	$(BIN)/python -m benchmarks.decide

@@ -20,7 +20,7 @@ COLUMNS = (
     "cold",
     "rate",
     "p75",
-    "wait p99",
+    "p99, s",
     "pod-h",
     "memory",
     "starts",
@@ -29,7 +29,7 @@ BAND = (0.5, 0.9, 0.99)
 NOTES = (
     "Where in its step a request comes is drawn (uniform, seeded): that part is synthetic.",
     "cold: requests that waited for a pod that was not ready when they came; rate: of all; "
-    "p75: the rate of the service at the 75th percentile; wait p99: s from arrival to start.",
+    "p75: the rate of the service at the 75th percentile; p99: of waits, s.",
     "memory: normalised, pod-seconds from creation to end / pod-seconds with a request in flight.",
     "Forecasts are fitted on time before the replayed part, and each is made from the steps before "
     "its own. The oracle knows each step's peak in advance, and decides as kn-ahead does.",
@@ -45,8 +45,8 @@ def rows(scores: Sequence[PolicyScore]) -> list[tuple[str, ...]]:
             s.policy,
             f"{s.total.cold_requests:,}",
             f"{100 * s.total.cold_rate:.3g}%",
-            f"{100 * s.cold_rate_p75:.3g}%",
-            f"{s.total.wait_s['p99']:.2f} s",
+            f"{100 * s.cold_rate_p75:.2g}%",
+            f"{s.total.wait_s['p99']:.2f}",
             f"{s.total.allocated_pod_s / 3600:,.1f}",
             f"{s.total.normalised_memory:.1f}",
             f"{s.total.pods_started:,}",
