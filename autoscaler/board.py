@@ -12,6 +12,7 @@ import numpy as np
 from autoscaler.decision import Decisions, Reason
 from autoscaler.fleet import Fleet
 from autoscaler.forecasts import ForecastBundle
+from autoscaler.meter import Metered
 from autoscaler.revision import Mode
 from autoscaler.types import IntArray
 
@@ -97,6 +98,7 @@ class Board:
     def __init__(self) -> None:
         self._frame = _Frame()
         self._forecasts: _Forecasts | None = None
+        self.demand: Mapping[str, Metered] = {}  # by "namespace/service", as metered so far
         self._changes: dict[str, tuple[Change, ...]] = {}  # by service, newest first
         self._services: tuple[str, ...] = ()
 

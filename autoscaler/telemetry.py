@@ -3,13 +3,14 @@
 What is not known (no decision, no forecast) has no sample: a -1 would be summed by somebody.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from autoscaler.board import Board, Decided
 from autoscaler.clock import Clock
+from autoscaler.meter import PEAK_S, Metered
 
 LABELS = ("namespace", "service", "revision")
 
@@ -33,6 +34,7 @@ class BoardCollector:
         yield GaugeMetricFamily(
             "kn_ahead_services", "Services known", value=len(self._board.services)
         )
+        yield from _demand(self._board.demand)
         bundle = self._board.forecasts
         if bundle is not None:
             age_s = self._clock.now() - bundle.made_at_s
@@ -41,6 +43,21 @@ class BoardCollector:
                 "Age of the newest demand that the forecasts have seen",
                 value=age_s,
             )
+
+
+def _demand(metered: Mapping[str, Metered]) -> Iterator[Metric]:
+    labels = LABELS[:2]
+    requests = CounterMetricFamily("kn_ahead_requests", "Requests that arrived", labels=labels)
+    peak = GaugeMetricFamily(
+        "kn_ahead_peak_in_flight",
+        f"Greatest one-second average of requests in flight, of the last {PEAK_S} s",
+        labels=labels,
+    )
+    for name, demand in list(metered.items()):
+        namespace, _, service = name.partition("/")
+        requests.add_metric((namespace, service), demand.requests)
+        peak.add_metric((namespace, service), demand.peak)
+    yield from (requests, peak)
 
 
 def _by_revision(all_decided: list[Decided]) -> Iterator[Metric]:

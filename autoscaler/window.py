@@ -132,6 +132,12 @@ class Window:
         divisor = np.minimum(last - first + 1, size - silent)
         return np.where(silent < size, round6(total / np.maximum(divisor, 1)), 0.0)
 
+    def at(self, rows: IntArray, second: IntArray) -> FloatArray:
+        """(metrics, n) what was recorded for one second; 0 outside the window."""
+        age = self._last[rows] - second
+        inside = (age >= 0) & (age < self._rings.size[rows]) & (second >= self._first[rows])
+        return np.where(inside, self._values[:, self._rings.slots(rows, second)], 0.0)
+
     def exponential(self, rows: IntArray, second: IntArray, metric: IntArray) -> FloatArray:
         """(n,) exponentially weighted average, newest first, neither normalised nor rounded."""
         size = self._rings.size[rows]

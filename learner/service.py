@@ -1,0 +1,94 @@
+"""The learner as a process of its own: read, fit now and then, forecast every step, publish.
+
+Whatever goes wrong (Prometheus gone, too little history) is said in one line, and the last bundle
+grows old: the autoscaler sees that and is Knative until a new one appears.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from autoscaler.clock import Clock
+from autoscaler.errors import AutoscalerError
+from learner.bundle import save_bundle
+from learner.demand import Demand
+from learner.engine import Learner, LearnerSettings
+
+SETTLE_S = 3.0  # s after a step's end until its samples are in Prometheus
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishSettings:
+    """How much is read, and how often."""
+
+    bundle: Path
+    """Where the bundle appears."""
+
+    step_s: float = 60.0
+    """Step of the demand, s."""
+
+    history_s: float = 14 * 86_400.0
+    """How far back is read, s."""
+
+    refit_s: float = 3600.0
+    """How often the models are fitted anew, s."""
+
+    learner: LearnerSettings = field(default_factory=LearnerSettings)
+    """What a fit may cost."""
+
+
+class Source(Protocol):
+    """Where past demand comes from."""
+
+    def read(self, *, start_s: float, end_s: float, step_s: float) -> Demand:
+        """Demand over [start_s, end_s), Unix s. Raises AutoscalerError."""
+        ...
+
+
+class Publisher:
+    """Keeps a bundle current."""
+
+    def __init__(
+        self,
+        source: Source,
+        settings: PublishSettings,
+        clock: Clock,
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._source, self._settings = source, settings
+        self._clock, self._sleep = clock, sleep
+        self._learner: Learner | None = None
+        self._fitted_s = 0.0
+
+    def run(self) -> None:
+        """Publish once a step, for ever."""
+        while True:
+            self.wait()
+            try:
+                self.publish()
+            except AutoscalerError as error:
+                log.warning("nothing published: %s", error)
+
+    def wait(self) -> None:
+        """Until the next step has ended and settled."""
+        step_s = self._settings.step_s
+        now = self._clock.now() - SETTLE_S
+        self._sleep(step_s - now % step_s)
+
+    def publish(self) -> None:
+        """Read, fit if it is time, forecast, write. Raises AutoscalerError."""
+        demand = self._read()
+        if self._learner is None or self._clock.now() - self._fitted_s >= self._settings.refit_s:
+            self._learner = Learner(self._settings.learner).fit(demand)
+            self._fitted_s = self._clock.now()
+            log.info("fitted on %d services x %d steps", len(demand.services), demand.n_steps)
+        save_bundle(self._learner.bundle(demand), self._settings.bundle)
+
+    def _read(self) -> Demand:
+        s = self._settings
+        end_s = (self._clock.now() - SETTLE_S) // s.step_s * s.step_s
+        return self._source.read(start_s=end_s - s.history_s, end_s=end_s, step_s=s.step_s)
