@@ -1,8 +1,12 @@
 """The command line, and the wiring: the one place that knows all rooms.
 
 Errors of ours end as one line and exit code 2; anything else is a bug and shows its traceback.
+Each command imports what it needs when it runs: the seat has to be up again in seconds after a
+crash, and must not wait for plotting and compilers that only a replay uses.
 """
 
+import asyncio
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -10,26 +14,17 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-import uvicorn
-from rich.console import Console
 
-from autoscaler.api.app import create_app
 from autoscaler.errors import AutoscalerError, PermanentError
 from autoscaler.files import check_writable, whole_file
-from benchmarks import outcome
-from benchmarks.arrivals import draw, measure
-from benchmarks.demo import demonstrate
-from benchmarks.openmetrics import write_openmetrics
-from benchmarks.policies import SOFT_LIMIT
-from benchmarks.replay import Replay, ReplaySettings
-from benchmarks.report import write_report
-from benchmarks.screen import Screen
-from benchmarks.traces import read_trace
-from learner.demand import Demand
-from learner.prometheus import PrometheusReader
+
+if TYPE_CHECKING:
+    from benchmarks.replay import Replay
+    from benchmarks.screen import Screen
+    from learner.demand import Demand
 
 UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 REPORT = Path("kn-ahead-report.html")
@@ -80,6 +75,14 @@ def replay(
     json: Annotated[Path | None, typer.Option(help="Where the scores go as JSON.")] = None,
 ) -> None:
     """Fit on a trace's past, run the rest under every policy, and show what came out."""
+    from rich.console import Console
+
+    from benchmarks import outcome
+    from benchmarks.replay import Replay, ReplaySettings
+    from benchmarks.report import write_report
+    from benchmarks.screen import Screen
+    from benchmarks.traces import read_trace
+
     with one_line_errors():
         for place in (report, json) if json else (report,):
             check_writable(place)
@@ -123,6 +126,11 @@ def export(
 
     promtool tsdb create-blocks-from openmetrics OUTPUT DIR makes blocks of them.
     """
+    from benchmarks.arrivals import draw, measure
+    from benchmarks.openmetrics import write_openmetrics
+    from benchmarks.policies import SOFT_LIMIT
+    from benchmarks.traces import read_trace
+
     with one_line_errors():
         recorded = read_trace(*trace)
         drawn = draw(recorded, service_s=service_s, seed=seed)
@@ -143,12 +151,71 @@ def demo(
     not in os.environ,
 ) -> None:
     """A made shop: two weeks learned, two days replayed under KPA and kn-ahead, then the API."""
+    import uvicorn
+    from rich.console import Console
+
+    from autoscaler.api.app import create_app
+    from benchmarks.demo import demonstrate
+    from benchmarks.screen import Screen
+
     with one_line_errors():
         screen = Screen(Console())
         board, clock = demonstrate(screen, report)
         if serve:
             screen.say(f"REST API: http://{host}:{port}/  (Ctrl-C ends it)")
             uvicorn.run(create_app(board, clock), host=host, port=port, log_level="warning")
+
+
+@app.command()
+def learn(
+    prometheus: Annotated[str, typer.Option(help="Address of the Prometheus to learn from.")],
+    bundle: Annotated[Path, typer.Option(help="Where the forecasts are published.")],
+    step_s: StepS = 60.0,
+    history: Annotated[str, typer.Option(help="How far back is read, such as 14d.")] = "14d",
+    refit: Annotated[str, typer.Option(help="How often the models are fitted anew.")] = "1h",
+    concurrency: Concurrency = 1,
+) -> None:
+    """Keep forecasts current: read demand from Prometheus, fit now and then, publish every step."""
+    import time
+
+    from autoscaler.clock import SystemClock
+    from learner.prometheus import PrometheusReader
+    from learner.service import Publisher, PublishSettings
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    with one_line_errors():
+        check_writable(bundle)
+        settings = PublishSettings(
+            bundle=bundle,
+            step_s=step_s,
+            history_s=moment(history, 0.0),
+            refit_s=moment(refit, 0.0),
+        )
+        reader = PrometheusReader(prometheus, capacity=float(concurrency) or 100.0)
+        Publisher(reader, settings, SystemClock(), time.sleep).run()
+
+
+@app.command()
+def autoscale(
+    bundle: Annotated[
+        Path | None, typer.Option(help="Forecasts that the learner publishes; none: Knative alone.")
+    ] = None,
+    namespace: Annotated[
+        str, typer.Option(envvar="SYSTEM_NAMESPACE", help="Where Knative's ConfigMaps lie.")
+    ] = "knative-serving",
+    cluster_domain: Annotated[
+        str, typer.Option(envvar="CLUSTER_DOMAIN", help="Of the cluster's Services.")
+    ] = "cluster.local",
+) -> None:
+    """Take the seat of Knative's autoscaler in the cluster of KUBECONFIG, or the one we run in."""
+    from knative.service import ServiceSettings, serve
+    from learner.bundle import load_bundle
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("websockets").setLevel(logging.WARNING)  # it logs every probe
+    settings = ServiceSettings(namespace=namespace, bundle=bundle, cluster_domain=cluster_domain)
+    with one_line_errors():
+        asyncio.run(serve(settings, load_bundle))
 
 
 @contextmanager
@@ -179,14 +246,16 @@ def moment(text: str, start_s: float) -> float:
         ) from error
 
 
-def _past(run: Replay, url: str, screen: Screen) -> Demand:
+def _past(run: "Replay", url: str, screen: "Screen") -> "Demand":
+    from learner.prometheus import PrometheusReader
+
     own = run.demand.until(run.first)
     screen.say(f"Reading {own.n_steps} steps of {own.step_s:g} s from {url}")
     reader = PrometheusReader(url, capacity=float(own.capacity[0]))
     return reader.read(start_s=own.start_s, end_s=own.end_s, step_s=own.step_s)
 
 
-def _facts(trace: list[Path], prometheus: str | None, run: Replay) -> list[tuple[str, str]]:
+def _facts(trace: list[Path], prometheus: str | None, run: "Replay") -> list[tuple[str, str]]:
     s, demand = run.settings, run.demand
     learned = run.first * demand.step_s / 86_400
     return [

@@ -1,0 +1,330 @@
+"""In the seat of Knative's autoscaler: what is known of every PodAutoscaler of ours, and decided.
+
+Caches call in here when something changes; statistics come from activators and queue-proxies. A
+tick decides for the whole fleet in one pass, and whoever acts hears only of revisions whose answer,
+or whose world, has changed. A request to a revision at zero does not wait for the tick: it is
+decided in the same turn of the event loop in which the activator's word arrives.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from autoscaler.board import Board
+from autoscaler.clock import Clock
+from autoscaler.decider import decide
+from autoscaler.decision import Decisions
+from autoscaler.fleet import Fleet, take
+from autoscaler.forecasts import ForecastBundle
+from autoscaler.meter import DemandMeter
+from autoscaler.predictive import Outlook, read_at_price
+from autoscaler.revision import Active, Revision
+from autoscaler.types import BoolArray, IntArray
+from autoscaler.zero import next_active
+from knative.activators import ActivatorStat
+from knative.annotations import revision_of
+from knative.api import Object
+from knative.config import ClusterConfig
+from knative.objects import CLASS, Pod, PodAutoscaler, ServerlessService, podautoscaler, unix
+from knative.startup import StartUps
+from knative.status import INITIALIZED, active_of, condition
+from knative.wishes import Wish, Wishes
+
+OURS = ("kpa.autoscaling.knative.dev", "predictive.kn-ahead.dev")
+
+log = logging.getLogger(__name__)
+
+
+class Seat:
+    """The fleet, and what the cluster has told of it; no I/O.
+
+    Everything here runs in the event loop's thread; nothing awaits, so a pass is never torn.
+    """
+
+    def __init__(self, clock: Clock, config: ClusterConfig) -> None:
+        self.clock = clock
+        self.config = config
+        self.progress_deadline_s = 600.0
+        self.fleet = Fleet()
+        self.board = Board()
+        self.meter = DemandMeter()
+        self.board.demand = self.meter.read()
+        self.start_ups = StartUps()
+        self.decisions: Decisions | None = None
+        self.outlook: Outlook | None = None
+        self.bundle: ForecastBundle | None = None
+        self.dirty: set[str] = set()  # keys whose world has changed since they were acted for
+        self._wishes = Wishes()
+        self._pas: dict[str, PodAutoscaler] = {}
+        self._sks: dict[str, ServerlessService] = {}
+        self._replicas: dict[str, int] = {}  # by "namespace/deployment"
+        self._pods: dict[str, dict[str, Pod]] = {}  # by revision, by pod
+        self._pod_of: dict[str, str] = {}  # pod -> revision
+        self._started: set[str] = set()  # pods whose start-up time was learned
+        self._target_of: dict[str, str] = {}  # "namespace/deployment" -> revision
+
+    # --- what caches tell -------------------------------------------------------------------
+
+    def saw_podautoscaler(self, key: str, pa: PodAutoscaler | None) -> None:
+        """A PodAutoscaler came, changed or went; others' are never touched."""
+        if pa is None or pa.annotations.get(CLASS) not in OURS:
+            self._forget(key)
+            return
+        former = self._pas.get(key)
+        if former and former.uid != pa.uid:
+            self._forget(key)  # made anew under the same name
+        self._pas[key] = pa
+        self._target_of[f"{pa.namespace}/{pa.target.get('name')}"] = key
+        if key in self.fleet:
+            self.fleet.configure(key, self._revision(pa))
+        else:
+            self._admit([key])
+        self.dirty.add(key)
+
+    def saw_own_podautoscaler(self, answer: Object) -> None:
+        """The answer to a write of ours, newer than what was watched."""
+        pa = podautoscaler(answer)
+        key = f"{pa.namespace}/{pa.name}"
+        if key in self._pas:
+            self._pas[key] = pa
+
+    def saw_serverlessservice(self, key: str, sks: ServerlessService | None) -> None:
+        """A ServerlessService came, changed or went."""
+        if sks is None:
+            self._sks.pop(key, None)
+        else:
+            self._sks[key] = sks
+        self._look_again(key)
+
+    def saw_deployment(self, key: str, replicas: int | None) -> None:
+        """What a Deployment asks for has changed; None = it went."""
+        if replicas is None:
+            self._replicas.pop(key, None)
+        else:
+            self._replicas[key] = replicas
+        if key in self._target_of:
+            self._look_again(self._target_of[key])
+
+    def saw_pod(self, key: str, pod: Pod | None) -> None:
+        """A pod came, changed or went."""
+        revision = pod.revision if pod else self._pod_of.pop(key, "")
+        pods = self._pods.setdefault(revision, {})
+        pods.pop(key, None)
+        if pod:
+            self._pod_of[key], pods[key] = revision, pod
+            if pod.ready_s and key not in self._started and revision in self._pas:
+                self._started.add(key)
+                self._learn_start_up(revision, pod)
+        else:
+            self._started.discard(key)
+        if not pods:
+            self._pods.pop(revision, None)
+        self._look_again(revision)
+
+    def reconfigure(self, config: ClusterConfig) -> None:
+        """Follow a change of config for every revision."""
+        self.config = config
+        for key, pa in self._pas.items():
+            self.fleet.configure(key, self._revision(pa))
+        self.dirty.update(self._pas)
+        self._read_bundle()
+
+    # --- what is known of one revision -------------------------------------------------------
+
+    def podautoscaler(self, key: str) -> PodAutoscaler | None:
+        """The PodAutoscaler of a revision of ours."""
+        return self._pas.get(key)
+
+    def serverlessservice(self, key: str) -> ServerlessService | None:
+        """Its ServerlessService."""
+        return self._sks.get(key)
+
+    def ready_pods(self, key: str) -> list[Pod]:
+        """Its pods that are ready."""
+        return [pod for pod in self._pods.get(key, {}).values() if pod.state == "ready"]
+
+    def replicas(self, key: str) -> int | None:
+        """What its Deployment asks for; None = there is none."""
+        pa = self._pas[key]
+        return self._replicas.get(f"{pa.namespace}/{pa.target.get('name')}")
+
+    # --- statistics ---------------------------------------------------------------------------
+
+    def record(self, stats: Iterable[ActivatorStat]) -> list[str]:
+        """Take in activators' statistics; returns keys that have to be decided at once."""
+        now = self.clock.now()
+        sums: dict[tuple[int, int], list[float]] = {}
+        poked = []
+        for stat in stats:
+            if stat.key not in self.fleet:
+                continue
+            row = self.fleet.row(stat.key)
+            second = stat.second or int(now)
+            total = sums.setdefault((second, row), [0.0, 0.0])
+            total[0] += stat.concurrency
+            total[1] += stat.requests
+            if stat.concurrency and self.fleet.memory.kpa[row] == 0:
+                poked.append(stat.key)
+        for second in {second for second, _ in sums}:
+            rows = np.array([row for at, row in sums if at == second])
+            samples = np.array([sums[second, row] for row in rows.tolist()]).T
+            self.fleet.record(rows, np.full(len(rows), second), samples)
+        return poked
+
+    def scrapable(self) -> list[str]:
+        """Revisions of ours with a ready pod, that shall be scraped."""
+        ready = self.fleet.seen.ready > 0
+        return [self.fleet.keys[row] for row in np.flatnonzero(ready).tolist()]
+
+    def record_pods(self, key: str, concurrency: float, requests: float) -> None:
+        """Take in what a revision's pods report together for the second that ended."""
+        if key in self.fleet:
+            row = np.array([self.fleet.row(key)])
+            second = np.array([int(self.clock.now())])
+            self.fleet.record(row, second, np.array([[concurrency], [requests]]))
+
+    # --- deciding -----------------------------------------------------------------------------
+
+    def forecast(self, bundle: ForecastBundle | None) -> None:
+        """Put new forecasts in force; None = none."""
+        self.bundle = bundle
+        if bundle:
+            self.board.post_forecasts(bundle)
+        self._read_bundle()
+
+    def decide(self, keys: Sequence[str] | None = None) -> Decisions:
+        """Decide for the fleet, or for some revisions, and carry the memory on."""
+        if self.outlook is None or self.outlook.layout != self.fleet.layout:
+            self._read_bundle()
+        rows = None if keys is None else np.array([self.fleet.row(key) for key in keys])
+        decisions = decide(self.fleet, self.outlook, now=self.clock.now(), rows=rows)
+        decisions = self._unseated_hold(decisions)
+        self.fleet.remember(decisions)
+        self._conclude(decisions)
+        services = [self._pas[key].service for key in self.fleet.keys]
+        self.meter.count(self.fleet, services, self.clock.now())
+        self.board.post_decisions(self.fleet, services, decisions)
+        return decisions
+
+    def _unseated_hold(self, decisions: Decisions) -> Decisions:
+        """Nothing is decided for a revision whose ServerlessService is not set up yet."""
+        keys = [self.fleet.keys[row] for row in decisions.rows]
+        seated = np.array([self.seated(key) for key in keys], dtype=np.bool_)
+        if seated.all():
+            return decisions
+        return replace(
+            decisions,
+            want=np.where(seated, decisions.want, -1),
+            apply=decisions.apply & seated,
+            probe=decisions.probe & seated,
+        )
+
+    def seated(self, key: str) -> bool:
+        """Whether the revision's ServerlessService is ours and set up."""
+        sks, pa = self._sks.get(key), self._pas.get(key)
+        return bool(sks and pa and sks.private and sks.owner == pa.uid)
+
+    def _conclude(self, decisions: Decisions) -> None:
+        """Conditions that follow from a decision."""
+        rows, seen = decisions.rows, self.fleet.seen
+        active = next_active(decisions.want, take(self.fleet.spec, rows), take(seen, rows))
+        changed = active != seen.active[rows]
+        seen.active[rows] = active
+        seen.active_since_s[rows] = np.where(changed, decisions.now, seen.active_since_s[rows])
+        seen.probe_passed[rows] &= active == Active.FALSE
+        # Last: what was reached only now sets the threshold of the next pass.
+        seen.initialized[rows] |= self._reached(rows)
+
+    def _reached(self, rows: IntArray) -> BoolArray:
+        spec, seen = self.fleet.spec, self.fleet.seen
+        least = np.where(spec.reachable[rows], spec.min_scale[rows], 0)
+        first = np.maximum(least, spec.initial_scale[rows])
+        names = [self._service_name(self.fleet.keys[row]) for row in rows.tolist()]
+        named = np.array([bool(name) for name in names], dtype=np.bool_)
+        return np.asarray((seen.ready[rows] >= first) & named, dtype=np.bool_)
+
+    def _service_name(self, key: str) -> str:
+        sks = self._sks.get(key)
+        return sks.service if sks else ""
+
+    def wish(self, key: str) -> Wish | None:
+        """What the last decision wants of a revision; None = none was made yet."""
+        return self._wishes.get(self.fleet, key)
+
+    def probe_passed(self, key: str) -> None:
+        """The activator answers at the revision's address."""
+        if key in self.fleet:
+            self.fleet.seen.probe_passed[self.fleet.row(key)] = True
+
+    def to_act_for(self, decisions: Decisions) -> set[str]:
+        """Keys whose answer or whose world has changed since this was last asked."""
+        keys = {self.fleet.keys[row] for row in decisions.rows.tolist()}
+        due = self._wishes.note(self.fleet, decisions) | (self.dirty & keys)
+        self.dirty -= due
+        return due
+
+    # --- keeping the fleet --------------------------------------------------------------------
+
+    def _admit(self, keys: Sequence[str]) -> None:
+        now = self.clock.now()
+        revisions = {key: self._revision(self._pas[key]) for key in keys}
+        ready = [len(self.ready_pods(key)) for key in keys]
+        self.fleet.add(revisions, now=now, ready=ready)
+        for key in keys:
+            row, pa, seen = self.fleet.row(key), self._pas[key], self.fleet.seen
+            seen.active[row] = int(active_of(pa))
+            since = unix(condition(pa, "Active").get("lastTransitionTime"))
+            seen.active_since_s[row] = now if since is None else since
+            seen.initialized[row] = condition(pa, INITIALIZED).get("status") == "True"
+            self._look_again(key)
+
+    def _forget(self, key: str) -> None:
+        pa = self._pas.pop(key, None)
+        if pa:
+            self._target_of.pop(f"{pa.namespace}/{pa.target.get('name')}", None)
+        if key in self.fleet:
+            self.fleet.remove(key)
+        self._wishes.forget(key)
+        self.dirty.discard(key)
+
+    def _look_again(self, key: str) -> None:
+        """Bring a revision's row up to what the caches hold."""
+        if key not in self.fleet:
+            return
+        row, seen, sks = self.fleet.row(key), self.fleet.seen, self._sks.get(key)
+        seen.ready[row] = len(self.ready_pods(key))
+        asked = self.replicas(key)
+        seen.replicas[row] = -1 if asked is None else asked
+        proxied = sks.proxied_since_s if sks else None
+        seen.proxied_since_s[row] = np.nan if proxied is None else proxied
+        self.dirty.add(key)
+
+    def _revision(self, pa: PodAutoscaler) -> Revision:
+        return revision_of(
+            pa,
+            self.config,
+            progress_deadline_s=self.progress_deadline_s,
+            lead_s=self.start_ups.lead_s(pa.service),
+        )
+
+    def _learn_start_up(self, key: str, pod: Pod) -> None:
+        service = self._pas[key].service
+        self.start_ups.add(service, pod.ready_s - pod.created_s)
+        if key in self.fleet:
+            self.fleet.spec.lead_s[self.fleet.row(key)] = self.start_ups.lead_s(service)
+
+    def _read_bundle(self) -> None:
+        """Read the forecasts at every revision's price, for the rows as they are now."""
+        if self.bundle is None:
+            self.outlook = None
+            return
+        place = {service: i for i, service in enumerate(self.bundle.services)}
+        index = [place.get(self._pas[key].service, -1) for key in self.fleet.keys]
+        self.outlook = read_at_price(
+            self.bundle,
+            np.array(index, dtype=np.int64),
+            self.fleet.spec.cold_price_s,
+            layout=self.fleet.layout,
+        )

@@ -1,0 +1,51 @@
+import pytest
+
+from knative.quantities import boolean, duration_s
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("60s", 60.0),
+        ("1m30s", 90.0),
+        ("1h", 3600.0),
+        ("1.5h", 5400.0),
+        (".5s", 0.5),
+        ("1.s", 1.0),
+        ("100ms", 0.1),
+        ("250us", 250e-6),
+        ("250µs", 250e-6),
+        ("10ns", 1e-8),
+        ("0", 0.0),
+        ("0s", 0.0),
+        ("+5s", 5.0),
+        ("1h1m1s1ms", 3661.001),
+    ],
+)
+def test_reads_go_durations(text: str, seconds: float) -> None:
+    assert duration_s(text) == pytest.approx(seconds, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "60", "s", "1 s", "1d", "one minute", "5s ", "1e3s", "-", "."]
+)
+def test_refuses_what_is_no_go_duration_and_names_it(text: str) -> None:
+    with pytest.raises(ValueError, match="is no duration; allowed: such as") as refusal:
+        duration_s(text)
+    assert repr(text) in str(refusal.value)
+
+
+@pytest.mark.parametrize("text", ["1", "t", "T", "TRUE", "true", "True"])
+def test_reads_go_truths(text: str) -> None:
+    assert boolean(text) is True
+
+
+@pytest.mark.parametrize("text", ["0", "f", "F", "FALSE", "false", "False"])
+def test_reads_go_falsehoods(text: str) -> None:
+    assert boolean(text) is False
+
+
+@pytest.mark.parametrize("text", ["", "yes", "no", "on", "tRUE", " true"])
+def test_refuses_what_is_no_go_boolean(text: str) -> None:
+    with pytest.raises(ValueError, match="is no boolean; allowed: true, false"):
+        boolean(text)
