@@ -50,9 +50,7 @@ class Actor:
             if key in self._tasks:
                 self._again.add(key)
                 continue
-            task = asyncio.create_task(self._keep_acting(key), name=f"act {key}")
-            self._tasks[key] = task
-            task.add_done_callback(partial(_forget, self._tasks, key))
+            self._tasks[key] = asyncio.create_task(self._keep_acting(key), name=f"act {key}")
 
     async def _keep_acting(self, key: str) -> None:
         while True:
@@ -73,6 +71,8 @@ class Actor:
             if key in self._failing:
                 await asyncio.sleep(self._failing[key])
             elif key not in self._again:
+                # In the same turn as the look: whoever acts from now on starts a task anew.
+                del self._tasks[key]
                 return
 
     async def _pass(self, key: str) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 from autoscaler.errors import AutoscalerError
-from knative.api import Api, ApiError, Object
+from knative.api import GONE, Api, ApiError, Object
 
 T = TypeVar("T")
 PAGE = 500  # objects a page of a list
@@ -39,6 +39,7 @@ class Cache(Generic[T]):
         self._query = {"labelSelector": labels} if labels else {}
         self._held: dict[str, T] = {}
         self.synced = asyncio.Event()  # listed once
+        self._untold = ""  # a key that could not be taken in
         self.broken = ""  # why it is not current; "" = it is
 
     def get(self, key: str) -> T | None:
@@ -58,11 +59,14 @@ class Cache(Generic[T]):
             try:
                 version = await self._list(api)
                 self.synced.set()
+                self._check_told()
                 self.broken, wait_s = "", SHORTEST_S
                 while True:
                     version = await self._watch(api, version)
+                    await asyncio.sleep(SHORTEST_S)
             except (AutoscalerError, KeyError, TypeError, AttributeError) as error:
-                if isinstance(error, ApiError) and error.status == 410:
+                if isinstance(error, ApiError) and error.status == GONE:
+                    await asyncio.sleep(SHORTEST_S)
                     continue
                 # All but our own: an answer of a shape that no API server gives.
                 said = (
@@ -99,6 +103,7 @@ class Cache(Generic[T]):
                 self._drop(_key(item))
             elif event["type"] != "BOOKMARK":
                 self._put(item)
+                self._check_told()
         return version
 
     def _put(self, item: Object) -> str:
@@ -109,9 +114,21 @@ class Cache(Generic[T]):
             log.error("%s in %s is not understood and left out: %r", key, self._path, error)
             return key
         if self._held.get(key) != kept:
-            self._held[key] = kept
-            self._changed(key, kept)
+            try:
+                self._changed(key, kept)
+            except Exception:
+                # Not held, so that the next list tells it again; the others go on.
+                log.exception("%s in %s could not be taken in", key, self._path)
+                self._untold = key
+            else:
+                self._held[key] = kept
         return key
+
+    def _check_told(self) -> None:
+        """Raise where something could not be taken in: it is listed again after a while."""
+        key, self._untold = self._untold, ""
+        if key:
+            raise ApiError(f"{key} could not be taken in", status=0)
 
     def _drop(self, key: str) -> None:
         if self._held.pop(key, None) is not None:

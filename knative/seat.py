@@ -114,9 +114,10 @@ class Seat:
         pods.pop(key, None)
         if pod:
             self._pod_of[key], pods[key] = revision, pod
-            if pod.ready_s and key not in self._started and revision in self._pas:
+            if pod.ready_s and key not in self._started:
                 self._started.add(key)
-                self._learn_start_up(revision, pod)
+                if revision in self._pas:
+                    self._learn_start_up(revision, pod)
         else:
             self._started.discard(key)
         if not pods:

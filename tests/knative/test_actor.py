@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from autoscaler.revision import Mode
@@ -205,6 +207,23 @@ def test_a_request_at_zero_is_answered_before_any_tick() -> None:
     assert scaled(cluster) == [1]
     assert cluster.api.calls[0].path == SCALE
     assert said(cluster, "Active") == ("Unknown", "Queued")
+
+
+def test_a_request_in_the_very_turn_in_which_acting_ends_is_not_lost() -> None:
+    async def story(cluster: Cluster) -> None:
+        def poke() -> None:
+            poked = cluster.hears(KEY, concurrency=1.0)
+            cluster.actor.act(cluster.seat.to_act_for(cluster.seat.decide(poked)))
+
+        cluster.actor.act(cluster.seat.to_act_for(cluster.seat.decide()))
+        asyncio.get_running_loop().call_soon(poke)  # after the task's only step
+        await cluster.act([])
+
+    cluster = Cluster()
+    cluster.has_revision(active="False", ready=0)
+    cluster.hears(KEY, concurrency=0.0)
+    run_fast(story(cluster))
+    assert scaled(cluster) == [1]
 
 
 def test_the_last_pod_goes_by_way_of_the_probe_and_the_grace_period() -> None:

@@ -128,10 +128,13 @@ class Follower:
     def __init__(self, server: ApiServer, **options: Any) -> None:
         self.server = server
         self.heard: Heard = []
+        self.faults: list[Exception] = []  # of those who hear
         self.cache = Cache(PATH, replicas, self._hear, **options)
         self.changed = asyncio.Event()
 
     def _hear(self, key: str, pods: int | None) -> None:
+        if self.faults:
+            raise self.faults.pop()
         self.heard.append((key, pods))
         self.changed.set()
 
@@ -411,6 +414,18 @@ def test_while_it_cannot_list_the_cache_keeps_what_it_has_and_says_why() -> None
         assert "\n" not in follower.cache.broken
 
     assert follow(story, a_server("cart")) == [("shop/cart", 1)]
+
+
+def test_what_could_not_be_taken_in_is_told_again_and_hides_no_other() -> None:
+    async def story(server: ApiServer, follower: Follower) -> None:
+        await follower.catches_up()
+        follower.faults = [TypeError("a fault of ours")]
+        server.put(a_deployment("cart", 2))
+        server.put(a_deployment("till", 4))
+        await follower.catches_up()
+
+    heard = follow(story, a_server("cart"))
+    assert sorted(heard, key=str) == [("shop/cart", 1), ("shop/cart", 2), ("shop/till", 4)]
 
 
 # --- the API --------------------------------------------------------------------------------------

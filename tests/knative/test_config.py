@@ -119,6 +119,12 @@ def test_no_most_goes_with_any_least() -> None:
     assert cluster_config({"min-scale": "5", "max-scale": "0"}).min_scale == 5
 
 
+@pytest.mark.parametrize("most", ["1", "10"])
+def test_a_most_up_to_its_limit_is_allowed(most: str) -> None:
+    config = cluster_config({"max-scale": most, "max-scale-limit": "10"})
+    assert (config.max_scale, config.max_scale_limit) == (int(most), 10)
+
+
 def test_a_limit_of_the_most_is_kept() -> None:
     with pytest.raises(PermanentError, match="max-scale"):
         cluster_config({"max-scale": "11", "max-scale-limit": "10"})

@@ -1,6 +1,6 @@
 import pytest
 
-from knative.quantities import boolean, duration_s
+from knative.quantities import boolean, duration_s, integer, number
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,29 @@ def test_reads_go_falsehoods(text: str) -> None:
 def test_refuses_what_is_no_go_boolean(text: str) -> None:
     with pytest.raises(ValueError, match="is no boolean; allowed: true, false"):
         boolean(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [("0", 0), ("-1", -1), ("+7", 7), (str(2**31 - 1), 2**31 - 1)]
+)
+def test_reads_counts(text: str, count: int) -> None:
+    assert integer(text) == count
+
+
+@pytest.mark.parametrize("text", ["", "1.0", "1_0", " 1", "\uff11", str(2**31), "9" * 400, "0x1"])
+def test_refuses_what_kubernetes_cannot_count(text: str) -> None:
+    with pytest.raises(ValueError, match="is no count; allowed: whole numbers"):
+        integer(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("70", 70.0), ("0.7", 0.7), (".5", 0.5), ("1e2", 100.0), ("-1", -1.0)]
+)
+def test_reads_numbers(text: str, value: float) -> None:
+    assert number(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "nan", "inf", "-inf", "1e999", "1_0", "70%", " 1"])
+def test_refuses_what_is_no_finite_number(text: str) -> None:
+    with pytest.raises(ValueError, match="is no number; allowed: such as"):
+        number(text)

@@ -162,6 +162,14 @@ def test_a_pod_that_becomes_ready_again_did_not_start_again() -> None:
     assert cluster.seat.fleet.spec.lead_s.tolist() == [21.0]
 
 
+def test_a_pod_that_was_ready_before_we_came_did_not_start_again() -> None:
+    cluster = Cluster()
+    cluster.has_revision(ready=1)
+    cluster.has(a_pod("cart-0", ready=False))
+    cluster.has(a_pod("cart-0", ready_s=NOW_S))
+    assert cluster.seat.fleet.spec.lead_s.tolist() == [10.0]
+
+
 # --- the ServerlessService comes first ------------------------------------------------------------
 
 
