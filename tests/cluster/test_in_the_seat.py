@@ -23,7 +23,8 @@ def test_a_service_at_zero_answers_its_first_request_from_a_new_pod(
     cluster.until(lambda: not cluster.pods(revision), TO_ZERO_S, "no pod")
     status, pod, took = cluster.call(revision)
     assert (status, pod in before) == (200, False)
-    assert pod in cluster.ready(revision)
+    # The activator asks pods itself: it may be ahead of the kubelet's word that one is ready.
+    assert pod in {found.metadata.name for found in cluster.pods(revision)}
     assert took < 8
 
 
