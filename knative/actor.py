@@ -7,6 +7,7 @@ failed write concerns this revision only: it is said once, and tried again after
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -39,7 +40,7 @@ class Actor:
         self._api, self._seat, self._clock, self._probe = api, seat, clock, probe
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._again: set[str] = set()
+        self._again: dict[str, asyncio.Event] = {}  # set: something new is wanted meanwhile
         self._probing: dict[str, asyncio.Task[None]] = {}
         self._failing: dict[str, float] = {}  # key -> s of back-off
         self.writes = 0
@@ -48,13 +49,14 @@ class Actor:
         """Act for revisions, each in a task of its own."""
         for key in keys:
             if key in self._tasks:
-                self._again.add(key)
+                self._again[key].set()
                 continue
+            self._again[key] = asyncio.Event()
             self._tasks[key] = asyncio.create_task(self._keep_acting(key), name=f"act {key}")
 
     async def _keep_acting(self, key: str) -> None:
         while True:
-            self._again.discard(key)
+            self._again[key].clear()
             async with self._slots:
                 try:
                     await self._pass(key)
@@ -69,11 +71,16 @@ class Actor:
                     log.exception("%s: the pass failed", key)
                     self._failing[key] = NO_MORE_S
             if key in self._failing:
-                await asyncio.sleep(self._failing[key])
-            elif key not in self._again:
+                await self._back_off(key)
+            elif not self._again[key].is_set():
                 # In the same turn as the look: whoever acts from now on starts a task anew.
-                del self._tasks[key]
+                del self._tasks[key], self._again[key]
                 return
+
+    async def _back_off(self, key: str) -> None:
+        """Wait before trying again; a new wish, such as a request from zero, does not wait."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._again[key].wait(), self._failing[key])
 
     async def _pass(self, key: str) -> None:
         pa = self._seat.podautoscaler(key)

@@ -78,7 +78,7 @@ class Seat:
         self._pas[key] = pa
         self._target_of[f"{pa.namespace}/{pa.target.get('name')}"] = key
         if key in self.fleet:
-            self.fleet.configure(key, self._revision(pa))
+            self._configure(key, pa)
         else:
             self._admit([key])
         self.dirty.add(key)
@@ -178,6 +178,11 @@ class Seat:
         """Revisions of ours with a ready pod, that shall be scraped."""
         ready = self.fleet.seen.ready > 0
         return [self.fleet.keys[row] for row in np.flatnonzero(ready).tolist()]
+
+    def stable_window_s(self, key: str) -> float:
+        """A revision's stable window, s; pods older than it have settled. 0 = it went."""
+        fleet = self.fleet
+        return float(fleet.spec.stable_window_s[fleet.row(key)]) if key in fleet else 0.0
 
     def record_pods(self, key: str, concurrency: float, requests: float) -> None:
         """Take in what a revision's pods report together for the second that ended."""
@@ -280,6 +285,12 @@ class Seat:
             seen.active_since_s[row] = now if since is None else since
             seen.initialized[row] = condition(pa, INITIALIZED).get("status") == "True"
             self._look_again(key)
+
+    def _configure(self, key: str, pa: PodAutoscaler) -> None:
+        price = self.fleet.spec.cold_price_s[self.fleet.row(key)]
+        self.fleet.configure(key, self._revision(pa))
+        if self.fleet.spec.cold_price_s[self.fleet.row(key)] != price:
+            self.outlook = None  # read at another price: the next decision reads it anew
 
     def _forget(self, key: str) -> None:
         pa = self._pas.pop(key, None)

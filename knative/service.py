@@ -102,8 +102,8 @@ class Service:
             timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
         ) as session:
             self._actor = Actor(self._api, self.seat, self._clock, self._probe)
-            self._scraper = Scraper(session)
-            tasks = [asyncio.create_task(t, name=n) for n, t in self._parts().items()]
+            parts = self._parts(Scraper(session))
+            tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
             await asyncio.wait(
                 [asyncio.create_task(stop.wait()), *tasks], return_when=asyncio.FIRST_COMPLETED
             )
@@ -113,8 +113,11 @@ class Service:
                 task.cancel()
             await self._stats.stop()
 
-    def _parts(self) -> dict[str, Coroutine[None, None, None]]:
-        return {"caches": self._follow(), "ticks": self._tick(), "scrapes": self._scrape()} | {
+    def _parts(self, scraper: Scraper) -> dict[str, Coroutine[None, None, None]]:
+        return {
+            "caches": self._follow(),
+            "ticks": self._tick(),
+            "scrapes": self._keep_scraping(scraper),
             "api": self._serve_api(),
             "forecasts": self._read_bundles(),
         }
@@ -148,31 +151,27 @@ class Service:
         if poked:
             self._actor.act(self.seat.to_act_for(self.seat.decide(sorted(set(poked)))))
 
-    async def _scrape(self) -> None:
+    async def _keep_scraping(self, scraper: Scraper) -> None:
         """Every second, ask the pods of every revision that has some."""
         await self._pas.synced.wait()
-        running: set[str] = set()
+        running: dict[str, asyncio.Task[None]] = {}
+        while True:
+            running = {key: task for key, task in running.items() if not task.done()}
+            for key in self.seat.scrapable():
+                if key not in running:
+                    running[key] = asyncio.create_task(self.scrape(key, scraper))
+            await asyncio.sleep(1.0)
 
-        async def one(key: str) -> None:
-            try:
-                row = self.seat.fleet.row(key)
-                stat = await self._scraper.scrape(
-                    self.seat.ready_pods(key),
-                    stable_window_s=float(self.seat.fleet.spec.stable_window_s[row]),
-                    now=self._clock.now(),
-                )
-                if stat:
-                    self.seat.record_pods(key, stat.concurrency, stat.requests)
-            finally:
-                running.discard(key)
-
-        async with asyncio.TaskGroup() as group:
-            while True:
-                for key in self.seat.scrapable():
-                    if key not in running:
-                        running.add(key)
-                        group.create_task(one(key))
-                await asyncio.sleep(1.0)
+    async def scrape(self, key: str, scraper: Scraper) -> None:
+        """Take in one statistic of a revision's pods; whatever fails concerns it alone."""
+        try:
+            window_s = self.seat.stable_window_s(key)
+            pods = self.seat.ready_pods(key)
+            stat = await scraper.scrape(pods, stable_window_s=window_s, now=self._clock.now())
+            if stat:
+                self.seat.record_pods(key, stat.concurrency, stat.requests)
+        except Exception:
+            log.exception("%s could not be scraped", key)
 
     async def _probe(self, service: str) -> bool:
         """Whether the activator answers at a service; over a connection of its own each time."""

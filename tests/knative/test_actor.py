@@ -344,6 +344,23 @@ def test_demand_that_grew_while_a_write_failed_is_what_is_written() -> None:
     assert (first, last > first) == (5, True)
 
 
+def test_demand_that_grew_does_not_wait_for_the_back_off_of_a_write_that_failed_for_long() -> None:
+    async def story(cluster: Cluster) -> None:
+        await cluster.tick()
+        await asyncio.sleep(40)  # by now it is tried again every thirty seconds
+        cluster.api.refusals.clear()
+        cluster.clock.advance(2.0)
+        cluster.hears(KEY, concurrency=1000.0)
+        await cluster.tick()
+
+    cluster = Cluster()
+    cluster.has_revision()
+    cluster.api.refusals[SCALE] = [500] * 1000
+    cluster.hears(KEY, concurrency=350.0)
+    run_fast(story(cluster))
+    assert scaled(cluster)[-1] > 5
+
+
 def test_without_its_deployment_a_revision_is_not_scaled_but_told_of() -> None:
     cluster = Cluster()
     cluster.has_revision()

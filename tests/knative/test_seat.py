@@ -1,6 +1,7 @@
 import asyncio
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from autoscaler.revision import Active, Mode
@@ -446,3 +447,13 @@ def test_the_fast_loop_does_not_wait() -> None:
         return loop.time() - begin
 
     assert run_fast(sleep_long()) >= 3600.0
+
+
+def test_a_price_that_changes_is_read_at_once_and_not_with_the_next_bundle() -> None:
+    cluster = Cluster(ClusterConfig(mode=Mode.OUTWARD))
+    cluster.has_revision()
+    cluster.hears(KEY, concurrency=1.0)
+    cluster.seat.forecast(replace(a_bundle(400.0), exceedance=np.full((1, 1, 1), 0.5)))
+    assert cluster.seat.decide().predicted.tolist() == [0]
+    cluster.has(a_podautoscaler(annotations={"kn-ahead.dev/cold-price": "2h"}))
+    assert cluster.seat.decide().predicted.tolist() == [4]
