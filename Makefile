@@ -3,9 +3,12 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Kubernetes' own programs, built once from their Go module: outside the checkout, so that a new one finds them.
+export KUBE_BIN ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kn-ahead/kube-$(shell sed -n 's,.*k8s.io/kubernetes v\([0-9.]*\).*,\1,p' tests/apiserver/kube/go.mod)
+GO ?= $(or $(shell command -v go),/usr/local/go/bin/go)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint e2e bench lock clean prometheus
+.PHONY: demo test test-cluster lint e2e bench lock clean prometheus etcd
 .DEFAULT_GOAL := test
 
 $(VENV)/run: requirements.lock pyproject.toml
@@ -38,6 +41,22 @@ lint: $(VENV)/dev
 
 test: $(VENV)/dev prometheus lint
 	$(BIN)/pytest
+
+etcd:  ## etcd for the tests against a real API server
+	@command -v etcd >/dev/null || { \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends etcd-server openssl >/dev/null; } || \
+	  { echo "etcd is missing: install Debian's package 'etcd-server', or put the program on the PATH."; exit 2; }; }
+
+$(KUBE_BIN)/kube-controller-manager: tests/apiserver/kube/go.mod tests/apiserver/kube/go.sum
+	@$(GO) version >/dev/null 2>&1 || { echo "Go is missing: it builds kube-apiserver; install it, or name it: make GO=/path/to/go ..."; exit 2; }
+	@echo "Building kube-apiserver and kube-controller-manager into $(KUBE_BIN): about five minutes, once"
+	@mkdir -p $(KUBE_BIN)
+	cd tests/apiserver/kube && GOBIN=$(KUBE_BIN) $(GO) install -ldflags "-s -w" tool
+	@touch $@
+
+test-cluster: $(VENV)/dev etcd $(KUBE_BIN)/kube-controller-manager  ## against a real API server, with stand-ins for nodes and Knative's controllers
+	$(BIN)/pytest -o addopts="--import-mode=importlib --strict-markers -ra" tests/apiserver
 
 e2e: $(VENV)/dev  ## on the cluster of KUBECONFIG, with kn-ahead in the seat; run where its Services resolve
 	$(BIN)/pytest -o addopts="--import-mode=importlib --strict-markers -ra" tests/cluster -v

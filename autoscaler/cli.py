@@ -206,6 +206,13 @@ def autoscale(
     cluster_domain: Annotated[
         str, typer.Option(envvar="CLUSTER_DOMAIN", help="Of the cluster's Services.")
     ] = "cluster.local",
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",  # noqa: S104
+    stats_port: Annotated[
+        int, typer.Option(help="Where activators dial and the kubelet probes.", min=1, max=65535)
+    ] = 8080,
+    api_port: Annotated[
+        int, typer.Option(help="Of the REST API and the metrics.", min=1, max=65535)
+    ] = 9090,
 ) -> None:
     """Take the seat of Knative's autoscaler in the cluster of KUBECONFIG, or the one we run in."""
     from knative.service import ServiceSettings, serve
@@ -213,7 +220,14 @@ def autoscale(
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("websockets").setLevel(logging.WARNING)  # it logs every probe
-    settings = ServiceSettings(namespace=namespace, bundle=bundle, cluster_domain=cluster_domain)
+    settings = ServiceSettings(
+        namespace=namespace,
+        host=host,
+        stats_port=stats_port,
+        api_port=api_port,
+        bundle=bundle,
+        cluster_domain=cluster_domain,
+    )
     with one_line_errors():
         asyncio.run(serve(settings, load_bundle))
 
