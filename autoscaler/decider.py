@@ -1,10 +1,10 @@
 """decide(): one pure step over the fleet.
 
-    want = zero machine( bounds( max( kpa, predicted ) ) )
+    want = zero machine( bounds( max( kpa, predicted, surge ) ) )
 
-Without a forecast, or where the mode forbids it, this is Knative's answer to the digit. With one it
-is never below that, unless the revision's mode is `full`: then pods may go earlier, but never below
-what the panic window sees.
+Without a forecast and without an upstream's pull, or where the mode forbids them, this is Knative's
+answer to the digit. With one it is never below that, unless the revision's mode is `full`: then
+pods may go earlier, but never below what the panic window sees.
 """
 
 import numpy as np
@@ -15,6 +15,7 @@ from autoscaler.fleet import ALL, Fleet, Rows, take
 from autoscaler.predictive import NO_FORECAST, Outlook, pods_ahead
 from autoscaler.reactive import Reactive, react
 from autoscaler.revision import Memory, Mode, SpecArrays
+from autoscaler.surge import Links, surge
 from autoscaler.types import BoolArray, FloatArray, IntArray
 from autoscaler.zero import last_pod
 
@@ -25,10 +26,12 @@ def decide(
     *,
     now: float | FloatArray,
     rows: IntArray | None = None,
+    links: Links | None = None,
 ) -> Decisions:
     """Decide for all rows, or for some.
 
     now: Unix s, one for all or (n,). rows: (n,) rows to decide for; all where it is left out.
+    links: who pulls whom; read for a fleet of another layout, they count nothing.
     Changes nothing: hand the answer to `Fleet.remember` to carry the memory on.
     """
     which: Rows = ALL if rows is None else rows
@@ -43,7 +46,9 @@ def decide(
     # Rows have moved since it was read: until it is read anew, this is Knative.
     current = outlook if outlook and outlook.layout == fleet.layout else None
     predicted = _predicted(current, which, spec, reactive, at)
-    desired = _combine(kpa, predicted, spec, reactive)
+    pulled = surge(fleet, links, index, at)
+    surged = _allowed(pulled.pods, spec, reactive)
+    desired = _combine(kpa, predicted, surged, spec, reactive)
 
     bounded = clip(desired, spec, seen)
     last = last_pod(bounded, spec, seen, at)
@@ -54,6 +59,7 @@ def decide(
         undelayed=reactive.desired,
         kpa=kpa,
         predicted=predicted,
+        surged=surged,
     )
     return Decisions(
         rows=index,
@@ -64,6 +70,8 @@ def decide(
         panicking=reactive.panicking,
         kpa=kpa,
         predicted=predicted,
+        surged=surged,
+        pulled=pulled,
         desired=desired,
         want=last.want,
         apply=last.apply & (last.want != seen.replicas),
@@ -76,6 +84,8 @@ def decide(
             max_panic_pods=reactive.max_panic_pods,
             kpa=kpa,
             excess_burst_capacity=spare,
+            called_s=pulled.called_s,
+            begun_s=pulled.begun_s,
         ),
         delay_rows=index[slow],
         delay_now=at[slow],
@@ -118,17 +128,28 @@ def _predicted(
     """Pods that the forecast asks for, within the scale-up rate; -1 = no forecast."""
     if outlook is None:
         return np.full(at.shape, NO_FORECAST)
-    pods = pods_ahead(outlook, outlook.demand[which], spec, at)
+    return _allowed(pods_ahead(outlook, outlook.demand[which], spec, at), spec, reactive)
+
+
+def _allowed(pods: IntArray, spec: SpecArrays, reactive: Reactive) -> IntArray:
+    """Pods ahead within activation scale, scale-up rate and mode; -1 = none is asked for."""
     woken = np.where(pods > 0, np.maximum(pods, spec.activation_scale), pods)
     allowed = np.minimum(woken, reactive.max_up).astype(np.int64)
     return np.where(spec.mode == Mode.OFF, NO_FORECAST, allowed)
 
 
-def _combine(kpa: IntArray, predicted: IntArray, spec: SpecArrays, reactive: Reactive) -> IntArray:
-    """KPA and the forecast together, as the mode allows; -1 = no decision."""
+def _combine(
+    kpa: IntArray,
+    predicted: IntArray,
+    surged: IntArray,
+    spec: SpecArrays,
+    reactive: Reactive,
+) -> IntArray:
+    """KPA, the forecast and the upstreams together, as the mode allows; -1 = no decision."""
+    ahead = np.maximum(predicted, surged)
     # A forecast of nothing is no reason to decide where KPA holds: only pods are.
-    outward = np.where(predicted > 0, np.maximum(kpa, predicted), kpa)
-    early = np.maximum(predicted, reactive.seen_by_panic)
+    outward = np.where(ahead > 0, np.maximum(kpa, ahead), kpa)
+    early = np.maximum(ahead, reactive.seen_by_panic)
     full = np.where((predicted >= 0) & (kpa >= 0), np.where(early < kpa, early, outward), outward)
     free = np.where(spec.mode == Mode.FULL, full, outward)
     return np.where(spec.mode >= Mode.OUTWARD, free, kpa)

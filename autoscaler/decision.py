@@ -9,6 +9,7 @@ from enum import IntEnum
 import numpy as np
 
 from autoscaler.revision import MemoryArrays
+from autoscaler.surge import Surge
 from autoscaler.types import BoolArray, FloatArray, IntArray
 
 
@@ -26,6 +27,7 @@ class Reason(IntEnum):
     ZERO = 8
     EARLY = 9
     ACTIVATING = 10
+    SURGE = 11
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +42,9 @@ class Decisions:
     panicking: BoolArray
     kpa: IntArray  # what Knative's rule asks for, delay included; -1 = no decision
     predicted: IntArray  # what the forecast asks for; -1 = no forecast
-    desired: IntArray  # the two together, as the mode allows, before bounds; -1 = no decision
+    surged: IntArray  # what upstreams' calls ask for; -1 = none does
+    pulled: Surge  # and which upstream does
+    desired: IntArray  # all together, as the mode allows, before bounds; -1 = no decision
     want: IntArray  # after bounds and the zero machine; -1 = no decision
     apply: BoolArray  # the scale target has to be written
     probe: BoolArray  # the activator has to be asked whether it answers
@@ -71,6 +75,8 @@ class Decisions:
             Reason.ACTIVATING: "it is still activating, so what is there stays",
             Reason.LAST_POD: "the last pod stays until it is safe to go to zero",
             Reason.ZERO: "no demand is seen" + (" and none forecast" if predicted == 0 else ""),
+            Reason.SURGE: f"{self.pulled.explain(i, float(self.now[i]))} "
+            f"(Knative alone: {_wanted(kpa)})",
             Reason.EARLY: f"the forecast expects no need for more (Knative alone: {_wanted(kpa)})",
         }
         return sentences[Reason(int(self.reason[i]))]
@@ -96,7 +102,8 @@ def reasons(
     reason = np.where(decided.panicking, int(Reason.PANIC), int(Reason.STABLE))
     reason = np.where(decided.kpa > decided.undelayed, int(Reason.DELAY), reason)
     reason = np.where(decided.no_data, int(Reason.NO_DATA), reason)
-    reason = np.where(desired > decided.kpa, int(Reason.FORECAST), reason)
+    ahead = np.where(decided.surged > decided.predicted, int(Reason.SURGE), int(Reason.FORECAST))
+    reason = np.where(desired > decided.kpa, ahead, reason)
     reason = np.where(desired < decided.kpa, int(Reason.EARLY), reason)
     reason = np.where(bounded > np.maximum(desired, 0), int(Reason.MIN_SCALE), reason)
     reason = np.where(bounded < desired, int(Reason.MAX_SCALE), reason)
@@ -115,3 +122,4 @@ class Candidates:
     undelayed: IntArray  # KPA before scale-down delay
     kpa: IntArray  # KPA
     predicted: IntArray  # -1 = no forecast
+    surged: IntArray  # -1 = no upstream asks for any

@@ -185,6 +185,8 @@ def _no_memory(revision: Revision, ready: int, now: float) -> Memory[float, int]
         max_panic_pods=ready if panicking else 0,
         kpa=-1,
         excess_burst_capacity=burst if burst in (-1, 0) else spare,
+        called_s=np.nan,
+        begun_s=np.nan,
     )
 
 

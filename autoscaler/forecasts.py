@@ -6,10 +6,11 @@ anyone come at all, and how high is the crest? Pods follow from the curve for wh
 price are in force when the decision is made; quantiles are read off it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from autoscaler.dependencies import Edges, no_edges
 from autoscaler.types import Curves, FloatArray
 
 
@@ -28,6 +29,7 @@ class ForecastBundle:
     exceedance: Curves  # (n, n_windows, n_cells) P(peak > lower edge); NaN = no forecast
     model: tuple[str, ...]  # (n,) which model speaks for the service; "" = none
     reason: tuple[str, ...]  # (n,) why there is no forecast; "" = there is one
+    edges: Edges = field(default_factory=lambda: no_edges(()))  # who pulls whom, as learned
 
     def demand_at(self, threshold: FloatArray) -> FloatArray:
         """Demand up to which exceedance stays above a threshold: the quantile at 1 - threshold.

@@ -130,6 +130,8 @@ class Memory(Generic[F, I]):
     max_panic_pods: I  # most pods asked for in this panic
     kpa: I  # the reactive rule's last answer; -1 = none yet
     excess_burst_capacity: F  # requests in flight
+    called_s: F  # Unix s of the last call that pulls others along; NaN = none was seen
+    begun_s: F  # Unix s of the last of them that came after idleness; NaN = none was seen
 
 
 MemoryArrays: TypeAlias = Memory[FloatArray, IntArray]

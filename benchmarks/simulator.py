@@ -11,16 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autoscaler.bounds import least
 from autoscaler.decider import decide
 from autoscaler.decision import Decisions
-from autoscaler.fleet import ALL, Fleet, Rows, take
+from autoscaler.fleet import ALL, Fleet
 from autoscaler.predictive import TICK_S, Outlook, read_at_price
 from autoscaler.revision import Active, Revision
 from autoscaler.types import IntArray
-from autoscaler.zero import next_active
 from benchmarks.arrivals import Requests
 from benchmarks.cluster import Cluster
+from benchmarks.conditions import follow
 from benchmarks.forecasts import ForecastTable, stack
 
 PUBLISH_S = 5.0  # s from the end of a step until its forecast is there: scrape, read, predict
@@ -117,28 +116,11 @@ class Simulation:
         now = self.cluster.state.clock[which]
         decisions = decide(self.fleet, self._forecasts.outlook, now=now, rows=rows)
         self.fleet.remember(decisions)
-        self._follow(decisions, ALL if rows is None else rows)
+        follow(self.fleet, decisions, ALL if rows is None else rows)
         act = decisions.apply
         self.fleet.seen.replicas[which[act]] = decisions.want[act]
         self.cluster.scale(which[act], decisions.want[act])
         return decisions
-
-    def _follow(self, decisions: Decisions, rows: Rows) -> None:
-        """What the cluster makes of a decision: conditions, activator path, probe."""
-        seen = self.fleet.seen
-        spec, now_seen = take(self.fleet.spec, rows), take(seen, rows)
-        active = next_active(decisions.want, spec, now_seen)
-        changed = active != now_seen.active
-        seen.active[rows] = active
-        seen.active_since_s[rows] = np.where(changed, decisions.now, now_seen.active_since_s)
-        seen.initialized[rows] |= now_seen.ready >= np.maximum(least(spec, now_seen), 1)
-        proxied = decisions.proxy | (now_seen.ready == 0)
-        since = np.where(
-            np.isnan(now_seen.proxied_since_s), decisions.now, now_seen.proxied_since_s
-        )
-        seen.proxied_since_s[rows] = np.where(proxied, since, np.nan)
-        inactive = active == Active.FALSE
-        seen.probe_passed[rows] = inactive & (now_seen.probe_passed | decisions.probe)
 
 
 class _Forecasts:

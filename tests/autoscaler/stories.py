@@ -109,6 +109,7 @@ def answer(story: Story, outlook: Outlook | None = None) -> Decisions:
 def differences(left: Decisions, right: Decisions, *, ignore: tuple[str, ...] = ()) -> list[str]:
     """Names of the fields in which two answers differ; memory's fields among them."""
     pairs = {f.name: (getattr(left, f.name), getattr(right, f.name)) for f in fields(Decisions)}
+    del pairs["pulled"]  # an account of `surged`, not an answer of its own
     one_memory, other_memory = pairs.pop("memory")
     names = [f.name for f in fields(one_memory)]
     pairs |= {f"memory.{n}": (getattr(one_memory, n), getattr(other_memory, n)) for n in names}

@@ -1,11 +1,12 @@
 import contextlib
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from autoscaler.dependencies import Edges, Origin
 from autoscaler.errors import PermanentError
 from autoscaler.forecasts import ForecastBundle
 from learner.bundle import MAGIC, VERSION, load_bundle, save_bundle
@@ -23,15 +24,28 @@ def bundle() -> ForecastBundle:
         exceedance=exceedance,
         model=("pooled", ""),
         reason=("", "too short: 3 steps"),
+        edges=Edges(
+            services=("shop/browse", "shop/cart"),
+            upstream=np.array([0]),
+            downstream=np.array([1]),
+            lag_s=np.array([2.5]),
+            gain=np.array([np.nan]),
+            needed=np.array([0.9]),
+            confidence=np.array([0.99]),
+            evidence=np.array([40.0]),
+            seen_at_s=np.array([1_700_000_000.0]),
+            direct=np.array([True]),
+            origin=np.array([int(Origin.LEARNED_STARTS)]),
+        ),
     )
 
 
-def same(left: ForecastBundle, right: ForecastBundle) -> bool:
-    pairs = [(getattr(left, f.name), getattr(right, f.name)) for f in fields(ForecastBundle)]
-    return all(
-        np.array_equal(a, b, equal_nan=True) if isinstance(a, np.ndarray) else a == b
-        for a, b in pairs
-    )
+def same(left: Any, right: Any) -> bool:
+    if isinstance(left, np.ndarray):
+        return np.array_equal(left, right, equal_nan=left.dtype.kind == "f")
+    if is_dataclass(left):
+        return all(same(getattr(left, f.name), getattr(right, f.name)) for f in fields(left))
+    return bool(left == right)
 
 
 def rewritten(path: Path, **changes: Any) -> Path:
@@ -177,3 +191,21 @@ def test_a_flipped_byte_is_refused_or_harmless(bundle: ForecastBundle, tmp_path:
         path.write_bytes(damaged)
         with contextlib.suppress(PermanentError):
             assert same(load_bundle(path), bundle)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("upstream", np.array([7]), "an edge ends at service 7"),
+        ("needed", np.array([1.5]), "needed of an edge is 1.5; allowed: finite, 0 to 1"),
+        ("gain", np.array([np.inf]), "gain of an edge is inf"),
+        ("lag_s", np.array([1.0, 2.0]), "lag_s of edges has shape (2,); allowed: (1,)"),
+        ("direct", None, "lacks the array edge_direct"),
+    ],
+)
+def test_wrong_edges_are_refused(
+    bundle: ForecastBundle, tmp_path: Path, name: str, values: Any, message: str
+) -> None:
+    path = tmp_path / "bundle.npz"
+    save_bundle(bundle, path)
+    assert message in refusal(rewritten(path, **{f"edge_{name}": values}))

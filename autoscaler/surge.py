@@ -1,0 +1,188 @@
+"""What upstream services show now -> pods downstream, before the first request gets there.
+
+A link says: when the upstream starts (is called after it slept), the downstream is needed with
+some probability, some seconds later; and of what the upstream is called more than lately, a share
+arrives downstream. Only calls that were seen count, requests that wait for a cold upstream among
+them, never pods that were started ahead: so what comes back through a cycle counts nothing. Links
+are reach, not hops: all that follows is warmed at once, and a chain of cold services starts
+together.
+
+A start is worth a pod iff ``p x price > (1 - p) x hold``, the forecast's own test (`predictive`):
+p is the link's probability times its confidence, hold the seconds the pod would idle in vain.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from autoscaler.fleet import Fleet
+from autoscaler.revision import SpecArrays
+from autoscaler.types import BoolArray, FloatArray, IntArray
+
+NO_SURGE = -1
+IDLE_S = 60.0  # s without a call after which a call is a start
+SLACK_S = 10.0  # s beyond the lag within which a call counts as following
+RECENT_S = 3  # seconds whose statistics are "now": an activator's word may be two seconds old
+SIGMAS = 3.0  # that calls must exceed the stable average by: what is less is chance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """Who pulls whom, between the rows of a fleet of one layout; (m,) each."""
+
+    upstream: IntArray  # row
+    downstream: IntArray  # row
+    needed: FloatArray  # P(downstream is called within lag and slack | upstream starts)
+    confidence: FloatArray  # 0 ... 1
+    gain: FloatArray  # downstream calls per upstream call
+    lag_s: FloatArray  # s from the upstream's call to the downstream's
+    name: tuple[str, ...]  # of the upstream: "namespace/service"
+    layout: int
+
+    def __len__(self) -> int:
+        return len(self.upstream)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surge:
+    """What upstreams make of a tick; (n,) each, in the order of the decided rows."""
+
+    pods: IntArray  # NO_SURGE = no upstream asks for any
+    by: IntArray  # the link that asks for most; -1 = none
+    rate: FloatArray  # calls per second of its upstream
+    since_s: FloatArray  # Unix s at which that one started or rose
+    called_s: FloatArray  # Unix s of the row's last call, for the next tick
+    begun_s: FloatArray  # Unix s of the row's last start, for the next tick
+    links: Links | None
+
+    def explain(self, i: int, now: float) -> str:
+        """Why the i-th row is asked for pods. now: Unix s of the decision."""
+        links, by = self.links, int(self.by[i])
+        if links is None or by < 0:
+            return "no upstream asks for any"
+        rate, ago_s = float(self.rate[i]), max(0.0, now - float(self.since_s[i]))
+        return (
+            f"{links.name[by]!r} rose to {rate:g} rps {ago_s:.0f} s ago; "
+            f"gain {links.gain[by]:.2g}, lag {links.lag_s[by]:.2g} s"
+        )
+
+
+def no_surge(n: int, called_s: FloatArray, begun_s: FloatArray) -> Surge:
+    """Nobody asks for anything."""
+    return Surge(
+        pods=np.full(n, NO_SURGE),
+        by=np.full(n, -1),
+        rate=np.zeros(n),
+        since_s=np.full(n, np.nan),
+        called_s=called_s,
+        begun_s=begun_s,
+        links=None,
+    )
+
+
+def surge(fleet: Fleet, links: Links | None, index: IntArray, at: FloatArray) -> Surge:
+    """What upstreams ask for the rows ``index`` (n,) at Unix s ``at`` (n,)."""
+    memory = fleet.memory
+    if links is None or links.layout != fleet.layout or not len(links):
+        return no_surge(len(index), memory.called_s[index], memory.begun_s[index])
+    now = np.full(len(fleet), np.nan)
+    now[index] = at
+    calls = _Calls.look(fleet, links, now)
+    active = np.flatnonzero(~np.isnan(now[links.downstream]))
+    down = links.downstream[active]
+    demand, starts = _asked(fleet, links, active, calls, now[down])
+    pods = _pods(fleet, down, now[down], demand, starts)
+    asks = pods > 0
+    active, down, pods = active[asks], down[asks], pods[asks]
+
+    most, by = np.full(len(fleet), NO_SURGE), np.full(len(fleet), -1)
+    order = np.argsort(pods, kind="stable")
+    most[down[order]], by[down[order]] = pods[order], active[order]  # the greatest comes last
+    chosen = by[index]
+    upstream = links.upstream[np.maximum(chosen, 0)]
+    return Surge(
+        pods=most[index],
+        by=chosen,
+        rate=np.where(chosen >= 0, calls.rate[upstream], 0.0),
+        since_s=np.where(chosen >= 0, calls.begun_s[upstream], np.nan),
+        called_s=calls.called_s[index],
+        begun_s=calls.begun_s[index],
+        links=links,
+    )
+
+
+def asked_with(links: Links | None, rows: IntArray) -> IntArray:
+    """The rows and all that hang on them: decided together, a chain starts at once."""
+    if links is None:
+        return rows
+    pulled = links.downstream[np.isin(links.upstream, rows)]
+    return np.union1d(rows, pulled)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Calls:
+    """What is seen of every row that is an upstream; (n_rows,) each, of the whole fleet."""
+
+    load: FloatArray  # requests in flight now, waiting ones among them
+    rate: FloatArray  # requests per second now
+    usual: FloatArray  # requests per second over the stable window
+    called_s: FloatArray  # Unix s of the last call; NaN = none was seen
+    begun_s: FloatArray  # Unix s of the last start; NaN = none was seen
+
+    @classmethod
+    def look(cls, fleet: Fleet, links: Links, now: FloatArray) -> "_Calls":
+        """Look at the upstreams among the rows that have a ``now`` (n_rows,); NaN = not now."""
+        n = len(fleet)
+        called_s, begun_s = fleet.memory.called_s.copy(), fleet.memory.begun_s.copy()
+        load, rate, usual = np.zeros(n), np.zeros(n), np.zeros(n)
+        rows = np.unique(links.upstream)
+        at = np.where(np.isnan(now[rows]), np.nanmax(now), now[rows])
+        second = np.floor(at).astype(np.int64)
+        recent = np.stack([fleet.stable.at(rows, second - k) for k in range(RECENT_S)])
+        load[rows], rate[rows] = recent.max(axis=0)
+        usual[rows] = fleet.stable.average(rows, second, np.ones_like(rows))
+        called = recent.any(axis=(0, 1))
+        slept = ~(at - called_s[rows] <= IDLE_S)
+        begun_s[rows] = np.where(called & slept, at, begun_s[rows])
+        called_s[rows] = np.where(called, at, called_s[rows])
+        return cls(load=load, rate=rate, usual=usual, called_s=called_s, begun_s=begun_s)
+
+
+def _asked(
+    fleet: Fleet, links: Links, active: IntArray, calls: _Calls, now: FloatArray
+) -> tuple[FloatArray, BoolArray]:
+    """What each active link (m,) asks for: requests in flight, and whether a first pod."""
+    up, down = links.upstream[active], links.downstream[active]
+    lag_s, sure = links.lag_s[active], links.confidence[active]
+    hold_s = lag_s + SLACK_S
+    p = np.minimum(links.needed[active], 1.0) * sure
+    worth = p * fleet.spec.cold_price_s[down] > (1.0 - p) * hold_s
+    starts = worth & (now - calls.begun_s[up] <= hold_s + fleet.spec.lead_s[down])
+    rate, usual = calls.rate[up], calls.usual[up]
+    rises = rate > usual + SIGMAS * np.sqrt(np.maximum(usual, 1.0))
+    # Requests that wait for a cold upstream come all at once when it is up.
+    waiting = np.where(fleet.seen.ready[up] == 0, calls.load[up], 0.0)
+    flowing = np.where(rises, (rate - usual) * _busy_s(fleet, down, now), 0.0)
+    demand = links.gain[active] * sure * np.where(waiting > 0, waiting, flowing)
+    return np.where(starts | rises, demand, 0.0), starts
+
+
+def _busy_s(fleet: Fleet, rows: IntArray, now: FloatArray) -> FloatArray:
+    """(n,) s that a request of a row is in flight, of the stable window; 0 = not known."""
+    second = np.floor(now).astype(np.int64)
+    load = fleet.stable.average(rows, second, np.zeros_like(rows))
+    came = fleet.stable.average(rows, second, np.ones_like(rows))
+    return np.where(came > 0, load / np.where(came > 0, came, 1.0), 0.0)
+
+
+def _pods(
+    fleet: Fleet, down: IntArray, now: FloatArray, demand: FloatArray, starts: BoolArray
+) -> IntArray:
+    """(m,) pods for what all links together ask of each link's downstream."""
+    spec: SpecArrays = fleet.spec
+    more = np.zeros(len(fleet))
+    np.add.at(more, down, demand)
+    own = fleet.stable.average(down, np.floor(now).astype(np.int64), np.zeros_like(down))
+    load = np.where(demand > 0, own + more[down] * spec.share[down], 0.0)
+    pods = np.ceil(load / spec.pod_capacity[down])
+    return np.maximum(pods, starts & (spec.share[down] > 0)).astype(np.int64)
