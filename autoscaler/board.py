@@ -4,15 +4,18 @@ The loop posts, the API looks. They may live in different threads: whatever a re
 whole and is replaced, never changed, so there is no lock and no half a tick to be seen.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from autoscaler.decision import Decisions, Reason
+from autoscaler.faults import FORECASTS, Faults
 from autoscaler.fleet import Fleet
 from autoscaler.forecasts import ForecastBundle
 from autoscaler.meter import Metered
+from autoscaler.pulse import STUCK_S, Pulse
 from autoscaler.revision import Mode
 from autoscaler.types import IntArray
 
@@ -56,14 +59,20 @@ class Change:
     want: int  # pods; -1 = no decision
     reason: Reason
     sentence: str
+    applied: bool  # the scale target has to be written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readiness:
     """Whether the autoscaler decides, and what keeps it from more than Knative's own answer."""
 
-    ready: bool
+    missing: str  # why nothing is decided; "" = it is
     degraded: tuple[str, ...]
+
+    @property
+    def ready(self) -> bool:
+        """Whether pods are being decided."""
+        return not self.missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +108,12 @@ class Board:
         self._frame = _Frame()
         self._forecasts: _Forecasts | None = None
         self.demand: Mapping[str, Metered] = {}  # by "namespace/service", as metered so far
+        self.faults = Faults()
+        self.pulse = Pulse()
+        self.standing = ""  # who decides in our place; "" = we do
+        self.events: Mapping[str, int] = {}  # Kubernetes Events, by what became of them
+        self.on_change: Callable[[Change], None] = _tell_nobody
+        self.changed: Counter[tuple[str, Reason]] = Counter()  # changes by service and reason
         self._changes: dict[str, tuple[Change, ...]] = {}  # by service, newest first
         self._services: tuple[str, ...] = ()
 
@@ -106,6 +121,16 @@ class Board:
         """Put up the newest forecasts in place of the former."""
         row = {service: i for i, service in enumerate(bundle.services)}
         self._forecasts = _Forecasts(bundle=bundle, row=row)
+        self._list_services()
+
+    def withdraw_forecasts(self) -> None:
+        """Take the forecasts down: none is in force."""
+        self._forecasts = None
+        self._list_services()
+
+    def withdraw_decisions(self) -> None:
+        """Take all decisions down: somebody else decides."""
+        self._frame = _Frame()
         self._list_services()
 
     def post_decisions(
@@ -140,6 +165,7 @@ class Board:
         self._services = tuple(sorted({*self._frame.revisions, *forecast}))
         known = self._frame.revisions
         self._changes = {name: log for name, log in self._changes.items() if name in known}
+        self.changed = Counter({k: n for k, n in self.changed.items() if k[0] in known})
 
     def _log_changes(self, former: _Frame, post: _Post, keys: list[str]) -> None:
         want = post.decisions.want
@@ -153,9 +179,12 @@ class Board:
                 want=int(want[i]),
                 reason=Reason(int(post.decisions.reason[i])),
                 sentence=post.decisions.explain(i),
+                applied=bool(post.decisions.apply[i]),
             )
             kept = self._changes.get(service, ())[: CHANGES_KEPT - 1]
             self._changes[service] = (change, *kept)
+            self.changed[service, change.reason] += 1
+            self.on_change(change)
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -202,12 +231,29 @@ class Board:
 
     def readiness(self, now: float) -> Readiness:
         """Whether we decide; without forecasts we do, as Knative would. now: Unix s."""
-        degraded = []
-        if self._forecasts is None:
-            degraded.append("no forecasts yet: deciding as Knative alone would")
-        elif (late_s := now - _end_s(self._forecasts.bundle)) >= 0:
-            degraded.append(f"forecasts ended {late_s:.0f} s ago: deciding as Knative alone would")
-        return Readiness(ready=bool(self._frame.place), degraded=tuple(degraded))
+        return Readiness(missing=self._missing(now), degraded=tuple(self._degraded(now)))
+
+    def _missing(self, now: float) -> str:
+        if not self._frame.place and self.pulse.last_s is None:
+            return "no decision was made yet"
+        silence_s = self.pulse.silence_s(now)
+        if silence_s > STUCK_S:
+            return f"the last tick ended {silence_s:.0f} s ago; allowed: {STUCK_S:g} s"
+        return ""
+
+    def _degraded(self, now: float) -> Iterator[str]:
+        if not self.faults.by_part.get(FORECASTS):  # which would say it better
+            if self._forecasts is None:
+                yield "no forecasts yet: deciding as Knative alone would"
+            elif (late_s := now - _end_s(self._forecasts.bundle)) >= 0:
+                yield f"forecasts ended {late_s:.0f} s ago: deciding as Knative alone would"
+        if self.standing:
+            yield self.standing
+        yield from map(str, self.faults.present())
+
+
+def _tell_nobody(change: Change) -> None:
+    """Nobody listens."""
 
 
 def _cut(bundle: ForecastBundle, row: int) -> ForecastBundle:

@@ -174,6 +174,10 @@ def learn(
     history: Annotated[str, typer.Option(help="How far back is read, such as 14d.")] = "14d",
     refit: Annotated[str, typer.Option(help="How often the models are fitted anew.")] = "1h",
     concurrency: Concurrency = 1,
+    serve: Annotated[
+        int | None,
+        typer.Option(help="Serve the forecasts over HTTP on this port.", min=1, max=65535),
+    ] = None,
 ) -> None:
     """Keep forecasts current: read demand from Prometheus, fit now and then, publish every step."""
     import time
@@ -181,6 +185,7 @@ def learn(
     from autoscaler.clock import SystemClock
     from learner.prometheus import PrometheusReader
     from learner.service import Publisher, PublishSettings
+    from learner.shelf import serve_in_background
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     with one_line_errors():
@@ -192,13 +197,16 @@ def learn(
             refit_s=moment(refit, 0.0),
         )
         reader = PrometheusReader(prometheus, capacity=float(concurrency) or 100.0)
+        if serve:
+            serve_in_background(bundle, "0.0.0.0", serve)  # noqa: S104  # a pod's own address
         Publisher(reader, settings, SystemClock(), time.sleep).run()
 
 
 @app.command()
 def autoscale(
     bundle: Annotated[
-        Path | None, typer.Option(help="Forecasts that the learner publishes; none: Knative alone.")
+        str | None,
+        typer.Option(help="Path or URL of the learner's forecasts; none: Knative alone."),
     ] = None,
     namespace: Annotated[
         str, typer.Option(envvar="SYSTEM_NAMESPACE", help="Where Knative's ConfigMaps lie.")
@@ -206,6 +214,15 @@ def autoscale(
     cluster_domain: Annotated[
         str, typer.Option(envvar="CLUSTER_DOMAIN", help="Of the cluster's Services.")
     ] = "cluster.local",
+    pod_name: Annotated[
+        str, typer.Option(envvar="POD_NAME", help="Of our pod: names us in the leases.")
+    ] = "",
+    pod_uid: Annotated[
+        str, typer.Option(envvar="POD_UID", help="Of our pod: names us in Events about us.")
+    ] = "",
+    pod_ip: Annotated[
+        str, typer.Option(envvar="POD_IP", help="Of our pod: whoever follows passes frames there.")
+    ] = "",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",  # noqa: S104
     stats_port: Annotated[
         int, typer.Option(help="Where activators dial and the kubelet probes.", min=1, max=65535)
@@ -215,18 +232,26 @@ def autoscale(
     ] = 9090,
 ) -> None:
     """Take the seat of Knative's autoscaler in the cluster of KUBECONFIG, or the one we run in."""
+    import tempfile
+
     from knative.service import ServiceSettings, serve
     from learner.bundle import load_bundle
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("websockets").setLevel(logging.WARNING)  # it logs every probe
+    url = bundle if bundle and bundle.startswith(("http://", "https://")) else ""
+    copy = Path(tempfile.mkdtemp(prefix="kn-ahead-")) / "forecasts.npz"
     settings = ServiceSettings(
         namespace=namespace,
         host=host,
         stats_port=stats_port,
         api_port=api_port,
-        bundle=bundle,
+        bundle=copy if url else Path(bundle) if bundle else None,
+        bundle_url=url,
         cluster_domain=cluster_domain,
+        pod_name=pod_name,
+        pod_ip=pod_ip,
+        pod_uid=pod_uid,
     )
     with one_line_errors():
         asyncio.run(serve(settings, load_bundle))

@@ -4,13 +4,20 @@ What is not known (no decision, no forecast) has no sample: a -1 would be summed
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
 from prometheus_client.metrics_core import Metric
 
 from autoscaler.board import Board, Decided
 from autoscaler.clock import Clock
 from autoscaler.meter import PEAK_S, Metered
+from autoscaler.pulse import BUCKETS_S, Pulse
+from autoscaler.surge import IDLE_S
 
 LABELS = ("namespace", "service", "revision")
 
@@ -35,6 +42,7 @@ class BoardCollector:
             "kn_ahead_services", "Services known", value=len(self._board.services)
         )
         yield from _demand(self._board.demand)
+        yield from _own_health(self._board)
         bundle = self._board.forecasts
         if bundle is not None:
             age_s = self._clock.now() - bundle.made_at_s
@@ -45,6 +53,45 @@ class BoardCollector:
             )
 
 
+def _own_health(board: Board) -> Iterator[Metric]:
+    yield from _pulse(board.pulse)
+    degraded = GaugeMetricFamily(
+        "kn_ahead_degraded", "1 while a part does not do its work", labels=["part"]
+    )
+    for part, fault in board.faults.by_part.items():
+        degraded.add_metric([part], float(fault is not None))
+    changes = CounterMetricFamily(
+        "kn_ahead_changes",
+        "Decisions that wanted another number of pods than the one before",
+        labels=(*LABELS[:2], "reason"),
+    )
+    for (name, reason), n in list(board.changed.items()):
+        namespace, _, service = name.partition("/")
+        changes.add_metric((namespace, service, reason.name), n)
+    events = CounterMetricFamily(
+        "kn_ahead_events", "Kubernetes Events, by what became of them", labels=["outcome"]
+    )
+    for outcome, n in board.events.items():
+        events.add_metric([outcome], n)
+    yield from (degraded, changes, events)
+
+
+def _pulse(pulse: Pulse) -> Iterator[Metric]:
+    if pulse.last_s is None:
+        return
+    yield GaugeMetricFamily(
+        "kn_ahead_last_tick_timestamp_seconds", "When the last tick ended", value=pulse.last_s
+    )
+    below = list(accumulate(pulse.counts))
+    bounds = [*map(str, BUCKETS_S), "+Inf"]
+    yield HistogramMetricFamily(
+        "kn_ahead_tick_seconds",
+        "How long a tick takes",
+        buckets=list(zip(bounds, below, strict=True)),
+        sum_value=pulse.sum_s,
+    )
+
+
 def _demand(metered: Mapping[str, Metered]) -> Iterator[Metric]:
     labels = LABELS[:2]
     requests = CounterMetricFamily("kn_ahead_requests", "Requests that arrived", labels=labels)
@@ -53,11 +100,30 @@ def _demand(metered: Mapping[str, Metered]) -> Iterator[Metric]:
         f"Greatest one-second average of requests in flight, of the last {PEAK_S} s",
         labels=labels,
     )
-    for name, demand in list(metered.items()):
+    cold = CounterMetricFamily(
+        "kn_ahead_cold_requests", "Requests that arrived while no pod was ready", labels=labels
+    )
+    in_flight = GaugeMetricFamily(
+        "kn_ahead_in_flight", f"Mean of requests in flight over the last {PEAK_S} s", labels=labels
+    )
+    begun = GaugeMetricFamily(
+        "kn_ahead_last_start_timestamp_seconds",
+        f"When a request came after {IDLE_S:g} s or more without one, the last time",
+        labels=labels,
+    )
+    called = GaugeMetricFamily(
+        "kn_ahead_last_call_timestamp_seconds", "When a request came, the last time", labels=labels
+    )
+    for name, demand in metered.items():
         namespace, _, service = name.partition("/")
         requests.add_metric((namespace, service), demand.requests)
+        cold.add_metric((namespace, service), demand.cold)
+        in_flight.add_metric((namespace, service), demand.in_flight)
         peak.add_metric((namespace, service), demand.peak)
-    yield from (requests, peak)
+        if demand.called_s > 0:  # NaN compares False
+            begun.add_metric((namespace, service), demand.begun_s)
+            called.add_metric((namespace, service), demand.called_s)
+    yield from (requests, cold, in_flight, peak, begun, called)
 
 
 def _by_revision(all_decided: list[Decided]) -> Iterator[Metric]:

@@ -11,7 +11,9 @@ Source: knative/serving pkg/autoscaler/statserver, pkg/websocket.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
+from weakref import WeakSet
 
 from google.protobuf.message import DecodeError
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -19,9 +21,12 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 
+from autoscaler.fleet import LARGEST_SAMPLE
 from knative.wire import WireStatMessages
 
 PORT = 8080
+FORWARDED = "Kn-Ahead-Forwarded"  # header of whoever passes frames on: they are passed on once
+BUCKET_HOST = "autoscaler-bucket"  # begins the Host by which Knative's autoscaler asks for a leader
 LARGEST_FRAME = 4 * 1024 * 1024  # bytes: 40,000 revisions in one second; more is no activator
 LARGEST_BACKLOG = 64  # frames of one activator that wait for the loop; then its socket is paused
 
@@ -41,10 +46,21 @@ class ActivatorStat:
 class StatsServer:
     """Receives statistics; hands each frame's on as a list."""
 
-    def __init__(self, receive: Callable[[list[ActivatorStat]], None]) -> None:
-        self._receive = receive
+    def __init__(
+        self,
+        receive: Callable[[list[ActivatorStat]], None],
+        *,
+        divert: Callable[[bytes, bool], bool] = lambda *_: False,
+        leads: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """divert: takes a frame, and whether it was forwarded, where it is for somebody else.
+
+        leads: whether whoever asks for the leader of a bucket is right here.
+        """
+        self._receive, self._divert, self._leads = receive, divert, leads
         self._server: Server | None = None
-        self.refused = 0  # frames that were not understood
+        self.refused = 0  # frames and statistics that were not understood
+        self._blamed: WeakSet[ServerConnection] = WeakSet()  # each is said once a connection
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port."""
@@ -52,7 +68,7 @@ class StatsServer:
             self._serve,
             host,
             port,
-            process_request=_answer_probe,
+            process_request=self._answer,
             compression=None,
             max_size=LARGEST_FRAME,
             max_queue=LARGEST_BACKLOG,
@@ -75,37 +91,51 @@ class StatsServer:
         except ConnectionClosed as error:
             log.info("activator %s left: %s", connection.remote_address, error)
 
+    def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Answer the kubelet, refuse who seeks a leader elsewhere; let everybody else upgrade."""
+        if _is_probe(request):
+            return connection.respond(HTTPStatus.OK, "")
+        if request.headers.get("Host", "").startswith(BUCKET_HOST) and not self._leads():
+            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "somebody else leads\n")
+        return None
+
     def _take(self, frame: bytes, connection: ServerConnection) -> None:
+        request = connection.request
         try:
-            stats = decode(frame)
+            if not self._divert(frame, bool(request and FORWARDED in request.headers)):
+                self._receive(decode(frame, partial(self._refuse, connection)))
         except DecodeError as error:
-            self.refused += 1
-            log.warning("frame of %s not understood: %s", connection.remote_address, error)
-            return
-        try:
-            self._receive(stats)
+            self._refuse(connection, str(error))
         except Exception:
             # Whatever is wrong with us, the activator keeps its socket.
             log.exception("statistics of %s were not taken in", connection.remote_address)
 
-
-def decode(frame: bytes) -> list[ActivatorStat]:
-    """The statistics in a frame; a message without one is left out. Raises DecodeError."""
-    return [
-        ActivatorStat(
-            key=f"{m.namespace}/{m.name}",
-            concurrency=m.stat.average_concurrent_requests,
-            requests=m.stat.request_count,
-            second=m.stat.timestamp,
-        )
-        for m in WireStatMessages.FromString(frame).messages
-        if m.HasField("stat")
-    ]
+    def _refuse(self, connection: ServerConnection, why: str) -> None:
+        self.refused += 1
+        if connection not in self._blamed:  # it may well send thousands a second
+            self._blamed.add(connection)
+            log.warning("frame of %s not understood: %s", connection.remote_address, why)
 
 
-def _answer_probe(connection: ServerConnection, request: Request) -> Response | None:
-    """Answer the kubelet; let everybody else upgrade."""
+def decode(frame: bytes, refuse: Callable[[str], None] = lambda _: None) -> list[ActivatorStat]:
+    """The statistics in a frame; a message without one is left out. Raises DecodeError.
+
+    refuse: hears of numbers that no activator can mean; one of them would spoil every average.
+    """
+    stats = []
+    for m in WireStatMessages.FromString(frame).messages:
+        in_flight, requests = m.stat.average_concurrent_requests, m.stat.request_count
+        if not (0 <= in_flight <= LARGEST_SAMPLE and 0 <= requests <= LARGEST_SAMPLE):  # NaN: False
+            said = f"{m.namespace}/{m.name} has {in_flight} requests in flight and {requests} new"
+            refuse(f"{said}; allowed: 0 to {LARGEST_SAMPLE:g}")
+        elif m.HasField("stat"):
+            key, second = f"{m.namespace}/{m.name}", m.stat.timestamp
+            stats.append(
+                ActivatorStat(key=key, concurrency=in_flight, requests=requests, second=second)
+            )
+    return stats
+
+
+def _is_probe(request: Request) -> bool:
     agent = request.headers.get("User-Agent", "")
-    if agent.startswith("kube-probe/") or "K-Kubelet-Probe" in request.headers:
-        return connection.respond(HTTPStatus.OK, "")
-    return None
+    return agent.startswith("kube-probe/") or "K-Kubelet-Probe" in request.headers

@@ -12,9 +12,10 @@ from functools import partial
 from typing import Any
 
 from autoscaler.clock import Clock
-from autoscaler.errors import AutoscalerError, PermanentError
+from autoscaler.errors import PermanentError, TransientError
 from autoscaler.revision import Active
 from knative.api import JSON_PATCH, MERGE_PATCH, Api, Object
+from knative.failures import Failures
 from knative.objects import AUTOSCALING, NETWORKING, PodAutoscaler
 from knative.seat import Seat
 from knative.services import PROXY, body_of, spec_of
@@ -22,8 +23,6 @@ from knative.status import INITIALIZED, Outcome, active_of, condition, same, sta
 from knative.wishes import Wish
 
 AT_ONCE = 64  # writes under way
-AGAIN_S = 1.0  # s until a failed pass is tried again
-NO_MORE_S = 30.0  # s, the longest
 PROBE_PERIOD_S, PROBE_LIMIT_S = 1.0, 45.0
 FIRST_ACTIVATORS = 2
 
@@ -34,15 +33,25 @@ class Actor:
     """Writes what was decided."""
 
     def __init__(
-        self, api: Api, seat: Seat, clock: Clock, probe: Callable[[str], Awaitable[bool]]
+        self,
+        api: Api,
+        seat: Seat,
+        clock: Clock,
+        probe: Callable[[str], Awaitable[bool]],
+        *,
+        may_write: Callable[[], bool] = lambda: True,
     ) -> None:
-        """probe: asks "namespace/service" whether the activator answers there."""
+        """probe: asks "namespace/service" whether the activator answers there.
+
+        may_write: asked right before each write; nobody may write beside a leader.
+        """
         self._api, self._seat, self._clock, self._probe = api, seat, clock, probe
+        self._may_write = may_write
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._again: dict[str, asyncio.Event] = {}  # set: something new is wanted meanwhile
         self._probing: dict[str, asyncio.Task[None]] = {}
-        self._failing: dict[str, float] = {}  # key -> s of back-off
+        self.failures = Failures()
         self.writes = 0
 
     def act(self, keys: Iterable[str]) -> None:
@@ -54,23 +63,29 @@ class Actor:
             self._again[key] = asyncio.Event()
             self._tasks[key] = asyncio.create_task(self._keep_acting(key), name=f"act {key}")
 
+    def retry(self) -> None:
+        """Try everything that failed again now: its cause may be gone."""
+        for key in self.failures:
+            self._again[key].set()
+
+    def rest(self) -> None:
+        """Give up all that is under way: somebody else may act from now on."""
+        for task in (*self._tasks.values(), *self._probing.values()):
+            task.cancel()
+        self._tasks.clear()
+        self._again.clear()
+        self.failures.clear()
+
     async def _keep_acting(self, key: str) -> None:
         while True:
             self._again[key].clear()
             async with self._slots:
                 try:
                     await self._pass(key)
-                    self._failing.pop(key, None)
-                except AutoscalerError as error:
-                    wait_s = self._failing.get(key, AGAIN_S / 2) * 2
-                    if key not in self._failing:
-                        log.warning("%s: %s; trying again", key, error)
-                    self._failing[key] = min(wait_s, NO_MORE_S)
-                except Exception:
-                    # An object of a shape nobody foresaw concerns its own revision only.
-                    log.exception("%s: the pass failed", key)
-                    self._failing[key] = NO_MORE_S
-            if key in self._failing:
+                    self.failures.discard(key)
+                except Exception as error:
+                    self.failures.add(key, error)
+            if key in self.failures:
                 await self._back_off(key)
             elif not self._again[key].is_set():
                 # In the same turn as the look: whoever acts from now on starts a task anew.
@@ -80,7 +95,7 @@ class Actor:
     async def _back_off(self, key: str) -> None:
         """Wait before trying again; a new wish, such as a request from zero, does not wait."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._again[key].wait(), self._failing[key])
+            await asyncio.wait_for(self._again[key].wait(), self.failures.wait_s(key))
 
     async def _pass(self, key: str) -> None:
         pa = self._seat.podautoscaler(key)
@@ -147,6 +162,8 @@ class Actor:
             self._seat.saw_own_podautoscaler(answer)
 
     async def _write(self, verb: str, path: str, body: Any, kind: str = MERGE_PATCH) -> Object:
+        if not self._may_write():
+            raise TransientError(f"{path} is not written: we do not lead")
         self.writes += 1
         if verb == "create":
             return await self._api.create(path, body)

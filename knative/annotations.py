@@ -20,14 +20,37 @@ PREFIX = "autoscaling.knative.dev/"
 MODE = "kn-ahead.dev/mode"
 COLD_PRICE = "kn-ahead.dev/cold-price"
 ONE_SPELLING = ("activation-scale",)  # younger than the camel-case aliases
+# Where Knative's webhook is not asked, a value out of these would reach us: it counts as not set.
+RANGES: Mapping[str, tuple[float, float]] = {
+    "window": (6, 3600),
+    "panic-window-percentage": (1, 100),
+    "panic-threshold-percentage": (110, 1000),
+    "target": (0.01, np.inf),
+    "target-utilization-percentage": (1, 100),
+    "target-burst-capacity": (-1, np.inf),
+    "initial-scale": (0, np.inf),
+    "activation-scale": (0, np.inf),
+    "min-scale": (0, np.inf),
+    "max-scale": (0, np.inf),
+    "scale-down-delay": (0, 3600),
+    "scale-to-zero-pod-retention-period": (0, 3600),
+}
 RPS_UTILISATION = 0.7  # a constant of Knative's
 ACTIVATION_SLACK_S = 30.0  # beyond the progress deadline, before activating is given up
 
 
 def revision_of(
-    pa: PodAutoscaler, config: ClusterConfig, *, progress_deadline_s: float, lead_s: float
+    pa: PodAutoscaler,
+    config: ClusterConfig,
+    *,
+    progress_deadline_s: float,
+    lead_s: float,
+    share: float = 1.0,
 ) -> Revision:
-    """What is asked for a revision. progress_deadline_s: config-deployment's. lead_s: measured."""
+    """What is asked for a revision.
+
+    progress_deadline_s: config-deployment's. lead_s: measured. share: of its service's traffic.
+    """
     said = pa.annotations
     rps = said.get(f"{PREFIX}metric") == "rps"
     total, target = _load(pa, config, rps=rps)
@@ -76,7 +99,7 @@ def revision_of(
         mode=_mode(said, config.mode),
         lead_s=lead_s,
         cold_price_s=_duration(said, COLD_PRICE, config.cold_price),
-        share=1.0,
+        share=share,
     )
 
 
@@ -108,8 +131,15 @@ def _text(said: Mapping[str, str], key: str, default: str) -> str:
 
 
 def _number(said: Mapping[str, str], key: str, read: Callable[[str], Any], default: T) -> T:
-    text = _text(said, key, "")
-    return _readable(text, read, default)
+    least, most = RANGES[key]
+
+    def within(text: str) -> Any:
+        value = read(text)
+        if not least <= value <= most:
+            raise ValueError(f"{key} is {text!r}; allowed: {least:g} to {most:g}")
+        return value
+
+    return _readable(_text(said, key, ""), within, default)
 
 
 def _duration(said: Mapping[str, str], key: str, default: float) -> float:

@@ -21,15 +21,19 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 WATCH_S = 300  # s after which the server ends a watch, and we begin it anew
 QUIET_S = 30  # s that an answer may take
+LONGEST_ASKED_S = 60.0  # s that we wait at most where the server asks us to come back later
 
 CONFLICT, NOT_FOUND, GONE, TOO_MANY = 409, 404, 410, 429
 
 
 class ApiError(TransientError):
-    """The API server refused or failed; ``status`` is HTTP's, 0 = it was not reached."""
+    """The API server refused or failed; ``status`` is HTTP's, 0 = it was not reached.
 
-    def __init__(self, message: str, *, status: int) -> None:
-        super().__init__(message)
+    ``retry_after_s`` is what the server asked for, up to a minute; 0 = it did not ask.
+    """
+
+    def __init__(self, message: str, *, status: int, retry_after_s: float = 0.0) -> None:
+        super().__init__(message, retry_after_s=min(retry_after_s, LONGEST_ASKED_S))
         self.status = status
 
 
@@ -142,7 +146,8 @@ async def _refused(method: str, path: str, response: aiohttp.ClientResponse) -> 
     except (TimeoutError, aiohttp.ClientError, ValueError, AttributeError):
         said = ""
     after = response.headers.get("Retry-After", "")
-    error = ApiError(f"{method} {path}: {response.status} {said}", status=response.status)
-    if after.isdigit():
-        error.retry_after_s = float(after)
-    return error
+    return ApiError(
+        f"{method} {path}: {response.status} {said}",
+        status=response.status,
+        retry_after_s=float(after) if after.isdecimal() else 0.0,
+    )

@@ -1,8 +1,9 @@
 """One cache a kind: list, then watch, for as long as we run; only the fields that are wanted.
 
 Any error (connection lost, 410 because we were away too long, a refusal) ends in a new list after a
-back-off with jitter; what disappeared meanwhile is then seen to be gone. Nothing here ever stops
-the loop: a cache that cannot be refreshed keeps what it has, and says so.
+back-off with jitter, and not before the server wants us back; what disappeared meanwhile is then
+seen to be gone. Nothing here ever stops the loop: a cache that cannot be refreshed keeps what it
+has, and says so.
 """
 
 import asyncio
@@ -34,8 +35,10 @@ class Cache(Generic[T]):
     ) -> None:
         """parse: object -> what is kept. changed: hears of every change, None = gone."""
         self._path = path
+        self.kind = path.rpartition("/")[2]
         self._parse = parse
         self._changed = changed
+        self.ailing: Callable[[str], None] = self._log  # hears of every change of `broken`
         self._query = {"labelSelector": labels} if labels else {}
         self._held: dict[str, T] = {}
         self.synced = asyncio.Event()  # listed once
@@ -60,7 +63,8 @@ class Cache(Generic[T]):
                 version = await self._list(api)
                 self.synced.set()
                 self._check_told()
-                self.broken, wait_s = "", SHORTEST_S
+                self._is("")
+                wait_s = SHORTEST_S
                 while True:
                     version = await self._watch(api, version)
                     await asyncio.sleep(SHORTEST_S)
@@ -72,11 +76,19 @@ class Cache(Generic[T]):
                 said = (
                     str(error) if isinstance(error, AutoscalerError) else f"bad answer: {error!r}"
                 )
-                if said != self.broken:
-                    log.warning("%s: %s; trying again", self._path, said)
-                self.broken = said
-                await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311
+                self._is(said)
+                asked_s = error.retry_after_s if isinstance(error, ApiError) else 0.0
+                own_s = wait_s * random.uniform(0.5, 1.0)  # noqa: S311
+                await asyncio.sleep(max(own_s, asked_s))
                 wait_s = min(2 * wait_s, LONGEST_S)
+
+    def _is(self, broken: str) -> None:
+        if broken != self.broken:
+            self.broken = broken
+            self.ailing(broken)
+
+    def _log(self, broken: str) -> None:
+        log.warning("%s: %s", self._path, f"{broken}; trying again" if broken else "well again")
 
     async def _list(self, api: Api) -> str:
         seen, more, version = set(), "", ""
@@ -103,7 +115,7 @@ class Cache(Generic[T]):
                 self._drop(_key(item))
             elif event["type"] != "BOOKMARK":
                 self._put(item)
-                self._check_told()
+            self._check_told()
         return version
 
     def _put(self, item: Object) -> str:
@@ -131,8 +143,16 @@ class Cache(Generic[T]):
             raise ApiError(f"{key} could not be taken in", status=0)
 
     def _drop(self, key: str) -> None:
-        if self._held.pop(key, None) is not None:
+        if key not in self._held:
+            return
+        try:
             self._changed(key, None)
+        except Exception:
+            # Still held, so that the next list tells once more that it is gone.
+            log.exception("that %s in %s is gone could not be taken in", key, self._path)
+            self._untold = key
+        else:
+            del self._held[key]
 
     def put_own(self, item: Object) -> None:
         """Take in the answer to a write of ours, which is newer than what was watched."""

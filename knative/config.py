@@ -111,6 +111,19 @@ def cluster_config(data: Mapping[str, str]) -> ClusterConfig:
     return config
 
 
+def progress_deadline_s(data: Mapping[str, str]) -> float:
+    """Of config-deployment's data: s that a new revision may take. Raises PermanentError."""
+    text = data.get("progress-deadline", "600s")
+    name = f"config-deployment: progress-deadline is {text!r}"
+    try:
+        value = duration_s(text.strip())
+    except ValueError as error:
+        raise PermanentError(f"{name}: {error}") from error
+    if value <= 0 or value % 1:
+        raise PermanentError(f"{name}; allowed: > 0, whole seconds")
+    return value
+
+
 def _value(name: str, kind: object, key: str, text: str) -> object:
     try:
         value = _read(name, kind, text.strip())

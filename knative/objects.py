@@ -60,11 +60,13 @@ class Pod:
     """A pod of a revision."""
 
     revision: str  # "namespace/revision"
-    state: str  # ready, pending, terminating, other
+    state: str  # ready, unready, pending, terminating, other
     address: str
     created_s: float  # Unix s
-    started_s: float  # Unix s; 0 = not yet
+    started_s: float  # Unix s at which its node took it; 0 = not yet
     ready_s: float  # Unix s at which it became ready; 0 = it is not
+    scheduled_s: float = 0.0  # Unix s; known of a ready pod, 0 = not known
+    running_s: float = 0.0  # Unix s at which its last container ran; likewise
 
 
 def podautoscaler(o: Object) -> PodAutoscaler:
@@ -114,21 +116,40 @@ def replicas(o: Object) -> int:
 def pod(o: Object) -> Pod:
     """Keep what matters of a pod."""
     meta, status = o["metadata"], o.get("status") or {}
-    ready: Object = next((c for c in status.get("conditions") or [] if c["type"] == "Ready"), {})
-    is_ready = ready.get("status") == "True"
-    phase = status.get("phase")
-    state = "pending" if phase == "Pending" else "other"
-    if phase == "Running":
-        ending = bool(meta.get("deletionTimestamp"))
-        state = "terminating" if ending else "ready" if is_ready else "other"
+    conditions = {c["type"]: c for c in status.get("conditions") or []}
+    ready = conditions.get("Ready", {}).get("status") == "True"
+    ready_s = _true_since(conditions, "Ready")
     return Pod(
         revision=f"{meta['namespace']}/{meta['labels'][REVISION_LABEL]}",
-        state=state,
+        state=_state(status.get("phase"), ready, ending=bool(meta.get("deletionTimestamp"))),
         address=status.get("podIP", ""),
         created_s=unix(meta.get("creationTimestamp")) or 0.0,
         started_s=unix(status.get("startTime")) or 0.0,
-        ready_s=(unix(ready.get("lastTransitionTime")) or 0.0) if is_ready else 0.0,
+        ready_s=ready_s,
+        # How it started is read once it has: pods are many, and change often until then.
+        scheduled_s=_true_since(conditions, "PodScheduled") if ready_s else 0.0,
+        running_s=_running_since(status) if ready_s else 0.0,
     )
+
+
+def _state(phase: str | None, ready: bool, *, ending: bool) -> str:
+    if phase == "Running":
+        return "terminating" if ending else "ready" if ready else "unready"
+    return "pending" if phase == "Pending" else "other"
+
+
+def _true_since(conditions: Mapping[str, Object], kind: str) -> float:
+    """Unix s since when a condition holds; 0 = it does not."""
+    found = conditions.get(kind, {})
+    return (unix(found.get("lastTransitionTime")) or 0.0) if found.get("status") == "True" else 0.0
+
+
+def _running_since(status: Object) -> float:
+    """Unix s since when all containers run; 0 = not known."""
+    states = [(c.get("state") or {}).get("running") for c in status.get("containerStatuses") or []]
+    since = [unix((running or {}).get("startedAt")) for running in states]
+    known = [at for at in since if at is not None]
+    return max(known) if known and len(known) == len(since) else 0.0
 
 
 def unix(text: str | None) -> float | None:

@@ -8,6 +8,7 @@ _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 LARGEST = 2**31 - 1  # what Kubernetes can count
+LONGEST_S = (2**63 - 1) // 10**9  # what Go can tell
 _TRUE, _FALSE = ("1", "t", "T", "TRUE", "true", "True"), ("0", "f", "F", "FALSE", "false", "False")
 
 
@@ -19,7 +20,10 @@ def duration_s(text: str) -> float:
     parts = _PART.findall(body)
     if not parts or "".join(n + u for n, u in parts) != body:
         raise ValueError(f"{text!r} is no duration; allowed: such as 30s, 1m30s, 1h")
-    return sum(float(number) * _UNITS_S[unit] for number, unit in parts)
+    value = sum(float(number) * _UNITS_S[unit] for number, unit in parts)
+    if value > LONGEST_S:
+        raise ValueError(f"{text!r} is too long; allowed: up to {LONGEST_S} s")
+    return value
 
 
 def integer(text: str) -> int:

@@ -16,23 +16,30 @@ from autoscaler.board import Board
 from autoscaler.clock import Clock
 from autoscaler.decider import decide
 from autoscaler.decision import Decisions
+from autoscaler.dependencies import no_edges
 from autoscaler.fleet import Fleet, take
 from autoscaler.forecasts import ForecastBundle
 from autoscaler.meter import DemandMeter
 from autoscaler.predictive import Outlook, read_at_price
 from autoscaler.revision import Active, Revision
-from autoscaler.types import BoolArray, IntArray
+from autoscaler.surge import asked_with
+from autoscaler.types import BoolArray, FloatArray, IntArray
 from autoscaler.zero import next_active
 from knative.activators import ActivatorStat
 from knative.annotations import revision_of
 from knative.api import Object
 from knative.config import ClusterConfig
 from knative.objects import CLASS, Pod, PodAutoscaler, ServerlessService, podautoscaler, unix
+from knative.pods import READY, Pods
+from knative.pulling import Pulling
 from knative.startup import StartUps
 from knative.status import INITIALIZED, active_of, condition
+from knative.telemetry import Gauges
+from knative.traffic import Traffic
 from knative.wishes import Wish, Wishes
 
 OURS = ("kpa.autoscaling.knative.dev", "predictive.kn-ahead.dev")
+AHEAD_S = 5.0  # s that an activator's clock may be ahead; more would make all the others late
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +57,12 @@ class Seat:
         self.fleet = Fleet()
         self.board = Board()
         self.meter = DemandMeter()
-        self.board.demand = self.meter.read()
+        self.board.demand = self.meter
         self.start_ups = StartUps()
+        self.pods = Pods()
+        self.traffic = Traffic(lambda: self.fleet)
+        self.pulling = Pulling()
+        self.gauges = Gauges(self.pods, self.start_ups)
         self.decisions: Decisions | None = None
         self.outlook: Outlook | None = None
         self.bundle: ForecastBundle | None = None
@@ -60,9 +71,7 @@ class Seat:
         self._pas: dict[str, PodAutoscaler] = {}
         self._sks: dict[str, ServerlessService] = {}
         self._replicas: dict[str, int] = {}  # by "namespace/deployment"
-        self._pods: dict[str, dict[str, Pod]] = {}  # by revision, by pod
-        self._pod_of: dict[str, str] = {}  # pod -> revision
-        self._started: set[str] = set()  # pods whose start-up time was learned
+        self._services: tuple[int, list[str]] = (-1, [])  # layout of the fleet, and row -> service
         self._target_of: dict[str, str] = {}  # "namespace/deployment" -> revision
 
     # --- what caches tell -------------------------------------------------------------------
@@ -75,7 +84,12 @@ class Seat:
         former = self._pas.get(key)
         if former and former.uid != pa.uid:
             self._forget(key)  # made anew under the same name
+        elif former and former.service != pa.service:
+            self._services = (-1, [])
         self._pas[key] = pa
+        self.gauges.know(key, pa)
+        self.pulling.saw_revision(key, pa)
+        self.traffic.saw_revision(key, pa)
         self._target_of[f"{pa.namespace}/{pa.target.get('name')}"] = key
         if key in self.fleet:
             self._configure(key, pa)
@@ -84,7 +98,13 @@ class Seat:
         self.dirty.add(key)
 
     def saw_own_podautoscaler(self, answer: Object) -> None:
-        """The answer to a write of ours, newer than what was watched."""
+        """The answer to a write of ours, newer than what was watched.
+
+        A watch event that was under way meanwhile is older and takes its place until the next one
+        comes; at worst the same status is written once more. Versions are not compared to tell:
+        only Kubernetes >= 1.35 promises that they are ordered, and after a restore of etcd, which
+        turns them back, a comparison would hide what is true from us.
+        """
         pa = podautoscaler(answer)
         key = f"{pa.namespace}/{pa.name}"
         if key in self._pas:
@@ -109,20 +129,12 @@ class Seat:
 
     def saw_pod(self, key: str, pod: Pod | None) -> None:
         """A pod came, changed or went."""
-        revision = pod.revision if pod else self._pod_of.pop(key, "")
-        pods = self._pods.setdefault(revision, {})
-        pods.pop(key, None)
-        if pod:
-            self._pod_of[key], pods[key] = revision, pod
-            if pod.ready_s and key not in self._started:
-                self._started.add(key)
-                if revision in self._pas:
-                    self._learn_start_up(revision, pod)
-        else:
-            self._started.discard(key)
-        if not pods:
-            self._pods.pop(revision, None)
-        self._look_again(revision)
+        if pod is None:
+            self._look_again(self.pods.drop(key))
+            return
+        if self.pods.put(key, pod) and pod.revision in self._pas:
+            self._learn_start_up(pod.revision, pod)
+        self._look_again(pod.revision)
 
     def reconfigure(self, config: ClusterConfig) -> None:
         """Follow a change of config for every revision."""
@@ -144,7 +156,15 @@ class Seat:
 
     def ready_pods(self, key: str) -> list[Pod]:
         """Its pods that are ready."""
-        return [pod for pod in self._pods.get(key, {}).values() if pod.state == "ready"]
+        return self.pods.ready(key)
+
+    @property
+    def services(self) -> list[str]:
+        """Row -> "namespace/service"; the same list for as long as it holds."""
+        if self._services[0] != self.fleet.layout:
+            services = [self._pas[key].service for key in self.fleet.keys]
+            self._services = (self.fleet.layout, services)
+        return self._services[1]
 
     def replicas(self, key: str) -> int | None:
         """What its Deployment asks for; None = there is none."""
@@ -162,17 +182,30 @@ class Seat:
             if stat.key not in self.fleet:
                 continue
             row = self.fleet.row(stat.key)
-            second = stat.second or int(now)
+            second = stat.second if 0 < stat.second <= now + AHEAD_S else int(now)
             total = sums.setdefault((second, row), [0.0, 0.0])
             total[0] += stat.concurrency
             total[1] += stat.requests
-            if stat.concurrency and self.fleet.memory.kpa[row] == 0:
+            # Knative waits for a tick where nothing was decided yet: for who slept at its start.
+            if stat.concurrency > 0 and self.fleet.memory.kpa[row] <= 0:
                 poked.append(stat.key)
         for second in {second for second, _ in sums}:
             rows = np.array([row for at, row in sums if at == second])
             samples = np.array([sums[second, row] for row in rows.tolist()]).T
             self.fleet.record(rows, np.full(len(rows), second), samples)
+            self._count_cold(rows, samples[1])
+            self.meter.called(self.services, rows[samples.any(axis=0)], now)
         return poked
+
+    def _count_cold(self, rows: IntArray, requests: FloatArray) -> None:
+        """Requests that an activator holds because no pod is ready are cold.
+
+        Its first word of a revision says one request, and that one is missing from its next: the
+        sum over all it says is right.
+        """
+        cold = (self.fleet.seen.ready[rows] == 0) & (requests > 0)
+        for row, came in zip(rows[cold].tolist(), requests[cold].tolist(), strict=True):
+            self.meter.count_cold(self._pas[self.fleet.keys[row]].service, came)
 
     def scrapable(self) -> list[str]:
         """Revisions of ours with a ready pod, that shall be scraped."""
@@ -190,28 +223,37 @@ class Seat:
             row = np.array([self.fleet.row(key)])
             second = np.array([int(self.clock.now())])
             self.fleet.record(row, second, np.array([[concurrency], [requests]]))
+            if requests > 0:
+                self.meter.called(self.services, row, self.clock.now())
 
     # --- deciding -----------------------------------------------------------------------------
 
     def forecast(self, bundle: ForecastBundle | None) -> None:
         """Put new forecasts in force; None = none."""
         self.bundle = bundle
+        self.pulling.learn(bundle.edges if bundle else no_edges(()))
         if bundle:
             self.board.post_forecasts(bundle)
+        else:
+            self.board.withdraw_forecasts()
         self._read_bundle()
 
     def decide(self, keys: Sequence[str] | None = None) -> Decisions:
         """Decide for the fleet, or for some revisions, and carry the memory on."""
         if self.outlook is None or self.outlook.layout != self.fleet.layout:
             self._read_bundle()
-        rows = None if keys is None else np.array([self.fleet.row(key) for key in keys])
-        decisions = decide(self.fleet, self.outlook, now=self.clock.now(), rows=rows)
+        links = self.pulling.links(self.services, self.fleet.layout)
+        rows = None
+        if keys is not None:
+            rows = asked_with(links, np.array([self.fleet.row(key) for key in keys]))
+        now = self.clock.now()
+        decisions = decide(self.fleet, self.outlook, now=now, rows=rows, links=links)
         decisions = self._unseated_hold(decisions)
         self.fleet.remember(decisions)
         self._conclude(decisions)
-        services = [self._pas[key].service for key in self.fleet.keys]
-        self.meter.count(self.fleet, services, self.clock.now())
-        self.board.post_decisions(self.fleet, services, decisions)
+        self.meter.count(self.fleet, self.services, self.clock.now())
+        self.board.post_decisions(self.fleet, self.services, decisions)
+        self.gauges.post(self.fleet, decisions)
         return decisions
 
     def _unseated_hold(self, decisions: Decisions) -> Decisions:
@@ -241,7 +283,10 @@ class Seat:
         seen.active_since_s[rows] = np.where(changed, decisions.now, seen.active_since_s[rows])
         seen.probe_passed[rows] &= active == Active.FALSE
         # Last: what was reached only now sets the threshold of the next pass.
-        seen.initialized[rows] |= self._reached(rows)
+        waiting = rows[~seen.initialized[rows]]
+        reached = waiting[self._reached(waiting)]
+        seen.initialized[reached] = True
+        self.traffic.share_out([self.fleet.keys[row] for row in reached.tolist()])
 
     def _reached(self, rows: IntArray) -> BoolArray:
         spec, seen = self.fleet.spec, self.fleet.seen
@@ -271,12 +316,33 @@ class Seat:
         self.dirty -= due
         return due
 
+    # --- when our standing changes ------------------------------------------------------------
+
+    def begin_anew(self) -> None:
+        """As at a start, with the pods that there are: while another led, nothing was measured."""
+        layout = self.fleet.layout + 1  # none that rows of the former fleet were read by
+        self.fleet, self._wishes = Fleet(), Wishes()
+        self.fleet.layout = layout
+        self.outlook = self.decisions = None
+        self._admit(list(self._pas))
+        self.act_anew()
+
+    def step_down(self) -> None:
+        """Show nothing more of what another measures and decides now: it would count twice."""
+        self.board.demand = self.meter = DemandMeter()
+        self.board.withdraw_decisions()
+        self.gauges.withdraw()
+
+    def act_anew(self) -> None:
+        """Act for every revision in its next decision, whether or not something has changed."""
+        self.dirty.update(self._pas)
+
     # --- keeping the fleet --------------------------------------------------------------------
 
     def _admit(self, keys: Sequence[str]) -> None:
         now = self.clock.now()
         revisions = {key: self._revision(self._pas[key]) for key in keys}
-        ready = [len(self.ready_pods(key)) for key in keys]
+        ready = [self.pods.counts(key).get(READY, 0) for key in keys]
         self.fleet.add(revisions, now=now, ready=ready)
         for key in keys:
             row, pa, seen = self.fleet.row(key), self._pas[key], self.fleet.seen
@@ -293,11 +359,14 @@ class Seat:
             self.outlook = None  # read at another price: the next decision reads it anew
 
     def _forget(self, key: str) -> None:
+        if key in self.fleet:
+            self.fleet.remove(key)  # first: a row without its PodAutoscaler would end every tick
         pa = self._pas.pop(key, None)
+        self.gauges.forget(key)
+        self.pulling.forget(key)
+        self.traffic.forget(key)
         if pa:
             self._target_of.pop(f"{pa.namespace}/{pa.target.get('name')}", None)
-        if key in self.fleet:
-            self.fleet.remove(key)
         self._wishes.forget(key)
         self.dirty.discard(key)
 
@@ -306,7 +375,7 @@ class Seat:
         if key not in self.fleet:
             return
         row, seen, sks = self.fleet.row(key), self.fleet.seen, self._sks.get(key)
-        seen.ready[row] = len(self.ready_pods(key))
+        seen.ready[row] = self.pods.counts(key).get(READY, 0)
         asked = self.replicas(key)
         seen.replicas[row] = -1 if asked is None else asked
         proxied = sks.proxied_since_s if sks else None
@@ -319,11 +388,12 @@ class Seat:
             self.config,
             progress_deadline_s=self.progress_deadline_s,
             lead_s=self.start_ups.lead_s(pa.service),
+            share=self.traffic.share(f"{pa.namespace}/{pa.name}"),
         )
 
     def _learn_start_up(self, key: str, pod: Pod) -> None:
         service = self._pas[key].service
-        self.start_ups.add(service, pod.ready_s - pod.created_s)
+        self.start_ups.add_pod(service, pod)
         if key in self.fleet:
             self.fleet.spec.lead_s[self.fleet.row(key)] = self.start_ups.lead_s(service)
 
@@ -334,9 +404,14 @@ class Seat:
             return
         place = {service: i for i, service in enumerate(self.bundle.services)}
         index = [place.get(self._pas[key].service, -1) for key in self.fleet.keys]
-        self.outlook = read_at_price(
-            self.bundle,
-            np.array(index, dtype=np.int64),
-            self.fleet.spec.cold_price_s,
-            layout=self.fleet.layout,
-        )
+        try:
+            self.outlook = read_at_price(
+                self.bundle,
+                np.array(index, dtype=np.int64),
+                self.fleet.spec.cold_price_s,
+                layout=self.fleet.layout,
+            )
+        except Exception:
+            # Whatever a forecast does, Knative's rule goes on.
+            log.exception("the forecasts cannot be read at the prices in force and are left out")
+            self.forecast(None)

@@ -1,9 +1,11 @@
 """The process in the seat: caches, statistics, ticks and the REST API, each a task of its own."""
 
 import asyncio
+import gc
 import logging
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +16,20 @@ import uvicorn
 from autoscaler.api.app import create_app
 from autoscaler.clock import Clock, SystemClock
 from autoscaler.errors import AutoscalerError
-from autoscaler.forecasts import ForecastBundle
+from autoscaler.faults import FORECASTS
 from autoscaler.predictive import TICK_S
 from knative.activators import ActivatorStat, StatsServer
 from knative.actor import Actor
 from knative.api import Api, Object
+from knative.bundles import UNREAD, Bundles, LoadBundle
 from knative.cache import Cache
-from knative.config import ClusterConfig, cluster_config
+from knative.config import ClusterConfig, cluster_config, progress_deadline_s
+from knative.events import Regarding
+from knative.fetch import keep_fetching
+from knative.forward import Forwarder
+from knative.leader import Elector, Standing, identity_of
+from knative.leadership import Leadership
+from knative.network import network_of
 from knative.objects import (
     DEPLOYMENTS,
     PODAUTOSCALERS,
@@ -32,14 +41,15 @@ from knative.objects import (
     replicas,
     serverlessservice,
 )
-from knative.quantities import duration_s
-from knative.scrape import TIMEOUT_S, Scraper
+from knative.reports import Reports
+from knative.scraping import Scraping
 from knative.seat import Seat
+from knative.traffic import ROUTES, route
 
 log = logging.getLogger(__name__)
 
-LoadBundle = Callable[[Path], ForecastBundle]
-
+ROUTES_WAIT_S = 2.0  # s after all else was listed
+TICKS_FAILED = 3  # in a row, after which the fleet is made anew
 PROBE_HEADERS = {"K-Network-Probe": "activator", "User-Agent": "Knative-Autoscaling-Probe"}
 
 
@@ -62,8 +72,20 @@ class ServiceSettings:
     bundle: Path | None = None
     """Forecasts that the learner publishes; None = Knative's rule alone."""
 
+    bundle_url: str = ""
+    """Where the learner serves them, to be copied to that path; "" = it writes there itself."""
+
     cluster_domain: str = "cluster.local"
     """For the activator's probe."""
+
+    pod_name: str = ""
+    """Of the pod we run in, by which leases name their holder; "" = we run in none."""
+
+    pod_ip: str = ""
+    """Its address, where whoever follows us passes activators' frames."""
+
+    pod_uid: str = ""
+    """Its uid, by which `kubectl describe` finds Events about us."""
 
 
 class Service:
@@ -75,9 +97,19 @@ class Service:
         self._api, self._settings, self._clock = api, settings, clock
         self._load_bundle = load_bundle
         self.seat = Seat(clock, ClusterConfig())
-        self._stats = StatsServer(self._receive)
-        self._actor: Actor
+        self._reports = Reports(api, self.seat, clock, _own_pod(settings))
+        identity = identity_of(settings.pod_name, settings.pod_ip)
+        elector = Elector(api, settings.namespace, identity, clock)
+        self._actor = Actor(api, self.seat, clock, self._probe, may_write=elector.may_write)
+        self._actor.failures.ailing = self._reports.part("writes")
+        self._forwarder = Forwarder(identity, elector.wake, port=settings.stats_port)
+        self._leadership = Leadership(elector, self._forwarder, self.seat, self._actor)
+        self._stats = StatsServer(
+            self._receive, divert=self._leadership.divert, leads=elector.may_write
+        )
         seat = self.seat
+        self._scraping = Scraping(seat, clock)
+        self._scraping.silence.ailing = self._reports.part("scrape")
         owned = REVISION_LABEL
         self._caches: list[Cache[Any]] = [
             Cache(SERVERLESSSERVICES, serverlessservice, seat.saw_serverlessservice),
@@ -86,8 +118,12 @@ class Service:
         ]
         config = f"/api/v1/namespaces/{settings.namespace}/configmaps"
         self._config = Cache(config, lambda o: o.get("data") or {}, self._saw_config)
+        # Not every cluster lets us see its Routes: nobody waits long for them.
+        self._routes: Cache[Any] = Cache(ROUTES, route, seat.traffic.saw_route)
         # Last, so that a revision is admitted with its pods known.
         self._pas = Cache(PODAUTOSCALERS, podautoscaler, seat.saw_podautoscaler)
+        for cache in (*self._caches, self._config, self._pas, self._routes):
+            cache.ailing = self._heard_of(self._reports.part(cache.kind))
 
     async def run(self) -> None:
         """Listen at once, list, then tick."""
@@ -97,51 +133,96 @@ class Service:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         await self._stats.start(s.host, s.stats_port)
         log.info("listening for activators on %s:%d", s.host, s.stats_port)
-        async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=256, ttl_dns_cache=10),
-            timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
-        ) as session:
-            self._actor = Actor(self._api, self.seat, self._clock, self._probe)
-            parts = self._parts(Scraper(session))
-            tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
-            await asyncio.wait(
-                [asyncio.create_task(stop.wait()), *tasks], return_when=asyncio.FIRST_COMPLETED
-            )
-            for task in tasks:
-                if task.done() and not task.cancelled() and task.exception():
-                    log.error("%s ended: %r", task.get_name(), task.exception())
-                task.cancel()
-            await self._stats.stop()
+        parts = self._parts()
+        tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
+        await asyncio.wait(
+            [asyncio.create_task(stop.wait()), *tasks], return_when=asyncio.FIRST_COMPLETED
+        )
+        for task in tasks:
+            if task.done() and not task.cancelled() and task.exception():
+                log.error("%s ended: %r", task.get_name(), task.exception())
+            task.cancel()
+        await asyncio.wait(tasks, timeout=1.0)  # nothing of ours is under way any more
+        # Before the sockets close: whoever follows looks at the leases when ours does.
+        await self._leadership.resign()
+        await self._stats.stop()
 
-    def _parts(self, scraper: Scraper) -> dict[str, Coroutine[None, None, None]]:
-        return {
+    def _parts(self) -> dict[str, Coroutine[None, None, None]]:
+        parts = {
             "caches": self._follow(),
             "ticks": self._tick(),
-            "scrapes": self._keep_scraping(scraper),
+            "leadership": self._campaign(),
+            "forwarding": self._forwarder.run(),
+            "scrapes": self._keep_scraping(),
             "api": self._serve_api(),
             "forecasts": self._read_bundles(),
+            "events": self._reports.events.run(),
         }
+        s = self._settings
+        if s.bundle and s.bundle_url:
+            ailing = self._reports.part("learner")
+            parts["learner"] = keep_fetching(s.bundle_url, s.bundle, ailing)
+        return parts
+
+    def _heard_of(self, say: Callable[[str], None]) -> Callable[[str], None]:
+        """Report how a cache is; once one is well again, so is what failed for the same cause."""
+
+        def ailing(why: str) -> None:
+            say(why)
+            if not why:
+                self._actor.retry()
+
+        return ailing
 
     async def _follow(self) -> None:
         """Follow every kind: the fleet is admitted when all else has been listed."""
         async with asyncio.TaskGroup() as group:
-            for cache in (self._config, *self._caches):
+            for cache in (self._config, self._routes, *self._caches):
                 group.create_task(cache.follow(self._api))
             for cache in (self._config, *self._caches):
                 await cache.synced.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._routes.synced.wait(), ROUTES_WAIT_S)
             group.create_task(self._pas.follow(self._api))
+
+    async def _campaign(self) -> None:
+        """Stand for election once it is known how many leases there are."""
+        await self._config.synced.wait()
+        await self._leadership.campaign()
+
+    def _decide(self, keys: Sequence[str] | None = None) -> None:
+        """Decide for the fleet, or for some revisions, and act, as far as our standing allows."""
+        standing = self._leadership.attend()
+        if standing is Standing.FOLLOWING or not len(self.seat.fleet):
+            return
+        decisions = self.seat.decide(keys)
+        if standing is Standing.LEADING:
+            self._actor.act(self.seat.to_act_for(decisions))
 
     async def _tick(self) -> None:
         await self._pas.synced.wait()
         log.info("%d revisions are ours", len(self.seat.fleet))
+        # What was listed stays: a collection that walks through it stalls the loop (10,000
+        # revisions: 0.3 s, again and again) and finds nothing.
+        gc.collect()
+        gc.freeze()
+        failed = 0
         while True:
             begin = asyncio.get_running_loop().time()
             try:
-                if len(self.seat.fleet):
-                    self._actor.act(self.seat.to_act_for(self.seat.decide()))
+                self._decide()
+                took = asyncio.get_running_loop().time() - begin
+                self.seat.board.pulse.beat(self._clock.now(), took)
+                failed = 0
             except Exception:
                 # The socket that activators need must outlive any fault of a tick.
                 log.exception("a tick failed; the next one comes")
+                failed += 1
+            if failed == TICKS_FAILED:
+                # What we made of the cluster is wrong, not the cluster: as after a restart.
+                log.error("%d ticks failed in a row; beginning anew from what is listed", failed)
+                self.seat.begin_anew()
+                failed = 0
             took = asyncio.get_running_loop().time() - begin
             await asyncio.sleep(max(0.0, TICK_S - took))
 
@@ -149,29 +230,12 @@ class Service:
         """Statistics of an activator; a revision at zero is decided in this very turn."""
         poked = self.seat.record(stats)
         if poked:
-            self._actor.act(self.seat.to_act_for(self.seat.decide(sorted(set(poked)))))
+            self._decide(sorted(set(poked)))
 
-    async def _keep_scraping(self, scraper: Scraper) -> None:
-        """Every second, ask the pods of every revision that has some."""
+    async def _keep_scraping(self) -> None:
+        """Ask pods once they are known, unless whoever leads does."""
         await self._pas.synced.wait()
-        running: dict[str, asyncio.Task[None]] = {}
-        while True:
-            running = {key: task for key, task in running.items() if not task.done()}
-            for key in self.seat.scrapable():
-                if key not in running:
-                    running[key] = asyncio.create_task(self.scrape(key, scraper))
-            await asyncio.sleep(1.0)
-
-    async def scrape(self, key: str, scraper: Scraper) -> None:
-        """Take in one statistic of a revision's pods; whatever fails concerns it alone."""
-        try:
-            window_s = self.seat.stable_window_s(key)
-            pods = self.seat.ready_pods(key)
-            stat = await scraper.scrape(pods, stable_window_s=window_s, now=self._clock.now())
-            if stat:
-                self.seat.record_pods(key, stat.concurrency, stat.requests)
-        except Exception:
-            log.exception("%s could not be scraped", key)
+        await self._scraping.run(lambda: self._leadership.attend() is not Standing.FOLLOWING)
 
     async def _probe(self, service: str) -> bool:
         """Whether the activator answers at a service; over a connection of its own each time."""
@@ -193,14 +257,17 @@ class Service:
             if name == "config-autoscaler":
                 self.seat.reconfigure(cluster_config(data or {}))
             elif name == "config-deployment":
-                text = (data or {}).get("progress-deadline", "600s")
-                self.seat.progress_deadline_s = duration_s(text)
+                self.seat.progress_deadline_s = progress_deadline_s(data or {})
                 self.seat.reconfigure(self.seat.config)
+            elif name == "config-network":
+                self._scraping.network = network_of(data or {})
+            elif name == "config-leader-election":
+                self._leadership.reconfigure(data)
         except (AutoscalerError, ValueError) as error:
             log.error("%s; the former values stay", error)
 
     async def _serve_api(self) -> None:
-        app = create_app(self.seat.board, self._clock)
+        app = create_app(self.seat.board, self._clock, [self._leadership, self.seat.gauges])
         config = uvicorn.Config(
             app, host=self._settings.host, port=self._settings.api_port, log_level="warning"
         )
@@ -210,19 +277,25 @@ class Service:
 
     async def _read_bundles(self) -> None:
         """Put every bundle that appears in force; without one, this is Knative."""
-        path, seen = self._settings.bundle, 0.0
-        while path:
-            try:
-                changed = path.stat().st_mtime
-                if changed != seen:
-                    seen = changed
-                    self.seat.forecast(self._load_bundle(path))
-            except (AutoscalerError, OSError) as error:
-                if self.seat.bundle is not None:
-                    log.error("forecasts are gone: %s; deciding as Knative alone would", error)
-                self.seat.forecast(None)
+        if self._settings.bundle is None:
+            await asyncio.Event().wait()
+            return
+        bundles = Bundles(self._settings.bundle, self._load_bundle)
+        ailing = self._reports.part(FORECASTS)
+        while True:
+            if await bundles.poll(self._clock.now()):
+                self.seat.forecast(bundles.bundle)
+            unread = self.seat.bundle is not bundles.bundle
+            ailing(UNREAD if unread else bundles.fault(self._clock.now()))
             await asyncio.sleep(1.0)
-        await asyncio.Event().wait()
+
+
+def _own_pod(s: ServiceSettings) -> Regarding | None:
+    if not (s.pod_name and s.pod_uid):
+        return None
+    return Regarding(
+        api_version="v1", kind="Pod", namespace=s.namespace, name=s.pod_name, uid=s.pod_uid
+    )
 
 
 async def serve(settings: ServiceSettings, load_bundle: LoadBundle) -> None:

@@ -1,7 +1,8 @@
 """The learner as a process of its own: read, fit now and then, forecast every step, publish.
 
-Whatever goes wrong (Prometheus gone, too little history) is said in one line, and the last bundle
-grows old: the autoscaler sees that and is Knative until a new one appears.
+Whatever goes wrong (Prometheus gone, too little history) is said once when it begins and once when
+it is over. Meanwhile nothing is published and the last bundle grows old: the autoscaler sees that
+and is Knative until a new one appears.
 """
 
 import logging
@@ -63,6 +64,7 @@ class Publisher:
         self._clock, self._sleep = clock, sleep
         self._learner: Learner | None = None
         self._fitted_s = 0.0
+        self._silent_since_s: float | None = None  # Unix s; None = the last step was published
 
     def run(self) -> None:
         """Publish once a step, for ever."""
@@ -71,7 +73,22 @@ class Publisher:
             try:
                 self.publish()
             except AutoscalerError as error:
-                log.warning("nothing published: %s", error)
+                self._fall_silent(str(error))
+            except Exception as error:
+                # A fault of ours over one step's demand need not be one over the next.
+                self._fall_silent(f"{error!r}", traceback=error)
+            else:
+                self._speak_again()
+
+    def _fall_silent(self, why: str, traceback: Exception | None = None) -> None:
+        if self._silent_since_s is None:
+            self._silent_since_s = self._clock.now()
+            log.warning("nothing published: %s; trying again every step", why, exc_info=traceback)
+
+    def _speak_again(self) -> None:
+        if self._silent_since_s is not None:
+            log.info("published again after %.0f s", self._clock.now() - self._silent_since_s)
+            self._silent_since_s = None
 
     def wait(self) -> None:
         """Until the next step has ended and settled."""

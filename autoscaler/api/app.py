@@ -1,13 +1,17 @@
 """The wiring of the API: routes, pages, metrics and problems over one board."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import StreamingResponse
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
 
 from autoscaler.api import pages, problems, routes
 from autoscaler.api.answers import Answer
+from autoscaler.api.exposition import pieces
 from autoscaler.board import Board
 from autoscaler.clock import Clock
 from autoscaler.telemetry import METRICS_EXAMPLE, BoardCollector
@@ -28,8 +32,11 @@ class _Api(FastAPI):
         return schema
 
 
-def create_app(board: Board, clock: Clock) -> FastAPI:
-    """The API over a board; the clock tells how old what hangs there is."""
+def create_app(board: Board, clock: Clock, collectors: Iterable[Collector] = ()) -> FastAPI:
+    """The API over a board; the clock tells how old what hangs there is.
+
+    collectors: of metrics beside the board's.
+    """
     app = _Api(
         title="kn-ahead",
         version="1",
@@ -44,7 +51,8 @@ def create_app(board: Board, clock: Clock) -> FastAPI:
     app.include_router(pages.router(app, board, clock))
 
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(BoardCollector(board, clock))
+    for collector in (BoardCollector(board, clock), *collectors):
+        registry.register(collector)
 
     # Not `async`: many revisions take long to print, and a thread keeps the others served.
     @app.get(
@@ -56,6 +64,6 @@ def create_app(board: Board, clock: Clock) -> FastAPI:
     def metrics(request: Request) -> Response:
         """The decisions of every revision, and the age of the forecasts, for Prometheus."""
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(registry), media_type=content_type)
+        return StreamingResponse(pieces(registry, encode), media_type=content_type)
 
     return app

@@ -82,6 +82,8 @@ def _silence(bundle: ForecastBundle, now: float) -> str | None:
         return bundle.reason[0]
     if np.isnan(bundle.exceedance).all():
         return "the learner gave no curve and no reason"
+    if now < bundle.made_at_s:
+        return f"from the future: it begins at {_utc(bundle.made_at_s):%Y-%m-%dT%H:%M:%SZ}"
     if now >= end_s:
         return f"stale: it reached to {_utc(end_s):%Y-%m-%dT%H:%M:%SZ}"
     return None

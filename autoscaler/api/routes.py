@@ -45,7 +45,7 @@ def router(board: Board, clock: Clock) -> APIRouter:
         responses={
             503: {
                 "model": Ready,
-                "description": "No decision was made yet",
+                "description": "Nothing is decided: not yet, or not any more",
                 "content": {"application/json": {"example": {"ready": False, "detail": _NOT_YET}}},
             },
         },
@@ -56,7 +56,7 @@ def router(board: Board, clock: Clock) -> APIRouter:
         if state.ready:
             return Ready(ready=True, detail=list(state.degraded))
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-        return Ready(ready=False, detail=[_NOT_YET[0], *state.degraded])
+        return Ready(ready=False, detail=[state.missing, *state.degraded])
 
     @routes.get("/v1/services", tags=["services"], responses=_INVALID)
     def services(limit: Limit = 100, offset: Offset = 0) -> Services:

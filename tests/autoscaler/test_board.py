@@ -153,3 +153,52 @@ def test_no_forecasts_at_all_degrade_but_are_ready() -> None:
     state = board.readiness(10.0)
     assert state.ready
     assert state.degraded == ("no forecasts yet: deciding as Knative alone would",)
+
+
+def test_forecasts_that_are_withdrawn_are_shown_no_more() -> None:
+    board, fleet = Board(), a_fleet()
+    board.post_decisions(fleet, SERVICES, tick(fleet, 10, [70.0, 70.0, 70.0]))
+    board.post_forecasts(a_bundle(("jobs/nightly", "shop/cart")))
+    board.withdraw_forecasts()
+    assert board.forecasts is None
+    assert board.forecast("shop/cart") is None
+    assert board.services == ("shop/browse", "shop/cart")
+
+
+@pytest.mark.parametrize(("silence_s", "missing"), [(10.0, ""), (10.1, "10 s ago; allowed: 10 s")])
+def test_is_not_ready_when_ticks_are_not_heard_any_more(silence_s: float, missing: str) -> None:
+    board = Board()
+    board.pulse.beat(100.0, 0.01)
+    state = board.readiness(100.0 + silence_s)
+    assert state.ready == (not missing)
+    assert state.missing.endswith(missing)
+
+
+def test_is_ready_with_ticks_though_there_is_no_revision() -> None:
+    board = Board()
+    board.pulse.beat(100.0, 0.01)
+    assert board.readiness(101.0).ready
+
+
+def test_a_fault_degrades_and_tells_more_than_the_board_knows_of_forecasts() -> None:
+    board = Board()
+    board.faults.say("pods", "refused", 1_700_000_000.0)
+    board.faults.say("forecasts", "damaged", 1_700_000_000.0)
+    board.faults.say("deployments", "", 1_700_000_000.0)
+    assert board.readiness(1_700_000_001.0).degraded == (
+        "pods since 2023-11-14T22:13:20Z: refused",
+        "forecasts since 2023-11-14T22:13:20Z: damaged",
+    )
+
+
+def test_changes_are_told_and_counted_by_service_and_reason_while_the_service_is_there() -> None:
+    board, fleet = Board(), a_fleet()
+    heard: list[str] = []
+    board.on_change = lambda change: heard.append(change.revision)
+    for second, load in ((10, 70.0), (12, 70.0), (14, 7000.0)):
+        board.post_decisions(fleet, SERVICES, tick(fleet, second, [load] * 3))
+    assert heard == REVISIONS * 2
+    assert board.changed["shop/cart", Reason.PANIC] == 2
+    fleet.remove("shop/browse-1")
+    board.post_decisions(fleet, ["shop/cart"] * 2, tick(fleet, 16, [7000.0] * 2))
+    assert {service for service, _ in board.changed} == {"shop/cart"}

@@ -16,6 +16,7 @@ import requests
 from kubernetes import client, config
 
 GROUP, VERSION, PLURAL = "serving.knative.dev", "v1", "services"
+SYSTEM = "knative-serving"
 NAMESPACE = os.environ.get("E2E_NAMESPACE", "default")
 IMAGE = os.environ.get("E2E_IMAGE", "dev.local/app")
 DOMAIN = os.environ.get("CLUSTER_DOMAIN", "cluster.local")
@@ -71,6 +72,11 @@ class Cluster:
         with ThreadPoolExecutor(clients) as pool:
             return [answer for some in pool.map(one, range(clients)) for answer in some]
 
+    def page(self, path: str) -> str:
+        """What the autoscaler answers on its port for people and Prometheus."""
+        url = f"http://autoscaler.{SYSTEM}.svc.{DOMAIN}:9090{path}"
+        return requests.get(url, timeout=10).text
+
     def until(self, holds: Callable[[], bool], seconds: float, what: str) -> float:
         """Wait until something holds; returns how long it took, s."""
         begin = time.monotonic()  # noqa: TID251
@@ -96,8 +102,12 @@ def deploy(cluster: Cluster) -> Iterator[Deploy]:
     """Makes Knative services that are gone after the test; returns the revision's name."""
     made = []
 
-    def make(name: str, *, start_ms: int = 500, concurrency: int = 0, **annotations: str) -> str:
+    def make(
+        name: str, *, start_ms: int = 500, concurrency: int = 0, mode: str = "", **annotations: str
+    ) -> str:
         said = {f"autoscaling.knative.dev/{k.replace('_', '-')}": v for k, v in annotations.items()}
+        if mode:
+            said["kn-ahead.dev/mode"] = mode
         env = [{"name": "START_DELAY_MS", "value": str(start_ms)}]
         spec = {
             "containers": [{"image": IMAGE, "env": env}],

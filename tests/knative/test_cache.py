@@ -314,6 +314,19 @@ def test_an_error_in_the_watch_leads_to_a_new_list(code: int) -> None:
     assert heard[2:] == [("shop/till", None)]
 
 
+def test_a_word_that_something_is_gone_and_was_not_taken_in_is_told_again() -> None:
+    async def story(server: ApiServer, follower: Follower) -> None:
+        await follower.catches_up()
+        follower.faults = [RuntimeError("a fault of whoever hears")]
+        server.remove("till")
+        while follower.faults:
+            await asyncio.sleep(0.01)
+        await follower.catches_up()
+
+    heard = follow(story, a_server("cart", "till"))
+    assert heard[2:] == [("shop/till", None)]
+
+
 def refusal(status: int, **headers: str) -> Answer:
     async def answer(request: web.Request) -> web.StreamResponse:
         return web.json_response({"message": "not now"}, status=status, headers=headers)

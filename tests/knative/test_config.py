@@ -4,7 +4,7 @@ import pytest
 
 from autoscaler.errors import PermanentError
 from autoscaler.revision import Mode
-from knative.config import ClusterConfig, cluster_config
+from knative.config import ClusterConfig, cluster_config, progress_deadline_s
 
 # Each key, a text, the field that it sets, and the value there.
 KEYS = [
@@ -175,3 +175,20 @@ def test_the_example_and_unknown_keys_say_nothing() -> None:
 
 def test_space_around_a_value_does_no_harm() -> None:
     assert cluster_config({"stable-window": " 90s\n"}).stable_window == 90.0
+
+
+@pytest.mark.parametrize(
+    ("data", "seconds"),
+    [({}, 600.0), ({"progress-deadline": "1m30s"}, 90.0), ({"progress-deadline": " 5s\n"}, 5.0)],
+)
+def test_the_progress_deadline_is_read(data: dict[str, str], seconds: float) -> None:
+    assert progress_deadline_s(data) == seconds
+
+
+@pytest.mark.parametrize("text", ["0s", "-5s", "1500ms", "600", "soon", ""])
+def test_a_wrong_progress_deadline_is_refused_by_key_value_and_what_is_allowed(text: str) -> None:
+    with pytest.raises(PermanentError) as refusal:
+        progress_deadline_s({"progress-deadline": text})
+    said = str(refusal.value)
+    assert f"config-deployment: progress-deadline is {text!r}" in said
+    assert "allowed" in said

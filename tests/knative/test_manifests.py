@@ -48,9 +48,16 @@ def test_takes_the_place_of_knatives_autoscaler() -> None:
     assert selector.items() <= labels.items()
 
 
-def test_there_is_one_of_us_at_a_time() -> None:
+def test_a_rollout_leaves_activators_a_socket_at_any_time() -> None:
     spec = find("Deployment")["spec"]
-    assert (spec["replicas"], spec["strategy"]["type"]) == (1, "Recreate")
+    assert (spec["replicas"], spec["strategy"]["type"]) == (1, "RollingUpdate")
+    assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+
+
+def test_a_pod_knows_by_what_name_and_address_it_holds_leases() -> None:
+    env = {e["name"]: e["valueFrom"]["fieldRef"]["fieldPath"] for e in container()["env"]}
+    assert env["POD_NAME"] == "metadata.name"
+    assert env["POD_IP"] == "status.podIP"
 
 
 def test_runs_without_privileges() -> None:
@@ -67,6 +74,12 @@ def test_the_kubelet_probes_the_socket_of_the_activators() -> None:
     assert container()["readinessProbe"]["httpGet"]["port"] == 8080
     assert container()["livenessProbe"]["httpGet"]["port"] == 8080
     assert container()["livenessProbe"]["failureThreshold"] == 6
+
+
+def test_the_pod_knows_itself_so_that_events_and_leases_can_name_it() -> None:
+    fields = {e["name"]: e["valueFrom"]["fieldRef"]["fieldPath"] for e in container()["env"]}
+    assert fields["POD_NAME"] == "metadata.name"
+    assert fields["POD_UID"] == "metadata.uid"
 
 
 def test_both_ports_are_open() -> None:
@@ -98,8 +111,12 @@ def test_reads_what_is_cached_and_no_more() -> None:
         "networking.internal.knative.dev/serverlessservices",
         "apps/deployments",
         "/pods",
+        "serving.knative.dev/routes",
     }
-    assert verbs("Role") == {"/configmaps": READ}
+    assert verbs("Role") == {
+        "/configmaps": READ,
+        "coordination.k8s.io/leases": {"get", "create", "update"},
+    }
 
 
 def test_writes_what_the_actor_writes_and_no_more() -> None:
@@ -109,6 +126,7 @@ def test_writes_what_the_actor_writes_and_no_more() -> None:
         "autoscaling.internal.knative.dev/podautoscalers/finalizers": {"update"},
         "networking.internal.knative.dev/serverlessservices": {"create", "patch"},
         "apps/deployments/scale": {"patch"},
+        "/events": {"create"},
     }
 
 

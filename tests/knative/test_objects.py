@@ -85,7 +85,7 @@ def test_a_deployment_that_says_nothing_asks_for_one(asked: int | None, pods: in
     ("fields", "state"),
     [
         ({}, "ready"),
-        ({"ready": False}, "other"),
+        ({"ready": False}, "unready"),
         ({"phase": "Pending", "ready": False}, "pending"),
         ({"deletionTimestamp": LONG_AGO}, "terminating"),
         ({"phase": "Succeeded"}, "other"),

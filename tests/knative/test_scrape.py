@@ -11,7 +11,8 @@ import pytest
 from aiohttp import web
 
 from knative.objects import Pod
-from knative.scrape import PORT, PodStat, Scraper, sample_size
+from knative.queueproxy import PORT
+from knative.scrape import PodStat, Scraper, Target, sample_size
 from knative.wire import Stat
 from tests.knative.conftest import NOW_S
 
@@ -110,11 +111,15 @@ def scrape(
                 await there.start(stack, i, page, age)
                 for i, (page, age) in enumerate(zip(pages, ages, strict=True))
             ]
-            scraper = Scraper(session)
-            stat = await scraper.scrape(pods, stable_window_s=WINDOW_S, now=NOW_S)
+            scraper = Scraper(session, session)
+            stat = await scraper.scrape(target(pods), now=NOW_S)
             return stat, there.asked, scraper.failed
 
     return run(story())
+
+
+def target(pods: list[Pod], service: str = "") -> Target:
+    return Target(key="shop/cart", pods=pods, service=service, stable_window_s=WINDOW_S)
 
 
 def numbers(stat: PodStat | None) -> tuple[float, float]:
@@ -193,8 +198,8 @@ def test_pods_older_than_the_window_are_asked_first() -> None:
     assert numbers(stat) == about(12 * 10 / 7, 24 * 10 / 7)
 
 
-def test_a_pod_as_old_as_the_window_is_young() -> None:
-    ages = [WINDOW_S] * 6 + [WINDOW_S + 1] * 4
+def test_a_pod_as_old_as_the_window_has_settled() -> None:
+    ages = [WINDOW_S - 1] * 6 + [WINDOW_S] * 4
     _, asked, _ = scrape(*[in_flight(1.0)] * 10, ages_s=ages)
     assert {address_of(i) for i in range(6, 10)} <= set(asked)
 
@@ -211,6 +216,10 @@ BAD: dict[str, Page | None] = {
     "negative infinity": in_flight(-float("inf")),
     "absurd concurrency": says(Stat(average_concurrent_requests=1e300)),
     "absurd count": says(Stat(request_count=1e300)),
+    "requests below none": in_flight(-1.0),
+    "more taken off than can be": says(Stat(proxied_request_count=1e300)),
+    "502": says(Stat(), status=502),
+    "503": says(Stat(), status=503),
     "silence": hang,
 }
 
@@ -253,8 +262,8 @@ def test_a_pod_without_an_address_yet_fails_like_any_other() -> None:
             revision="shop/cart", state="ready", address="", created_s=0, started_s=0, ready_s=1
         )
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session:
-            scraper = Scraper(session)
-            stat = await scraper.scrape([pod], stable_window_s=WINDOW_S, now=NOW_S)
+            scraper = Scraper(session, session)
+            stat = await scraper.scrape(target([pod]), now=NOW_S)
             return stat, scraper.failed
 
     assert run(story()) == (None, 1)

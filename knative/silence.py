@@ -1,0 +1,32 @@
+"""Whether nobody at all answers scrapes: a network policy, a mesh, another port, and not a pod."""
+
+from collections.abc import Callable
+
+SILENT_S = 10.0  # s without any answer: longer than pods take to go
+
+
+class Silence:
+    """Hears of every scrape; reads no clock."""
+
+    def __init__(self) -> None:
+        self.ailing: Callable[[str], None] = _tell_nobody  # hears why it is silent, "" = it is not
+        self._since_s: float | None = None  # of the first scrape that failed since one succeeded
+
+    def heard(self) -> None:
+        """A scrape was answered, or there is nobody to ask."""
+        self._since_s = None
+        self.ailing("")
+
+    def missed(self, key: str, now: float) -> None:
+        """A scrape of a revision with ready pods failed. now: s of any clock."""
+        if self._since_s is None:
+            self._since_s = now
+        if now - self._since_s >= SILENT_S:
+            self.ailing(
+                f"no pod of any revision answers, {key} among them; "
+                "deciding on what activators report"
+            )
+
+
+def _tell_nobody(why: str) -> None:
+    """Nobody listens."""
