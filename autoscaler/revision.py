@@ -67,7 +67,7 @@ class Spec(Generic[F, I, B]):
     activation_timeout_s: F  # s after which activating is given up
     activator_capacity: F  # requests in flight that one activator takes
     mode: I  # a Mode
-    lead_s: F  # s from the decision to a ready pod (P90 of the start-up time)
+    lead_s: F  # s from the decision to a ready pod (the start-up time, at its worst worth meeting)
     cold_price_s: F  # s of idle pod that one cold request is worth
     share: F  # part of the service's traffic that this revision gets, 0 ... 1
 

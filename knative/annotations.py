@@ -44,12 +44,13 @@ def revision_of(
     config: ClusterConfig,
     *,
     progress_deadline_s: float,
-    lead_s: float,
+    lead_s: Callable[[float], float],
     share: float = 1.0,
 ) -> Revision:
     """What is asked for a revision.
 
-    progress_deadline_s: config-deployment's. lead_s: measured. share: of its service's traffic.
+    progress_deadline_s: config-deployment's. lead_s: start-up time, by the price of a cold request.
+    share: of its service's traffic.
     """
     said = pa.annotations
     rps = said.get(f"{PREFIX}metric") == "rps"
@@ -66,6 +67,7 @@ def revision_of(
     if initial == 0 and not config.allow_zero_initial_scale:
         initial = config.initial_scale
     deadline = _duration(said, "serving.knative.dev/progress-deadline", progress_deadline_s)
+    price_s = _duration(said, COLD_PRICE, config.cold_price)
     algorithm = _text(said, "metric-aggregation-algorithm", "linear")
     return Spec(
         stable_window_s=int(stable),
@@ -97,8 +99,8 @@ def revision_of(
         activation_timeout_s=deadline + ACTIVATION_SLACK_S,
         activator_capacity=config.activator_capacity,
         mode=_mode(said, config.mode),
-        lead_s=lead_s,
-        cold_price_s=_duration(said, COLD_PRICE, config.cold_price),
+        lead_s=lead_s(price_s),
+        cold_price_s=price_s,
         share=share,
     )
 

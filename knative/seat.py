@@ -9,6 +9,7 @@ decided in the same turn of the event loop in which the activator's word arrives
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -387,7 +388,7 @@ class Seat:
             pa,
             self.config,
             progress_deadline_s=self.progress_deadline_s,
-            lead_s=self.start_ups.lead_s(pa.service),
+            lead_s=partial(self.start_ups.lead_s, pa.service),
             share=self.traffic.share(f"{pa.namespace}/{pa.name}"),
         )
 
@@ -395,7 +396,8 @@ class Seat:
         service = self._pas[key].service
         self.start_ups.add_pod(service, pod)
         if key in self.fleet:
-            self.fleet.spec.lead_s[self.fleet.row(key)] = self.start_ups.lead_s(service)
+            row, spec = self.fleet.row(key), self.fleet.spec
+            spec.lead_s[row] = self.start_ups.lead_s(service, float(spec.cold_price_s[row]))
 
     def _read_bundle(self) -> None:
         """Read the forecasts at every revision's price, for the rows as they are now."""

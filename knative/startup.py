@@ -15,7 +15,7 @@ from knative.objects import Pod
 KEPT = 50  # of each service
 UNMEASURED_S = 10.0  # until the first start was seen
 LONGEST_S = 3600.0  # s that a start may take; more is a clock that is wrong
-QUANTILE = 90  # what a forecast has to be ahead of
+ROUNDED_S = 1.0  # s that a difference of Kubernetes' times may be short
 TOTAL = "total"
 
 
@@ -46,10 +46,18 @@ class StartUps:
         for part, seconds in parts_of(pod).items():
             self._note(service, part, seconds)
 
-    def lead_s(self, service: str) -> float:
-        """What a pod of the service takes at P90, s; Kubernetes' times are whole seconds."""
-        seen = self._seen.get(service)
-        return float(np.percentile(seen, QUANTILE)) + 1.0 if seen else UNMEASURED_S
+    def lead_s(self, service: str, price_s: float) -> float:
+        """How long before its call a pod of the service has to be started, s.
+
+        A second earlier costs a second of idle pod, being late costs a cold request: of the
+        start-up times seen it is the one at which both together are least, the newsvendor's
+        choice. price_s: s of idle pod that one cold request is worth.
+        """
+        seen = np.sort(self._seen.get(service, ()))
+        if not len(seen):
+            return UNMEASURED_S
+        late = np.arange(len(seen) - 1, -1, -1) / len(seen)  # share of starts that take longer
+        return float(seen[(seen + price_s * late).argmin()]) + ROUNDED_S
 
     def by_part(self) -> Iterator[tuple[str, str, int, float]]:
         """Service, part, starts and s in all; another thread may read."""
