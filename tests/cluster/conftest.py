@@ -52,10 +52,15 @@ class Cluster:
 
     def call(self, revision: str, work_ms: int = 0) -> tuple[int, str, float]:
         """Status, pod that answered, and s that it took."""
+        status, pods, took = self.call_all(revision, work_ms)
+        return status, pods[0] if pods else "", took
+
+    def call_all(self, revision: str, work_ms: int = 0) -> tuple[int, list[str], float]:
+        """Status, the pod that answered and those that it called, and s that it took."""
         begin = time.monotonic()  # noqa: TID251
         url = f"http://{revision}.{NAMESPACE}.svc.{DOMAIN}/?work={work_ms}"
         answer = requests.get(url, timeout=60)
-        return answer.status_code, answer.text.split("\n")[0], time.monotonic() - begin  # noqa: TID251
+        return answer.status_code, answer.text.split(), time.monotonic() - begin  # noqa: TID251
 
     def load(
         self, revision: str, *, clients: int, seconds: float, work_ms: int
@@ -103,12 +108,20 @@ def deploy(cluster: Cluster) -> Iterator[Deploy]:
     made = []
 
     def make(
-        name: str, *, start_ms: int = 500, concurrency: int = 0, mode: str = "", **annotations: str
+        name: str,
+        *,
+        start_ms: int = 500,
+        concurrency: int = 0,
+        ours: dict[str, str] | None = None,
+        calls: str = "",
+        **annotations: str,
     ) -> str:
+        """ours: annotations of ours. calls: a revision that it calls before it answers."""
         said = {f"autoscaling.knative.dev/{k.replace('_', '-')}": v for k, v in annotations.items()}
-        if mode:
-            said["kn-ahead.dev/mode"] = mode
+        said |= {f"kn-ahead.dev/{key}": value for key, value in (ours or {}).items()}
         env = [{"name": "START_DELAY_MS", "value": str(start_ms)}]
+        if calls:
+            env.append({"name": "NEXT", "value": f"http://{calls}.{NAMESPACE}.svc.{DOMAIN}/"})
         spec = {
             "containers": [{"image": IMAGE, "env": env}],
             "containerConcurrency": concurrency,

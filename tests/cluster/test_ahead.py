@@ -84,8 +84,8 @@ def image_in_the_seat(cluster: Cluster) -> str:
 def test_a_timer_that_was_learned_is_never_cold_again(
     cluster: Cluster, deploy: Deploy, learning: None
 ) -> None:
-    ahead = deploy("e2e-ahead", start_ms=2000, mode="outward")
-    twin = deploy("e2e-twin", start_ms=2000, mode="off")
+    ahead = deploy("e2e-ahead", start_ms=2000, ours={"mode": "outward"})
+    twin = deploy("e2e-twin", start_ms=2000, ours={"mode": "off"})
     begin = time.monotonic()  # noqa: TID251
     warm: list[bool] = []
     twin_warm: list[bool] = []

@@ -46,7 +46,9 @@ NUMBERS = [key for key, *_ in KEYS if not key.startswith("metric")]
 def read(said: dict[str, str], config: ClusterConfig | None = None, **spec: Any) -> Revision:
     """The settings of a revision with these annotations (full keys)."""
     pa = podautoscaler(a_podautoscaler(annotations=said, **spec))
-    return revision_of(pa, config or ClusterConfig(), progress_deadline_s=600.0, lead_s=lambda _: 7.0)
+    return revision_of(
+        pa, config or ClusterConfig(), progress_deadline_s=600.0, lead_s=lambda _: 7.0
+    )
 
 
 def test_a_revision_that_says_nothing_gets_the_clusters_config() -> None:
