@@ -111,6 +111,13 @@ def surge(fleet: Fleet, links: Links | None, index: IntArray, at: FloatArray) ->
     )
 
 
+def starts(fleet: Fleet, links: Links | None, row: int, now: float) -> bool:
+    """Whether a call of a row at Unix s ``now`` is a start that pulls others along."""
+    if links is None or links.layout != fleet.layout or row not in links.upstream:
+        return False
+    return not now - fleet.memory.called_s[row] <= IDLE_S  # never called: it slept
+
+
 def asked_with(links: Links | None, rows: IntArray) -> IntArray:
     """The rows and all that hang on them: decided together, a chain starts at once."""
     if links is None:

@@ -23,7 +23,7 @@ from autoscaler.forecasts import ForecastBundle
 from autoscaler.meter import DemandMeter
 from autoscaler.predictive import Outlook, read_at_price
 from autoscaler.revision import Active, Revision
-from autoscaler.surge import asked_with
+from autoscaler.surge import Links, asked_with, starts
 from autoscaler.types import BoolArray, FloatArray, IntArray
 from autoscaler.zero import next_active
 from knative.activators import ActivatorStat
@@ -176,7 +176,7 @@ class Seat:
 
     def record(self, stats: Iterable[ActivatorStat]) -> list[str]:
         """Take in activators' statistics; returns keys that have to be decided at once."""
-        now = self.clock.now()
+        now, links = self.clock.now(), self._links
         sums: dict[tuple[int, int], list[float]] = {}
         poked = []
         for stat in stats:
@@ -188,7 +188,8 @@ class Seat:
             total[0] += stat.concurrency
             total[1] += stat.requests
             # Knative waits for a tick where nothing was decided yet: for who slept at its start.
-            if stat.concurrency > 0 and self.fleet.memory.kpa[row] <= 0:
+            asleep = self.fleet.memory.kpa[row] <= 0
+            if stat.concurrency > 0 and (asleep or starts(self.fleet, links, row, now)):
                 poked.append(stat.key)
         for second in {second for second, _ in sums}:
             rows = np.array([row for at, row in sums if at == second])
@@ -243,7 +244,7 @@ class Seat:
         """Decide for the fleet, or for some revisions, and carry the memory on."""
         if self.outlook is None or self.outlook.layout != self.fleet.layout:
             self._read_bundle()
-        links = self.pulling.links(self.services, self.fleet.layout)
+        links = self._links
         rows = None
         if keys is not None:
             rows = asked_with(links, np.array([self.fleet.row(key) for key in keys]))
@@ -256,6 +257,11 @@ class Seat:
         self.board.post_decisions(self.fleet, self.services, decisions)
         self.gauges.post(self.fleet, decisions)
         return decisions
+
+    @property
+    def _links(self) -> Links:
+        """Who pulls whom, between the rows as they are now."""
+        return self.pulling.links(self.services, self.fleet.layout)
 
     def _unseated_hold(self, decisions: Decisions) -> Decisions:
         """Nothing is decided for a revision whose ServerlessService is not set up yet."""

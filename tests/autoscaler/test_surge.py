@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscaler.decider import decide
@@ -158,6 +158,7 @@ probability = st.floats(0, 1)
 loads = st.floats(0, 1e9)
 
 
+@settings(deadline=None)
 @given(
     needed=probability,
     confidence=probability,

@@ -128,6 +128,24 @@ def test_a_chain_of_cold_services_starts_with_the_first_request() -> None:
     run_fast(story())
 
 
+def test_a_warm_gateway_that_is_called_after_idleness_wakes_what_hangs_on_it_at_once() -> None:
+    async def story() -> None:
+        cluster = Cluster()
+        gate = cluster.has_revision("gate", ready=1, annotations=OUTWARD)
+        upstreams = {UPSTREAMS: "gate-service"}
+        cluster.has_revision("cart", active="False", ready=0, annotations=OUTWARD | upstreams)
+        cluster.hears(gate, concurrency=0.0)
+        await cluster.settle()
+        assert replicas(cluster, "gate", "cart") == [1, 0]
+        poked = cluster.hears(gate, concurrency=1.0)
+        assert poked == [gate]
+        await cluster.tick(*poked)
+        assert replicas(cluster, "gate", "cart") == [1, 1]
+        assert cluster.hears(gate, concurrency=1.0) == []  # it goes on: no start
+
+    run_fast(story())
+
+
 def test_a_learned_chain_starts_as_well_and_without_it_each_waits_for_its_own() -> None:
     async def story() -> None:
         cluster = Cluster()
