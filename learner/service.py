@@ -7,7 +7,7 @@ and is Knative until a new one appears.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from autoscaler.errors import AutoscalerError
 from learner.bundle import save_bundle
 from learner.demand import Demand
 from learner.engine import Learner, LearnerSettings
+from learner.pulls import Pulls
 
 SETTLE_S = 3.0  # s after a step's end until its samples are in Prometheus
 
@@ -59,8 +60,10 @@ class Publisher:
         settings: PublishSettings,
         clock: Clock,
         sleep: Callable[[float], None],
+        pulls: Pulls | None = None,
     ) -> None:
-        self._source, self._settings = source, settings
+        """``pulls``: who pulls whom, published with the forecasts; None = it is not looked for."""
+        self._source, self._settings, self._pulls = source, settings, pulls
         self._clock, self._sleep = clock, sleep
         self._learner: Learner | None = None
         self._fitted_s = 0.0
@@ -99,11 +102,25 @@ class Publisher:
     def publish(self) -> None:
         """Read, fit if it is time, forecast, write. Raises AutoscalerError."""
         demand = self._read()
-        if self._learner is None or self._clock.now() - self._fitted_s >= self._settings.refit_s:
+        fitted = self._clock.now()
+        fit = self._learner is None or fitted - self._fitted_s >= self._settings.refit_s
+        if self._learner is None or fit:
             self._learner = Learner(self._settings.learner).fit(demand)
-            self._fitted_s = self._clock.now()
+            self._fitted_s = fitted
             log.info("fitted on %d services x %d steps", len(demand.services), demand.n_steps)
-        save_bundle(self._learner.bundle(demand), self._settings.bundle)
+        bundle = self._learner.bundle(demand)
+        if self._pulls is None:
+            save_bundle(bundle, self._settings.bundle)
+            return
+        # Forecasts do not wait for a search: it may take long, or find a Prometheus that is gone.
+        save_bundle(replace(bundle, edges=self._pulls.edges), self._settings.bundle)
+        if self._search(self._pulls, demand, fit):
+            save_bundle(replace(bundle, edges=self._pulls.edges), self._settings.bundle)
+
+    def _search(self, pulls: Pulls, demand: Demand, fit: bool) -> bool:
+        """Look who pulls whom; whether the edges were made anew."""
+        found = pulls.refit(demand, self._clock.now()) if fit else False
+        return pulls.update(self._clock.now()) or found
 
     def _read(self) -> Demand:
         s = self._settings

@@ -17,6 +17,7 @@ import yaml
 from kubernetes import client, config
 from kubernetes.dynamic import DynamicClient
 
+from tests.apiserver.history import Scales
 from tests.apiserver.plane import ControlPlane, free_ports, wait_until
 from tests.apiserver.standins import Activator, World
 
@@ -32,6 +33,7 @@ QUICK = {
     "stable-window": "6s",
     "panic-window-percentage": "50",
     "scale-to-zero-grace-period": "1s",
+    "allow-zero-initial-scale": "true",
 }
 
 Object = dict[str, Any]
@@ -100,6 +102,17 @@ class Objects:
         self._create("podautoscalers", AUTOSCALING, body)
         return f"{self.namespace}/{name}"
 
+    def asleep(self, name: str) -> str:
+        """Make a revision that is at zero from the start, and wait until it is known."""
+        key = self.revision(
+            name, pods=0, annotations={"autoscaling.knative.dev/initial-scale": "0"}
+        )
+        what = f"{name} at zero"
+        wait_until(lambda: self.condition(name, "Active").get("status") == "False", 20, what)
+        wait_until(lambda: self.initialized(name), 20, what)
+        assert self.replicas(name) == 0
+        return key
+
     def _create(self, plural: str, group: str, body: Object) -> Object:
         made = self.custom.create_namespaced_custom_object(
             group, "v1alpha1", self.namespace, plural, body
@@ -166,10 +179,12 @@ class Objects:
 class SeatProcess:
     """kn-ahead in the seat, as its own process under its own ServiceAccount."""
 
-    def __init__(self, plane: ControlPlane, world: World, token: str, folder: Path) -> None:
+    def __init__(self, plane: ControlPlane, world: World | None, token: str, folder: Path) -> None:
+        """world: whose Services resolve; None = there are none."""
+        self.host = "127.0.0.1"
         self.stats_port, self.api_port = free_ports(2)
         self._kubeconfig = plane.kubeconfig("kn-ahead", token)
-        self._world = world
+        self._router_port = world.router_port if world else 0
         self.folder = folder
         self.log_path = folder / "kn-ahead.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -177,16 +192,16 @@ class SeatProcess:
     def start(self, *args: str, ready: bool = True, **env: str) -> "SeatProcess":
         """Start it; and wait until it decides."""
         ports = [
-            "--host=127.0.0.1",
+            f"--host={self.host}",
             f"--stats-port={self.stats_port}",
             f"--api-port={self.api_port}",
         ]
         surroundings = os.environ | {
             "KUBECONFIG": str(self._kubeconfig),
-            "ROUTER_PORT": str(self._world.router_port),
+            "ROUTER_PORT": str(self._router_port),
             "SYSTEM_NAMESPACE": SYSTEM,
             "POD_NAME": "autoscaler-0",
-            "POD_IP": "127.0.0.1",
+            "POD_IP": self.host,
             "PYTHONPATH": str(ROOT),
         }
         command = [sys.executable, "-m", "tests.apiserver.seat_process", "autoscale", *ports, *args]
@@ -202,7 +217,7 @@ class SeatProcess:
         """Whether it answers the kubelet."""
         assert self.process is not None
         assert self.process.poll() is None, self.log
-        url = f"http://127.0.0.1:{self.stats_port}/"
+        url = f"http://{self.host}:{self.stats_port}/"
         try:
             answer = requests.get(url, headers={"User-Agent": "kube-probe/1.36"}, timeout=2)
         except OSError:
@@ -212,13 +227,13 @@ class SeatProcess:
     def get(self, path: str) -> Any:
         """JSON that the REST API answers, whatever the status; None = it does not answer."""
         try:
-            return requests.get(f"http://127.0.0.1:{self.api_port}{path}", timeout=10).json()
+            return requests.get(f"http://{self.host}:{self.api_port}{path}", timeout=10).json()
         except OSError:
             return None
 
     def metrics(self) -> str:
         """The page for Prometheus."""
-        return requests.get(f"http://127.0.0.1:{self.api_port}/metrics", timeout=10).text
+        return requests.get(f"http://{self.host}:{self.api_port}/metrics", timeout=10).text
 
     @property
     def log(self) -> str:
@@ -253,7 +268,12 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 
 @pytest.fixture(scope="session")
 def admin(plane: ControlPlane) -> Objects:
-    """The cluster as its administrator finds it: our kinds, Knative's namespace, our manifest."""
+    """The cluster as its administrator finds it."""
+    return install(plane)
+
+
+def install(plane: ControlPlane) -> Objects:
+    """Bring our kinds, Knative's namespace and our manifest into a cluster."""
     settings = client.Configuration()
     config.load_kube_config(  # type: ignore[no-untyped-call]
         str(plane.kubeconfig("admin", plane.token)), client_configuration=settings
@@ -315,8 +335,18 @@ _numbers = iter(range(1, 10_000))
 @pytest.fixture
 def cluster(admin: Objects, world: World) -> Iterator[Objects]:
     """A namespace of the test's own."""
-    name = f"test-{next(_numbers)}"
     admin.configure("config-autoscaler", QUICK)
+    yield from _namespace(admin, world)
+
+
+@pytest.fixture
+def other_namespace(admin: Objects, world: World) -> Iterator[Objects]:
+    """A second one."""
+    yield from _namespace(admin, world)
+
+
+def _namespace(admin: Objects, world: World) -> Iterator[Objects]:
+    name = f"test-{next(_numbers)}"
     admin.core.create_namespace({"metadata": {"name": name}})
     yield Objects(admin.api, name)
     for key in [key for key in world.loads if key.startswith(f"{name}/")]:
@@ -324,13 +354,19 @@ def cluster(admin: Objects, world: World) -> Iterator[Objects]:
     admin.core.delete_namespace(name)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """A process or a connection that a test cuts off leaves its own ends open: that is the test."""
-    for item in items:
-        item.add_marker(pytest.mark.filterwarnings("ignore::ResourceWarning"))
-        item.add_marker(
-            pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-        )
+    # For the session and not for each test: such ends may be collected after the last one.
+    for kind in ("ResourceWarning", "pytest.PytestUnraisableExceptionWarning"):
+        config.addinivalue_line("filterwarnings", f"ignore::{kind}")
+
+
+@pytest.fixture
+def scales(world: World) -> Iterator[Scales]:
+    """Every number of pods that is asked for while the test runs."""
+    made = Scales(world)
+    yield made
+    made.stop()
 
 
 StartSeat = Callable[..., SeatProcess]
@@ -343,12 +379,12 @@ def start_seat(
     """Starts kn-ahead; ends it with the test, and shows what it said where the test fails."""
     made: list[SeatProcess] = []
 
-    def start(*args: str, ready: bool = True, **env: str) -> SeatProcess:
+    def start(*args: str, ready: bool = True, begin: bool = True, **env: str) -> SeatProcess:
         folder = tmp_path / f"seat-{len(made)}"
         folder.mkdir()
         seat = SeatProcess(plane, world, token, folder)
         made.append(seat)
-        return seat.start(*args, ready=ready, **env)
+        return seat.start(*args, ready=ready, **env) if begin else seat
 
     yield start
     for seat in made:

@@ -2,6 +2,7 @@
 programs, on free ports of the loopback device; nothing is left when it stops.
 """
 
+import json
 import os
 import secrets
 import shutil
@@ -10,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import requests
@@ -17,10 +19,51 @@ import yaml
 
 KUBE = Path(os.environ.get("KUBE_BIN", Path.home() / ".cache/kn-ahead/kube"))
 READY_S = 90.0
+# One line for each request of Knative's own namespace when it has been answered.
+AUDIT = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived", "ResponseStarted"],
+    "rules": [{"level": "Metadata", "userGroups": ["system:serviceaccounts:knative-serving"]}],
+}
 CONTROLLERS = (
     "deployment-controller,replicaset-controller,serviceaccount-controller,namespace-controller,"
     "garbage-collector-controller,root-ca-certificate-publisher-controller"
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audited:
+    """A request, as the API server's audit log tells it."""
+
+    at_s: float  # Unix s of its arrival
+    verb: str
+    resource: str  # plural, and "/status" or the like
+    key: str  # "namespace/name"
+    uri: str
+    code: int
+    user: str
+
+    @classmethod
+    def of(cls, line: str) -> "Audited":
+        """Read a line of the log."""
+        told = json.loads(line)
+        about = told.get("objectRef") or {}
+        kind = [about.get("resource", ""), about.get("subresource")]
+        return cls(
+            at_s=datetime.fromisoformat(told["requestReceivedTimestamp"]).timestamp(),
+            verb=told["verb"],
+            resource="/".join(part for part in kind if part),
+            key=f"{about.get('namespace', '')}/{about.get('name', '')}",
+            uri=told["requestURI"],
+            code=(told.get("responseStatus") or {}).get("code", 0),
+            user=told["user"]["username"],
+        )
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes something; leases apart, which are renewed for ever."""
+        return self.verb not in ("get", "list", "watch") and self.resource != "leases"
 
 
 @dataclass
@@ -48,10 +91,15 @@ class ControlPlane:
         return f"https://127.0.0.1:{self.port}"
 
     @property
+    def audit_log(self) -> Path:
+        return self.root / "logs" / "audit.log"
+
+    @property
     def certificate(self) -> Path:
         return self.root / "certs" / "apiserver.crt"
 
-    def start(self) -> None:
+    def start(self, *, controllers: bool = True) -> None:
+        """Start all; without controllers nothing happens but what a test does."""
         etcd = f"http://127.0.0.1:{self.etcd_port}"
         peers = f"http://127.0.0.1:{self.peer_port}"
         self._start(
@@ -67,6 +115,10 @@ class ControlPlane:
             "--log-level=warn",
         )
         self.start_api_server()
+        if controllers:
+            self._start_controllers()
+
+    def _start_controllers(self) -> None:
         self._start(
             "controllers",
             found("kube-controller-manager"),
@@ -83,6 +135,7 @@ class ControlPlane:
 
     def start_api_server(self) -> None:
         """Start it, and wait until it is ready."""
+        (self.root / "audit.yaml").write_text(yaml.safe_dump(AUDIT))
         self._start(
             "apiserver",
             found("kube-apiserver"),
@@ -99,14 +152,27 @@ class ControlPlane:
             "--endpoint-reconciler-type=none",
             "--profiling=false",
             "--shutdown-delay-duration=0s",
+            f"--audit-policy-file={self.root}/audit.yaml",
+            f"--audit-log-path={self.audit_log}",
         )
         wait_until(self._is_ready, READY_S, f"API server (log: {self.root}/logs/apiserver.log)")
+        controllers = self.processes.pop("controllers", None)
+        if controllers:  # which would be back at work only after a long back-off of their own
+            controllers.kill()
+            controllers.wait()
+            self._start_controllers()
 
     def kill_api_server(self) -> None:
         """As if the machine that it runs on had gone."""
         process = self.processes.pop("apiserver")
         process.kill()
         process.wait()
+
+    def audited(self, since_s: float = 0.0) -> list["Audited"]:
+        """Requests of the autoscaler that were answered; since_s: Unix s of their arrival."""
+        lines = self.audit_log.read_text().splitlines() if self.audit_log.exists() else []
+        found = [Audited.of(line) for line in lines if line.endswith("}")]
+        return [request for request in found if request.at_s >= since_s]
 
     def kubeconfig(self, user: str, token: str) -> Path:
         """A kubeconfig file for a user."""

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from autoscaler.cli import main
+from knative import api
 
 RESOLVED = socket.getaddrinfo
 
@@ -22,5 +23,6 @@ def resolve(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
 
 if __name__ == "__main__":
     socket.getaddrinfo = resolve
+    api.WATCH_S = int(os.environ.get("WATCH_S", api.WATCH_S))
     sys.argv[0] = "kn-ahead"
     main()

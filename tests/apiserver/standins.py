@@ -42,7 +42,7 @@ class Load:
     in_flight: float = 0.0
     requests: float = 0.0
     proxied: float = 0.0  # of both
-    answer: str = "stat"  # or: hang, refuse (503), garbage
+    answer: str = "stat"  # or: hang, refuse (503), garbage, gone (the connection ends)
     uptime_s: float = 1000.0
     asked: int = 0  # how often
 
@@ -153,8 +153,6 @@ class Kubelet:
         meta = pod["metadata"]
         key = f"{meta['namespace']}/{meta['labels'][REVISION]}"
         path = f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}"
-        number = next(self._numbers)
-        address = f"127.{10 + number // 62500}.{number // 250 % 250}.{number % 250 + 1}"
         if not pod["spec"].get("nodeName"):
             node = {"apiVersion": "v1", "kind": "Node", "name": "stand-in"}
             body = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": meta["name"]}}
@@ -162,8 +160,9 @@ class Kubelet:
                 await self._api.create(f"{path}/binding", body | {"target": node})
         runner = web.AppRunner(self._queue_proxy(key, meta["name"]))
         await runner.setup()
+        address = ""
         try:
-            await web.TCPSite(runner, address, 9090).start()
+            address = await self._listen(runner)
             await self._say(path, address, ready=False)
             await asyncio.sleep(self.start_up_s[key])
             await self._say(path, address, ready=True)
@@ -172,6 +171,15 @@ class Kubelet:
         finally:
             self.ready[key].discard(address)
             await runner.cleanup()
+
+    async def _listen(self, runner: web.AppRunner) -> str:
+        """Take the next address; one that somebody else on this machine has is left out."""
+        while True:
+            number = next(self._numbers)
+            address = f"127.{10 + number // 62500}.{number // 250 % 250}.{number % 250 + 1}"
+            with contextlib.suppress(OSError):
+                await web.TCPSite(runner, address, 9090).start()
+                return address
 
     async def _delete(self, pod: Object) -> None:
         meta = pod["metadata"]
@@ -201,21 +209,27 @@ class Kubelet:
                 await asyncio.sleep(0.2)
 
     def _queue_proxy(self, key: str, pod: str) -> web.Application:
-        async def metrics(_: web.Request) -> web.StreamResponse:
-            load = self._loads[key]
-            load.asked += 1
-            if load.answer == "hang":
-                await asyncio.sleep(30)
-            if load.answer == "refuse":
-                return web.Response(status=503)
-            body = stat_of(load, pod).SerializeToString()
-            if load.answer == "garbage":
-                body = b"\xff" * 40
-            return web.Response(body=body, content_type="application/protobuf")
+        async def metrics(request: web.Request) -> web.StreamResponse:
+            return await answer_of(self._loads[key], pod, request)
 
         app = web.Application()
         app.router.add_get("/metrics", metrics)
         return app
+
+
+async def answer_of(load: Load, pod: str, request: web.Request) -> web.StreamResponse:
+    """What a queue-proxy says."""
+    load.asked += 1
+    if load.answer == "hang":
+        await asyncio.sleep(30)
+    if load.answer == "gone" and request.transport:
+        request.transport.close()
+    if load.answer == "refuse":
+        return web.Response(status=503)
+    body = stat_of(load, pod).SerializeToString()
+    if load.answer == "garbage":
+        body = b"\xff" * 40
+    return web.Response(body=body, content_type="application/protobuf")
 
 
 def stat_of(load: Load, pod: str) -> Stat:
@@ -239,7 +253,7 @@ class ServiceController:
         self._changed = asyncio.Event()
         self.answers = True  # whether the activator does, when probed
         self.slow_s = 0.0  # until a new ServerlessService has its Services
-        self.probes: list[str] = []  # hosts that were asked for the activator
+        self._probes: list[tuple[str, tuple[str, int]]] = []  # whom, and whence
 
     async def follow(self) -> None:
         async for kind, sks in followed(self._api, f"{SKS}/serverlessservices"):
@@ -288,22 +302,25 @@ class ServiceController:
             await self._api.patch(path, {"status": status}, MERGE_PATCH)
             self._said[key] = status
 
+    def callers(self, key: str) -> list[tuple[str, int]]:
+        """Addresses from which it was asked whether the activator answers for a revision."""
+        return [whence for whom, whence in self._probes if whom == key]
+
     def router(self) -> web.Application:
         """One server for the addresses of all Services."""
 
         async def route(request: web.Request) -> web.StreamResponse:
             name, namespace = request.host.split(":")[0].split(".")[:2]
             if request.headers.get("K-Network-Probe") == "activator":
-                self.probes.append(f"{namespace}/{name}")
+                peer = request.transport and request.transport.get_extra_info("peername")
+                self._probes.append((f"{namespace}/{name}", tuple(peer or ("", 0))))
                 if self.answers and self.proxied(f"{namespace}/{name}"):
                     return web.Response(text="activator")
                 return web.Response(status=400)
             key = f"{namespace}/{name.removesuffix('-private')}"
             if request.path == "/metrics" and self._kubelet.ready[key]:
                 load = self._kubelet._loads[key]
-                body = stat_of(load, f"pod-{load.asked}").SerializeToString()
-                load.asked += 1
-                return web.Response(body=body, content_type="application/protobuf")
+                return await answer_of(load, f"pod-{load.asked}", request)
             return web.Response(status=404)
 
         app = web.Application()
@@ -323,6 +340,7 @@ class Activator:
     """Holds its socket to the autoscaler open, as Knative's does, and reports every second."""
 
     port: int
+    host: str = "127.0.0.1"
     in_flight: dict[str, float] = field(default_factory=dict)  # by "namespace/revision"
     skew_s: float = math.nan  # of the time stamps; NaN = none are sent
     connections: int = 0
@@ -334,7 +352,7 @@ class Activator:
         while True:
             try:
                 async with connect(
-                    f"ws://127.0.0.1:{self.port}/",
+                    f"ws://{self.host}:{self.port}/",
                     compression=None,
                     open_timeout=3,
                     ping_interval=PING_S,

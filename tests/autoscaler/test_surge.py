@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.decider import decide
@@ -12,6 +12,7 @@ from autoscaler.decision import Decisions, Reason
 from autoscaler.fleet import Fleet
 from autoscaler.revision import KNATIVE_DEFAULTS, Active, Mode
 from autoscaler.surge import Links, asked_with
+from tests.autoscaler.stories import LAW
 
 NOW_S = 1_700_000_000.0
 SHOP = replace(KNATIVE_DEFAULTS, mode=Mode.OUTWARD, pod_capacity=1.0, lead_s=3.0)
@@ -158,7 +159,7 @@ probability = st.floats(0, 1)
 loads = st.floats(0, 1e9)
 
 
-@settings(deadline=None)
+@LAW
 @given(
     needed=probability,
     confidence=probability,

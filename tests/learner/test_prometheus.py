@@ -16,7 +16,8 @@ import pytest
 
 from autoscaler.errors import AutoscalerError, PermanentError, TransientError
 from learner.demand import Demand
-from learner.prometheus import ATTEMPTS, PrometheusReader, PrometheusSettings
+from learner.prometheus import PrometheusReader, PrometheusSettings
+from learner.queries import ATTEMPTS
 
 JSON = "application/json"
 CART = {"namespace": "shop", "service": "cart"}
