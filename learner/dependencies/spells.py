@@ -1,0 +1,75 @@
+"""Spells: when a service was in use, and when it slept."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from autoscaler.errors import PermanentError
+from autoscaler.types import FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spells:
+    """Times of use: from a start to the last call before the service was idle again."""
+
+    services: tuple[str, ...]  # (n,) "namespace/service"
+    service: IntArray  # (n_spells,) index into services
+    start_s: FloatArray  # (n_spells,) Unix s, ascending over all services
+    end_s: FloatArray  # (n_spells,) Unix s of the last call
+    since_s: float  # Unix s from which they were watched
+    until_s: float  # Unix s up to which they were watched
+
+    def __post_init__(self) -> None:
+        """Check once, where starts enter."""
+        if not len(self.service) == len(self.start_s) == len(self.end_s):
+            lengths = len(self.service), len(self.start_s), len(self.end_s)
+            raise PermanentError(f"spells have lengths {lengths}; allowed: one length")
+        if len(self.service) and not 0 <= self.service.min() <= self.service.max() < self.n:
+            raise PermanentError(f"spells name a service beyond {self.n}; allowed: 0 to n - 1")
+        times = np.stack([self.start_s, self.end_s])
+        if not np.isfinite(times).all() or (np.diff(self.start_s) < 0).any():
+            raise PermanentError("starts of spells are not in order; allowed: finite, ascending")
+        if (self.end_s < self.start_s).any():
+            raise PermanentError("a spell ends before it starts; allowed: end_s >= start_s")
+
+    @property
+    def n(self) -> int:
+        """Number of services."""
+        return len(self.services)
+
+    def previous_end_s(self) -> FloatArray:
+        """(n_spells,) Unix s at which the service's spell before this one ended; -inf = none."""
+        order = np.argsort(self.service, kind="stable")
+        end = np.full(len(order), -np.inf)
+        same = self.service[order][1:] == self.service[order][:-1]
+        end[1:][same] = self.end_s[order][:-1][same]
+        result = np.empty(len(order))
+        result[order] = end
+        return result
+
+
+def spells_of(
+    services: tuple[str, ...],
+    service: IntArray,
+    at_s: FloatArray,
+    *,
+    since_s: float,
+    until_s: float,
+    idle_s: float = 60.0,
+) -> Spells:
+    """Spells of calls (n_calls,), in any order. idle_s: idleness after which a call is a start."""
+    order = np.lexsort((at_s, service))
+    who, when = service[order], at_s[order]
+    fresh = np.ones(len(who), dtype=np.bool_)
+    fresh[1:] = (who[1:] != who[:-1]) | (when[1:] - when[:-1] >= idle_s)
+    begin = np.flatnonzero(fresh)
+    end = np.append(begin[1:], len(who))[: len(begin)] - 1
+    in_time = np.argsort(when[begin], kind="stable")
+    return Spells(
+        services=services,
+        service=who[begin][in_time],
+        start_s=when[begin][in_time],
+        end_s=when[end][in_time],
+        since_s=since_s,
+        until_s=until_s,
+    )
