@@ -14,7 +14,7 @@ import numpy as np
 
 from autoscaler.fleet import LARGEST_SAMPLE, Fleet
 from autoscaler.surge import IDLE_S
-from autoscaler.types import FloatArray, IntArray
+from autoscaler.types import BoolArray, FloatArray, IntArray
 
 LATE_S = 2  # s that a statistic may come late and still be counted
 PEAK_S = 15  # s that a crest is shown: Prometheus's usual scrape interval
@@ -96,10 +96,15 @@ class DemandMeter(Mapping[str, Metered]):
             self._know([service])
             self._cold[self._places[service]] += requests
 
-    def called(self, service_of_row: Sequence[str], rows: IntArray, now: float) -> None:
-        """Requests arrived at rows of the fleet at Unix s ``now``; see `count` for the services."""
+    def called(
+        self, service_of_row: Sequence[str], rows: IntArray, now: float, *, at_zero: BoolArray
+    ) -> None:
+        """Requests arrived at rows of the fleet at Unix s ``now``; see `count` for the services.
+
+        at_zero: (n,) rows that were let go to zero: they slept, however short.
+        """
         places = self._places_of(service_of_row)[rows]
-        slept = ~(now - self._called_s[places] < IDLE_S)  # never seen: it slept
+        slept = at_zero | ~(now - self._called_s[places] < IDLE_S)  # never seen: it slept
         self._begun_s[places[slept]] = now
         self._called_s[places] = now
 

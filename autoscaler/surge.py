@@ -20,7 +20,7 @@ from autoscaler.revision import SpecArrays
 from autoscaler.types import BoolArray, FloatArray, IntArray
 
 NO_SURGE = -1
-IDLE_S = 60.0  # s without a call after which a call is a start
+IDLE_S = 60.0  # s without a call after which a call is a start, as it is from zero
 SLACK_S = 10.0  # s beyond the lag within which a call counts as following
 RECENT_S = 3  # seconds whose statistics are "now": an activator's word may be two seconds old
 SIGMAS = 3.0  # that calls must exceed the stable average by: what is less is chance
@@ -149,7 +149,8 @@ class _Calls:
         load[rows], rate[rows] = recent.max(axis=0)
         usual[rows] = fleet.stable.average(rows, second, np.ones_like(rows))
         called = recent.any(axis=(0, 1))
-        slept = ~(at - called_s[rows] <= IDLE_S)
+        # Whoever is at zero slept, however short; never called: it slept.
+        slept = (fleet.memory.kpa[rows] == 0) | ~(at - called_s[rows] <= IDLE_S)
         begun_s[rows] = np.where(called & slept, at, begun_s[rows])
         called_s[rows] = np.where(called, at, called_s[rows])
         return cls(load=load, rate=rate, usual=usual, called_s=called_s, begun_s=begun_s)

@@ -196,8 +196,12 @@ class Seat:
             samples = np.array([sums[second, row] for row in rows.tolist()]).T
             self.fleet.record(rows, np.full(len(rows), second), samples)
             self._count_cold(rows, samples[1])
-            self.meter.called(self.services, rows[samples.any(axis=0)], now)
+            self._note_calls(rows[samples.any(axis=0)])
         return poked
+
+    def _note_calls(self, rows: IntArray) -> None:
+        at_zero = self.fleet.memory.kpa[rows] == 0
+        self.meter.called(self.services, rows, self.clock.now(), at_zero=at_zero)
 
     def _count_cold(self, rows: IntArray, requests: FloatArray) -> None:
         """Requests that an activator holds because no pod is ready are cold.
@@ -226,7 +230,7 @@ class Seat:
             second = np.array([int(self.clock.now())])
             self.fleet.record(row, second, np.array([[concurrency], [requests]]))
             if requests > 0:
-                self.meter.called(self.services, row, self.clock.now())
+                self._note_calls(row)
 
     # --- deciding -----------------------------------------------------------------------------
 
@@ -234,6 +238,7 @@ class Seat:
         """Put new forecasts in force; None = none."""
         self.bundle = bundle
         self.pulling.learn(bundle.edges if bundle else no_edges(()))
+        self.board.post_edges(self.pulling.edges)
         if bundle:
             self.board.post_forecasts(bundle)
         else:

@@ -160,7 +160,7 @@ def test_a_call_after_idleness_is_a_start_and_the_next_ones_are_not() -> None:
     meter, services = DemandMeter(), ["shop/cart", "shop/till"]
     assert "shop/cart" not in meter
     for at in (100.25, 130.0, 189.5, 300.75, 301.0):
-        meter.called(services, np.array([0]), at)
+        meter.called(services, np.array([0]), at, at_zero=np.array([False]))
     assert (meter["shop/cart"].begun_s, meter["shop/cart"].called_s) == (300.75, 301.0)
     assert np.isnan(meter["shop/till"].called_s)
 
@@ -168,7 +168,14 @@ def test_a_call_after_idleness_is_a_start_and_the_next_ones_are_not() -> None:
 def test_sixty_seconds_without_a_call_are_idleness() -> None:
     meter, services = DemandMeter(), ["shop/cart"]
     for at in (100.0, 159.9):
-        meter.called(services, np.array([0]), at)
+        meter.called(services, np.array([0]), at, at_zero=np.array([False]))
     assert meter["shop/cart"].begun_s == 100.0
-    meter.called(services, np.array([0]), 219.9)
+    meter.called(services, np.array([0]), 219.9, at_zero=np.array([False]))
     assert meter["shop/cart"].begun_s == 219.9
+
+
+def test_who_was_let_go_to_zero_starts_again_sooner() -> None:
+    meter, services = DemandMeter(), ["shop/cart"]
+    for at in (100.0, 140.0):
+        meter.called(services, np.array([0]), at, at_zero=np.array([True]))
+    assert meter["shop/cart"].begun_s == 140.0

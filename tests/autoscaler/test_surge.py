@@ -89,6 +89,13 @@ def test_a_service_in_use_does_not_start_again() -> None:
     assert tick(fleet, pulls).surged[1] == -1
 
 
+def test_whoever_went_to_zero_starts_again_however_short_it_slept() -> None:
+    fleet, pulls = chain(2), links((0, 1))
+    fleet.memory.called_s[0] = NOW_S - 40
+    call(fleet, 0)
+    assert tick(fleet, pulls).surged[1] == 1
+
+
 @pytest.mark.parametrize(
     ("needed", "confidence", "pods"), [(0.5, 1.0, 1), (0.005, 1.0, -1), (0.5, 0.01, -1)]
 )
