@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from autoscaler.decision import Decisions, Reason
+from autoscaler.dependencies import Edges, no_edges
 from autoscaler.faults import FORECASTS, Faults
 from autoscaler.fleet import Fleet
 from autoscaler.forecasts import ForecastBundle
@@ -34,7 +35,8 @@ class Decided:
     want: int  # pods; -1 = no decision
     kpa: int  # pods that Knative's rule asks for; -1 = no decision
     predicted: int  # pods that the forecast asks for; -1 = no forecast
-    desired: int  # pods, the two together before bounds; -1 = no decision
+    surged: int  # pods that upstreams' calls ask for; -1 = none does
+    desired: int  # pods, all together before bounds; -1 = no decision
     no_data: bool
     stable: float  # stable-window average over all pods, in flight or rps
     panic: float  # panic-window average over all pods, in flight or rps
@@ -107,6 +109,7 @@ class Board:
     def __init__(self) -> None:
         self._frame = _Frame()
         self._forecasts: _Forecasts | None = None
+        self._edges = no_edges(())
         self.demand: Mapping[str, Metered] = {}  # by "namespace/service", as metered so far
         self.faults = Faults()
         self.pulse = Pulse()
@@ -122,6 +125,10 @@ class Board:
         row = {service: i for i, service in enumerate(bundle.services)}
         self._forecasts = _Forecasts(bundle=bundle, row=row)
         self._list_services()
+
+    def post_edges(self, edges: Edges) -> None:
+        """Put up who pulls whom in place of what was known before."""
+        self._edges = edges
 
     def withdraw_forecasts(self) -> None:
         """Take the forecasts down: none is in force."""
@@ -200,6 +207,11 @@ class Board:
     def forecasts(self) -> ForecastBundle | None:
         """The newest forecasts of all services."""
         return self._forecasts.bundle if self._forecasts else None
+
+    @property
+    def edges(self) -> Edges:
+        """Who pulls whom, a pair once; their services need not be known otherwise."""
+        return self._edges
 
     def forecast(self, service: str) -> ForecastBundle | None:
         """The newest forecasts, cut to one service; None where they do not know it."""
@@ -300,6 +312,7 @@ def _read(frame: _Frame, key: str) -> Decided:
         want=int(said.want[i]),
         kpa=int(said.kpa[i]),
         predicted=int(said.predicted[i]),
+        surged=int(said.surged[i]),
         desired=int(said.desired[i]),
         no_data=bool(said.no_data[i]),
         stable=float(said.stable[i]),

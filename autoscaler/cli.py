@@ -22,6 +22,7 @@ from autoscaler.errors import AutoscalerError, PermanentError
 from autoscaler.files import check_writable, whole_file
 
 if TYPE_CHECKING:
+    from autoscaler.dependencies import Edges
     from benchmarks.replay import Replay
     from benchmarks.screen import Screen
     from learner.demand import Demand
@@ -174,6 +175,12 @@ def learn(
     history: Annotated[str, typer.Option(help="How far back is read, such as 14d.")] = "14d",
     refit: Annotated[str, typer.Option(help="How often the models are fitted anew.")] = "1h",
     concurrency: Concurrency = 1,
+    upstream: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A series that a service follows, as namespace/service=PromQL; may be repeated."
+        ),
+    ] = None,
     serve: Annotated[
         int | None,
         typer.Option(help="Serve the forecasts over HTTP on this port.", min=1, max=65535),
@@ -184,12 +191,16 @@ def learn(
 
     from autoscaler.clock import SystemClock
     from learner.prometheus import PrometheusReader
+    from learner.pulls import pulls_of
+    from learner.queries import PrometheusServer
     from learner.service import Publisher, PublishSettings
     from learner.shelf import serve_in_background
+    from learner.upstreams import WithUpstreams, upstreams_of
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     with one_line_errors():
         check_writable(bundle)
+        upstreams = upstreams_of(upstream or ())
         settings = PublishSettings(
             bundle=bundle,
             step_s=step_s,
@@ -199,7 +210,11 @@ def learn(
         reader = PrometheusReader(prometheus, capacity=float(concurrency) or 100.0)
         if serve:
             serve_in_background(bundle, "0.0.0.0", serve)  # noqa: S104  # a pod's own address
-        Publisher(reader, settings, SystemClock(), time.sleep).run()
+        # A search that fails is made again a step later, and forecasts are not to wait for it.
+        server = PrometheusServer(prometheus, timeout_s=10.0, attempts=1)
+        source = WithUpstreams(reader, server, upstreams)
+        pulls = pulls_of(server, bundle)
+        Publisher(source, settings, SystemClock(), time.sleep, pulls).run()
 
 
 @app.command()
@@ -255,6 +270,61 @@ def autoscale(
     )
     with one_line_errors():
         asyncio.run(serve(settings, load_bundle))
+
+
+@app.command()
+def graph(
+    url: Annotated[
+        str, typer.Option(help="Of a running autoscaler's REST API, as http://127.0.0.1:9090.")
+    ] = "",
+    bundle: Annotated[
+        Path | None, typer.Option(help="Forecasts that the learner published, instead.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Where the picture goes: a name in .svg or .html.")
+    ] = None,
+    direct: Annotated[
+        bool, typer.Option("--direct/--all", help="Leave out what others in between explain.")
+    ] = True,
+    service: Annotated[
+        str, typer.Option(help="namespace/service: only what leads to it or from it.")
+    ] = "",
+    least: Annotated[
+        float, typer.Option(help="Confidence below which none is shown.", min=0.0, max=1.0)
+    ] = 0.0,
+) -> None:
+    """Show which services pull which along, in the terminal and as a picture."""
+    from rich.console import Console
+
+    from autoscaler.graph import hint, picture, shown, summary
+    from autoscaler.graph_picture import check_suffix, write_picture
+
+    with one_line_errors():
+        if bool(url) == bool(bundle):
+            raise PermanentError(
+                f"graph got {'both' if url else 'neither'} of --url and --bundle; allowed: one"
+            )
+        if output:
+            check_suffix(output)
+            check_writable(output)
+        known = _edges(url, bundle)
+        edges = shown(known, direct=direct, least=least, service=service)
+        console = Console()
+        console.print(picture(edges, of=known))
+        if output and len(edges):
+            write_picture(edges, output, about=summary(edges, of=known))
+            typer.echo(f"Picture: {output.resolve()}  {hint(edges)}".rstrip())
+        elif output:
+            typer.echo(f"Nothing to draw: {output} is not written.")
+
+
+def _edges(url: str, bundle: Path | None) -> "Edges":
+    from autoscaler.graph_source import read_edges
+    from learner.bundle import load_bundle
+
+    if bundle:
+        return load_bundle(bundle).edges
+    return read_edges(url)
 
 
 @contextmanager

@@ -8,7 +8,11 @@ are reach, not hops: all that follows is warmed at once, and a chain of cold ser
 together.
 
 A start is worth a pod iff ``p x price > (1 - p) x hold``, the forecast's own test (`predictive`):
-p is the link's probability times its confidence, hold the seconds the pod would idle in vain.
+p is the link's probability times its confidence, hold the seconds the pod would idle in vain: it
+stays for a stable window at least, and for the grace after it, as every last pod does.
+
+A rise is over for this rule once the stable window has learned it. So it is no reason for pods that
+are needed much later, and where several links show the same rise, on its way, it counts once.
 """
 
 from dataclasses import dataclass
@@ -23,7 +27,7 @@ NO_SURGE = -1
 IDLE_S = 60.0  # s without a call after which a call is a start, as it is from zero
 SLACK_S = 10.0  # s beyond the lag within which a call counts as following
 RECENT_S = 3  # seconds whose statistics are "now": an activator's word may be two seconds old
-SIGMAS = 3.0  # that calls must exceed the stable average by: what is less is chance
+SIGMAS = 4.0  # that calls must exceed the stable average by: what is less is chance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,11 +104,13 @@ def surge(fleet: Fleet, links: Links | None, index: IntArray, at: FloatArray) ->
     most[down[order]], by[down[order]] = pods[order], active[order]  # the greatest comes last
     chosen = by[index]
     upstream = links.upstream[np.maximum(chosen, 0)]
+    # Whoever has been called for longer than that rises now.
+    since_s = np.where(at - calls.begun_s[upstream] <= IDLE_S, calls.begun_s[upstream], at)
     return Surge(
         pods=most[index],
         by=chosen,
         rate=np.where(chosen >= 0, calls.rate[upstream], 0.0),
-        since_s=np.where(chosen >= 0, calls.begun_s[upstream], np.nan),
+        since_s=np.where(chosen >= 0, since_s, np.nan),
         called_s=calls.called_s[index],
         begun_s=calls.begun_s[index],
         links=links,
@@ -159,20 +165,34 @@ class _Calls:
 def _asked(
     fleet: Fleet, links: Links, active: IntArray, calls: _Calls, now: FloatArray
 ) -> tuple[FloatArray, BoolArray]:
-    """What each active link (m,) asks for: requests in flight, and whether a first pod."""
+    """(m,) requests in flight, (m,) whether a first pod: what the active links ask for.
+
+    A link that asks for any names what all ask of its downstream.
+    """
     up, down = links.upstream[active], links.downstream[active]
     lag_s, sure = links.lag_s[active], links.confidence[active]
     hold_s = lag_s + SLACK_S
     p = np.minimum(links.needed[active], 1.0) * sure
-    worth = p * fleet.spec.cold_price_s[down] > (1.0 - p) * hold_s
+    worth = p * fleet.spec.cold_price_s[down] > (1.0 - p) * _vain_s(fleet.spec, down, hold_s)
     starts = worth & (now - calls.begun_s[up] <= hold_s + fleet.spec.lead_s[down])
     rate, usual = calls.rate[up], calls.usual[up]
     rises = rate > usual + SIGMAS * np.sqrt(np.maximum(usual, 1.0))
+    rises &= lag_s <= fleet.spec.lead_s[down] + fleet.spec.stable_window_s[up] / 2
     # Requests that wait for a cold upstream come all at once when it is up.
     waiting = np.where(fleet.seen.ready[up] == 0, calls.load[up], 0.0)
     flowing = np.where(rises, (rate - usual) * _busy_s(fleet, down, now), 0.0)
     demand = links.gain[active] * sure * np.where(waiting > 0, waiting, flowing)
-    return np.where(starts | rises, demand, 0.0), starts
+    demand = np.where(starts | rises, demand, 0.0)
+    waits, flows = np.zeros((2, len(fleet)))
+    np.add.at(waits, down, np.where(waiting > 0, demand, 0.0))
+    np.maximum.at(flows, down, np.where(waiting > 0, 0.0, demand))
+    return np.where(demand > 0, (waits + flows)[down], 0.0), starts
+
+
+def _vain_s(spec: SpecArrays, rows: IntArray, hold_s: FloatArray) -> FloatArray:
+    """(m,) s that a pod started in vain is there, from ready to gone."""
+    kept_s = np.maximum(hold_s, spec.stable_window_s[rows] - spec.lead_s[rows])
+    return np.asarray(kept_s + np.maximum(spec.grace_s[rows], spec.retention_s[rows]))
 
 
 def _busy_s(fleet: Fleet, rows: IntArray, now: FloatArray) -> FloatArray:
@@ -188,9 +208,7 @@ def _pods(
 ) -> IntArray:
     """(m,) pods for what all links together ask of each link's downstream."""
     spec: SpecArrays = fleet.spec
-    more = np.zeros(len(fleet))
-    np.add.at(more, down, demand)
     own = fleet.stable.average(down, np.floor(now).astype(np.int64), np.zeros_like(down))
-    load = np.where(demand > 0, own + more[down] * spec.share[down], 0.0)
+    load = np.where(demand > 0, own + demand * spec.share[down], 0.0)
     pods = np.ceil(load / spec.pod_capacity[down])
     return np.maximum(pods, starts & (spec.share[down] > 0)).astype(np.int64)

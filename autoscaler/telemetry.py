@@ -13,8 +13,10 @@ from prometheus_client.core import (
 )
 from prometheus_client.metrics_core import Metric
 
+from autoscaler.api.dependencies import counts
 from autoscaler.board import Board, Decided
 from autoscaler.clock import Clock
+from autoscaler.dependencies import Edges
 from autoscaler.meter import PEAK_S, Metered
 from autoscaler.pulse import BUCKETS_S, Pulse
 from autoscaler.surge import IDLE_S
@@ -41,6 +43,7 @@ class BoardCollector:
         yield GaugeMetricFamily(
             "kn_ahead_services", "Services known", value=len(self._board.services)
         )
+        yield _dependencies(self._board.edges)
         yield from _demand(self._board.demand)
         yield from _own_health(self._board)
         bundle = self._board.forecasts
@@ -51,6 +54,15 @@ class BoardCollector:
                 "Age of the newest demand that the forecasts have seen",
                 value=age_s,
             )
+
+
+def _dependencies(edges: Edges) -> Metric:
+    family = GaugeMetricFamily(
+        "kn_ahead_dependencies", "Edges between services, by who says so", labels=["origin"]
+    )
+    for origin, many in counts(edges).items():
+        family.add_metric([origin], many)
+    return family
 
 
 def _own_health(board: Board) -> Iterator[Metric]:
@@ -134,6 +146,9 @@ def _by_revision(all_decided: list[Decided]) -> Iterator[Metric]:
     predicted = GaugeMetricFamily(
         "kn_ahead_predicted_pods", "Pods that the forecast asks for", labels=LABELS
     )
+    surged = GaugeMetricFamily(
+        "kn_ahead_surge_pods", "Pods that calls to upstreams ask for", labels=LABELS
+    )
     ready = GaugeMetricFamily("kn_ahead_ready_pods", "Pods ready", labels=LABELS)
     reason = GaugeMetricFamily(
         "kn_ahead_decision_reason",
@@ -147,9 +162,10 @@ def _by_revision(all_decided: list[Decided]) -> Iterator[Metric]:
             (desired, decided.want),
             (kpa, decided.kpa),
             (predicted, decided.predicted),
+            (surged, decided.surged),
         ):
             if pods >= 0:
                 family.add_metric(labels, pods)
         ready.add_metric(labels, decided.ready)
         reason.add_metric((*labels, decided.reason.name), 1)
-    yield from (desired, kpa, predicted, ready, reason)
+    yield from (desired, kpa, predicted, surged, ready, reason)

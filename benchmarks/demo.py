@@ -12,6 +12,7 @@ from benchmarks.report import write_report
 from benchmarks.screen import Screen
 from benchmarks.simulator import Simulation
 from benchmarks.workloads import made_shop
+from learner.dependencies.counts import edges_from_counts
 from learner.engine import LearnerSettings
 
 LEARNED_DAYS, REPLAYED_DAYS = 14, 2
@@ -57,4 +58,5 @@ def board_of(replay: Replay) -> tuple[Board, SimulatedClock]:
         if simulation.decisions:
             board.post_decisions(simulation.fleet, replay.demand.services, simulation.decisions)
     board.post_forecasts(replay.last_bundle())
+    board.post_edges(edges_from_counts(replay.demand.until(replay.first)))
     return board, SimulatedClock(end)

@@ -22,7 +22,8 @@ from knative.services import PROXY, body_of, spec_of
 from knative.status import INITIALIZED, Outcome, active_of, condition, same, status_of, unowned
 from knative.wishes import Wish
 
-AT_ONCE = 64  # writes under way
+AT_ONCE, SCALES_AT_ONCE = 48, 40  # writes under way; pods never wait behind statuses
+CREATE = "create"
 PROBE_PERIOD_S, PROBE_LIMIT_S = 1.0, 45.0
 FIRST_ACTIVATORS = 2
 
@@ -48,6 +49,7 @@ class Actor:
         self._api, self._seat, self._clock, self._probe = api, seat, clock, probe
         self._may_write = may_write
         self._slots = asyncio.Semaphore(AT_ONCE)
+        self._scale_slots = asyncio.Semaphore(SCALES_AT_ONCE)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._again: dict[str, asyncio.Event] = {}  # set: something new is wanted meanwhile
         self._probing: dict[str, asyncio.Task[None]] = {}
@@ -79,12 +81,12 @@ class Actor:
     async def _keep_acting(self, key: str) -> None:
         while True:
             self._again[key].clear()
-            async with self._slots:
-                try:
+            try:
+                with suppress(_OfAnotherError):
                     await self._pass(key)
-                    self.failures.discard(key)
-                except Exception as error:
-                    self.failures.add(key, error)
+                self.failures.discard(key)
+            except Exception as error:
+                self.failures.add(key, error)
             if key in self.failures:
                 await self._back_off(key)
             elif not self._again[key].is_set():
@@ -114,7 +116,7 @@ class Actor:
         sks = self._seat.serverlessservice(key)
         if sks is None:
             body = body_of(pa, spec_of(pa, PROXY, FIRST_ACTIVATORS))
-            await self._write("create", _path(NETWORKING, pa, "serverlessservices", ""), body)
+            await self._write(pa, _path(NETWORKING, pa, "serverlessservices", ""), body, CREATE)
         elif sks.owner != pa.uid:
             await self._tell_unowned(key, pa)
             raise PermanentError(f"ServerlessService {key} is not ours; allowed: owned by {pa.uid}")
@@ -126,14 +128,14 @@ class Actor:
     async def _scale(self, pa: PodAutoscaler, pods: int) -> None:
         path = f"/apis/apps/v1/namespaces/{pa.namespace}/deployments/{pa.target['name']}/scale"
         patch = [{"op": "add", "path": "/spec/replicas", "value": pods}]
-        await self._write("patch", path, patch, JSON_PATCH)
+        await self._write(pa, path, patch, JSON_PATCH, slots=self._scale_slots)
 
     async def _serve(self, key: str, pa: PodAutoscaler, wish: Wish) -> None:
         sks = self._seat.serverlessservice(key)
         spec = spec_of(pa, wish.mode, wish.activators)
         if sks and any(sks.spec.get(name) != value for name, value in spec.items()):
             path = _path(NETWORKING, pa, "serverlessservices")
-            await self._write("patch", path, {"spec": spec})
+            await self._write(pa, path, {"spec": spec})
 
     async def _tell(self, key: str, pa: PodAutoscaler, wish: Wish) -> None:
         sks = self._seat.serverlessservice(key)
@@ -158,16 +160,28 @@ class Actor:
     async def _put_status(self, pa: PodAutoscaler, status: dict[str, Any]) -> None:
         if not same(pa, status):
             path = _path(AUTOSCALING, pa, "podautoscalers") + "/status"
-            answer = await self._write("patch", path, {"status": status})
+            answer = await self._write(pa, path, {"status": status})
             self._seat.saw_own_podautoscaler(answer)
 
-    async def _write(self, verb: str, path: str, body: Any, kind: str = MERGE_PATCH) -> Object:
-        if not self._may_write():
-            raise TransientError(f"{path} is not written: we do not lead")
-        self.writes += 1
-        if verb == "create":
-            return await self._api.create(path, body)
-        return await self._api.patch(path, body, kind)
+    async def _write(
+        self,
+        pa: PodAutoscaler,
+        path: str,
+        body: Any,
+        kind: str = MERGE_PATCH,
+        *,
+        slots: asyncio.Semaphore | None = None,
+    ) -> Object:
+        async with slots or self._slots:
+            if not self._may_write():
+                raise TransientError(f"{path} is not written: we do not lead")
+            current = self._seat.podautoscaler(f"{pa.namespace}/{pa.name}")
+            if current is None or current.uid != pa.uid:
+                raise _OfAnotherError  # it went, or was made anew, while we were at it
+            self.writes += 1
+            if kind == CREATE:
+                return await self._api.create(path, body)
+            return await self._api.patch(path, body, kind)
 
     def _start_probe(self, key: str, pa: PodAutoscaler) -> None:
         if key not in self._probing:
@@ -183,6 +197,10 @@ class Actor:
                 self._seat.probe_passed(key)
                 return
             await asyncio.sleep(PROBE_PERIOD_S)
+
+
+class _OfAnotherError(Exception):
+    """What is to be written is of an object that is no more."""
 
 
 def _forget(tasks: dict[str, asyncio.Task[None]], key: str, _: asyncio.Task[None]) -> None:

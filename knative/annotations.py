@@ -13,7 +13,7 @@ import numpy as np
 from autoscaler.revision import Metric, Mode, Revision, Spec
 from knative.config import MODES, ClusterConfig
 from knative.objects import PodAutoscaler
-from knative.quantities import duration_s, integer, number
+from knative.quantities import LARGEST, duration_s, integer, number
 
 T = TypeVar("T")
 PREFIX = "autoscaling.knative.dev/"
@@ -25,9 +25,9 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "window": (6, 3600),
     "panic-window-percentage": (1, 100),
     "panic-threshold-percentage": (110, 1000),
-    "target": (0.01, np.inf),
+    "target": (0.01, LARGEST),
     "target-utilization-percentage": (1, 100),
-    "target-burst-capacity": (-1, np.inf),
+    "target-burst-capacity": (-1, LARGEST),
     "initial-scale": (0, np.inf),
     "activation-scale": (0, np.inf),
     "min-scale": (0, np.inf),

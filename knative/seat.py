@@ -7,7 +7,7 @@ decided in the same turn of the event loop in which the activator's word arrives
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -68,6 +68,7 @@ class Seat:
         self.outlook: Outlook | None = None
         self.bundle: ForecastBundle | None = None
         self.dirty: set[str] = set()  # keys whose world has changed since they were acted for
+        self.on_change: Callable[[], None] = _tell_nobody  # hears that there are more of them
         self._wishes = Wishes()
         self._pas: dict[str, PodAutoscaler] = {}
         self._sks: dict[str, ServerlessService] = {}
@@ -96,7 +97,7 @@ class Seat:
             self._configure(key, pa)
         else:
             self._admit([key])
-        self.dirty.add(key)
+        self._mark(key)
 
     def saw_own_podautoscaler(self, answer: Object) -> None:
         """The answer to a write of ours, newer than what was watched.
@@ -169,8 +170,8 @@ class Seat:
 
     def replicas(self, key: str) -> int | None:
         """What its Deployment asks for; None = there is none."""
-        pa = self._pas[key]
-        return self._replicas.get(f"{pa.namespace}/{pa.target.get('name')}")
+        pa = self._pas.get(key)
+        return self._replicas.get(f"{pa.namespace}/{pa.target.get('name')}") if pa else None
 
     # --- statistics ---------------------------------------------------------------------------
 
@@ -257,8 +258,9 @@ class Seat:
         decisions = decide(self.fleet, self.outlook, now=now, rows=rows, links=links)
         decisions = self._unseated_hold(decisions)
         self.fleet.remember(decisions)
-        self._conclude(decisions)
+        self._conclude(decisions.rows, decisions.want, decisions.now)
         self.meter.count(self.fleet, self.services, self.clock.now())
+        self.board.post_edges(self.pulling.edges)
         self.board.post_decisions(self.fleet, self.services, decisions)
         self.gauges.post(self.fleet, decisions)
         return decisions
@@ -286,13 +288,13 @@ class Seat:
         sks, pa = self._sks.get(key), self._pas.get(key)
         return bool(sks and pa and sks.private and sks.owner == pa.uid)
 
-    def _conclude(self, decisions: Decisions) -> None:
-        """Conditions that follow from a decision."""
-        rows, seen = decisions.rows, self.fleet.seen
-        active = next_active(decisions.want, take(self.fleet.spec, rows), take(seen, rows))
+    def _conclude(self, rows: IntArray, want: IntArray, now: float | FloatArray) -> None:
+        """Conditions that follow from what is wanted of rows, at Unix s ``now``."""
+        seen = self.fleet.seen
+        active = next_active(want, take(self.fleet.spec, rows), take(seen, rows))
         changed = active != seen.active[rows]
         seen.active[rows] = active
-        seen.active_since_s[rows] = np.where(changed, decisions.now, seen.active_since_s[rows])
+        seen.active_since_s[rows] = np.where(changed, now, seen.active_since_s[rows])
         seen.probe_passed[rows] &= active == Active.FALSE
         # Last: what was reached only now sets the threshold of the next pass.
         waiting = rows[~seen.initialized[rows]]
@@ -327,6 +329,23 @@ class Seat:
         due = self._wishes.note(self.fleet, decisions) | (self.dirty & keys)
         self.dirty -= due
         return due
+
+    def undecided(self) -> list[str]:
+        """Keys whose world has changed and of which nothing is wanted yet."""
+        wishes = ((key, self.wish(key)) for key in self.dirty if key in self.fleet)
+        return sorted(key for key, wish in wishes if wish is None or wish.want < 0)
+
+    def follow_up(self) -> set[str]:
+        """Bring conditions up to what was seen since the last decision; returns keys to act for.
+
+        Nothing is decided: that is for ticks, as in Knative, whose rule counts them.
+        """
+        keys = [key for key in self.dirty if key in self.fleet and self.wish(key)]
+        rows = np.array([self.fleet.row(key) for key in keys], dtype=np.int64)
+        wants = [wish.want for wish in map(self.wish, keys) if wish]
+        self._conclude(rows, np.array(wants, dtype=np.int64), self.clock.now())
+        self.dirty.difference_update(keys)
+        return set(keys)
 
     # --- when our standing changes ------------------------------------------------------------
 
@@ -392,7 +411,12 @@ class Seat:
         seen.replicas[row] = -1 if asked is None else asked
         proxied = sks.proxied_since_s if sks else None
         seen.proxied_since_s[row] = np.nan if proxied is None else proxied
+        self._mark(key)
+
+    def _mark(self, key: str) -> None:
+        """The world of a revision has changed."""
         self.dirty.add(key)
+        self.on_change()
 
     def _revision(self, pa: PodAutoscaler) -> Revision:
         return revision_of(
@@ -428,3 +452,7 @@ class Seat:
             # Whatever a forecast does, Knative's rule goes on.
             log.exception("the forecasts cannot be read at the prices in force and are left out")
             self.forecast(None)
+
+
+def _tell_nobody() -> None:
+    """Nobody listens."""

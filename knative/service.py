@@ -49,6 +49,7 @@ from knative.traffic import ROUTES, route
 log = logging.getLogger(__name__)
 
 ROUTES_WAIT_S = 2.0  # s after all else was listed
+SOON_S = 0.05  # s in which changes are gathered
 TICKS_FAILED = 3  # in a row, after which the fleet is made anew
 PROBE_HEADERS = {"K-Network-Probe": "activator", "User-Agent": "Knative-Autoscaling-Probe"}
 
@@ -151,6 +152,7 @@ class Service:
         parts = {
             "caches": self._follow(),
             "ticks": self._tick(),
+            "reactions": self._react(),
             "leadership": self._campaign(),
             "forwarding": self._forwarder.run(),
             "scrapes": self._keep_scraping(),
@@ -226,6 +228,24 @@ class Service:
             took = asyncio.get_running_loop().time() - begin
             await asyncio.sleep(max(0.0, TICK_S - took))
 
+    async def _react(self) -> None:
+        """What changes between ticks shows at once; only what is new is decided then."""
+        changed = asyncio.Event()
+        self.seat.on_change = changed.set
+        await self._pas.synced.wait()
+        while True:
+            await changed.wait()
+            await asyncio.sleep(SOON_S)
+            changed.clear()
+            try:
+                if self._leadership.attend() is Standing.LEADING:
+                    new = self.seat.undecided()
+                    if new:
+                        self._decide(new)
+                    self._actor.act(self.seat.follow_up())
+            except Exception:
+                log.exception("a change could not be followed; the next tick comes")
+
     def _receive(self, stats: list[ActivatorStat]) -> None:
         """Statistics of an activator; a revision at zero is decided in this very turn."""
         poked = self.seat.record(stats)
@@ -269,7 +289,11 @@ class Service:
     async def _serve_api(self) -> None:
         app = create_app(self.seat.board, self._clock, [self._leadership, self.seat.gauges])
         config = uvicorn.Config(
-            app, host=self._settings.host, port=self._settings.api_port, log_level="warning"
+            app,
+            host=self._settings.host,
+            port=self._settings.api_port,
+            log_level="warning",
+            lifespan="off",  # there is none, and being stopped would be logged as its fault
         )
         server = uvicorn.Server(config)
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]

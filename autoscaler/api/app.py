@@ -45,6 +45,7 @@ def create_app(board: Board, clock: Clock, collectors: Iterable[Collector] = ())
         "Errors are problem details (RFC 9457).",
         docs_url=None,  # FastAPI's own page loads its assets from elsewhere
         redoc_url=None,
+        redirect_slashes=False,  # a name that ends in a slash is another one, and unknown
     )
     problems.install(app)
     app.include_router(routes.router(board, clock))

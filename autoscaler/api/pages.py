@@ -4,28 +4,23 @@ They are made here, whole, and load nothing from elsewhere: a cluster may have n
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
+import numpy as np
 from fastapi import APIRouter, FastAPI, Query
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from autoscaler.api import readings
+from autoscaler.api.dependencies import in_order
+from autoscaler.api.words import TEMPLATES
 from autoscaler.board import Board
 from autoscaler.clock import Clock
+from autoscaler.graph_picture import svg
 
 PAGE = 50  # services
 REFRESH_S = 10
-
-_TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+MOST_DRAWN = 100  # dependencies: more than that is no picture beside a table
 
 
 def router(app: FastAPI, board: Board, clock: Clock) -> APIRouter:
@@ -37,10 +32,11 @@ def router(app: FastAPI, board: Board, clock: Clock) -> APIRouter:
         """What is decided now, a line a revision."""
         page = readings.services(board, limit=PAGE, offset=offset)
         names = board.services[offset : offset + PAGE]
-        return _TEMPLATES.get_template("overview.html.j2").render(
+        return TEMPLATES.get_template("overview.html.j2").render(
             page=page,
             rows=list(zip(page.services, [_decisions(board, name) for name in names], strict=True)),
             state=board.readiness(clock.now()),
+            pulls=_pulls(board, names),
             refresh_s=REFRESH_S,
         )
 
@@ -48,13 +44,32 @@ def router(app: FastAPI, board: Board, clock: Clock) -> APIRouter:
     async def documentation() -> str:
         """Every path with its parameters and an example of every answer."""
         schema = app.openapi()
-        return _TEMPLATES.get_template("docs.html.j2").render(
+        return TEMPLATES.get_template("docs.html.j2").render(
             info=schema["info"],
             operations=list(_operations(schema)),
             shapes=[_shape(name, body) for name, body in schema["components"]["schemas"].items()],
         )
 
     return pages
+
+
+def _pulls(board: Board, names: Sequence[str]) -> dict[str, Any]:
+    """What leads to a page's services or from them: who is called by whom, and the picture."""
+    edges = board.edges
+    here = np.isin(np.array(edges.services, dtype=np.str_), names)
+    edges = in_order(edges.where(here[edges.upstream] | here[edges.downstream]))
+    rows: dict[str, tuple[list[str], list[str]]] = {name: ([], []) for name in names}
+    ends = zip(edges.upstream.tolist(), edges.downstream.tolist(), strict=True)
+    for up, down in ((edges.services[u], edges.services[d]) for u, d in ends):
+        if down in rows:
+            rows[down][0].append(up)
+        if up in rows:
+            rows[up][1].append(down)
+    return {
+        "known": len(board.edges),
+        "rows": {name: row for name, row in rows.items() if any(row)},
+        "picture": svg(edges) if 0 < len(edges) <= MOST_DRAWN else "",
+    }
 
 
 def _decisions(board: Board, name: str) -> list[Any]:
@@ -68,9 +83,15 @@ def _operations(schema: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 "path": path,
                 "method": method.upper(),
                 "about": operation["description"],
-                "parameters": operation.get("parameters", []),
+                "parameters": [_parameter(p) for p in operation.get("parameters", [])],
                 "answers": list(_answers(operation)),
             }
+
+
+def _parameter(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """What may be left out is "one of these or null" in a schema; people want to know of which."""
+    schema = spec["schema"]
+    return {**spec, "schema": {**schema.get("anyOf", [{}])[0], **schema}}
 
 
 def _answers(operation: Mapping[str, Any]) -> Iterator[dict[str, str]]:

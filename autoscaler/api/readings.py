@@ -135,6 +135,7 @@ def decision(decided: Decided) -> Decision:
         candidates=Candidates(
             kpa=_known(decided.kpa),
             predicted=_known(decided.predicted),
+            surge=_known(decided.surged),
             together=_known(decided.desired),
         ),
         averages=Averages(

@@ -1,20 +1,26 @@
-"""The paths that programs ask: health, services, forecasts, decisions."""
+"""The paths that programs ask: health, services, forecasts, decisions, dependencies."""
 
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
+from autoscaler.api import dependencies as pulls
 from autoscaler.api import readings
-from autoscaler.api.answers import Decisions, Forecast, Health, Ready, Services
+from autoscaler.api.answers import Decisions, Dependencies, Forecast, Health, Ready, Services
 from autoscaler.api.problems import BAD_REQUEST, UnknownServiceError, documented
 from autoscaler.board import Board
 from autoscaler.clock import Clock
 
 Namespace = Annotated[str, Path(max_length=253, description="Kubernetes namespace")]
 ServiceName = Annotated[str, Path(max_length=253, description="Name of the Knative service")]
-Limit = Annotated[int, Query(ge=1, le=1000, description="Services on a page")]
-Offset = Annotated[int, Query(ge=0, description="Services before the page")]
+Limit = Annotated[int, Query(ge=1, le=1000, description="Entries on a page")]
+Offset = Annotated[int, Query(ge=0, description="Entries before the page")]
+Either = Annotated[
+    str | None,
+    Query(max_length=507, description="Only what leads to this namespace/service, or from it"),
+]
+Direct = Annotated[bool | None, Query(description="Only what is direct, or is not")]
 
 _UNKNOWN = documented(HTTPStatus.NOT_FOUND)
 _INVALID = documented(
@@ -80,6 +86,23 @@ def router(board: Board, clock: Clock) -> APIRouter:
     async def decisions(namespace: Namespace, service: ServiceName) -> Decisions:
         """Pods wanted of each revision, the candidates that competed, and why, in a sentence."""
         return readings.decisions(board, _known(board, namespace, service))
+
+    @routes.get(
+        "/v1/dependencies",
+        tags=["services"],
+        responses={
+            **documented(HTTPStatus.NOT_FOUND, instance="/v1/dependencies"),
+            **_INVALID,
+        },
+    )
+    def dependencies(
+        service: Either = None, direct: Direct = None, limit: Limit = 100, offset: Offset = 0
+    ) -> Dependencies:
+        """Who pulls whom: learned from calls, read from a mesh or named in annotations."""
+        edges = board.edges
+        if service is not None and not (board.knows(service) or service in edges.services):
+            raise UnknownServiceError(service, sorted({*board.services, *edges.services}))
+        return pulls.dependencies(edges, service=service, direct=direct, limit=limit, offset=offset)
 
     return routes
 

@@ -105,6 +105,14 @@ def test_a_doubtful_link_warms_nobody(needed: float, confidence: float, pods: in
     assert tick(fleet, links((0, 1), needed=needed, confidence=confidence)).surged[1] == pods
 
 
+@pytest.mark.parametrize(("price_s", "pods"), [(85.0, -1), (95.0, 1)])
+def test_a_pod_in_vain_costs_a_stable_window_and_the_grace(price_s: float, pods: int) -> None:
+    """At even odds a pod is worth it from a price of what it idles in vain: 60 - 3 + 30 s."""
+    fleet = chain(2, cold_price_s=price_s)
+    call(fleet, 0)
+    assert tick(fleet, links((0, 1), needed=0.5)).surged[1] == pods
+
+
 def test_requests_that_wait_for_a_cold_upstream_come_all_at_once() -> None:
     fleet = chain(2)
     call(fleet, 0, load=12.0, came=12.0)
@@ -128,8 +136,31 @@ def test_a_rise_upstream_is_met_downstream_by_its_gain() -> None:
     # The stable average has seen the rise as well: 110 - 11.7 rps x 0.5 x 0.2 s, and what is there.
     assert said.surged[1] == 11
     assert said.reason[1] == Reason.SURGE
-    assert "'shop/s0' rose to 110 rps" in said.explain(1)
+    assert "'shop/s0' rose to 110 rps 0 s ago" in said.explain(1)
     assert "gain 0.5, lag 2 s (Knative alone: " in said.explain(1)
+
+
+def test_a_rise_that_is_seen_twice_on_its_way_counts_once() -> None:
+    asked = []
+    for pulls in (links((0, 2)), links((0, 2), (1, 2), (0, 1))):
+        fleet = chain(3)
+        for row in range(3):
+            busy(fleet, row, rate=5.0)
+            call(fleet, row, came=105.0 if row < 2 else 5.0)
+        asked.append(int(tick(fleet, pulls).surged[2]))
+    assert asked[0] > 10
+    assert asked[0] == asked[1]
+
+
+@pytest.mark.parametrize(("lag_s", "asks"), [(30.0, True), (40.0, False)])
+def test_a_rise_asks_nothing_for_much_later(lag_s: float, asks: bool) -> None:
+    """The window learns the rise, and the pods would be gone when they are needed."""
+    fleet = chain(2)
+    busy(fleet, 0, rate=5.0)
+    busy(fleet, 1, rate=5.0)
+    tick(fleet, links((0, 1)), after_s=-200.0)  # their starts are long ago
+    call(fleet, 0, came=105.0)
+    assert (tick(fleet, links((0, 1), lag_s=lag_s)).surged[1] > 1) == asks
 
 
 def test_chance_upstream_pulls_nobody() -> None:

@@ -222,6 +222,7 @@ class FakeApi(Api):
         self.objects: dict[str, Object] = {}
         self.refusals: dict[str, list[int]] = {}  # path -> statuses of the next writes there
         self.silent: set[str] = set()  # paths that never answer
+        self.slow: dict[str, float] = {}  # path -> s that a write there takes
         self.terse = False  # whether answers are empty, as of a proxy in between
 
     async def create(self, path: str, body: Object) -> Object:
@@ -243,6 +244,7 @@ class FakeApi(Api):
 
     async def _arrive(self, call: Call) -> None:
         self.calls.append(call)
+        await asyncio.sleep(self.slow.get(call.path, 0.0))
         if call.path in self.silent:
             await asyncio.Event().wait()
         if self.refusals.get(call.path):

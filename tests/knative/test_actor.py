@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from autoscaler.revision import Mode
+from knative.actor import AT_ONCE
 from knative.api import JSON_PATCH, MERGE_PATCH
 from knative.config import ClusterConfig
 from knative.objects import podautoscaler
@@ -397,3 +398,50 @@ def test_a_bundle_put_in_force_writes_pods_only_where_the_mode_lets_it(
     cluster.seat.forecast(a_bundle(400.0))
     run_fast(cluster.tick())
     assert scaled(cluster) == written
+
+
+# --- what is written belongs to whom it was meant for ---------------------------------------------
+
+
+def test_nothing_is_written_to_an_object_that_was_made_anew_meanwhile() -> None:
+    async def story() -> None:
+        cluster = Cluster()
+        key = cluster.has_revision("cart", ready=1, mode="Serve")
+        cluster.api.slow[path_of("serverlessservice")] = 1.0
+        cluster.hears(key, concurrency=900.0)  # more than there is room for: into the path
+        cluster.actor.act(cluster.seat.to_act_for(cluster.seat.decide()))
+        await asyncio.sleep(0.1)  # the pass waits for its ServerlessService
+        anew = a_podautoscaler("cart")
+        anew["metadata"]["uid"] = "uid-of-another"
+        cluster.seat.saw_podautoscaler(key, podautoscaler(anew))
+        await asyncio.sleep(2)
+        assert cluster.api.bodies(path_of("serverlessservice"))  # it was in the middle of it
+        assert cluster.api.bodies(path_of("podautoscaler") + "/status") == []
+        cluster.actor.rest()
+        await asyncio.sleep(0)
+
+    run_fast(story())
+
+
+def test_pods_do_not_wait_behind_statuses() -> None:
+    """More statuses than may be under way hang; a request from zero is answered all the same."""
+
+    async def story() -> None:
+        cluster = Cluster()
+        names = [f"slow-{i}" for i in range(AT_ONCE + 10)]
+        for name in names:
+            cluster.has_revision(name, ready=2)
+            cluster.api.silent.add(path_of("podautoscaler", name) + "/status")
+        key = cluster.has_revision("cart", active="False", ready=0)
+        cluster.actor.act(cluster.seat.to_act_for(cluster.seat.decide()))
+        await asyncio.sleep(1)
+        poked = cluster.hears(key, concurrency=1.0)
+        cluster.actor.act(cluster.seat.to_act_for(cluster.seat.decide(poked)))
+        await asyncio.sleep(0.01)
+        assert cluster.api.bodies(path_of("deployment") + "/scale") == [
+            [{"op": "add", "path": "/spec/replicas", "value": 1}]
+        ]
+        cluster.actor.rest()
+        await asyncio.sleep(0)
+
+    run_fast(story())

@@ -167,3 +167,16 @@ def test_a_learned_chain_starts_as_well_and_without_it_each_waits_for_its_own() 
         assert replicas(alone, "front", "cart") == [1, 0]
 
     run_fast(story())
+
+
+def test_what_is_known_hangs_on_the_board() -> None:
+    async def story() -> None:
+        cluster = Cluster()
+        a_chain(cluster, "front", "cart")
+        await cluster.settle()
+        assert pairs(cluster.seat.board.edges) == {("shop/front-service", "shop/cart-service")}
+        bundle = replace(a_bundle(1.0, "shop/other"), edges=learned("shop/a", "shop/b"))
+        cluster.seat.forecast(bundle)  # also before, or without, a tick
+        assert ("shop/a", "shop/b") in pairs(cluster.seat.board.edges)
+
+    run_fast(story())

@@ -43,7 +43,10 @@ def test_shows_the_age_of_the_forecasts(client: Client, clock: SimulatedClock) -
 
 def test_an_empty_board_has_no_age_and_no_services(bare: Client) -> None:
     seen = samples(bare)
-    assert seen == {("kn_ahead_services", "", ""): 0.0}
+    assert seen == {
+        ("kn_ahead_services", "", ""): 0.0,
+        ("kn_ahead_dependencies", "", ""): 0.0,
+    }
 
 
 def test_two_apps_do_not_share_a_registry(client: Client, bare: Client) -> None:

@@ -31,6 +31,7 @@ def test_every_path_is_documented(schema: dict[str, Any]) -> None:
         "/readyz",
         "/metrics",
         "/v1/services",
+        "/v1/dependencies",
         "/v1/forecasts/{namespace}/{service}",
         "/v1/decisions/{namespace}/{service}",
     }

@@ -94,7 +94,7 @@ def test_a_decision_shows_what_competed_and_why(client: Client) -> None:
         "mode": "outward",
         "ready": 2,
         "desired_scale": 4,
-        "candidates": {"kpa": 2, "predicted": 4, "together": 4},
+        "candidates": {"kpa": 2, "predicted": 4, "surge": None, "together": 4},
         "averages": {"stable": 140.0, "panic": 140.0},
         "panicking": True,
         "reason": "FORECAST",

@@ -1,0 +1,48 @@
+"""Numbers as people read them, and the templates that print them."""
+
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from autoscaler.api.answers import Dependency
+
+UNKNOWN = "\N{EN DASH}"
+
+
+def seconds(value: float | None) -> str:
+    """A lag."""
+    return UNKNOWN if value is None else f"{value:.2g} s" if value < 100 else f"{value:.0f} s"
+
+
+def number(value: float | None) -> str:
+    """A gain."""
+    return UNKNOWN if value is None else f"{value:.2g}" if value < 100 else f"{value:.0f}"
+
+
+def percent(value: float | None) -> str:
+    """A probability; never more than it is: 0.9996 is no 100 %."""
+    return UNKNOWN if value is None else f"{np.floor(round(value * 1000, 6)) / 10:g} %"
+
+
+def in_words(said: Dependency) -> str:
+    """One edge in a line."""
+    parts = [
+        f"lag {seconds(said.lag_s)}",
+        f"gain {number(said.gain)}",
+        f"needed {percent(said.needed)}",
+        f"confidence {percent(said.confidence)}",
+        "direct" if said.direct else "not direct",
+        said.origin,
+    ]
+    return f"{said.upstream} → {said.downstream}: {', '.join(parts)}"
+
+
+TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+TEMPLATES.filters |= {"seconds": seconds, "number": number, "percent": percent}

@@ -1,0 +1,242 @@
+"""Who pulls whom over REST: edges on the board, on a page, in metrics; and from answers back."""
+
+import json
+from dataclasses import replace
+
+import httpx
+import numpy as np
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from autoscaler.api.answers import Dependencies, Dependency
+from autoscaler.api.dependencies import edges_of, listed
+from autoscaler.board import Board
+from autoscaler.decider import decide
+from autoscaler.dependencies import COLUMNS, Edges, Origin, no_edges
+from autoscaler.errors import PermanentError
+from autoscaler.fleet import Fleet
+from autoscaler.revision import KNATIVE_DEFAULTS, Active, Mode
+from autoscaler.surge import Links
+
+SEEN_S = 1_772_442_000.0  # 2026-03-02T09:00:00Z
+
+
+def edges() -> Edges:
+    """Cart calls pay, as was learned; browse calls cart, as its owner says; browse reaches pay."""
+    nan = np.nan
+    return Edges(
+        services=("shop/pay", "shop/cart", "shop/browse"),
+        upstream=np.array([1, 2, 2]),
+        downstream=np.array([0, 1, 0]),
+        lag_s=np.array([2.5, nan, 4.0]),
+        gain=np.array([1.2, nan, 1.5]),
+        needed=np.array([0.9, nan, 0.8]),
+        confidence=np.array([0.99, 1.0, 0.7]),
+        evidence=np.array([214.0, nan, 100.0]),
+        seen_at_s=np.array([SEEN_S, nan, SEEN_S]),
+        direct=np.array([True, True, False]),
+        origin=np.array([Origin.LEARNED_STARTS, Origin.ANNOTATION, Origin.LEARNED_COUNTS]),
+    )
+
+
+@pytest.fixture
+def board(board: Board) -> Board:
+    board.post_edges(edges())
+    return board
+
+
+def pairs(client: httpx.Client, **asked: object) -> list[tuple[str, str]]:
+    answer = client.get("/v1/dependencies", params={k: str(v) for k, v in asked.items()})
+    assert answer.status_code == 200, answer.text
+    return [(d["upstream"], d["downstream"]) for d in answer.json()["dependencies"]]
+
+
+def test_lists_all_in_alphabetical_order(client: httpx.Client) -> None:
+    assert pairs(client) == [
+        ("shop/browse", "shop/cart"),
+        ("shop/browse", "shop/pay"),
+        ("shop/cart", "shop/pay"),
+    ]
+
+
+def test_says_all_that_is_known_of_an_edge_and_null_for_the_rest(client: httpx.Client) -> None:
+    said, _, learned = client.get("/v1/dependencies").json()["dependencies"]
+    assert learned == {
+        "upstream": "shop/cart",
+        "downstream": "shop/pay",
+        "lag_s": 2.5,
+        "gain": 1.2,
+        "needed": 0.9,
+        "confidence": 0.99,
+        "evidence": 214.0,
+        "seen_at": "2026-03-02T09:00:00Z",
+        "direct": True,
+        "origin": "learned from starts",
+    }
+    unknown = {name for name, value in said.items() if value is None}
+    assert unknown == {"lag_s", "gain", "needed", "evidence", "seen_at"}
+    assert (said["confidence"], said["origin"]) == (1.0, "annotation")
+
+
+def test_a_service_has_both_its_upstreams_and_its_downstreams(client: httpx.Client) -> None:
+    assert pairs(client, service="shop/cart") == [
+        ("shop/browse", "shop/cart"),
+        ("shop/cart", "shop/pay"),
+    ]
+
+
+def test_direct_ones_may_be_asked_for_alone(client: httpx.Client) -> None:
+    assert ("shop/browse", "shop/pay") not in pairs(client, direct="true")
+    assert pairs(client, direct="false") == [("shop/browse", "shop/pay")]
+
+
+def test_comes_in_pages(client: httpx.Client) -> None:
+    page = client.get("/v1/dependencies", params={"limit": 1, "offset": 1}).json()
+    assert (page["total"], page["limit"], page["offset"]) == (3, 1, 1)
+    assert [d["downstream"] for d in page["dependencies"]] == ["shop/pay"]
+    assert pairs(client, offset=10**30) == []
+
+
+def test_a_service_that_is_known_but_pulls_nobody_has_none(client: httpx.Client) -> None:
+    assert pairs(client, service="jobs/nightly") == []
+
+
+def test_a_service_may_be_known_from_edges_alone(client: httpx.Client) -> None:
+    assert len(pairs(client, service="shop/pay")) == 2
+
+
+def test_an_unknown_service_is_a_problem_that_names_the_nearest(client: httpx.Client) -> None:
+    answer = client.get("/v1/dependencies", params={"service": "shop/payy"})
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "'shop/payy' is unknown; nearest of 4 known: 'shop/pay'" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("wrong", [{"limit": "0"}, {"direct": "perhaps"}, {"service": "x" * 508}])
+def test_what_is_asked_wrongly_is_a_problem(client: httpx.Client, wrong: dict[str, str]) -> None:
+    answer = client.get("/v1/dependencies", params=wrong)
+    assert (answer.status_code, answer.json()["title"]) == (422, "Invalid request")
+
+
+def test_a_bare_board_has_none(bare: httpx.Client) -> None:
+    answer = bare.get("/v1/dependencies").json()
+    assert (answer["total"], answer["dependencies"]) == (0, [])
+    assert "Who pulls whom" not in bare.get("/").text
+
+
+def test_the_overview_names_upstreams_and_downstreams_and_draws_them(client: httpx.Client) -> None:
+    text = client.get("/").text
+    row = text[text.index("/v1/dependencies?service=shop/cart") :]
+    assert "<td>shop/browse</td><td>shop/pay</td>" in row
+    assert text.count("<path class=") == 3
+
+
+def test_the_overview_draws_no_more_than_can_be_read(client: httpx.Client, board: Board) -> None:
+    board.post_edges(star(101))
+    text = client.get("/").text
+    assert "All 101 dependencies" in text
+    assert "<svg" not in text
+
+
+def star(n: int) -> Edges:
+    """Cart calls n others."""
+    one = edges().where(np.array([0] * n))
+    services = ("shop/cart", *(f"shop/s{i}" for i in range(n)))
+    zero = np.zeros(n, dtype=np.int64)
+    return replace(one, services=services, upstream=zero, downstream=np.arange(n) + 1)
+
+
+def test_counts_edges_by_origin(client: httpx.Client) -> None:
+    seen = samples(client, "kn_ahead_dependencies")
+    assert seen == {
+        "annotation": 1,
+        "istio": 0,
+        "prometheus": 0,
+        "learned from starts": 1,
+        "learned from counts": 1,
+    }
+
+
+def samples(client: httpx.Client, name: str) -> dict[str, float]:
+    """By the last label's value."""
+    families = text_string_to_metric_families(client.get("/metrics").text)
+    return {
+        s.labels.get("revision") or s.labels["origin"]: s.value
+        for family in families
+        for s in family.samples
+        if s.name == name
+    }
+
+
+def surged(board: Board) -> None:
+    """A call to browse, which pulls cart; both slept."""
+    fleet, services = Fleet(), ("shop/browse", "shop/cart")
+    spec = replace(KNATIVE_DEFAULTS, mode=Mode.OUTWARD, pod_capacity=1.0, lead_s=3.0)
+    fleet.add({f"{name}-00001": spec for name in services}, now=SEEN_S - 1000)
+    fleet.memory.kpa[:] = 0
+    fleet.memory.called_s[:] = SEEN_S - 500
+    fleet.seen.active[:] = int(Active.FALSE)
+    fleet.seen.initialized[:] = True
+    fleet.record(np.array([0]), np.array([int(SEEN_S)]), np.array([[1.0], [1.0]]))
+    sure = np.ones(1)
+    pull = Links(
+        upstream=np.array([0]),
+        downstream=np.array([1]),
+        needed=sure,
+        confidence=sure,
+        gain=sure,
+        lag_s=2 * sure,
+        name=services[:1],
+        layout=fleet.layout,
+    )
+    board.post_decisions(fleet, services, decide(fleet, None, now=SEEN_S, links=pull))
+
+
+def test_a_surge_stands_beside_the_other_candidates_and_names_its_upstream(
+    client: httpx.Client, board: Board
+) -> None:
+    surged(board)
+    (decision,) = client.get("/v1/decisions/shop/cart").json()["revisions"]
+    assert decision["candidates"] == {"kpa": 0, "predicted": None, "surge": 1, "together": 1}
+    assert decision["reason"] == "SURGE"
+    assert "'shop/browse' rose to 1 rps 0 s ago" in decision["sentence"]
+    assert samples(client, "kn_ahead_surge_pods") == {"cart-00001": 1.0}
+
+
+def test_answers_make_the_edges_that_they_came_from() -> None:
+    there = edges_of(listed(edges()))
+    assert there.services == ("shop/browse", "shop/cart", "shop/pay")
+    again = there.onto(edges().services)
+    order = np.argsort(again.key), np.argsort(edges().key)
+    for name in COLUMNS:
+        one, other = getattr(again, name)[order[0]], getattr(edges(), name)[order[1]]
+        np.testing.assert_array_equal(one, other, name)
+
+
+def test_no_answers_make_no_edges() -> None:
+    assert len(edges_of([])) == len(listed(no_edges(()))) == 0
+
+
+def test_a_pair_that_is_said_twice_is_taken_as_the_better_origin_says() -> None:
+    said = Dependency.model_validate(Dependency.example)
+    known = said.model_copy(update={"origin": "annotation", "gain": 7.0, "lag_s": None})
+    both = edges_of([said, known])
+    assert (both.gain.tolist(), both.lag_s.tolist()) == ([7.0], [2.5])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"gain": -1.0}, "gain of an edge is -1; allowed: finite, 0 to inf"),
+        ({"confidence": 1.5}, "confidence of an edge is 1.5; allowed: finite, 0 to 1"),
+        ({"downstream": "shop/browse"}, "'shop/browse' to itself"),
+    ],
+)
+def test_answers_that_cannot_be_are_refused(wrong: dict[str, object], said: str) -> None:
+    answer = Dependency.model_validate(Dependency.example | wrong)
+    with pytest.raises(PermanentError, match=said):
+        edges_of([answer])
+
+
+def test_the_example_is_such_an_answer() -> None:
+    assert Dependencies.model_validate_json(json.dumps(Dependencies.example)).total == 12
