@@ -97,14 +97,14 @@ def _lived(
     cluster.revision(ALONE, annotations={"autoscaling.knative.dev/target-burst-capacity": "-1"})
     wait_until(lambda: all(cluster.initialized(name) for name in NAMES), 30, "initialized")
     services.slow_s = 0.0
-    wait_until(lambda: _settled(cluster), 10, "settled")
+    wait_until(lambda: _settled(cluster), 30, "settled")
     time.sleep(0.5)  # until that is in the audit log
 
     former = (cluster.pa(STEADY), cluster.sks(STEADY))
     told = len(plane.audited())
-    wait_until(lambda: _inactive(cluster, CART), 20, "inactive")
-    wait_until(lambda: len(services.callers(key)) >= 3, 10, "three probes")
-    wait_until(lambda: cluster.replicas(ALONE) == 0, 5, "zero")
+    wait_until(lambda: _inactive(cluster, CART), 30, "inactive")
+    wait_until(lambda: len(services.callers(key)) >= 3, 30, "three probes")
+    wait_until(lambda: cluster.replicas(ALONE) == 0, 30, "zero")
     unanswered = cluster.replicas(CART), len(services.callers(key))
     quiet = [r for r in plane.audited()[told:] if r.writes and r.key == f"{SPACE}/{STEADY}"]
     still = former == (cluster.pa(STEADY), cluster.sks(STEADY))
@@ -112,14 +112,14 @@ def _lived(
     cluster.patch_pa(STEADY, {"metadata": {"labels": {"team": "cellar", "late": "yes"}}})
     cluster.annotate(STEADY, target_burst_capacity="0")
     services.answers = True
-    wait_until(lambda: cluster.replicas(CART) == 0, 10, "zero")
+    wait_until(lambda: cluster.replicas(CART) == 0, 30, "zero")
     callers = services.callers(key)
     # A status that tells of no pod says that the seat has seen it too.
-    wait_until(lambda: cluster.pa(CART)["status"]["actualScale"] == 0, 5, "no pod is ready")
+    wait_until(lambda: cluster.pa(CART)["status"]["actualScale"] == 0, 30, "no pod is ready")
     world.run(activator.poke(key))
-    woken_s = wait_until(lambda: cluster.replicas(CART) == 1, 5, "woken", every_s=0.01)
-    wait_until(lambda: cluster.condition(CART, "Active")["status"] == "True", 10, "active again")
-    wait_until(lambda: (cluster.sks(STEADY) or {})["spec"]["mode"] == "Serve", 5, "served")
+    woken_s = wait_until(lambda: cluster.replicas(CART) == 1, 30, "woken", every_s=0.01)
+    wait_until(lambda: cluster.condition(CART, "Active")["status"] == "True", 30, "active again")
+    wait_until(lambda: (cluster.sks(STEADY) or {})["spec"]["mode"] == "Serve", 30, "served")
     return Life(
         versions=versions,
         quiet=quiet,

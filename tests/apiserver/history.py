@@ -1,0 +1,37 @@
+"""All numbers of pods that were ever asked for, whatever becomes of the API server meanwhile."""
+
+import math
+from collections import defaultdict
+
+from tests.apiserver.standins import World, followed
+
+
+class Scales:
+    """Follows every Deployment."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._seen: dict[str, list[int]] = defaultdict(list)  # by "namespace/deployment"
+        self._task = world.spawn(self._follow())
+
+    async def _follow(self) -> None:
+        async for kind, deployment in followed(self._world.api, "/apis/apps/v1/deployments"):
+            meta = deployment["metadata"]
+            if kind != "DELETED":
+                pods = deployment["spec"]["replicas"]
+                self._seen[f"{meta['namespace']}/{meta['name']}"].append(pods)
+
+    def of(self, key: str) -> list[int]:
+        """What was asked for a revision, in order."""
+        return list(self._seen[f"{key}-deployment"])
+
+    def least(self, key: str) -> float:
+        """The fewest pods asked for a revision since `forget`; inf = nothing has changed."""
+        return min(self.of(key), default=math.inf)
+
+    def forget(self, key: str) -> None:
+        """What was asked for a revision until now is no concern any more."""
+        self._seen[f"{key}-deployment"] = self.of(key)[-1:]
+
+    def stop(self) -> None:
+        self._task.cancel()
