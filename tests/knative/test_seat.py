@@ -457,3 +457,36 @@ def test_a_price_that_changes_is_read_at_once_and_not_with_the_next_bundle() -> 
     assert cluster.seat.decide().predicted.tolist() == [0]
     cluster.has(a_podautoscaler(annotations={"kn-ahead.dev/cold-price": "2h"}))
     assert cluster.seat.decide().predicted.tolist() == [4]
+
+
+# --- between ticks --------------------------------------------------------------------------------
+
+
+def test_a_pod_that_is_ready_shows_before_the_next_tick_and_nothing_is_decided() -> None:
+    cluster = Cluster()
+    key = cluster.has_revision(active="Unknown", ready=0, asked=1)
+    cluster.hears(key, concurrency=1.0)
+    seat = cluster.seat
+    seat.to_act_for(seat.decide())
+    assert (seat.follow_up(), seat.undecided()) == (set(), [])
+    told: list[bool] = []
+    seat.on_change = lambda: told.append(True)
+    before = seat.fleet.memory.kpa.copy(), seat.wish(key)
+    cluster.has(a_pod("cart-9"))
+    assert told
+    assert seat.follow_up() == {key}
+    wish = seat.wish(key)
+    assert before[1]
+    assert wish
+    assert (before[1].active, wish.active, wish.ready) == (Active.UNKNOWN, Active.TRUE, 1)
+    assert (wish.want, seat.fleet.memory.kpa.tolist()) == (before[1].want, before[0].tolist())
+    assert seat.follow_up() == set()
+
+
+def test_what_is_new_has_to_be_decided_and_not_only_followed() -> None:
+    cluster = Cluster()
+    cluster.has(a_deployment("new"), a_podautoscaler("new"))
+    seat = cluster.seat
+    assert seat.undecided() == ["shop/new"]
+    assert seat.follow_up() == set()
+    assert seat.undecided() == ["shop/new"]  # and is not lost by that
