@@ -4,12 +4,21 @@ A gap (the collector was down, the service was not watched) is NaN, never zero: 
 teach the models that nobody calls at that hour.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from autoscaler.errors import PermanentError
-from autoscaler.types import BoolArray, FloatArray
+from autoscaler.types import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """Series that services follow and that are no services: a queue's length, say."""
+
+    names: tuple[str, ...]  # (k,) beside names of services
+    followers: tuple[str, ...]  # (k,) "namespace/service" that is said to follow
+    values: FloatArray  # (k, n_steps) >= 0; NaN = gap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +31,7 @@ class Demand:
     arrivals: FloatArray  # (n, n_steps) requests that arrived in the step; NaN = gap
     peak: FloatArray  # (n, n_steps) greatest number of requests in flight at once; NaN = gap
     capacity: FloatArray  # (n,) requests in flight that one pod takes: the height of a pod level
+    outside: Outside | None = None  # what else there is to learn from
 
     def __post_init__(self) -> None:
         """Check shapes and values once, where demand enters."""
@@ -53,11 +63,22 @@ class Demand:
 
     def until(self, n_steps: int) -> "Demand":
         """The first n_steps of it: the past, as seen then."""
-        return Demand(
-            services=self.services,
-            start_s=self.start_s,
-            step_s=self.step_s,
+        outside = self.outside
+        if outside:
+            outside = replace(outside, values=outside.values[:, :n_steps])
+        return replace(
+            self,
             arrivals=self.arrivals[:, :n_steps],
             peak=self.peak[:, :n_steps],
-            capacity=self.capacity,
+            outside=outside,
+        )
+
+    def only(self, rows: IntArray) -> "Demand":
+        """Some of its services."""
+        return replace(
+            self,
+            services=tuple(self.services[row] for row in rows),
+            arrivals=self.arrivals[rows],
+            peak=self.peak[rows],
+            capacity=self.capacity[rows],
         )

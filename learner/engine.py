@@ -20,6 +20,7 @@ from learner.demand import Demand
 from learner.models import WINDOWS, Exceedance, Forecast, Model
 from learner.models.levels import demand_edges
 from learner.models.pooled import Pooled
+from learner.models.pulled import Pulled
 from learner.models.seasonal import SeasonalCopy
 from learner.models.timers import Timers
 
@@ -120,9 +121,15 @@ class Learner:
             ),
             SeasonalCopy(windows=windows),
             Timers(windows=windows),
+            Pulled(
+                windows=windows,
+                seeds=self.settings.seeds,
+                max_rows=self.settings.max_rows,
+                rounds=self.settings.rounds,
+            ),
         )
         for place, model in enumerate(candidates):
-            progress(f"{what}: {model.name}", share_done + 0.15 * place)
+            progress(f"{what}: {model.name}", share_done + 0.12 * place)
             model.fit(demand)
         return candidates
 
@@ -140,20 +147,22 @@ class Learner:
             chosen = [self.chosen_.get(service) == model.name for service in demand.services]
             rows = np.flatnonzero(chosen)
             if len(rows):
-                said = model.predict(_only(demand, rows), origins)
+                said = self._said(model, demand, rows, origins)
                 speaks = _overlay(exceedance, rows, said)
                 speaker[rows[speaks]] = model.name
         return replace(forecast, exceedance=exceedance), tuple(speaker)
 
-
-def _only(demand: Demand, rows: IntArray) -> Demand:
-    return replace(
-        demand,
-        services=tuple(demand.services[row] for row in rows),
-        arrivals=demand.arrivals[rows],
-        peak=demand.peak[rows],
-        capacity=demand.capacity[rows],
-    )
+    @staticmethod
+    def _said(model: Model, demand: Demand, rows: IntArray, origins: IntArray) -> Forecast:
+        """What a model says of ``rows``; who follows others is told of them, too."""
+        if not isinstance(model, Pulled):
+            return model.predict(demand.only(rows), origins)
+        said = model.predict(demand, origins)
+        return Forecast(
+            demand_edges=said.demand_edges[rows],
+            exceedance=said.exceedance[rows],
+            reason=tuple(said.reason[row] for row in rows),
+        )
 
 
 def _overlay(exceedance: Exceedance, rows: IntArray, said: Forecast) -> BoolArray:

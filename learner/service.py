@@ -102,25 +102,20 @@ class Publisher:
     def publish(self) -> None:
         """Read, fit if it is time, forecast, write. Raises AutoscalerError."""
         demand = self._read()
-        fitted = self._clock.now()
-        fit = self._learner is None or fitted - self._fitted_s >= self._settings.refit_s
-        if self._learner is None or fit:
+        now = self._clock.now()
+        if self._learner is None or now - self._fitted_s >= self._settings.refit_s:
             self._learner = Learner(self._settings.learner).fit(demand)
-            self._fitted_s = fitted
+            self._fitted_s = now
             log.info("fitted on %d services x %d steps", len(demand.services), demand.n_steps)
         bundle = self._learner.bundle(demand)
         if self._pulls is None:
             save_bundle(bundle, self._settings.bundle)
             return
-        # Forecasts do not wait for a search: it may take long, or find a Prometheus that is gone.
+        self._pulls.remember(now)
         save_bundle(replace(bundle, edges=self._pulls.edges), self._settings.bundle)
-        if self._search(self._pulls, demand, fit):
+        # Forecasts do not wait for a search: it may take long, or find a Prometheus that is gone.
+        if self._pulls.update(demand if self._fitted_s == now else None, now):
             save_bundle(replace(bundle, edges=self._pulls.edges), self._settings.bundle)
-
-    def _search(self, pulls: Pulls, demand: Demand, fit: bool) -> bool:
-        """Look who pulls whom; whether the edges were made anew."""
-        found = pulls.refit(demand, self._clock.now()) if fit else False
-        return pulls.update(self._clock.now()) or found
 
     def _read(self) -> Demand:
         s = self._settings
