@@ -70,6 +70,7 @@ class Seat:
         self.dirty: set[str] = set()  # keys whose world has changed since they were acted for
         self.on_change: Callable[[], None] = _tell_nobody  # hears that there are more of them
         self._wishes = Wishes()
+        self._unseated: set[str] = set()  # keys whose last decision was held for want of a service
         self._pas: dict[str, PodAutoscaler] = {}
         self._sks: dict[str, ServerlessService] = {}
         self._replicas: dict[str, int] = {}  # by "namespace/deployment"
@@ -274,6 +275,8 @@ class Seat:
         """Nothing is decided for a revision whose ServerlessService is not set up yet."""
         keys = [self.fleet.keys[row] for row in decisions.rows]
         seated = np.array([self.seated(key) for key in keys], dtype=np.bool_)
+        self._unseated.difference_update(keys)
+        self._unseated.update(keys[i] for i in np.flatnonzero(~seated).tolist())
         if seated.all():
             return decisions
         return replace(
@@ -331,9 +334,10 @@ class Seat:
         return due
 
     def undecided(self) -> list[str]:
-        """Keys whose world has changed and of which nothing is wanted yet."""
-        wishes = ((key, self.wish(key)) for key in self.dirty if key in self.fleet)
-        return sorted(key for key, wish in wishes if wish is None or wish.want < 0)
+        """Keys whose world has changed and that could not be decided for until now."""
+        known = (key for key in self.dirty if key in self.fleet)
+        held = self._unseated
+        return sorted(k for k in known if self.wish(k) is None or (k in held and self.seated(k)))
 
     def follow_up(self) -> set[str]:
         """Bring conditions up to what was seen since the last decision; returns keys to act for.
@@ -399,6 +403,7 @@ class Seat:
         if pa:
             self._target_of.pop(f"{pa.namespace}/{pa.target.get('name')}", None)
         self._wishes.forget(key)
+        self._unseated.discard(key)
         self.dirty.discard(key)
 
     def _look_again(self, key: str) -> None:

@@ -490,3 +490,17 @@ def test_what_is_new_has_to_be_decided_and_not_only_followed() -> None:
     assert seat.undecided() == ["shop/new"]
     assert seat.follow_up() == set()
     assert seat.undecided() == ["shop/new"]  # and is not lost by that
+
+
+def test_what_gets_its_service_has_to_be_decided_and_what_lacks_data_waits_for_the_tick() -> None:
+    cluster = Cluster()
+    cluster.has(a_deployment("new"), a_podautoscaler("new"))
+    seat = cluster.seat
+    seat.to_act_for(seat.decide())
+    cluster.has(a_serverlessservice("new"))
+    assert seat.undecided() == ["shop/new"]
+    seat.to_act_for(seat.decide(["shop/new"]))
+    cluster.has(a_pod("new-1", "new"))
+    wish = seat.wish("shop/new")
+    assert wish
+    assert (wish.want, seat.undecided()) == (-1, [])
