@@ -70,7 +70,6 @@ class Seat:
         self.dirty: set[str] = set()  # keys whose world has changed since they were acted for
         self.on_change: Callable[[], None] = _tell_nobody  # hears that there are more of them
         self._wishes = Wishes()
-        self._unseated: set[str] = set()  # keys whose last decision was held for want of a service
         self._pas: dict[str, PodAutoscaler] = {}
         self._sks: dict[str, ServerlessService] = {}
         self._replicas: dict[str, int] = {}  # by "namespace/deployment"
@@ -275,8 +274,6 @@ class Seat:
         """Nothing is decided for a revision whose ServerlessService is not set up yet."""
         keys = [self.fleet.keys[row] for row in decisions.rows]
         seated = np.array([self.seated(key) for key in keys], dtype=np.bool_)
-        self._unseated.difference_update(keys)
-        self._unseated.update(keys[i] for i in np.flatnonzero(~seated).tolist())
         if seated.all():
             return decisions
         return replace(
@@ -334,10 +331,8 @@ class Seat:
         return due
 
     def undecided(self) -> list[str]:
-        """Keys whose world has changed and that could not be decided for until now."""
-        known = (key for key in self.dirty if key in self.fleet)
-        held = self._unseated
-        return sorted(k for k in known if self.wish(k) is None or (k in held and self.seated(k)))
+        """Keys that are new: nothing was decided for them yet."""
+        return sorted(key for key in self.dirty if key in self.fleet and not self.wish(key))
 
     def follow_up(self) -> set[str]:
         """Bring conditions up to what was seen since the last decision; returns keys to act for.
@@ -403,7 +398,6 @@ class Seat:
         if pa:
             self._target_of.pop(f"{pa.namespace}/{pa.target.get('name')}", None)
         self._wishes.forget(key)
-        self._unseated.discard(key)
         self.dirty.discard(key)
 
     def _look_again(self, key: str) -> None:

