@@ -15,7 +15,7 @@ A rise is over for this rule once the stable window has learned it. So it is no 
 are needed much later, and where several links show the same rise, on its way, it counts once.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -42,6 +42,11 @@ class Links:
     lag_s: FloatArray  # s from the upstream's call to the downstream's
     name: tuple[str, ...]  # of the upstream: "namespace/service"
     layout: int
+    heads: frozenset[int] = field(init=False)  # rows that pull others along
+
+    def __post_init__(self) -> None:
+        """Know the heads once: they are asked for with every statistic."""
+        object.__setattr__(self, "heads", frozenset(self.upstream.tolist()))
 
     def __len__(self) -> int:
         return len(self.upstream)
@@ -119,7 +124,7 @@ def surge(fleet: Fleet, links: Links | None, index: IntArray, at: FloatArray) ->
 
 def starts(fleet: Fleet, links: Links | None, row: int, now: float) -> bool:
     """Whether a call of a row at Unix s ``now`` is a start that pulls others along."""
-    if links is None or links.layout != fleet.layout or row not in links.upstream:
+    if links is None or links.layout != fleet.layout or row not in links.heads:
         return False
     return not now - fleet.memory.called_s[row] <= IDLE_S  # never called: it slept
 

@@ -55,19 +55,22 @@ class Pulling:
     @property
     def edges(self) -> Edges:
         """All that is known, a pair once; not closed over."""
+        return self._make()
+
+    def links(self, service_of_row: Sequence[str], layout: int) -> Links:
+        """Between the rows of the fleet as it is laid out now."""
+        self._make()
+        if self._links is None or self._links.layout != layout:
+            self._links = links_of(self._reach, service_of_row, layout=layout)
+        return self._links
+
+    def _make(self) -> Edges:
+        """All edges together, made anew where something has changed."""
         if self._edges is None:
             self._edges = self._together()
             self._reach = closed(self._edges)
             self._links = None
         return self._edges
-
-    def links(self, service_of_row: Sequence[str], layout: int) -> Links:
-        """Between the rows of the fleet as it is laid out now."""
-        if not len(self.edges):
-            return _none(layout)
-        if self._links is None or self._links.layout != layout:
-            self._links = links_of(self._reach, service_of_row, layout=layout)
-        return self._links
 
     def _together(self) -> Edges:
         pairs = {(up, service) for service, ups in self._known.values() for up in ups}
@@ -91,10 +94,6 @@ class Pulling:
             origin=np.full(m, int(Origin.ANNOTATION)),
         )
         return merged(said, self._learned.onto(services))
-
-
-def _none(layout: int) -> Links:
-    return links_of(no_edges(()), (), layout=layout)
 
 
 def _upstreams(key: str, pa: PodAutoscaler, text: str) -> tuple[str, ...]:

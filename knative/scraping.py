@@ -46,7 +46,7 @@ class Scraping:
             target = self._target(key)
             stat = await scraper.scrape(target, now=self._clock.now())
             if stat:
-                self._seat.record_pods(key, stat.concurrency, stat.requests)
+                self._seat.statistics.record_pods(key, stat.concurrency, stat.requests)
                 self.silence.heard()
             elif target.pods:
                 self.silence.missed(key, begin)

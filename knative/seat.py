@@ -7,7 +7,7 @@ decided in the same turn of the event loop in which the activator's word arrives
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -23,10 +23,9 @@ from autoscaler.forecasts import ForecastBundle
 from autoscaler.meter import DemandMeter
 from autoscaler.predictive import Outlook, read_at_price
 from autoscaler.revision import Active, Revision
-from autoscaler.surge import Links, asked_with, starts
+from autoscaler.surge import Links, asked_with
 from autoscaler.types import BoolArray, FloatArray, IntArray
 from autoscaler.zero import next_active
-from knative.activators import ActivatorStat
 from knative.annotations import revision_of
 from knative.api import Object
 from knative.config import ClusterConfig
@@ -34,13 +33,13 @@ from knative.objects import CLASS, Pod, PodAutoscaler, ServerlessService, podaut
 from knative.pods import READY, Pods
 from knative.pulling import Pulling
 from knative.startup import StartUps
+from knative.statistics import Statistics
 from knative.status import INITIALIZED, active_of, condition
 from knative.telemetry import Gauges
 from knative.traffic import Traffic
 from knative.wishes import Wish, Wishes
 
 OURS = ("kpa.autoscaling.knative.dev", "predictive.kn-ahead.dev")
-AHEAD_S = 5.0  # s that an activator's clock may be ahead; more would make all the others late
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +63,7 @@ class Seat:
         self.traffic = Traffic(lambda: self.fleet)
         self.pulling = Pulling()
         self.gauges = Gauges(self.pods, self.start_ups)
+        self.statistics = Statistics(self)
         self.decisions: Decisions | None = None
         self.outlook: Outlook | None = None
         self.bundle: ForecastBundle | None = None
@@ -173,47 +173,6 @@ class Seat:
         pa = self._pas.get(key)
         return self._replicas.get(f"{pa.namespace}/{pa.target.get('name')}") if pa else None
 
-    # --- statistics ---------------------------------------------------------------------------
-
-    def record(self, stats: Iterable[ActivatorStat]) -> list[str]:
-        """Take in activators' statistics; returns keys that have to be decided at once."""
-        now, links = self.clock.now(), self._links
-        sums: dict[tuple[int, int], list[float]] = {}
-        poked = []
-        for stat in stats:
-            if stat.key not in self.fleet:
-                continue
-            row = self.fleet.row(stat.key)
-            second = stat.second if 0 < stat.second <= now + AHEAD_S else int(now)
-            total = sums.setdefault((second, row), [0.0, 0.0])
-            total[0] += stat.concurrency
-            total[1] += stat.requests
-            # Knative waits for a tick where nothing was decided yet: for who slept at its start.
-            asleep = self.fleet.memory.kpa[row] <= 0
-            if stat.concurrency > 0 and (asleep or starts(self.fleet, links, row, now)):
-                poked.append(stat.key)
-        for second in {second for second, _ in sums}:
-            rows = np.array([row for at, row in sums if at == second])
-            samples = np.array([sums[second, row] for row in rows.tolist()]).T
-            self.fleet.record(rows, np.full(len(rows), second), samples)
-            self._count_cold(rows, samples[1])
-            self._note_calls(rows[samples.any(axis=0)])
-        return poked
-
-    def _note_calls(self, rows: IntArray) -> None:
-        at_zero = self.fleet.memory.kpa[rows] == 0
-        self.meter.called(self.services, rows, self.clock.now(), at_zero=at_zero)
-
-    def _count_cold(self, rows: IntArray, requests: FloatArray) -> None:
-        """Requests that an activator holds because no pod is ready are cold.
-
-        Its first word of a revision says one request, and that one is missing from its next: the
-        sum over all it says is right.
-        """
-        cold = (self.fleet.seen.ready[rows] == 0) & (requests > 0)
-        for row, came in zip(rows[cold].tolist(), requests[cold].tolist(), strict=True):
-            self.meter.count_cold(self._pas[self.fleet.keys[row]].service, came)
-
     def scrapable(self) -> list[str]:
         """Revisions of ours with a ready pod, that shall be scraped."""
         ready = self.fleet.seen.ready > 0
@@ -223,15 +182,6 @@ class Seat:
         """A revision's stable window, s; pods older than it have settled. 0 = it went."""
         fleet = self.fleet
         return float(fleet.spec.stable_window_s[fleet.row(key)]) if key in fleet else 0.0
-
-    def record_pods(self, key: str, concurrency: float, requests: float) -> None:
-        """Take in what a revision's pods report together for the second that ended."""
-        if key in self.fleet:
-            row = np.array([self.fleet.row(key)])
-            second = np.array([int(self.clock.now())])
-            self.fleet.record(row, second, np.array([[concurrency], [requests]]))
-            if requests > 0:
-                self._note_calls(row)
 
     # --- deciding -----------------------------------------------------------------------------
 
@@ -250,7 +200,7 @@ class Seat:
         """Decide for the fleet, or for some revisions, and carry the memory on."""
         if self.outlook is None or self.outlook.layout != self.fleet.layout:
             self._read_bundle()
-        links = self._links
+        links = self.links
         rows = None
         if keys is not None:
             rows = asked_with(links, np.array([self.fleet.row(key) for key in keys]))
@@ -266,7 +216,7 @@ class Seat:
         return decisions
 
     @property
-    def _links(self) -> Links:
+    def links(self) -> Links:
         """Who pulls whom, between the rows as they are now."""
         return self.pulling.links(self.services, self.fleet.layout)
 

@@ -248,7 +248,7 @@ class Service:
 
     def _receive(self, stats: list[ActivatorStat]) -> None:
         """Statistics of an activator; a revision at zero is decided in this very turn."""
-        poked = self.seat.record(stats)
+        poked = self.seat.statistics.record(stats)
         if poked:
             self._decide(sorted(set(poked)))
 

@@ -324,7 +324,7 @@ class Cluster:
         for second in range(seconds):
             at = int(self.clock.now()) - seconds + 1 + second
             stats = [ActivatorStat(key, concurrency, concurrency, at) for key in keys]
-            poked = self.seat.record(stats)
+            poked = self.seat.statistics.record(stats)
         return poked
 
     async def tick(self, *keys: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 from knative.activators import ActivatorStat, decode
 from knative.annotations import RANGES
 from knative.quantities import LONGEST_S, duration_s
-from knative.seat import AHEAD_S
+from knative.statistics import AHEAD_S
 from knative.wire import Stat, WireStatMessage, WireStatMessages
 from tests.knative.conftest import NOW_S, Cluster, a_podautoscaler
 
@@ -43,9 +43,11 @@ def test_a_clock_far_ahead_does_not_make_the_others_late() -> None:
     cluster = Cluster()
     cluster.has_revision()
     stat = ActivatorStat(key=KEY, concurrency=3.0, requests=3.0, second=int(NOW_S + 3600))
-    cluster.seat.record([stat])
+    cluster.seat.statistics.record([stat])
     assert average(cluster) == 3.0  # as if it had been told for now
-    cluster.seat.record([ActivatorStat(key=KEY, concurrency=2.0, requests=2.0, second=0)])
+    cluster.seat.statistics.record(
+        [ActivatorStat(key=KEY, concurrency=2.0, requests=2.0, second=0)]
+    )
     assert average(cluster) == 5.0
 
 
@@ -53,7 +55,9 @@ def test_a_clock_a_little_ahead_is_believed_as_knative_does() -> None:
     cluster = Cluster()
     cluster.has_revision()
     soon = int(NOW_S + AHEAD_S)
-    cluster.seat.record([ActivatorStat(key=KEY, concurrency=3.0, requests=3.0, second=soon)])
+    cluster.seat.statistics.record(
+        [ActivatorStat(key=KEY, concurrency=3.0, requests=3.0, second=soon)]
+    )
     fleet = cluster.seat.fleet
     row = np.array([fleet.row(KEY)])
     assert fleet.stable.at(row, np.array([soon]))[0, 0] == 3.0
@@ -64,7 +68,7 @@ def test_a_request_for_who_slept_when_we_came_is_decided_at_once() -> None:
     cluster.has_revision()
     assert cluster.seat.fleet.memory.kpa[cluster.seat.fleet.row(KEY)] == -1
     stat = ActivatorStat(key=KEY, concurrency=1.0, requests=1.0, second=0)
-    assert cluster.seat.record([stat]) == [KEY]
+    assert cluster.seat.statistics.record([stat]) == [KEY]
 
 
 ABSURD = ("99999999999999999999h", "-1s", "1e30", "-99999999", "2562047h", "nan")

@@ -196,7 +196,7 @@ def test_statistics_of_unknown_revisions_are_passed_over() -> None:
     cluster = Cluster()
     cluster.has_revision()
     assert cluster.hears("shop/nobody", concurrency=5.0) == []
-    cluster.seat.record_pods("shop/nobody", 5.0, 5.0)
+    cluster.seat.statistics.record_pods("shop/nobody", 5.0, 5.0)
     assert cluster.seat.decide().no_data.tolist() == [True]
 
 
@@ -204,9 +204,11 @@ def test_what_several_activators_and_the_pods_say_of_one_second_adds_up() -> Non
     cluster = Cluster()
     cluster.has_revision()
     second = int(NOW_S)
-    cluster.seat.record([ActivatorStat(KEY, 30.0, 3.0, second), ActivatorStat(KEY, 40.0, 4.0, 0)])
-    cluster.seat.record([ActivatorStat(KEY, 50.0, 5.0, second)])
-    cluster.seat.record_pods(KEY, 80.0, 8.0)
+    cluster.seat.statistics.record(
+        [ActivatorStat(KEY, 30.0, 3.0, second), ActivatorStat(KEY, 40.0, 4.0, 0)]
+    )
+    cluster.seat.statistics.record([ActivatorStat(KEY, 50.0, 5.0, second)])
+    cluster.seat.statistics.record_pods(KEY, 80.0, 8.0)
     decisions = cluster.seat.decide()
     assert decisions.stable.tolist() == [200.0]
     assert decisions.want.tolist() == [3]
@@ -217,8 +219,8 @@ def test_an_absurd_statistic_says_nothing(absurd: float) -> None:
     cluster = Cluster()
     cluster.has_revision("cart")
     cluster.has_revision("till")
-    cluster.seat.record([ActivatorStat("shop/cart", absurd, 1.0, 0)])
-    cluster.seat.record([ActivatorStat("shop/till", 1.0, 1.0, 0)])
+    cluster.seat.statistics.record([ActivatorStat("shop/cart", absurd, 1.0, 0)])
+    cluster.seat.statistics.record([ActivatorStat("shop/till", 1.0, 1.0, 0)])
     assert cluster.seat.decide().no_data.tolist() == [True, False]
 
 

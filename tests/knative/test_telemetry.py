@@ -277,7 +277,7 @@ def cold(cluster: Cluster) -> float:
 
 
 def reports(cluster: Cluster, requests: float, *, concurrency: float = 1.0) -> None:
-    cluster.seat.record([ActivatorStat(KEY, concurrency, requests, 0)])
+    cluster.seat.statistics.record([ActivatorStat(KEY, concurrency, requests, 0)])
 
 
 def test_requests_that_find_no_ready_pod_are_cold() -> None:
