@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from autoscaler.predictive import TICK_S
 from tests.apiserver.conftest import MANIFEST, QUICK, Objects, SeatProcess
 from tests.apiserver.plane import Audited, ControlPlane, wait_until
 from tests.apiserver.standins import Activator, World
@@ -98,7 +99,8 @@ def _lived(
     wait_until(lambda: all(cluster.initialized(name) for name in NAMES), 30, "initialized")
     services.slow_s = 0.0
     wait_until(lambda: _settled(cluster), 30, "settled")
-    time.sleep(0.5)  # until that is in the audit log
+    # What was seen between ticks has its say at the next one, and then in the audit log.
+    time.sleep(TICK_S + 1.0)
 
     former = (cluster.pa(STEADY), cluster.sks(STEADY))
     told = len(plane.audited())
