@@ -31,6 +31,7 @@ class Pulling:
         self._edges: Edges | None = None  # all together; None = to be made anew
         self._reach = no_edges(())
         self._links: Links | None = None
+        self._missing: set[str] = set()  # services that annotations name, and that are not there
 
     def learn(self, edges: Edges) -> None:
         """Put learned edges in force in place of the former."""
@@ -62,7 +63,16 @@ class Pulling:
         self._make()
         if self._links is None or self._links.layout != layout:
             self._links = links_of(self._reach, service_of_row, layout=layout)
+            self._say_missing(service_of_row)
         return self._links
+
+    def _say_missing(self, services: Sequence[str]) -> None:
+        """Say once which services annotations name that are not there."""
+        named = {up for _, ups in self._known.values() for up in ups}
+        missing = named.difference(services)
+        for name in sorted(missing - self._missing):
+            log.warning("%s names %r, which is not there: nothing follows it yet", UPSTREAMS, name)
+        self._missing = missing
 
     def _make(self) -> Edges:
         """All edges together, made anew where something has changed."""

@@ -89,10 +89,16 @@ def test_contradictory_annotations_are_a_cycle_and_no_harm() -> None:
     ]
 
 
-def test_an_edge_to_a_service_that_is_not_there_makes_no_link() -> None:
-    pulling = Pulling()
+def test_a_service_that_is_not_there_is_said_once_and_makes_no_link(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pulling, rows = Pulling(), ["shop/cart-service"]
     saw(pulling, "cart", "nobody")
-    assert len(pulling.links(["shop/cart-service"], 3)) == 0
+    with caplog.at_level(logging.WARNING):
+        assert [len(pulling.links(rows, layout)) for layout in (3, 4, 5)] == [0, 0, 0]
+    said = f"{UPSTREAMS} names 'shop/nobody', which is not there: nothing follows it yet"
+    assert [record.getMessage() for record in caplog.records] == [said]
+    assert len(pulling.links([*rows, "shop/nobody"], 6)) == 1
 
 
 def a_chain(cluster: Cluster, *names: str) -> list[str]:
