@@ -7,7 +7,8 @@
 
 ``starts`` and ``counts`` are synthetic: real call graphs under made arrivals, and planted pulls.
 ``recorded`` reads series and known edges of real applications under load generators. Rules of the
-search were tuned on seeds 100 to 103; the table's seeds, from 0, were not looked at before.
+search were tuned on seeds 100 to 103, and 0 to 2 helped to find faults in it; the table's seeds,
+from 10 on, were not looked at while it was built.
 """
 
 import resource
@@ -67,7 +68,7 @@ def starts(
         title="Of right edges; edges between shuffled services; seconds",
     )  # fmt: skip
     curve: list[list[float]] = []
-    for one in seed or range(5):
+    for one in seed or range(10, 15):
         rng = np.random.default_rng(one)
         graphs = chosen(_graphs(traces), entries, rng)
         came = arrivals(graphs.n_entries, days * DAY_S, rng, per_hour=per_hour, jitter_s=jitter)
@@ -169,7 +170,7 @@ def counts(
         "seed", "true", "found", "precision", "recall", "F1", "lag <= 1 step", "gain <= 20 %",
         "shuffled", "s", title="Counts, synthetic, reach of planted chains of three",
     )  # fmt: skip
-    for one in seed or range(5):
+    for one in seed or range(10, 15):
         rng = np.random.default_rng(one)
         demand, lag, gain = planted(services, days, rng)
         begin = time.perf_counter()
