@@ -37,6 +37,7 @@ from learner.dependencies.evidence import Evidence
 
 PRICES = (1.0, 10.0, 30.0, 100.0, 200.0, 600.0, 3000.0)
 SHOPS = {"chains": 4, "saga": 3, "market": 3, "strangers": 3, "fan": 2 + len(PRICES)}  # days run
+WIDTH = 130  # columns that the tables need
 FALSE = 0.3  # confidence of a false edge
 app = typer.Typer(add_completion=False, help=__doc__)
 Tick = Callable[[], None]
@@ -52,7 +53,9 @@ def main(
     report: Annotated[Path | None, typer.Option(help="Write a page of HTML here.")] = None,
 ) -> None:
     """Run shops with and without the graph."""
-    screen, size = Console(), Size(seeds=seeds, rounds=rounds, hours=hours)
+    # Narrower, the tables lose their numbers.
+    screen = Console(width=max(Console().width, WIDTH))
+    size = Size(seeds=seeds, rounds=rounds, hours=hours)
     try:
         chosen = _chosen(shop or list(SHOPS))
         with Progress(console=screen) as progress:
