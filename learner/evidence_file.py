@@ -14,15 +14,12 @@ from autoscaler.errors import PermanentError
 from autoscaler.files import whole_file
 from autoscaler.types import FloatArray
 from learner.bundle import read_npz
-from learner.dependencies.evidence import Evidence
+from learner.dependencies.evidence import BY_LAG, TABLES, Evidence
 from learner.dependencies.following import StartRules
 
 MAGIC = "kn-ahead evidence"
-VERSION = 1
+VERSION = 2
 LARGEST = 2**30  # bytes of arrays
-
-_DENSE = ("trials", "free_trials", "base_trials", "base_free_trials")
-_BY_LAG = ("followed", "free_followed", "base_followed", "base_free_followed", "lag_s")
 
 
 def save_evidence(evidence: Evidence, path: Path) -> None:
@@ -30,7 +27,7 @@ def save_evidence(evidence: Evidence, path: Path) -> None:
     arrays: dict[str, Any] = {f.name: getattr(evidence, f.name) for f in fields(Evidence)}
     arrays["services"] = np.array(evidence.services, dtype=np.str_)
     # Counts need no more digits, and most of them are tables of all pairs.
-    arrays |= {name: arrays[name].astype(np.float32) for name in _DENSE}
+    arrays |= {name: arrays[name].astype(np.float32) for name in TABLES}
     with whole_file(path) as file:
         np.savez_compressed(file, allow_pickle=False, magic=MAGIC, version=VERSION, **arrays)
 
@@ -64,9 +61,9 @@ def _evidence(arrays: dict[str, Any], rules: StartRules) -> Evidence:
         raise ValueError("its pairs are not in order")
     if len(set(services)) != n:
         raise ValueError("it holds a service twice")
-    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(_DENSE, (n, n))
-    shapes |= dict.fromkeys(_BY_LAG, (m, rules.n_bins))
-    shapes |= {"late": (m, 2), "seen_at_s": (m,), "until_s": ()}
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(TABLES, (n, n))
+    shapes |= dict.fromkeys(BY_LAG, (m, rules.n_bins))
+    shapes |= {"late": (m, 5), "alone": (m, 2), "seen_at_s": (m,), "until_s": ()}
     columns: dict[str, FloatArray] = {}
     for name, shape in shapes.items():
         columns[name] = arrays[name].astype(np.float64)
@@ -75,7 +72,7 @@ def _evidence(arrays: dict[str, Any], rules: StartRules) -> Evidence:
         wrong = ~np.isfinite(columns[name])
         if name == "seen_at_s":
             wrong &= columns[name] != -np.inf  # none followed yet
-        if name in _DENSE + _BY_LAG[:-1]:
+        if name in (*TABLES, *BY_LAG[:-1], "alone"):
             wrong |= columns[name] < 0
         if wrong.any():
             raise ValueError(f"{name} holds a number that cannot be")

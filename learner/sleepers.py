@@ -1,8 +1,8 @@
 """Who pulls whom among services that sleep, kept current: what is new is counted once, and added.
 
 Starts of the last two days are at hand, since a timer shows itself only over a long time; of them
-those are counted that were not yet. A start's base rate is what happens up to a quarter of an hour
-to either side of it, so counting stays that far behind.
+those are counted that were not yet. A start's base rate is what happens up to ten minutes to
+either side of it, and hours ago, so counting stays those minutes behind.
 """
 
 import logging
@@ -15,7 +15,7 @@ import numpy as np
 from autoscaler.dependencies import no_edges
 from autoscaler.errors import PermanentError
 from autoscaler.types import IntArray
-from learner.dependencies.evidence import Evidence, added, gather
+from learner.dependencies.evidence import SUMS, TABLES, Evidence, added, gather
 from learner.dependencies.following import StartRules
 from learner.dependencies.spells import Spells
 from learner.dependencies.starts import edges_from_starts
@@ -24,8 +24,8 @@ from learner.sightings import Sightings
 
 WINDOW_S = 2 * 86_400.0  # s of starts at hand
 AGAIN_S = 300.0  # s that are read once more: a sample may come late
-BLOCK_S = 600.0  # s of starts counted at a time, at least,
-MANY = 250  # and in proportion more where there are more services than so many
+LEAST_BLOCK_S = 60.0  # s of starts counted at a time, at least,
+BLOCK_S = 2.4  # and s for every service that sleeps: counting takes longer the more there are
 HALF_LIFE_S = 7 * 86_400.0  # s in which evidence counts half: weeks differ, releases come
 LEAST_TRIALS = 1.0  # of a service that was not seen of late, below which it is forgotten
 MOST_SERVICES = 1_000  # with the most starts: counting their pairs takes 2 GB and 20 s
@@ -47,7 +47,7 @@ class Sleepers:
     def __init__(self, source: StartsSource, path: Path, rules: StartRules | None = None) -> None:
         """``path``: where the evidence is kept across restarts."""
         self._source, self._path, self._rules = source, path, rules or StartRules()
-        self._behind_s = max(map(abs, self._rules.shifts_s)) + self._rules.idle_s
+        self._behind_s = max(map(abs, self._rules.nearby_s)) + self._rules.idle_s
         self._seen = Sightings(begun={}, called={}, watched_s=np.zeros(0))
         self._read_until_s: float | None = None
         self._evidence: Evidence | None = None
@@ -76,9 +76,10 @@ class Sleepers:
         self._read_until_s = now
         # A start counts when all is known that follows it, and all of its moved copies.
         until_s = now - self._behind_s
-        from_s = max(self._counted_s(), oldest_s + self._rules.idle_s)
+        first_s = max(oldest_s, self._seen.watched_s.min(initial=np.inf))
+        from_s = max(self._counted_s(), first_s + self._rules.idle_s)
         n = min(len(self._seen.begun), MOST_SERVICES)
-        block_s = BLOCK_S * max(1.0, n / MANY)
+        block_s = max(LEAST_BLOCK_S, BLOCK_S * n)
         if not n or until_s - self._rules.within_s - from_s < block_s:
             return False
         self._count(self._spells(from_s, until_s))
@@ -126,13 +127,13 @@ def _of_services(spells: Spells, rows: IntArray) -> Spells:
 
 
 def _together(old: Evidence, new: Evidence) -> Evidence:
-    """Counts add up; lateness does not, as it is measured over all starts at hand each time."""
+    """Counts add up; what is measured over all starts at hand each time does not."""
     total = added(old, new, half_life_s=HALF_LIFE_S)
     up, down = np.divmod(new.pair, max(len(new.services), 1))
     place = np.searchsorted(total.pair, up * len(total.services) + down)
-    late = total.late.copy()
-    late[place] = new.late
-    return replace(total, late=late)
+    late, alone = total.late.copy(), total.alone.copy()
+    late[place], alone[place] = new.late, new.alone
+    return replace(total, late=late, alone=alone)
 
 
 def _without_forgotten(evidence: Evidence, n_current: int) -> Evidence:
@@ -147,12 +148,8 @@ def _without_forgotten(evidence: Evidence, n_current: int) -> Evidence:
     place[rows] = np.arange(len(rows))
     up, down = (place[end] for end in np.divmod(evidence.pair, n))
     kept = (up >= 0) & (down >= 0)
-    tables = ("trials", "free_trials", "base_trials", "base_free_trials")
-    columns = {name: getattr(evidence, name)[np.ix_(rows, rows)] for name in tables}
-    lists = ("followed", "free_followed", "base_followed", "base_free_followed")
-    columns |= {
-        name: getattr(evidence, name)[kept] for name in (*lists, "lag_s", "late", "seen_at_s")
-    }
+    columns = {name: getattr(evidence, name)[np.ix_(rows, rows)] for name in TABLES}
+    columns |= {name: getattr(evidence, name)[kept] for name in (*SUMS, "seen_at_s")}
     services = tuple(evidence.services[row] for row in rows)
     pair = up[kept] * len(rows) + down[kept]
     return replace(evidence, services=services, pair=pair, **columns)

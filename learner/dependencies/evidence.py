@@ -10,13 +10,15 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from autoscaler.types import FloatArray, IntArray
+from learner.dependencies.clocks import alone, cycles_s
 from learner.dependencies.following import (
     Coincidences,
     StartRules,
-    clockless,
+    alive,
     following,
     histogram,
     trials,
+    watched,
 )
 from learner.dependencies.lateness import lateness
 from learner.dependencies.spells import Spells
@@ -25,7 +27,7 @@ from learner.dependencies.timers import find_timers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Counts of ordered pairs; ``free``: of starts that no clock explains, ``base``: moved ones.
+    """Counts of ordered pairs: as it was, and as it is usually, ``near`` in time and by ``clock``.
 
     Trials are kept of every pair, what came of them of those pairs only where anything did.
     """
@@ -33,81 +35,84 @@ class Evidence:
     services: tuple[str, ...]  # (n,) "namespace/service"
     until_s: float  # Unix s up to which it was watched
     trials: FloatArray  # (n, n) starts of A (row) at which B (column) was asleep
-    free_trials: FloatArray  # (n, n)
-    base_trials: FloatArray  # (n, n)
-    base_free_trials: FloatArray  # (n, n)
+    near_trials: FloatArray  # (n, n) the same, some minutes earlier and later
+    clock_trials: FloatArray  # (n, n) the same, some hours later, in whole cycles of B's clock
     pair: IntArray  # (m,) row * n + column, ascending
     followed: FloatArray  # (m, n_bins) starts of B that followed, by lag
-    free_followed: FloatArray  # (m, n_bins)
-    base_followed: FloatArray  # (m, n_bins)
-    base_free_followed: FloatArray  # (m, n_bins)
+    near_followed: FloatArray  # (m, n_bins)
+    clock_followed: FloatArray  # (m, n_bins)
     lag_s: FloatArray  # (m, n_bins) sum of the lags of ``followed``
-    late: FloatArray  # (m, 2) Fisher's z of lateness times its weight, and the weight
+    late: FloatArray  # (m, 5) lateness, as `lateness.Lateness.columns` says
+    alone: FloatArray  # (m, 2) starts of B by its clock where A did not start, and trials of it
     seen_at_s: FloatArray  # (m,) Unix s of the newest start that followed; -inf = none did
 
 
-_DENSE = ("trials", "free_trials", "base_trials", "base_free_trials")
-_SPARSE = (
-    "followed", "free_followed", "base_followed", "base_free_followed", "lag_s", "late",
-)  # fmt: skip
+TABLES = ("trials", "near_trials", "clock_trials")  # (n, n)
+BY_LAG = ("followed", "near_followed", "clock_followed", "lag_s")  # (m, n_bins)
+SUMS = (*BY_LAG, "late", "alone")  # all of pairs that add up
 
 
 def gather(spells: Spells, rules: StartRules | None = None) -> Evidence:
     """Count who follows whom in spells; see `starts` for what it means."""
     rules = rules or StartRules()
+    n = spells.n
     timers = find_timers(spells)
-    still = np.zeros(len(spells.start_s))
-    found = following(spells, still, rules)
-    everything, free = trials(spells, timers, still, rules)
-    shape = (rules.n_bins, spells.n, spells.n)
-    base_trials, base_free_trials = np.zeros((2, *shape[1:]))
-    base, base_free = np.zeros((2, *shape))
-    for shift_s in rules.shifts_s:
-        moved = following(spells, still + shift_s, rules)
-        base += histogram(spells, moved, rules)
-        kept = clockless(spells, timers, moved, rules)
-        base_free += histogram(spells, moved.where(kept), rules)
-        more, more_free = trials(spells, timers, still + shift_s, rules)
-        base_trials += more
-        base_free_trials += more_free
-    followed = histogram(spells, found, rules)
-    lags = histogram(spells, found, rules, found.lag_s)
-    free_found = found.where(clockless(spells, timers, found, rules))
-    pair = np.flatnonzero((followed + base).any(axis=0))
-    z, weight = lateness(spells, timers, rules)
+    period_s, hour_s = cycles_s(timers, n)
+    span_s = watched(spells, rules)
+    found = following(spells, np.zeros(n), span_s, rules)
+    followed = histogram(n, found, rules)
+    near, near_trials = _moved(spells, [np.full(n, s) for s in rules.nearby_s], span_s, rules)
+    hours = [k * hour_s for k in range(1, rules.n_cycles + 1)]
+    clock, clock_trials = _moved(spells, hours, alive(spells, rules), rules)
+    pair = np.flatnonzero((followed + near + clock).any(axis=0))
+    late = lateness(spells, timers, hours, rules)
+    # What lateness says nothing about needs no second opinion.
+    told = np.flatnonzero(late.weight.ravel()[pair] > 0)
+    by_itself = np.zeros((len(pair), 2))
+    by_itself[told] = np.stack(alone(spells, period_s, pair[told], rules), axis=1)
 
     def of_pairs(counts: FloatArray) -> FloatArray:
-        return np.ascontiguousarray(counts.reshape(rules.n_bins, -1)[:, pair].T)
+        return np.ascontiguousarray(counts[:, pair].T)
 
     return Evidence(
         services=spells.services,
         until_s=spells.until_s,
-        trials=everything,
-        free_trials=free,
-        base_trials=base_trials,
-        base_free_trials=base_free_trials,
+        trials=trials(spells, np.zeros(n), span_s, rules),
+        near_trials=near_trials,
+        clock_trials=clock_trials,
         pair=pair,
         followed=of_pairs(followed),
-        free_followed=of_pairs(histogram(spells, free_found, rules)),
-        base_followed=of_pairs(base),
-        base_free_followed=of_pairs(base_free),
-        lag_s=of_pairs(lags),
-        late=np.stack([(z * weight).ravel()[pair], weight.ravel()[pair]], axis=1),
+        near_followed=of_pairs(near),
+        clock_followed=of_pairs(clock),
+        lag_s=of_pairs(histogram(n, found, rules, found.lag_s)),
+        late=late.columns(pair),
+        alone=by_itself,
         seen_at_s=_newest(spells, found, pair),
     )
 
 
+def _moved(
+    spells: Spells, times: list[FloatArray], span_s: FloatArray, rules: StartRules
+) -> tuple[FloatArray, FloatArray]:
+    """What follows (n_bins, n * n) and trials (n, n) over several times (n,) later."""
+    n = spells.n
+    followed, asked = np.zeros((rules.n_bins, n * n)), np.zeros((n, n))
+    for later_s in times:
+        followed += histogram(n, following(spells, later_s, span_s, rules), rules)
+        asked += trials(spells, later_s, span_s, rules)
+    return followed, asked
+
+
 def _newest(spells: Spells, found: Coincidences, pair: IntArray) -> FloatArray:
     newest = np.full(spells.n**2, -np.inf)
-    key = spells.service[found.before] * spells.n + spells.service[found.after]
-    np.maximum.at(newest, key, spells.start_s[found.after])
+    np.maximum.at(newest, found.pair, spells.start_s[found.after])
     return newest[pair]
 
 
 def faded(evidence: Evidence, *, until_s: float, half_life_s: float) -> Evidence:
     """The evidence as it counts at a later time; half_life_s: s in which it counts half."""
     share = 0.5 ** (max(until_s - evidence.until_s, 0.0) / half_life_s)
-    columns = {name: getattr(evidence, name) * share for name in _DENSE + _SPARSE}
+    columns = {name: getattr(evidence, name) * share for name in TABLES + SUMS}
     return replace(evidence, until_s=max(until_s, evidence.until_s), **columns)
 
 
@@ -118,8 +123,8 @@ def added(old: Evidence, new: Evidence, *, half_life_s: float) -> Evidence:
     services = new.services + gone
     parts = [_onto(part, services) for part in (old, new)]
     pair, place = np.unique(np.concatenate([p.pair for p in parts]), return_inverse=True)
-    columns = {name: sum(getattr(p, name) for p in parts) for name in _DENSE}
-    for name in _SPARSE:
+    columns = {name: sum(getattr(p, name) for p in parts) for name in TABLES}
+    for name in SUMS:
         values = np.concatenate([getattr(p, name) for p in parts])
         total = np.zeros((len(pair), values.shape[1]))
         np.add.at(total, place, values)
@@ -134,12 +139,12 @@ def _onto(evidence: Evidence, services: tuple[str, ...]) -> Evidence:
     row = np.array([place[name] for name in evidence.services], dtype=np.int64)
     n, n_old = len(services), len(evidence.services)
     columns = {}
-    for name in _DENSE:
+    for name in TABLES:
         columns[name] = np.zeros((n, n))
         columns[name][np.ix_(row, row)] = getattr(evidence, name)
     up, down = np.divmod(evidence.pair, max(n_old, 1))
     pair = row[up] * n + row[down]
     order = np.argsort(pair)
     kept = {f.name: getattr(evidence, f.name) for f in fields(evidence)} | columns
-    kept |= {name: getattr(evidence, name)[order] for name in (*_SPARSE, "seen_at_s")}
+    kept |= {name: getattr(evidence, name)[order] for name in (*SUMS, "seen_at_s")}
     return Evidence(**kept | {"services": services, "pair": pair[order]})

@@ -4,7 +4,14 @@ For pairs whose starts coincide by the clock, counting says nothing: both come e
 lateness, measured against A's clock, is correlated with A's own. Independent clocks give zero,
 however often they coincide; a caller and its callee do not. Ranks, so that one odd run in a hundred
 does not decide. Clocks without any jitter cannot be told apart, and make no edge.
+
+Lateness may keep time itself (every fifth run finds a cold gateway), so the correlation has to
+exceed that with B's runs some cycles later. And what A calls is late by the second for every second
+that A is: two that merely share a gateway, which the first of them wakes, are tied more loosely.
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,45 +23,85 @@ from learner.dependencies.timers import SLACK_S, Timers
 LEAST_S = 0.003  # s: a clock steadier than this shows nothing
 
 
-def lateness(spells: Spells, timers: Timers, rules: StartRules) -> tuple[FloatArray, FloatArray]:
-    """Fisher's z of the rank correlation and its weight, both (n, n): z * weight**0.5 is N(0, 1).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lateness:
+    """Of every ordered pair (n, n)."""
+
+    z: FloatArray  # Fisher's z of the rank correlation; z * weight**0.5 is N(0, 1)
+    weight: FloatArray  # 0 = nothing is known
+    usual_z: FloatArray  # the same some cycles later, where A's lateness can make nobody late
+    usual_weight: FloatArray
+    slope: FloatArray  # s that B is later for a second that A is
+
+    def columns(self, pair: IntArray) -> FloatArray:
+        """(m, 5) of some pairs: z times weight, weight, the same of the usual one, slope."""
+        sums = (
+            self.z * self.weight, self.weight, self.usual_z * self.usual_weight,
+            self.usual_weight, self.slope,
+        )  # fmt: skip
+        return np.stack([values.ravel()[pair] for values in sums], axis=1)
+
+
+def lateness(
+    spells: Spells, timers: Timers, cycles: Sequence[FloatArray], rules: StartRules
+) -> Lateness:
+    """How late B comes when A is late. cycles: (n,) s each, after which clocks are where they were.
 
     B's starts count from a little before A's: a window that began at A's start would let in, of
     independent starts, only those that are late whenever A is.
     """
+    n = spells.n
+    z, weight, slope = _correlated(spells, timers, np.zeros(n), rules)
+    usual, usual_weight = np.zeros((2, n, n))
+    for later_s in cycles:
+        each, its_weight, _ = _correlated(spells, timers, later_s, rules)
+        usual += each * its_weight
+        usual_weight += its_weight
+    return Lateness(
+        z=z,
+        weight=weight,
+        usual_z=usual / np.maximum(usual_weight, 1e-9),
+        usual_weight=usual_weight,
+        slope=slope,
+    )
+
+
+def _correlated(
+    spells: Spells, timers: Timers, later_s: FloatArray, rules: StartRules
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Fisher's z, its weight, and the slope, (n, n) each; B as it was later_s (n,) later."""
     lead = 2 * SLACK_S
-    counted = np.where(np.isnan(timers.late_s), np.nan, 0.0)
-    found = coincidences(spells, counted, (-lead, rules.within_s + lead))
-    found = found.where(_about_usual(spells, found, rules))
+    known = np.flatnonzero(~np.isnan(timers.late_s))
+    found = coincidences(spells, later_s, known, (-lead, rules.within_s + lead))
+    found = found.where(_about_usual(spells.n, found, rules))
     late = timers.late_s[found.before]
     # A loop has no time at which it is due: B's delay stands against its own run before.
     delay = np.where(timers.timer[found.before] < 0, timers.late_s[found.after], found.lag_s + late)
-    known = ~np.isnan(delay)
-    found, late, delay = found.where(known), late[known], delay[known]
-    pair = spells.service[found.before] * spells.n + spells.service[found.after]
-    ranks = [_ranks(pair, v) for v in (late, delay)]
-    count = tally(spells, found)
+    has = ~np.isnan(delay)
+    found, late, delay = found.where(has), late[has], delay[has]
+    ranks = [_ranks(found.pair, v) for v in (late, delay)]
+    count = tally(spells.n, found)
     many = np.maximum(count, 1.0)
 
     def covariance(a: FloatArray, b: FloatArray) -> FloatArray:
-        means = [tally(spells, found, v) / many for v in (a, b)]
-        return np.asarray(tally(spells, found, a * b) / many - means[0] * means[1])
+        means = [tally(spells.n, found, v) / many for v in (a, b)]
+        return np.asarray(tally(spells.n, found, a * b) / many - means[0] * means[1])
 
     x, y = ranks
-    width = covariance(x, x) * covariance(y, y)
-    told = (width > 0) & (covariance(late, late) > LEAST_S**2)
+    width, spread = covariance(x, x) * covariance(y, y), covariance(late, late)
+    told = (width > 0) & (spread > LEAST_S**2)
     correlation = np.where(told, covariance(x, y) / np.sqrt(np.where(told, width, 1.0)), 0.0)
+    slope = np.where(told, covariance(late, delay) / np.where(told, spread, 1.0), 0.0)
     weight = np.maximum(count - 3.0, 0.0) / 1.06
-    return np.arctanh(np.clip(correlation, -0.99, 0.99)), weight
+    return np.arctanh(np.clip(correlation, -0.99, 0.99)), weight, slope
 
 
-def _about_usual(spells: Spells, found: Coincidences, rules: StartRules) -> BoolArray:
+def _about_usual(n: int, found: Coincidences, rules: StartRules) -> BoolArray:
     """(k,) whether the lag is about the pair's most frequent one from 0 up.
 
     What comes at quite another lag came by another way, or called A in the first place.
     """
-    n_pairs, size = spells.n**2, rules.n_bins
-    pair = spells.service[found.before] * spells.n + spells.service[found.after]
+    n_pairs, size, pair = n * n, rules.n_bins, found.pair
     slot = (found.lag_s / rules.bin_s).astype(np.int64)
     ahead = (found.lag_s >= 0) & (slot < size)
     many = np.bincount(slot[ahead] * n_pairs + pair[ahead], minlength=size * n_pairs)

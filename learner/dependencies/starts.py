@@ -6,26 +6,26 @@ of the same starts moved by some minutes: a local base rate, so that day and nig
 that are merely busy, make no edge.
 
 Two timers of one period and phase follow each other every time and have nothing to do with each
-other. So starts that a service's own clock explains are no evidence for anybody else. An edge is
-believed if it stands out without them (`following.clockless`), or if it stands out with them and
-the lateness of the one is the lateness of the other (`lateness`). A caller that runs like clockwork
-to the millisecond therefore has no edges; its callees run by the same clock, and their own forecast
+other. So the same is asked hours later, when B's clock and every ordinary one is where it was
+(`clocks`): a pair is believed if it stands out against both. A timer and what it alone calls never
+do. They are believed if the lateness of the one is the lateness of the other, second for second
+(`lateness`), and if B does not keep its clock where A is not. A caller that runs like clockwork to
+the millisecond therefore has no edges; its callees run by the same clock, and their own forecast
 knows them.
-
-How often B follows is then what both ways of counting allow: with all starts, and where clocks were
-left out, without.
 """
 
 import numpy as np
 
 from autoscaler.dependencies import Edges, Origin, no_edges
-from autoscaler.types import FloatArray
+from autoscaler.types import BoolArray, FloatArray, IntArray
 from learner.dependencies.direct import direct_starts
 from learner.dependencies.evidence import Evidence
 from learner.dependencies.significance import binomial_tail, false_rate, normal_tail
 
 FALSE_RATE = 0.01  # share of edges that may be false
-LEAST_TRIALS = 5.0  # starts without a clock that say anything about how often
+LEAST_TRIALS = 5.0  # times by B's clock without A that say whether it keeps it
+KEEPS = 0.8  # share of such times at which B starts, from which on its own clock explains it
+SLOPES = (0.5, 2.0)  # s that what is called is late for a second that its caller is: 1, roughly
 LEAST_GAIN = 0.05  # a pull weaker than this warms more in vain than it is worth testing for
 
 
@@ -39,38 +39,30 @@ def edges_from_starts(evidence: Evidence, *, rate: float = FALSE_RATE) -> Edges:
     if not len(evidence.pair):
         return no_edges(evidence.services)
     up, down = np.divmod(evidence.pair, n)
-    trials, free, base_trials, base_free = (
-        getattr(evidence, name)[up, down]
-        for name in ("trials", "free_trials", "base_trials", "base_free_trials")
-    )
+    trials, many = evidence.trials[up, down], evidence.followed.sum(axis=1)
     n_tests = int((evidence.trials > 0).sum())
-    p, chance = _test(evidence.followed, trials, evidence.base_followed, base_trials)
-    p_free, chance_free = _test(
-        evidence.free_followed, free, evidence.base_free_followed, base_free
-    )
-    raised = _raised(evidence.followed, trials, chance)
-    raised_free = _raised(evidence.free_followed, free, chance_free)
+    chance = _chance(evidence, down, evidence.near_trials[up, down])
+    p_near = _standing_out(evidence.followed, trials, chance)
+    usual = chance[:, -1]
+    p_clock = _beyond(many, trials, evidence.clock_followed.sum(axis=1),
+                      evidence.clock_trials[up, down], usual)  # fmt: skip
+    raised = np.clip((many / np.maximum(trials, 1e-9) - usual) / np.maximum(1 - usual, 1e-3), 0, 1)
 
-    apparent = false_rate(p, n_tests)
-    clockless = false_rate(p_free, n_tests)
-    shared = np.ones(len(p))
-    weight = evidence.late[:, 1]
-    asked = np.flatnonzero((apparent <= rate) & (raised >= 2 * LEAST_GAIN) & (weight > 0))
-    z = evidence.late[asked, 0] / np.sqrt(weight[asked])
-    shared[asked] = false_rate(normal_tail(z), len(asked))
-
-    late_too = shared <= rate
-    gain = np.where(~late_too & (free >= LEAST_TRIALS), np.minimum(raised, raised_free), raised)
-    believed = (((clockless <= rate) | late_too) & (gain >= LEAST_GAIN)).nonzero()[0]
-    many = evidence.followed.sum(axis=1)
+    apparent = false_rate(p_near, n_tests)
+    clockless = false_rate(np.maximum(p_near, p_clock), n_tests)
+    came, asked = evidence.alone.T
+    keeps = (asked >= LEAST_TRIALS) & (came >= KEEPS * asked)
+    keeps &= _beyond(many, trials, came, asked, usual) > rate
+    tied = _tied(evidence, (apparent <= rate) & (raised >= 2 * LEAST_GAIN) & ~keeps)
+    believed = (((clockless <= rate) | (tied <= rate)) & (raised >= LEAST_GAIN)).nonzero()[0]
     edges = Edges(
         services=evidence.services,
         upstream=up[believed],
         downstream=down[believed],
-        lag_s=_lag(evidence, trials, base_trials)[believed],
-        gain=gain[believed],
+        lag_s=_lag(evidence, trials, evidence.near_trials[up, down])[believed],
+        gain=raised[believed],
         needed=np.clip(many / np.maximum(trials, 1e-9), 0.0, 1.0)[believed],
-        confidence=1.0 - np.minimum(clockless, np.maximum(shared, apparent))[believed],
+        confidence=1.0 - np.minimum(clockless, np.maximum(tied, apparent))[believed],
         evidence=trials[believed],
         seen_at_s=evidence.seen_at_s[believed],
         direct=np.ones(len(believed), dtype=np.bool_),
@@ -79,28 +71,57 @@ def edges_from_starts(evidence: Evidence, *, rate: float = FALSE_RATE) -> Edges:
     return direct_starts(edges)
 
 
-def _test(
-    followed: FloatArray, trials: FloatArray, base: FloatArray, base_trials: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """p-value (m,) of any lag standing out, or all lags together; chance (m,) of following."""
-    every, moved = (
-        np.concatenate([counts, counts.sum(axis=1, keepdims=True)], axis=1)
-        for counts in (followed, base)
-    )
-    chance = (moved + 1.0) / (base_trials[:, None] + 2.0)
+def _and_all(counts: FloatArray) -> FloatArray:
+    """(m, n_bins + 1) counts by lag, and their sum."""
+    return np.concatenate([counts, counts.sum(axis=1, keepdims=True)], axis=1)
+
+
+def _chance(evidence: Evidence, down: IntArray, near_trials: FloatArray) -> FloatArray:
+    """(m, n_bins + 1) chance of following by lag, and at all, as it is nearby.
+
+    Few trials say little: one more success is reckoned with, in as many trials as B, whoever is
+    said to call it, takes for one.
+    """
+    n = len(evidence.services)
+    near = _and_all(evidence.near_followed)
+    of_b = np.stack([np.bincount(down, counts, n) for counts in near.T], axis=1)
+    usual = (of_b + 1.0) / (evidence.near_trials.sum(axis=0) + 2.0)[:, None]
+    return np.asarray((near + 1.0) / (near_trials[:, None] + 1.0 / np.minimum(usual[down], 0.5)))
+
+
+def _standing_out(followed: FloatArray, trials: FloatArray, chance: FloatArray) -> FloatArray:
+    """p-value (m,) of any lag standing out, or all lags together."""
+    every = _and_all(followed)
     p = binomial_tail(every, np.broadcast_to(trials[:, None], every.shape), chance)
-    return np.minimum(p.min(axis=1) * every.shape[1], 1.0), chance[:, -1]
+    return np.asarray(np.minimum(p.min(axis=1) * every.shape[1], 1.0))
 
 
-def _raised(followed: FloatArray, trials: FloatArray, chance: FloatArray) -> FloatArray:
-    """(m,) of the starts that would not have been followed anyway, the share that were."""
-    share = followed.sum(axis=1) / np.maximum(trials, 1e-9)
-    return np.asarray(np.clip((share - chance) / np.maximum(1.0 - chance, 1e-3), 0.0, 1.0))
+def _beyond(
+    followed: FloatArray, trials: FloatArray, came: FloatArray, asked: FloatArray, prior: FloatArray
+) -> FloatArray:
+    """p-value (m,) of following more often than another time, of which a trial is known before."""
+    return binomial_tail(followed, trials, (came + prior) / (asked + 1.0))
 
 
-def _lag(evidence: Evidence, trials: FloatArray, base_trials: FloatArray) -> FloatArray:
+def _tied(evidence: Evidence, asked: BoolArray) -> FloatArray:
+    """(m,) share of false ones if this pair and all better ones are believed for their lateness.
+
+    asked: (m,) pairs that it is asked of.
+    """
+    z, weight, usual_z, usual_weight, slope = evidence.late.T
+    rate = np.ones(len(z))
+    which = np.flatnonzero(asked & (weight > 0))
+    known, usual = weight[which], np.maximum(usual_weight[which], 1e-9)
+    more = z[which] / known - usual_z[which] / usual
+    spread = np.sqrt(1.0 / known + np.where(usual_weight[which] > 0, 1.0 / usual, 0.0))
+    alike = (slope[which] >= SLOPES[0]) & (slope[which] <= SLOPES[1])
+    rate[which] = np.where(alike, false_rate(normal_tail(more / spread), len(which)), 1.0)
+    return rate
+
+
+def _lag(evidence: Evidence, trials: FloatArray, near_trials: FloatArray) -> FloatArray:
     """(m,) s: mean lag of those starts that are more than usual."""
-    usual = evidence.base_followed * (trials / np.maximum(base_trials, 1e-9))[:, None]
+    usual = evidence.near_followed * (trials / np.maximum(near_trials, 1e-9))[:, None]
     # Bins barely above the usual are noise, and there are many of them.
     more = evidence.followed - usual
     more = np.where(more > 2.0 * np.sqrt(usual), more, 0.0)

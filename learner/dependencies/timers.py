@@ -1,21 +1,21 @@
 """Timers: starts that come by a service's own clock, and how late each of them is.
 
 What a clock explains is no evidence that somebody else did it. A timer is a period and a phase; a
-service may be called by several. Periods are looked for where people put them (whole minutes, hours
-that divide a day) and where the service's own gaps lie.
+service may be called by several. Periods are looked for where people put them: whole minutes, hours
+that divide a day. Other gaps that recur are those of a loop.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from autoscaler.types import BoolArray, FloatArray, IntArray
+from autoscaler.types import FloatArray, IntArray
 from learner.dependencies.spells import Spells
 
 MINUTES = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60, 120, 180, 240, 360, 480, 720, 1440)
 USUAL_S = 60.0 * np.array(MINUTES)  # s
 SLACK_S = 2.0  # s that two runs of one timer may differ from its period
-DELAY_S = 10.0  # s about its time within which a timer explains a start, by another way or late
+DELAY_S = 10.0  # s about its time within which a start is a timer's, by another way or late
 ROUNDS = 3  # timers a service may have
 
 
@@ -27,14 +27,10 @@ class Timers:
     period_s: FloatArray  # (n_timers,)
     phase_s: FloatArray  # (n_timers,) Unix s of one time at which it is due
     timer: IntArray  # (n_spells,) the timer that explains the start; -1 = none
-    clocked: BoolArray  # (n_spells,) whether a timer or a loop explains the start
     late_s: FloatArray  # (n_spells,) s later than due, about 0; NaN = not that near to any time due
-
-    def due(self, at_s: FloatArray, which: int | IntArray, within_s: float) -> BoolArray:
-        """(k,) whether the timer may start its service within so long after each time."""
-        period = self.period_s[which]
-        since = (at_s - self.phase_s[which] + DELAY_S) % period
-        return np.asarray((since >= period - within_s) | (since <= 2 * DELAY_S))
+    loop_s: (
+        FloatArray  # (n,) s of the usual gap between starts, where most are it; NaN = they are not
+    )
 
 
 def find_timers(spells: Spells, *, share: float = 0.25) -> Timers:
@@ -67,26 +63,27 @@ def find_timers(spells: Spells, *, share: float = 0.25) -> Timers:
     service, period, phase = (
         np.concatenate([c]) if not found else np.concatenate(c) for c in columns
     )
-    loop = _loops(spells)
+    loop, loop_s = _loops(spells)
     return Timers(
         service=service.astype(np.int64),
         period_s=period,
         phase_s=phase,
         timer=timer,
-        clocked=(timer >= 0) | ~np.isnan(loop),
         late_s=np.where(np.isnan(late), loop, late),
+        loop_s=loop_s,
     )
 
 
-def _loops(spells: Spells, *, share: float = 0.5) -> FloatArray:
-    """(n_spells,) s that a start comes later than a usual gap after the one before; NaN = no loop.
+def _loops(spells: Spells, *, share: float = 0.5) -> tuple[FloatArray, FloatArray]:
+    """(n_spells,) s that a start comes later than a usual gap after the one before; (n,) s the gap.
 
     Who sleeps between runs keeps no phase: every delay stays. share: of a service's gaps, how many
-    have to be the usual one.
+    have to be the usual one. NaN = no loop.
     """
     order = np.lexsort((spells.start_s, spells.service))
     who, when = spells.service[order], spells.start_s[order]
-    gap = _usual_gap(spells.n, who, when)[who]
+    usual = _usual_gap(spells.n, who, when)
+    gap = usual[who]
     since = np.diff(when, prepend=-np.inf)
     since[np.diff(who, prepend=-1) != 0] = np.inf
     near = np.abs(since - gap) <= SLACK_S
@@ -94,7 +91,7 @@ def _loops(spells: Spells, *, share: float = 0.5) -> FloatArray:
     steady = n_near >= np.maximum(share * np.bincount(who, minlength=spells.n), 4)
     late = np.full(len(who), np.nan)
     late[order] = np.where(near & steady[who], since - gap, np.nan)
-    return late
+    return late, np.where(steady, usual, np.nan)
 
 
 def _period(n: int, who: IntArray, when: FloatArray, share: float) -> FloatArray:
@@ -105,19 +102,10 @@ def _period(n: int, who: IntArray, when: FloatArray, share: float) -> FloatArray
     """
     n_starts = np.bincount(who, minlength=n)
     usual = np.stack([_gathered(np.full(n, p), who, when) for p in USUAL_S])
-    gap = _usual_gap(n, who, when)
-    told, told_by_gap = (
-        counts - chance - 3.0 * np.sqrt(chance)
-        for counts, chance in (
-            (usual, np.minimum(2 * SLACK_S / USUAL_S[:, None], 1.0) * n_starts),
-            (_gathered(gap, who, when), 2 * SLACK_S / np.maximum(gap, 2 * SLACK_S) * n_starts),
-        )
-    )
-    most = told.max(axis=0)
-    good = (told >= 0.7 * most) & (told >= np.maximum(share * n_starts, 3.0))
-    best = np.where(good.any(axis=0), np.max(np.where(good, USUAL_S[:, None], 0.0), axis=0), np.nan)
-    own = (told_by_gap > 1.3 * most) & (told_by_gap >= np.maximum(share * n_starts, 3.0))
-    return np.where(own, gap, best)
+    chance = np.minimum(2 * SLACK_S / USUAL_S[:, None], 1.0) * n_starts
+    told = usual - chance - 3.0 * np.sqrt(chance)
+    good = (told >= 0.7 * told.max(axis=0)) & (told >= np.maximum(share * n_starts, 3.0))
+    return np.where(good.any(axis=0), np.max(np.where(good, USUAL_S[:, None], 0.0), axis=0), np.nan)
 
 
 def _gathered(period: FloatArray, who: IntArray, when: FloatArray) -> FloatArray:
@@ -179,15 +167,10 @@ def _phase(period: FloatArray, who: IntArray, when: FloatArray) -> tuple[FloatAr
     last = by[np.flatnonzero(np.append(np.diff(both[order][by]), 1))]
     middle = np.minimum(last + many[last] // 2, len(line) - 1)
     phase[both[order][last]] = twice[order][middle]
-    usual = np.isin(period, USUAL_S)
-    for _ in range(2):  # the second time with the drift of a period that is not quite exact
+    for _ in range(2):  # the second time about the better middle
         late = (when[has] - phase[owner] + p / 2) % p - p / 2
-        cycle = np.round((when[has] - phase[owner] - late) / p)
         hit = np.abs(late) <= SLACK_S
-        slope, base = _fit(n, owner[hit], cycle[hit], late[hit])
-        period[:] = np.where(usual, period, period + slope)
-        phase += np.where(usual, _mean(n, owner[hit], late[hit]), base)
-        p = period[owner]
+        phase += _mean(n, owner[hit], late[hit])
     late = (when[has] - phase[owner] + p / 2) % p - p / 2
     off[has] = late
     return phase, off
@@ -195,13 +178,3 @@ def _phase(period: FloatArray, who: IntArray, when: FloatArray) -> tuple[FloatAr
 
 def _mean(n: int, who: IntArray, y: FloatArray) -> FloatArray:
     return np.asarray(np.bincount(who, y, n) / np.maximum(np.bincount(who, minlength=n), 1.0))
-
-
-def _fit(n: int, who: IntArray, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Slope and value at x = 0 (n,) of a line through each service's points; 0 where it has few."""
-    count = np.maximum(np.bincount(who, minlength=n), 1.0)
-    mean_x, mean_y = (np.bincount(who, v, n) / count for v in (x, y))
-    dx, dy = x - mean_x[who], y - mean_y[who]
-    width = np.bincount(who, dx * dx, n)
-    slope = np.where(count >= 8, np.bincount(who, dx * dy, n) / np.maximum(width, 1e-9), 0.0)
-    return slope, mean_y - slope * mean_x

@@ -7,10 +7,9 @@ from autoscaler.dependencies import Edges
 from autoscaler.errors import PermanentError
 from autoscaler.types import FloatArray, IntArray
 from learner.dependencies.evidence import Evidence, added, faded, gather
-from learner.dependencies.following import StartRules, following, trials
+from learner.dependencies.following import StartRules, following, trials, watched
 from learner.dependencies.spells import Spells, spells_of
 from learner.dependencies.starts import edges_from_starts
-from learner.dependencies.timers import find_timers
 
 DAY_S = 86400.0
 
@@ -134,6 +133,59 @@ def test_a_timer_at_its_usual_time_does_not_hide_a_caller_at_others() -> None:
     assert set(found({"a": a, "b": np.concatenate([due, a + 2.0])})) == {("a", "b")}
 
 
+def test_timers_among_many_other_callers_make_no_edge() -> None:
+    """A quarter of the starts of each come by a timer, of one period and some seconds apart."""
+    rng = np.random.default_rng(15)
+    due = np.arange(30.0, 3 * DAY_S, 900.0)
+    calls = {
+        "a": np.concatenate([due + late(rng, len(due)), poisson(rng, 900, 3 * DAY_S)]),
+        "b": np.concatenate([due + 15.0 + late(rng, len(due)), poisson(rng, 900, 3 * DAY_S)]),
+    }
+    assert found(calls, 3 * DAY_S) == {}
+
+
+def test_timers_whose_lateness_keeps_time_make_no_edge() -> None:
+    """Every fifth run of both finds something cold: they are late together, and always will be."""
+    rng = np.random.default_rng(16)
+    due = np.arange(30.0, 3 * DAY_S, 120.0)
+    cold = np.where(np.arange(len(due)) % 5 == 0, 1.5, 0.0)
+    calls = {name: due + after + cold + late(rng, len(due)) for name, after in (("a", 0), ("b", 4))}
+    assert found(calls, 3 * DAY_S) == {}
+
+
+def test_who_wakes_a_gateway_for_another_does_not_call_it() -> None:
+    """A wakes the gateway that B's calls go through, every third time: B keeps its clock anyway."""
+    rng = np.random.default_rng(17)
+    due = np.arange(30.0, 3 * DAY_S, 300.0)
+    a, b = due[::3] + late(rng, len(due[::3])), due + late(rng, len(due))
+    woken = b.copy()
+    woken[::3] = np.minimum(a, b[::3])
+    calls = {"a": a + 2.0, "b": np.maximum(b, woken + 2.0)}
+    assert ("a", "b") not in found(calls, 3 * DAY_S)
+
+
+def test_a_clock_that_does_not_divide_the_hour_makes_no_edge() -> None:
+    rng = np.random.default_rng(18)
+    due = np.arange(30.0, 3 * DAY_S, 420.0)
+    calls = {f"s{i}": due + 2.0 * i + late(rng, len(due)) for i in range(3)}
+    assert found(calls, 3 * DAY_S) == {}
+
+
+def test_who_has_gone_is_not_held_against_its_own_clock() -> None:
+    """Loops side by side, of which one ends a day early: the other's runs then say nothing."""
+    rng = np.random.default_rng(20)
+    a, b = (30.0 + np.cumsum(300.0 + late(rng, 800, 0.05)) for _ in range(2))
+    assert found({"a": a, "b": b[:500] + 3.0}, 3 * DAY_S) == {}
+
+
+def test_three_of_fourteen_are_evidence_where_the_callee_hardly_ever_starts() -> None:
+    rng = np.random.default_rng(19)
+    a = poisson(rng, 14, 3 * DAY_S)
+    calls = {"a": a, "b": a[[2, 7, 11]] + 2.0}
+    calls |= {f"other{i}": poisson(rng, 100, 3 * DAY_S) for i in range(20)}
+    assert set(found(calls, 3 * DAY_S)) == {("a", "b")}
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_shuffled_services_make_hardly_any_edge(seed: int) -> None:
     """Two thousand four hundred and fifty pairs, none true; now and then one may pass."""
@@ -167,12 +219,22 @@ def test_a_start_follows_only_one_that_met_it_asleep() -> None:
     when = spells(
         {"a": np.array([1000.0, 2000.0]), "b": np.array([1005.0, 1950.0, 2012.0])}, 3000.0
     )
-    rules, still = StartRules(), np.zeros(5)
-    pairs = following(when, still, rules)
+    rules, as_it_was = StartRules(), np.zeros(2)
+    pairs = following(when, as_it_was, watched(when, rules), rules)
     assert when.start_s[pairs.before].tolist() == [1000.0]
     assert pairs.lag_s.tolist() == [5.0]
-    everything, free = trials(when, find_timers(when), still, rules)
-    assert everything.tolist() == free.tolist() == [[0.0, 1.0], [1.0, 0.0]]
+    assert trials(when, as_it_was, watched(when, rules), rules).tolist() == [[0.0, 1.0], [1.0, 0.0]]
+
+
+def test_what_is_asked_about_later_is_counted_as_later() -> None:
+    """A starts; five minutes later B sleeps and follows, C is in use, D is not watched."""
+    calls = {"a": [1000.0], "b": [1307.0], "c": [1290.0], "d": []}
+    when = spells({name: np.array(at) for name, at in calls.items()}, 3000.0)
+    rules, later_s = StartRules(), np.array([0.0, 300.0, 300.0, 2500.0])
+    pairs = following(when, later_s, watched(when, rules), rules)
+    assert pairs.pair.tolist() == [1]
+    assert pairs.lag_s.tolist() == [7.0]
+    assert trials(when, later_s, watched(when, rules), rules)[0].tolist() == [0.0, 1.0, 0.0, 0.0]
 
 
 def two_days(rng: np.random.Generator) -> tuple[Evidence, Evidence, Evidence]:
