@@ -52,6 +52,7 @@ class MadeCalls:
     service: IntArray  # (n_calls,)
     at_s: FloatArray  # (n_calls,) s from the start; not sorted
     by_service: BoolArray  # (n_calls,) whether another service called, not the user
+    request: IntArray  # (n_calls,) which request called, ascending
     n_requests: int
     # Of all requests with a call of A (row): of B (column), requests in which B was called after A
     # came first; the same where A was cold; the sum of first lags there.
@@ -205,6 +206,7 @@ def walk(
         service=graphs.callee[calls],
         at_s=when,
         by_service=graphs.parent[calls] >= 0,
+        request=np.repeat(np.arange(len(graph)), np.diff(graphs.first)[graph]),
         n_requests=len(at_s),
         requests=tallies[0],
         cold_requests=tallies[1],

@@ -7,7 +7,7 @@ import numpy as np
 from autoscaler.dependencies import Edges
 from autoscaler.ragged import span
 from autoscaler.types import BoolArray, FloatArray, IntArray
-from benchmarks.callgraphs import MadeCalls
+from benchmarks.callgraphs import HOP_S, MadeCalls
 from learner.dependencies.spells import Spells, spells_of
 
 LEAST_TRIALS = 5  # starts of A at which B was asleep, below which a pair is not judged
@@ -51,6 +51,37 @@ def judge(edges: Edges, truth: FloatArray, trials: FloatArray, p: float) -> Edge
         n_found=int((found & judged).sum()),
         n_right=int((found & true & judged).sum()),
     )
+
+
+def asleep(
+    made: MadeCalls, until_s: float, *, idle_s: float = 60.0
+) -> tuple[FloatArray, FloatArray]:
+    """(n, n) twice: A's starts at which B slept, and those whose own request called B afterwards.
+
+    What acting on a start can be about: of a B that is in use there is nothing to warm.
+    """
+    n = len(made.services)
+    inside = made.at_s < until_s
+    who, when, request = made.service[inside], made.at_s[inside], made.request[inside]
+    order = np.lexsort((when, who))
+    who, when, request = who[order], when[order], request[order]
+    fresh = np.diff(who, prepend=-1) != 0
+    fresh[1:] |= np.diff(when) >= idle_s
+    begin = np.flatnonzero(fresh)
+    start, at, of = who[begin], when[begin], request[begin]
+    first = np.searchsorted(who, np.arange(n + 1))
+    slept, called = np.zeros((2, n, n))
+    latest = np.full(made.n_requests, -np.inf)  # call of B in each request
+    for b in range(n):
+        calls, by = when[first[b] : first[b + 1]], request[first[b] : first[b + 1]]
+        before = np.append(-np.inf, calls)[np.searchsorted(calls, at - HOP_S / 2)]
+        idle = np.flatnonzero((at - before >= idle_s) & (start != b))
+        np.maximum.at(latest, by, calls)
+        then = latest[of[idle]] >= at[idle] - HOP_S / 2
+        slept[:, b] = np.bincount(start[idle], minlength=n)
+        called[:, b] = np.bincount(start[idle], then, n)
+        latest[by] = -np.inf
+    return slept, called
 
 
 def spread(edges: Edges, values: FloatArray | BoolArray) -> FloatArray:

@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 
 from autoscaler.dependencies import Edges, no_edges
 from autoscaler.types import FloatArray
+from benchmarks.callgraphs import MadeCalls
 from benchmarks.dependencies import CALL_GRAPHS, RECORDED, app, planted
-from benchmarks.pulls import judge, warned
+from benchmarks.pulls import asleep, judge, warned
 from learner.dependencies.spells import Spells, spells_of
 
 NAMES = ("a", "b", "c")
@@ -45,6 +46,25 @@ def test_a_score_counts_pairs_that_were_tried_often_enough() -> None:
 def test_nothing_found_where_nothing_is_true_is_a_perfect_score() -> None:
     score = judge(no_edges(NAMES), np.zeros((3, 3)), np.full((3, 3), 9.0), 0.2)
     assert (score.precision, score.recall) == (1.0, 1.0)
+
+
+def test_of_starts_those_count_that_met_the_other_asleep_and_called_it_themselves() -> None:
+    """a calls b in its first and third request; in the second somebody else calls b just before."""
+    calls = [
+        (0, 0, 100.0), (0, 1, 102.0), (1, 1, 490.0), (2, 0, 500.0), (2, 1, 502.0),
+        (3, 0, 900.0), (4, 1, 905.0), (5, 0, 2000.0), (5, 1, 2001.0),
+    ]  # fmt: skip
+    request, service, at_s = (np.array(column) for column in zip(*calls, strict=True))
+    nothing, none = np.zeros(3), np.zeros((3, 3))
+    made = MadeCalls(
+        services=NAMES, service=service, at_s=at_s, by_service=service > 0, request=request,
+        n_requests=6, requests=nothing, after=none, cold_requests=nothing, cold_after=none,
+        cold_lag_s=none, direct=none > 0,
+    )  # fmt: skip
+    slept, called = asleep(made, 1000.0)
+    assert (slept[0, 1], called[0, 1]) == (2, 1)
+    assert (slept[0, 2], called[0, 2]) == (3, 0)
+    assert (slept[1, 0], called[1, 0]) == (1, 0)
 
 
 def three(calls: dict[int, list[float]]) -> Spells:
