@@ -2,7 +2,8 @@
 
 Three sets, kept apart because different hands write them: what was asked for (`spec`, from
 annotations and config), what was seen (`seen`, from the cluster), and what one tick leaves for the
-next (`memory`, written by `remember` alone). Per-second statistics lie in two `Window`s.
+next (`memory`, written by `remember` alone, and with it `trail`). Per-second statistics lie in two
+`Window`s.
 Rows are always 0 ... n - 1: removing a row moves the last one into its place.
 """
 
@@ -27,6 +28,7 @@ from autoscaler.revision import (
     Spec,
     SpecArrays,
 )
+from autoscaler.trail import Trail
 from autoscaler.types import FloatArray, IntArray
 from autoscaler.window import Window
 
@@ -61,6 +63,7 @@ class Fleet:
         self.stable = Window()
         self.panic = Window()
         self.delay = DelayWindow()
+        self.trail = Trail()
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -80,7 +83,8 @@ class Fleet:
         """Memory held by all arrays, bytes."""
         groups = (self.spec, self.seen, self.memory)
         columns = sum(getattr(g, f.name).nbytes for g in groups for f in fields(g))
-        return int(columns + self.stable.nbytes + self.panic.nbytes + self.delay.nbytes)
+        kept = (self.stable, self.panic, self.delay, self.trail)
+        return int(columns + sum(k.nbytes for k in kept))
 
     def add(
         self, revisions: Mapping[str, Revision], *, now: float, ready: Iterable[int] = ()
@@ -109,6 +113,7 @@ class Fleet:
         self.stable.append(spec.stable_window_s)
         self.panic.append(spec.panic_window_s)
         self.delay.append(spec.scale_down_delay_s)
+        self.trail.append(len(revisions))
 
     def configure(self, key: str, revision: Revision) -> None:
         """Follow a change of annotations or config; windows keep their newest seconds."""
@@ -122,8 +127,8 @@ class Fleet:
     def remove(self, key: str) -> None:
         """Forget a revision; the last row takes its place."""
         row = self.row(key)
-        for window in (self.stable, self.panic, self.delay):
-            window.remove(row)
+        for kept in (self.stable, self.panic, self.delay, self.trail):
+            kept.remove(row)
         self.spec = _without(self.spec, row)
         self.seen = _without(self.seen, row)
         self.memory = _without(self.memory, row)
@@ -155,6 +160,8 @@ class Fleet:
         slow = decisions.delay_rows
         if len(slow):
             self.delay.record(slow, decisions.delay_now, decisions.delay_desired)
+        if decisions.pulled.links is not None:
+            self.trail.record(rows, decisions.now, decisions.pulled.usual)
 
 
 def take(columns: Columns, rows: Rows) -> Columns:

@@ -11,8 +11,8 @@ A start is worth a pod iff ``p x price > (1 - p) x hold``, the forecast's own te
 p is the link's probability times its confidence, hold the seconds the pod would idle in vain: it
 stays for a stable window at least, and for the grace after it, as every last pod does.
 
-A rise is over for this rule once the stable window has learned it. So it is no reason for pods that
-are needed much later, and where several links show the same rise, on its way, it counts once.
+A rise counts when it is due downstream (`rises`), and until the window there has learned it. Where
+several links show the same rise, on its way, it counts once.
 """
 
 from dataclasses import dataclass, field
@@ -21,13 +21,13 @@ import numpy as np
 
 from autoscaler.fleet import Fleet
 from autoscaler.revision import SpecArrays
-from autoscaler.types import BoolArray, FloatArray, IntArray
+from autoscaler.rises import Rises, rises
+from autoscaler.types import FloatArray, IntArray
 
 NO_SURGE = -1
 IDLE_S = 60.0  # s without a call after which a call is a start, as it is from zero
 SLACK_S = 10.0  # s beyond the lag within which a call counts as following
 RECENT_S = 3  # seconds whose statistics are "now": an activator's word may be two seconds old
-SIGMAS = 4.0  # that calls must exceed the stable average by: what is less is chance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +60,7 @@ class Surge:
     by: IntArray  # the link that asks for most; -1 = none
     rate: FloatArray  # calls per second of its upstream
     since_s: FloatArray  # Unix s at which that one started or rose
+    usual: FloatArray  # calls per second over the row's stable window; NaN = it pulls nobody
     called_s: FloatArray  # Unix s of the row's last call, for the next tick
     begun_s: FloatArray  # Unix s of the row's last start, for the next tick
     links: Links | None
@@ -83,6 +84,7 @@ def no_surge(n: int, called_s: FloatArray, begun_s: FloatArray) -> Surge:
         by=np.full(n, -1),
         rate=np.zeros(n),
         since_s=np.full(n, np.nan),
+        usual=np.full(n, np.nan),
         called_s=called_s,
         begun_s=begun_s,
         links=None,
@@ -98,24 +100,27 @@ def surge(fleet: Fleet, links: Links | None, index: IntArray, at: FloatArray) ->
     now[index] = at
     calls = _Calls.look(fleet, links, now)
     active = np.flatnonzero(~np.isnan(now[links.downstream]))
-    down = links.downstream[active]
-    demand, starts = _asked(fleet, links, active, calls, now[down])
-    pods = _pods(fleet, down, now[down], demand, starts)
-    asks = pods > 0
-    active, down, pods = active[asks], down[asks], pods[asks]
+    up, down = links.upstream[active], links.downstream[active]
+    when = now[down]
+    seen = calls.rate[up], calls.usual[up]
+    coming = rises(fleet, (up, down), links.lag_s[active], seen, when)
+    pods = _pods(fleet, links, active, calls, coming, when)
 
     most, by = np.full(len(fleet), NO_SURGE), np.full(len(fleet), -1)
-    order = np.argsort(pods, kind="stable")
-    most[down[order]], by[down[order]] = pods[order], active[order]  # the greatest comes last
-    chosen = by[index]
-    upstream = links.upstream[np.maximum(chosen, 0)]
+    asks = np.flatnonzero(pods > 0)
+    order = asks[np.argsort(pods[asks], kind="stable")]
+    most[down[order]], by[down[order]] = pods[order], order  # the greatest comes last
+    chosen = by[index]  # -1 is none, and the place of none at the end
+    begun_s = calls.begun_s[up]
     # Whoever has been called for longer than that rises now.
-    since_s = np.where(at - calls.begun_s[upstream] <= IDLE_S, calls.begun_s[upstream], at)
+    since_s = np.where(when - begun_s <= IDLE_S, begun_s, when)
+    far = coming.far & (coming.more > 0)
     return Surge(
         pods=most[index],
-        by=chosen,
-        rate=np.where(chosen >= 0, calls.rate[upstream], 0.0),
-        since_s=np.where(chosen >= 0, since_s, np.nan),
+        by=np.append(active, -1)[chosen],
+        rate=np.append(np.where(far, coming.rate, seen[0]), 0.0)[chosen],
+        since_s=np.append(np.where(far, coming.at_s, since_s), np.nan)[chosen],
+        usual=calls.usual[index],
         called_s=calls.called_s[index],
         begun_s=calls.begun_s[index],
         links=links,
@@ -143,7 +148,7 @@ class _Calls:
 
     load: FloatArray  # requests in flight now, waiting ones among them
     rate: FloatArray  # requests per second now
-    usual: FloatArray  # requests per second over the stable window
+    usual: FloatArray  # requests per second over the stable window; NaN = no upstream
     called_s: FloatArray  # Unix s of the last call; NaN = none was seen
     begun_s: FloatArray  # Unix s of the last start; NaN = none was seen
 
@@ -152,7 +157,7 @@ class _Calls:
         """Look at the upstreams among the rows that have a ``now`` (n_rows,); NaN = not now."""
         n = len(fleet)
         called_s, begun_s = fleet.memory.called_s.copy(), fleet.memory.begun_s.copy()
-        load, rate, usual = np.zeros(n), np.zeros(n), np.zeros(n)
+        load, rate, usual = np.zeros(n), np.zeros(n), np.full(n, np.nan)
         rows = np.unique(links.upstream)
         at = np.where(np.isnan(now[rows]), np.nanmax(now), now[rows])
         second = np.floor(at).astype(np.int64)
@@ -167,31 +172,29 @@ class _Calls:
         return cls(load=load, rate=rate, usual=usual, called_s=called_s, begun_s=begun_s)
 
 
-def _asked(
-    fleet: Fleet, links: Links, active: IntArray, calls: _Calls, now: FloatArray
-) -> tuple[FloatArray, BoolArray]:
-    """(m,) requests in flight, (m,) whether a first pod: what the active links ask for.
-
-    A link that asks for any names what all ask of its downstream.
-    """
-    up, down = links.upstream[active], links.downstream[active]
-    lag_s, sure = links.lag_s[active], links.confidence[active]
-    hold_s = lag_s + SLACK_S
+def _pods(
+    fleet: Fleet, links: Links, active: IntArray, calls: _Calls, coming: Rises, now: FloatArray
+) -> IntArray:
+    """(m,) pods that each of the active links asks for; what waits upstream of others is in it."""
+    spec: SpecArrays = fleet.spec
+    up, down, sure = links.upstream[active], links.downstream[active], links.confidence[active]
+    hold_s = links.lag_s[active] + SLACK_S
     p = np.minimum(links.needed[active], 1.0) * sure
-    worth = p * fleet.spec.cold_price_s[down] > (1.0 - p) * _vain_s(fleet.spec, down, hold_s)
-    starts = worth & (now - calls.begun_s[up] <= hold_s + fleet.spec.lead_s[down])
-    rate, usual = calls.rate[up], calls.usual[up]
-    rises = rate > usual + SIGMAS * np.sqrt(np.maximum(usual, 1.0))
-    rises &= lag_s <= fleet.spec.lead_s[down] + fleet.spec.stable_window_s[up] / 2
+    worth = p * spec.cold_price_s[down] > (1.0 - p) * _vain_s(spec, down, hold_s)
+    starts = worth & (now - calls.begun_s[up] <= hold_s + spec.lead_s[down])
     # Requests that wait for a cold upstream come all at once when it is up.
     waiting = np.where(fleet.seen.ready[up] == 0, calls.load[up], 0.0)
-    flowing = np.where(rises, (rate - usual) * _busy_s(fleet, down, now), 0.0)
-    demand = links.gain[active] * sure * np.where(waiting > 0, waiting, flowing)
-    demand = np.where(starts | rises, demand, 0.0)
-    waits, flows = np.zeros((2, len(fleet)))
-    np.add.at(waits, down, np.where(waiting > 0, demand, 0.0))
-    np.maximum.at(flows, down, np.where(waiting > 0, 0.0, demand))
-    return np.where(demand > 0, (waits + flows)[down], 0.0), starts
+    gain = links.gain[active] * sure
+    waits = np.where(starts | ((coming.more > 0) & ~coming.far), gain * waiting, 0.0)
+    own, busy_s = _in_use(fleet, down, now)
+    flows = np.where(coming.far | (waiting == 0), gain * coming.more * busy_s, 0.0)
+    arrives = np.zeros(len(fleet))
+    np.add.at(arrives, down, waits)
+    load = own + (arrives[down] + flows) * spec.share[down]
+    # What is on its way is known as an average: it needs the room that Knative leaves an average.
+    room = np.where(coming.far & (flows > 0), spec.target[down] / spec.total[down], 1.0)
+    asked = np.where((waits > 0) | (flows > 0), load / (spec.pod_capacity[down] * room), 0.0)
+    return np.maximum(np.ceil(asked), starts & (spec.share[down] > 0)).astype(np.int64)
 
 
 def _vain_s(spec: SpecArrays, rows: IntArray, hold_s: FloatArray) -> FloatArray:
@@ -200,20 +203,9 @@ def _vain_s(spec: SpecArrays, rows: IntArray, hold_s: FloatArray) -> FloatArray:
     return np.asarray(kept_s + np.maximum(spec.grace_s[rows], spec.retention_s[rows]))
 
 
-def _busy_s(fleet: Fleet, rows: IntArray, now: FloatArray) -> FloatArray:
-    """(n,) s that a request of a row is in flight, of the stable window; 0 = not known."""
+def _in_use(fleet: Fleet, rows: IntArray, now: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(m,) requests in flight over the stable window, (m,) s that each is; 0 = not known."""
     second = np.floor(now).astype(np.int64)
     load = fleet.stable.average(rows, second, np.zeros_like(rows))
     came = fleet.stable.average(rows, second, np.ones_like(rows))
-    return np.where(came > 0, load / np.where(came > 0, came, 1.0), 0.0)
-
-
-def _pods(
-    fleet: Fleet, down: IntArray, now: FloatArray, demand: FloatArray, starts: BoolArray
-) -> IntArray:
-    """(m,) pods for what all links together ask of each link's downstream."""
-    spec: SpecArrays = fleet.spec
-    own = fleet.stable.average(down, np.floor(now).astype(np.int64), np.zeros_like(down))
-    load = np.where(demand > 0, own + demand * spec.share[down], 0.0)
-    pods = np.ceil(load / spec.pod_capacity[down])
-    return np.maximum(pods, starts & (spec.share[down] > 0)).astype(np.int64)
+    return load, np.where(came > 0, load / np.where(came > 0, came, 1.0), 0.0)

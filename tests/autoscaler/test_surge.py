@@ -152,15 +152,54 @@ def test_a_rise_that_is_seen_twice_on_its_way_counts_once() -> None:
     assert asked[0] == asked[1]
 
 
-@pytest.mark.parametrize(("lag_s", "asks"), [(30.0, True), (40.0, False)])
-def test_a_rise_asks_nothing_for_much_later(lag_s: float, asks: bool) -> None:
-    """The window learns the rise, and the pods would be gone when they are needed."""
+def rise(pulls: Links, *, until_s: int, called: float = 25.0) -> list[Decisions]:
+    """Ticks from when the head of two services, called 5 times a second, is called more often."""
+    fleet, said = chain(2), []
+    fleet.seen.ready[:] = fleet.seen.replicas[:] = 3
+    fleet.seen.active[:] = int(Active.TRUE)
+    for s in range(-300, until_s):
+        call(fleet, 0, came=called if s >= 0 else 5.0, ago_s=-s)
+        call(fleet, 1, came=5.0, ago_s=-s)  # 0.2 s a request
+        if s % 2 == 0:
+            said.append(tick(fleet, pulls, after_s=float(s)))
+    return said[150:]
+
+
+@pytest.mark.parametrize("lag_s", [60.0, 120.0, 200.0])
+def test_a_rise_that_is_on_its_way_asks_when_it_is_due(lag_s: float) -> None:
+    """From about a window before a lead before it arrives, until that window has learned it."""
+    said = rise(links((0, 1), lag_s=lag_s), until_s=330)
+    asks = 2 * np.flatnonzero([int(d.surged[1]) > 1 for d in said])
+    assert lag_s - 3 - 60 - 10 <= asks[0] < lag_s - 3 - 30
+    assert lag_s + 30 < asks[-1] <= lag_s + 60 + 30 + 10
+    assert len(asks) == 1 + (asks[-1] - asks[0]) / 2  # at a stretch
+
+
+def test_what_is_on_its_way_gets_the_room_that_an_average_needs() -> None:
+    due = rise(links((0, 1), lag_s=120.0), until_s=122)[-1]
+    assert due.surged[1] == np.ceil((1.0 + 20.0 * 0.2) / 0.7)  # 20 rps more, and what is there
+    assert due.reason[1] == Reason.SURGE
+    assert "'shop/s0' rose to 25 rps " in due.explain(1)
+    ago_s = float(due.now[1] - due.pulled.since_s[1])
+    assert 120 - 3 - 60 <= ago_s <= 120 - 3
+    assert f" {ago_s:.0f} s ago; gain 1, lag 1.2e+02 s" in due.explain(1)
+
+
+def test_a_steady_upstream_asks_for_nothing() -> None:
+    said = rise(links((0, 1), lag_s=120.0), until_s=100, called=5.0)
+    assert {int(d.surged[1]) for d in said} == {-1}
+
+
+@pytest.mark.parametrize("lag_s", [60.0, 290.0, 1e4])
+def test_a_rise_that_nobody_remembers_asks_nothing(lag_s: float) -> None:
+    """Right after a restart, or longer ago than is kept."""
     fleet = chain(2)
     busy(fleet, 0, rate=5.0)
     busy(fleet, 1, rate=5.0)
-    tick(fleet, links((0, 1)), after_s=-200.0)  # their starts are long ago
+    fleet.memory.called_s[:] = NOW_S - 1  # not a start
+    fleet.memory.kpa[:] = 1
     call(fleet, 0, came=105.0)
-    assert (tick(fleet, links((0, 1), lag_s=lag_s)).surged[1] > 1) == asks
+    assert tick(fleet, links((0, 1), lag_s=lag_s)).surged[1] == -1
 
 
 def test_chance_upstream_pulls_nobody() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from autoscaler.dependencies import Edges, Origin
 from benchmarks.chains import SHOPS, app, measure
 from benchmarks.findings import GRAPH, KPA, Size, page
 from benchmarks.report import write_report
@@ -105,6 +106,32 @@ def test_browsers_become_buyers_some_minutes_later() -> None:
     true = reach(story.shop)
     assert true[0].sum() == 5
     assert not true[:, 0].any()
+
+
+def test_a_surge_of_browsers_finds_pods_two_minutes_down_the_line() -> None:
+    story, far = market(1), (3, 4)  # purchase and payment
+    two = np.ones(2)
+    edges = Edges(
+        services=story.shop.names,
+        upstream=np.zeros(2, dtype=np.int64),
+        downstream=np.array(far),
+        lag_s=120.0 * two,
+        gain=0.06 * two,
+        needed=two,
+        confidence=two,
+        evidence=two,
+        seen_at_s=two,
+        direct=two > 0,
+        origin=np.full(2, Origin.LEARNED_COUNTS, dtype=np.int64),
+    )
+    kpa, ours = (
+        outcome([simulate(story, graph, day=1, seed=1)], "far", "", far) for graph in (None, edges)
+    )
+    assert kpa.requests == ours.requests
+    assert kpa.cold >= 10
+    assert ours.cold <= 1
+    assert ours.wait_s["p95"] < 0.6 * kpa.wait_s["p95"]
+    assert ours.pod_s < 1.03 * kpa.pod_s
 
 
 def test_the_command_shows_and_writes_what_it_found(tmp_path: Path) -> None:
