@@ -29,8 +29,11 @@ def cold_calls(
     """s that each call took, as often as asked, all services being cold and all pods new."""
     used: set[str] = set()
     for count in range(1, 1_000):
-        for revision in revisions:
-            cluster.until(lambda r=revision: not cluster.pods(r), TO_ZERO_S, f"{revision} at zero")  # type: ignore[misc]
+        cluster.until(
+            lambda: not any(cluster.pods(revision) for revision in revisions),
+            TO_ZERO_S,
+            f"{revisions} at zero, all at once",
+        )
         status, pods, seconds = cluster.call_all(revisions[0])
         assert (status, len(pods)) == (200, len(revisions))
         assert not used & set(pods)
