@@ -22,14 +22,17 @@ scrape_configs:
 
 
 @contextmanager
-def learner(cluster: Cluster) -> Iterator[None]:
-    """Prometheus, and a learner that reads from it every ten seconds, without any past."""
+def learner(cluster: Cluster, *, refit: str) -> Iterator[None]:
+    """Prometheus, and a learner that reads from it every ten seconds, without any past.
+
+    refit: how often its models are fitted anew.
+    """
     deployment, service = yaml.safe_load_all(MANIFEST.read_text())
     container = deployment["spec"]["template"]["spec"]["containers"][0]
     container["image"] = image_in_the_seat(cluster)
     args = container["args"]
     args[args.index("--prometheus") + 1] = f"http://e2e-prometheus.{SYSTEM}.svc:9090"
-    args += ["--step", "10", "--history", "2h", "--refit", "3m"]
+    args += ["--step", "10", "--history", "2h", "--refit", refit]
     cluster.core.create_namespaced_config_map(
         SYSTEM, {"metadata": {"name": "e2e-prometheus"}, "data": {"prometheus.yml": CONFIG}}
     )

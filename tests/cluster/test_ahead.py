@@ -20,7 +20,7 @@ WARM_S = 1.0  # a cold call takes the start-up time, two seconds
 @pytest.fixture(scope="module")
 def learning(cluster: Cluster) -> Iterator[None]:
     """Prometheus and a learner."""
-    with learner(cluster):
+    with learner(cluster, refit="3m"):
         yield
 
 
