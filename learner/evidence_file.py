@@ -63,7 +63,7 @@ def _evidence(arrays: dict[str, Any], rules: StartRules) -> Evidence:
         raise ValueError("it holds a service twice")
     shapes: dict[str, tuple[int, ...]] = dict.fromkeys(TABLES, (n, n))
     shapes |= dict.fromkeys(BY_LAG, (m, rules.n_bins))
-    shapes |= {"late": (m, 5), "alone": (m, 2), "seen_at_s": (m,), "until_s": ()}
+    shapes |= {"late": (m, 6), "alone": (m, 2), "seen_at_s": (m,), "until_s": ()}
     columns: dict[str, FloatArray] = {}
     for name, shape in shapes.items():
         columns[name] = arrays[name].astype(np.float64)

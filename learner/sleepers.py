@@ -15,7 +15,7 @@ import numpy as np
 from autoscaler.dependencies import no_edges
 from autoscaler.errors import PermanentError
 from autoscaler.types import IntArray
-from learner.dependencies.evidence import SUMS, TABLES, Evidence, added, gather
+from learner.dependencies.evidence import OF_PAIRS, TABLES, Evidence, added, gather
 from learner.dependencies.following import StartRules
 from learner.dependencies.spells import Spells
 from learner.dependencies.starts import edges_from_starts
@@ -107,7 +107,8 @@ class Sleepers:
 
     def _count(self, spells: Spells) -> None:
         new = gather(spells, self._rules)
-        total = _together(self._evidence, new) if self._evidence else new
+        old = self._evidence
+        total = added(old, new, half_life_s=HALF_LIFE_S) if old else new
         self._evidence = _without_forgotten(total, len(new.services))
         self.edges = edges_from_starts(self._evidence)
         save_evidence(self._evidence, self._path)
@@ -126,16 +127,6 @@ def _of_services(spells: Spells, rows: IntArray) -> Spells:
     )
 
 
-def _together(old: Evidence, new: Evidence) -> Evidence:
-    """Counts add up; what is measured over all starts at hand each time does not."""
-    total = added(old, new, half_life_s=HALF_LIFE_S)
-    up, down = np.divmod(new.pair, max(len(new.services), 1))
-    place = np.searchsorted(total.pair, up * len(total.services) + down)
-    late, alone = total.late.copy(), total.alone.copy()
-    late[place], alone[place] = new.late, new.alone
-    return replace(total, late=late, alone=alone)
-
-
 def _without_forgotten(evidence: Evidence, n_current: int) -> Evidence:
     """Without services beyond the first ``n_current`` of which hardly anything is left."""
     trials = evidence.trials.sum(axis=0) + evidence.trials.sum(axis=1)
@@ -149,7 +140,7 @@ def _without_forgotten(evidence: Evidence, n_current: int) -> Evidence:
     up, down = (place[end] for end in np.divmod(evidence.pair, n))
     kept = (up >= 0) & (down >= 0)
     columns = {name: getattr(evidence, name)[np.ix_(rows, rows)] for name in TABLES}
-    columns |= {name: getattr(evidence, name)[kept] for name in (*SUMS, "seen_at_s")}
+    columns |= {name: getattr(evidence, name)[kept] for name in OF_PAIRS}
     services = tuple(evidence.services[row] for row in rows)
     pair = up[kept] * len(rows) + down[kept]
     return replace(evidence, services=services, pair=pair, **columns)

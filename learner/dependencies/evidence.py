@@ -42,14 +42,15 @@ class Evidence:
     near_followed: FloatArray  # (m, n_bins)
     clock_followed: FloatArray  # (m, n_bins)
     lag_s: FloatArray  # (m, n_bins) sum of the lags of ``followed``
-    late: FloatArray  # (m, 5) lateness, as `lateness.Lateness.columns` says
+    late: FloatArray  # (m, 6) lateness, as `lateness.Lateness.columns` says
     alone: FloatArray  # (m, 2) starts of B by its clock where A did not start, and trials of it
     seen_at_s: FloatArray  # (m,) Unix s of the newest start that followed; -inf = none did
 
 
 TABLES = ("trials", "near_trials", "clock_trials")  # (n, n)
 BY_LAG = ("followed", "near_followed", "clock_followed", "lag_s")  # (m, n_bins)
-SUMS = (*BY_LAG, "late", "alone")  # all of pairs that add up
+OF_PAIRS = (*BY_LAG, "late", "alone", "seen_at_s")  # (m, ...)
+WEIGHT, USUAL_WEIGHT = 1, 3  # columns of ``late`` that say how much it is worth
 
 
 def gather(spells: Spells, rules: StartRules | None = None) -> Evidence:
@@ -112,23 +113,34 @@ def _newest(spells: Spells, found: Coincidences, pair: IntArray) -> FloatArray:
 def faded(evidence: Evidence, *, until_s: float, half_life_s: float) -> Evidence:
     """The evidence as it counts at a later time; half_life_s: s in which it counts half."""
     share = 0.5 ** (max(until_s - evidence.until_s, 0.0) / half_life_s)
-    columns = {name: getattr(evidence, name) * share for name in TABLES + SUMS}
+    columns = {name: getattr(evidence, name) * share for name in (*TABLES, *BY_LAG, "alone")}
+    late = evidence.late.copy()
+    late[:, [WEIGHT, USUAL_WEIGHT]] *= share
+    columns["late"] = late
     return replace(evidence, until_s=max(until_s, evidence.until_s), **columns)
 
 
 def added(old: Evidence, new: Evidence, *, half_life_s: float) -> Evidence:
-    """Evidence of two spans of time as one; services that came are added, those gone stay."""
+    """Evidence of two spans of time as one; services that came are added, those gone stay.
+
+    Counts add up. How late they are and what B does alone are measured over all starts at hand each
+    time: what more is known of stays.
+    """
     old = faded(old, until_s=new.until_s, half_life_s=half_life_s)
     gone = tuple(name for name in old.services if name not in set(new.services))
     services = new.services + gone
     parts = [_onto(part, services) for part in (old, new)]
     pair, place = np.unique(np.concatenate([p.pair for p in parts]), return_inverse=True)
     columns = {name: sum(getattr(p, name) for p in parts) for name in TABLES}
-    for name in SUMS:
+    for name in BY_LAG:
         values = np.concatenate([getattr(p, name) for p in parts])
-        total = np.zeros((len(pair), values.shape[1]))
-        np.add.at(total, place, values)
-        columns[name] = total
+        columns[name] = np.zeros((len(pair), values.shape[1]))
+        np.add.at(columns[name], place, values)
+    late = np.concatenate([p.late for p in parts])
+    best = np.empty(len(pair), dtype=np.int64)
+    by_weight = np.argsort(late[:, WEIGHT], kind="stable")
+    best[place[by_weight]] = by_weight  # the last one written has the most, of equals the newest
+    columns |= {"late": late[best], "alone": np.concatenate([p.alone for p in parts])[best]}
     seen = np.full(len(pair), -np.inf)
     np.maximum.at(seen, place, np.concatenate([p.seen_at_s for p in parts]))
     return Evidence(services=services, until_s=new.until_s, pair=pair, seen_at_s=seen, **columns)
@@ -146,5 +158,5 @@ def _onto(evidence: Evidence, services: tuple[str, ...]) -> Evidence:
     pair = row[up] * n + row[down]
     order = np.argsort(pair)
     kept = {f.name: getattr(evidence, f.name) for f in fields(evidence)} | columns
-    kept |= {name: getattr(evidence, name)[order] for name in (*SUMS, "seen_at_s")}
+    kept |= {name: getattr(evidence, name)[order] for name in OF_PAIRS}
     return Evidence(**kept | {"services": services, "pair": pair[order]})

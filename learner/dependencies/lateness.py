@@ -6,8 +6,9 @@ however often they coincide; a caller and its callee do not. Ranks, so that one 
 does not decide. Clocks without any jitter cannot be told apart, and make no edge.
 
 Lateness may keep time itself (every fifth run finds a cold gateway), so the correlation has to
-exceed that with B's runs some cycles later. And what A calls is late by the second for every second
-that A is: two that merely share a gateway, which the first of them wakes, are tied more loosely.
+exceed that with B's runs some cycles later, by more than those differ from each other. And what A
+calls is late by the second for every second that A is: two that merely share a gateway, which the
+first of them wakes, are tied more loosely.
 """
 
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from learner.dependencies.spells import Spells
 from learner.dependencies.timers import SLACK_S, Timers
 
 LEAST_S = 0.003  # s: a clock steadier than this shows nothing
+CALM = 6.0  # cycles that are taken to have varied by chance alone, beside those that were seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,15 +33,13 @@ class Lateness:
     weight: FloatArray  # 0 = nothing is known
     usual_z: FloatArray  # the same some cycles later, where A's lateness can make nobody late
     usual_weight: FloatArray
+    scatter: FloatArray  # variance of the usual ones over what chance allows them; at least 1
     slope: FloatArray  # s that B is later for a second that A is
 
     def columns(self, pair: IntArray) -> FloatArray:
-        """(m, 5) of some pairs: z times weight, weight, the same of the usual one, slope."""
-        sums = (
-            self.z * self.weight, self.weight, self.usual_z * self.usual_weight,
-            self.usual_weight, self.slope,
-        )  # fmt: skip
-        return np.stack([values.ravel()[pair] for values in sums], axis=1)
+        """(m, 6) of some pairs, in the order of the fields."""
+        each = (self.z, self.weight, self.usual_z, self.usual_weight, self.scatter, self.slope)
+        return np.stack([values.ravel()[pair] for values in each], axis=1)
 
 
 def lateness(
@@ -52,16 +52,22 @@ def lateness(
     """
     n = spells.n
     z, weight, slope = _correlated(spells, timers, np.zeros(n), rules)
-    usual, usual_weight = np.zeros((2, n, n))
+    usual, usual_weight, squares, many = np.zeros((4, n, n))
     for later_s in cycles:
         each, its_weight, _ = _correlated(spells, timers, later_s, rules)
         usual += each * its_weight
         usual_weight += its_weight
+        squares += each**2 * its_weight
+        many += its_weight > 0
+    usual /= np.maximum(usual_weight, 1e-9)
+    spread = np.maximum(squares - usual**2 * usual_weight, 0.0)
+    scatter = (spread + CALM) / (np.maximum(many - 1.0, 0.0) + CALM)
     return Lateness(
         z=z,
         weight=weight,
-        usual_z=usual / np.maximum(usual_weight, 1e-9),
+        usual_z=usual,
         usual_weight=usual_weight,
+        scatter=np.maximum(scatter, 1.0),
         slope=slope,
     )
 

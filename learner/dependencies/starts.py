@@ -108,14 +108,14 @@ def _tied(evidence: Evidence, asked: BoolArray) -> FloatArray:
 
     asked: (m,) pairs that it is asked of.
     """
-    z, weight, usual_z, usual_weight, slope = evidence.late.T
+    z, weight, usual_z, usual_weight, scatter, slope = evidence.late.T
     rate = np.ones(len(z))
     which = np.flatnonzero(asked & (weight > 0))
     known, usual = weight[which], np.maximum(usual_weight[which], 1e-9)
-    more = z[which] / known - usual_z[which] / usual
-    spread = np.sqrt(1.0 / known + np.where(usual_weight[which] > 0, 1.0 / usual, 0.0))
+    chance = 1.0 / known + np.where(usual_weight[which] > 0, 1.0 / usual, 0.0)
+    more = (z[which] - usual_z[which]) / np.sqrt(chance * scatter[which])
     alike = (slope[which] >= SLOPES[0]) & (slope[which] <= SLOPES[1])
-    rate[which] = np.where(alike, false_rate(normal_tail(more / spread), len(which)), 1.0)
+    rate[which] = np.where(alike, false_rate(normal_tail(more), len(which)), 1.0)
     return rate
 
 
