@@ -28,7 +28,7 @@ LEAST_BLOCK_S = 60.0  # s of starts counted at a time, at least,
 BLOCK_S = 2.4  # and s for every service that sleeps: counting takes longer the more there are
 HALF_LIFE_S = 7 * 86_400.0  # s in which evidence counts half: weeks differ, releases come
 LEAST_TRIALS = 1.0  # of a service that was not seen of late, below which it is forgotten
-MOST_SERVICES = 1_000  # with the most starts: counting their pairs takes 2 GB and 20 s
+MOST_SERVICES = 1_000  # with the most starts: counting their pairs takes 2.5 GB and 30 s
 
 log = logging.getLogger(__name__)
 
