@@ -9,7 +9,7 @@ import numpy as np
 from autoscaler.types import BoolArray, FloatArray, IntArray
 from learner.dependencies.following import StartRules
 from learner.dependencies.spells import Spells
-from learner.dependencies.timers import SLACK_S, Timers
+from learner.dependencies.timers import SLACK_S, USUAL_S, Timers
 
 HOUR_S = 3600.0
 
@@ -22,10 +22,16 @@ def cycles_s(timers: Timers, n: int) -> tuple[FloatArray, FloatArray]:
     """
     period = np.full(n, np.nan)
     period[timers.service[::-1]] = timers.period_s[::-1]  # of several timers the clearest stays
-    longer = ~(timers.loop_s <= period + SLACK_S)
-    period = np.where(longer & ~np.isnan(timers.loop_s), timers.loop_s, period)
+    loop = _whole(timers.loop_s)
+    period = np.where(~np.isnan(loop) & ~(loop < 1.5 * period), loop, period)
     one = np.where(np.isnan(period), HOUR_S, period)
     return period, one * np.maximum(np.round(HOUR_S / one), 1.0)
+
+
+def _whole(loop_s: FloatArray) -> FloatArray:
+    """(n,) s: the loops, those about as long as an ordinary timer as long as that."""
+    nearest = USUAL_S[np.argmin(np.abs(np.nan_to_num(loop_s)[:, None] - USUAL_S), axis=1)]
+    return np.where(np.abs(loop_s - nearest) <= 2 * SLACK_S, nearest, loop_s)
 
 
 def alone(

@@ -19,12 +19,14 @@ import numpy as np
 from autoscaler.dependencies import Edges, Origin, no_edges
 from autoscaler.types import BoolArray, FloatArray, IntArray
 from learner.dependencies.direct import direct_starts
-from learner.dependencies.evidence import Evidence
+from learner.dependencies.evidence import USUAL_WEIGHT, WEIGHT, Evidence
 from learner.dependencies.significance import binomial_tail, false_rate, normal_tail
 
 FALSE_RATE = 0.01  # share of edges that may be false
 LEAST_TRIALS = 5.0  # times by B's clock without A that say whether it keeps it
-KEEPS = 0.8  # share of such times at which B starts, from which on its own clock explains it
+KEEPS = 0.9  # share of such times at which B starts, from which on its own clock explains it
+CLOSE = 1.0  # Fisher's z of lateness that tells a caller though B comes as often without it
+LOOSE = 0.2  # and that up to which they share something, rather than one calling the other
 SLOPES = (0.5, 2.0)  # s that what is called is late for a second that its caller is: 1, roughly
 LEAST_GAIN = 0.05  # a pull weaker than this warms more in vain than it is worth testing for
 
@@ -44,16 +46,19 @@ def edges_from_starts(evidence: Evidence, *, rate: float = FALSE_RATE) -> Edges:
     chance = _chance(evidence, down, evidence.near_trials[up, down])
     p_near = _standing_out(evidence.followed, trials, chance)
     usual = chance[:, -1]
-    p_clock = _beyond(many, trials, evidence.clock_followed.sum(axis=1),
-                      evidence.clock_trials[up, down], usual)  # fmt: skip
+    clock, clock_trials = evidence.clock_followed, evidence.clock_trials[up, down]
+    # Of A without a clock every lag tells; the lags of two clocks wander, hour by hour.
+    by_lag = _standing_out(
+        evidence.followed, trials, (_spans(clock) + chance) / (clock_trials[:, None] + 1.0)
+    )
+    at_all = _beyond(many, trials, clock.sum(axis=1), clock_trials, usual)
+    by_clock = (evidence.late[:, [WEIGHT, USUAL_WEIGHT]] > 0).any(axis=1)
+    p_clock = np.where(by_clock, at_all, by_lag)
     raised = np.clip((many / np.maximum(trials, 1e-9) - usual) / np.maximum(1 - usual, 1e-3), 0, 1)
 
     apparent = false_rate(p_near, n_tests)
     clockless = false_rate(np.maximum(p_near, p_clock), n_tests)
-    came, asked = evidence.alone.T
-    keeps = (asked >= LEAST_TRIALS) & (came >= KEEPS * asked)
-    keeps &= _beyond(many, trials, came, asked, usual) > rate
-    tied = _tied(evidence, (apparent <= rate) & (raised >= 2 * LEAST_GAIN) & ~keeps)
+    tied = _tied(evidence, (apparent <= rate) & (raised >= 2 * LEAST_GAIN), many, trials, usual)
     believed = (((clockless <= rate) | (tied <= rate)) & (raised >= LEAST_GAIN)).nonzero()[0]
     edges = Edges(
         services=evidence.services,
@@ -71,19 +76,20 @@ def edges_from_starts(evidence: Evidence, *, rate: float = FALSE_RATE) -> Edges:
     return direct_starts(edges)
 
 
-def _and_all(counts: FloatArray) -> FloatArray:
-    """(m, n_bins + 1) counts by lag, and their sum."""
-    return np.concatenate([counts, counts.sum(axis=1, keepdims=True)], axis=1)
+def _spans(counts: FloatArray) -> FloatArray:
+    """(m, 2 * n_bins) counts by lag, of neighbours together (lags do not keep to bins), of all."""
+    both = counts[:, 1:] + counts[:, :-1]
+    return np.concatenate([counts, both, counts.sum(axis=1, keepdims=True)], axis=1)
 
 
 def _chance(evidence: Evidence, down: IntArray, near_trials: FloatArray) -> FloatArray:
-    """(m, n_bins + 1) chance of following by lag, and at all, as it is nearby.
+    """(m, 2 * n_bins) chance of following by lag, as `_spans` has them, as it is nearby.
 
     Few trials say little: one more success is reckoned with, in as many trials as B, whoever is
     said to call it, takes for one.
     """
     n = len(evidence.services)
-    near = _and_all(evidence.near_followed)
+    near = _spans(evidence.near_followed)
     of_b = np.stack([np.bincount(down, counts, n) for counts in near.T], axis=1)
     usual = (of_b + 1.0) / (evidence.near_trials.sum(axis=0) + 2.0)[:, None]
     return np.asarray((near + 1.0) / (near_trials[:, None] + 1.0 / np.minimum(usual[down], 0.5)))
@@ -91,7 +97,7 @@ def _chance(evidence: Evidence, down: IntArray, near_trials: FloatArray) -> Floa
 
 def _standing_out(followed: FloatArray, trials: FloatArray, chance: FloatArray) -> FloatArray:
     """p-value (m,) of any lag standing out, or all lags together."""
-    every = _and_all(followed)
+    every = _spans(followed)
     p = binomial_tail(every, np.broadcast_to(trials[:, None], every.shape), chance)
     return np.asarray(np.minimum(p.min(axis=1) * every.shape[1], 1.0))
 
@@ -103,19 +109,28 @@ def _beyond(
     return binomial_tail(followed, trials, (came + prior) / (asked + 1.0))
 
 
-def _tied(evidence: Evidence, asked: BoolArray) -> FloatArray:
+def _tied(
+    evidence: Evidence, asked: BoolArray, many: FloatArray, trials: FloatArray, usual: FloatArray
+) -> FloatArray:
     """(m,) share of false ones if this pair and all better ones are believed for their lateness.
 
-    asked: (m,) pairs that it is asked of.
+    asked: (m,) pairs that it is asked of. many, trials, usual: (m,) starts that followed, of how
+    many, and the chance of it.
     """
     z, weight, usual_z, usual_weight, scatter, slope = evidence.late.T
+    came, without = evidence.alone.T
+    known = without >= LEAST_TRIALS
+    explained = known & (came >= KEEPS * without)
+    as_often = known & (_beyond(many, trials, came, without, usual) > FALSE_RATE)
+    enough = z - usual_z >= np.where(as_often, CLOSE, LOOSE)
+    alike = enough & (slope >= SLOPES[0]) & (slope <= SLOPES[1])
+
     rate = np.ones(len(z))
-    which = np.flatnonzero(asked & (weight > 0))
-    known, usual = weight[which], np.maximum(usual_weight[which], 1e-9)
-    chance = 1.0 / known + np.where(usual_weight[which] > 0, 1.0 / usual, 0.0)
+    which = np.flatnonzero(asked & (weight > 0) & ~explained)
+    chance = 1.0 / weight[which]
+    chance += np.where(usual_weight[which] > 0, 1.0 / np.maximum(usual_weight[which], 1e-9), 0.0)
     more = (z[which] - usual_z[which]) / np.sqrt(chance * scatter[which])
-    alike = (slope[which] >= SLOPES[0]) & (slope[which] <= SLOPES[1])
-    rate[which] = np.where(alike, false_rate(normal_tail(more), len(which)), 1.0)
+    rate[which] = np.where(alike[which], false_rate(normal_tail(more), len(which)), 1.0)
     return rate
 
 
