@@ -14,6 +14,8 @@ the millisecond therefore has no edges; its callees run by the same clock, and t
 knows them.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from autoscaler.dependencies import Edges, Origin, no_edges
@@ -37,34 +39,22 @@ def edges_from_starts(evidence: Evidence, *, rate: float = FALSE_RATE) -> Edges:
     ``needed`` is P(B starts within the window | A starts, B asleep); ``gain`` is by how much A
     raises it above what is usual; ``evidence`` counts the starts of A at which B was asleep.
     """
-    n = len(evidence.services)
     if not len(evidence.pair):
         return no_edges(evidence.services)
-    up, down = np.divmod(evidence.pair, n)
-    trials, many = evidence.trials[up, down], evidence.followed.sum(axis=1)
-    n_tests = int((evidence.trials > 0).sum())
-    chance = _chance(evidence, down, evidence.near_trials[up, down])
-    p_near = _standing_out(evidence.followed, trials, chance)
-    usual = chance[:, -1]
-    clock, clock_trials = evidence.clock_followed, evidence.clock_trials[up, down]
-    # Of A without a clock every lag tells; the lags of two clocks wander, hour by hour.
-    by_lag = _standing_out(
-        evidence.followed, trials, (_spans(clock) + chance) / (clock_trials[:, None] + 1.0)
-    )
-    at_all = _beyond(many, trials, clock.sum(axis=1), clock_trials, usual)
-    by_clock = (evidence.late[:, [WEIGHT, USUAL_WEIGHT]] > 0).any(axis=1)
-    p_clock = np.where(by_clock, at_all, by_lag)
+    pairs = _Pairs.of(evidence)
+    trials, many, usual = pairs.trials, pairs.many, pairs.chance[:, -1]
     raised = np.clip((many / np.maximum(trials, 1e-9) - usual) / np.maximum(1 - usual, 1e-3), 0, 1)
-
+    p_near = _standing_out(evidence.followed, trials, pairs.chance)
+    n_tests = int((evidence.trials > 0).sum())
     apparent = false_rate(p_near, n_tests)
-    clockless = false_rate(np.maximum(p_near, p_clock), n_tests)
-    tied = _tied(evidence, (apparent <= rate) & (raised >= 2 * LEAST_GAIN), many, trials, usual)
+    clockless = false_rate(np.maximum(p_near, _against_clocks(evidence, pairs)), n_tests)
+    tied = _tied(evidence, pairs, (apparent <= rate) & (raised >= 2 * LEAST_GAIN))
     believed = (((clockless <= rate) | (tied <= rate)) & (raised >= LEAST_GAIN)).nonzero()[0]
     edges = Edges(
         services=evidence.services,
-        upstream=up[believed],
-        downstream=down[believed],
-        lag_s=_lag(evidence, trials, evidence.near_trials[up, down])[believed],
+        upstream=pairs.up[believed],
+        downstream=pairs.down[believed],
+        lag_s=_lag(evidence, pairs)[believed],
         gain=raised[believed],
         needed=np.clip(many / np.maximum(trials, 1e-9), 0.0, 1.0)[believed],
         confidence=1.0 - np.minimum(clockless, np.maximum(tied, apparent))[believed],
@@ -76,23 +66,43 @@ def edges_from_starts(evidence: Evidence, *, rate: float = FALSE_RATE) -> Edges:
     return direct_starts(edges)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pairs:
+    """The pairs of some evidence; (m,) each."""
+
+    up: IntArray
+    down: IntArray
+    trials: FloatArray
+    near_trials: FloatArray
+    many: FloatArray  # of the trials, those that were followed
+    chance: FloatArray  # (m, 2 * n_bins) of following, as `_spans` has it, as it is nearby
+
+    @classmethod
+    def of(cls, evidence: Evidence) -> "_Pairs":
+        """Few trials say little: one more success is reckoned with.
+
+        It is one in as many trials as B, whoever is said to call it, takes for one.
+        """
+        n = len(evidence.services)
+        up, down = np.divmod(evidence.pair, n)
+        near_trials = evidence.near_trials[up, down]
+        near = _spans(evidence.near_followed)
+        of_b = np.stack([np.bincount(down, counts, n) for counts in near.T], axis=1)
+        usual = (of_b + 1.0) / (evidence.near_trials.sum(axis=0) + 2.0)[:, None]
+        return cls(
+            up=up,
+            down=down,
+            trials=evidence.trials[up, down],
+            near_trials=near_trials,
+            many=evidence.followed.sum(axis=1),
+            chance=(near + 1.0) / (near_trials[:, None] + 1.0 / np.minimum(usual[down], 0.5)),
+        )
+
+
 def _spans(counts: FloatArray) -> FloatArray:
     """(m, 2 * n_bins) counts by lag, of neighbours together (lags do not keep to bins), of all."""
     both = counts[:, 1:] + counts[:, :-1]
     return np.concatenate([counts, both, counts.sum(axis=1, keepdims=True)], axis=1)
-
-
-def _chance(evidence: Evidence, down: IntArray, near_trials: FloatArray) -> FloatArray:
-    """(m, 2 * n_bins) chance of following by lag, as `_spans` has them, as it is nearby.
-
-    Few trials say little: one more success is reckoned with, in as many trials as B, whoever is
-    said to call it, takes for one.
-    """
-    n = len(evidence.services)
-    near = _spans(evidence.near_followed)
-    of_b = np.stack([np.bincount(down, counts, n) for counts in near.T], axis=1)
-    usual = (of_b + 1.0) / (evidence.near_trials.sum(axis=0) + 2.0)[:, None]
-    return np.asarray((near + 1.0) / (near_trials[:, None] + 1.0 / np.minimum(usual[down], 0.5)))
 
 
 def _standing_out(followed: FloatArray, trials: FloatArray, chance: FloatArray) -> FloatArray:
@@ -102,26 +112,32 @@ def _standing_out(followed: FloatArray, trials: FloatArray, chance: FloatArray) 
     return np.asarray(np.minimum(p.min(axis=1) * every.shape[1], 1.0))
 
 
-def _beyond(
-    followed: FloatArray, trials: FloatArray, came: FloatArray, asked: FloatArray, prior: FloatArray
-) -> FloatArray:
-    """p-value (m,) of following more often than another time, of which a trial is known before."""
-    return binomial_tail(followed, trials, (came + prior) / (asked + 1.0))
+def _beyond(pairs: _Pairs, came: FloatArray, asked: FloatArray) -> FloatArray:
+    """p-value (m,) of following more often than another time: (m,) came, of (m,) asked."""
+    return binomial_tail(pairs.many, pairs.trials, (came + pairs.chance[:, -1]) / (asked + 1.0))
 
 
-def _tied(
-    evidence: Evidence, asked: BoolArray, many: FloatArray, trials: FloatArray, usual: FloatArray
-) -> FloatArray:
+def _against_clocks(evidence: Evidence, pairs: _Pairs) -> FloatArray:
+    """p-value (m,) of following more often than hours later, by B's clock."""
+    followed, trials = evidence.clock_followed, evidence.clock_trials[pairs.up, pairs.down]
+    at_all = _beyond(pairs, followed.sum(axis=1), trials)
+    # Of A without a clock every lag tells; the lags of two clocks wander, hour by hour.
+    chance = (_spans(followed) + pairs.chance) / (trials[:, None] + 1.0)
+    by_lag = _standing_out(evidence.followed, pairs.trials, chance)
+    by_clock = (evidence.late[:, [WEIGHT, USUAL_WEIGHT]] > 0).any(axis=1)
+    return np.where(by_clock, at_all, by_lag)
+
+
+def _tied(evidence: Evidence, pairs: _Pairs, asked: BoolArray) -> FloatArray:
     """(m,) share of false ones if this pair and all better ones are believed for their lateness.
 
-    asked: (m,) pairs that it is asked of. many, trials, usual: (m,) starts that followed, of how
-    many, and the chance of it.
+    asked: (m,) pairs that it is asked of.
     """
     z, weight, usual_z, usual_weight, scatter, slope = evidence.late.T
     came, without = evidence.alone.T
     known = without >= LEAST_TRIALS
     explained = known & (came >= KEEPS * without)
-    as_often = known & (_beyond(many, trials, came, without, usual) > FALSE_RATE)
+    as_often = known & (_beyond(pairs, came, without) > FALSE_RATE)
     enough = z - usual_z >= np.where(as_often, CLOSE, LOOSE)
     alike = enough & (slope >= SLOPES[0]) & (slope <= SLOPES[1])
 
@@ -134,9 +150,10 @@ def _tied(
     return rate
 
 
-def _lag(evidence: Evidence, trials: FloatArray, near_trials: FloatArray) -> FloatArray:
+def _lag(evidence: Evidence, pairs: _Pairs) -> FloatArray:
     """(m,) s: mean lag of those starts that are more than usual."""
-    usual = evidence.near_followed * (trials / np.maximum(near_trials, 1e-9))[:, None]
+    usual = evidence.near_followed
+    usual = usual * (pairs.trials / np.maximum(pairs.near_trials, 1e-9))[:, None]
     # Bins barely above the usual are noise, and there are many of them.
     more = evidence.followed - usual
     more = np.where(more > 2.0 * np.sqrt(usual), more, 0.0)
