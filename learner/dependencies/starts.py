@@ -142,9 +142,9 @@ def _tied(evidence: Evidence, pairs: _Pairs, asked: BoolArray) -> FloatArray:
     alike = enough & (slope >= SLOPES[0]) & (slope <= SLOPES[1])
 
     rate = np.ones(len(z))
-    which = np.flatnonzero(asked & (weight > 0) & ~explained)
-    chance = 1.0 / weight[which]
-    chance += np.where(usual_weight[which] > 0, 1.0 / np.maximum(usual_weight[which], 1e-9), 0.0)
+    held = (weight > 0) & (usual_weight >= weight)  # against as much at least, hours later
+    which = np.flatnonzero(asked & held & ~explained)
+    chance = 1.0 / weight[which] + 1.0 / usual_weight[which]
     more = (z[which] - usual_z[which]) / np.sqrt(chance * scatter[which])
     rate[which] = np.where(alike[which], false_rate(normal_tail(more), len(which)), 1.0)
     return rate
