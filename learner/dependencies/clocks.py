@@ -6,8 +6,9 @@ of another period is where it was after whole cycles of its own.
 
 import numpy as np
 
+from autoscaler.ragged import span
 from autoscaler.types import BoolArray, FloatArray, IntArray
-from learner.dependencies.following import StartRules
+from learner.dependencies.following import CELLS, StartRules
 from learner.dependencies.spells import Spells
 from learner.dependencies.timers import SLACK_S, USUAL_S, Timers
 
@@ -47,20 +48,25 @@ def alone(
     first = np.searchsorted(spells.service[order], np.arange(spells.n + 1))
     clocked = np.flatnonzero(~np.isnan(period_s[down]))
     n_of = (first[1:] - first[:-1])[up[clocked]]
-    of = np.repeat(clocked, n_of)
-    place = np.arange(n_of.sum()) - np.repeat(np.cumsum(n_of) - n_of - first[up[clocked]], n_of)
-    start = spells.start_s[order[place]]
     line = _Line.of(spells, order)
     came, asked = np.zeros((2, len(pair)))
-    for k in range(1, rules.n_cycles + 1):
-        at = start + k * period_s[down[of]]
-        inside = (at >= spells.since_s) & (at <= spells.until_s - rules.within_s)
-        free = inside & ~line.starts(up[of], at - rules.within_s, at + rules.within_s)
-        free &= line.asleep(down[of], at, rules.idle_s)
-        asked += np.bincount(of[free], minlength=len(pair))
-        free &= line.starts(down[of], at - 1e-5, at + rules.within_s)
-        came += np.bincount(of[free], minlength=len(pair))
+    for block in np.split(np.arange(len(clocked)), _cuts(n_of)):
+        of = np.repeat(clocked[block], n_of[block])
+        start = spells.start_s[order[span(first[up[clocked[block]]], n_of[block])]]
+        for k in range(1, rules.n_cycles + 1):
+            at = start + k * period_s[down[of]]
+            free = (at >= spells.since_s) & (at <= spells.until_s - rules.within_s)
+            free &= ~line.starts(up[of], at - rules.within_s, at + rules.within_s)
+            free &= line.asleep(down[of], at, rules.idle_s)
+            asked += np.bincount(of[free], minlength=len(pair))
+            free &= line.starts(down[of], at - 1e-5, at + rules.within_s)
+            came += np.bincount(of[free], minlength=len(pair))
     return came, asked
+
+
+def _cuts(size: IntArray) -> IntArray:
+    """Where to cut, for blocks of no more than `CELLS` together."""
+    return np.flatnonzero(np.diff(np.cumsum(size) // CELLS)) + 1
 
 
 class _Line:

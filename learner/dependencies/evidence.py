@@ -68,7 +68,7 @@ def gather(spells: Spells, rules: StartRules | None = None) -> Evidence:
     pair = np.flatnonzero((followed + near + clock).any(axis=0))
     late = lateness(spells, timers, hours, rules)
     # What lateness says nothing about needs no second opinion.
-    told = np.flatnonzero(late.weight.ravel()[pair] > 0)
+    told = np.flatnonzero(late.usual_weight.ravel()[pair] > 0)
     by_itself = np.zeros((len(pair), 2))
     by_itself[told] = np.stack(alone(spells, period_s, pair[told], rules), axis=1)
 

@@ -22,6 +22,7 @@ from learner.dependencies.spells import Spells
 from learner.dependencies.timers import SLACK_S, Timers
 
 LEAST_S = 0.003  # s: a clock steadier than this shows nothing
+LOOSE = 0.2  # Fisher's z up to which two share something, rather than one calling the other
 CALM = 6.0  # cycles that are taken to have varied by chance alone, beside those that were seen
 
 
@@ -51,10 +52,13 @@ def lateness(
     independent starts, only those that are late whenever A is.
     """
     n = spells.n
-    z, weight, slope = _correlated(spells, timers, np.zeros(n), rules)
+    z, weight, slope = _correlated(
+        spells, timers, np.zeros(n), rules, np.ones(n * n, dtype=np.bool_)
+    )
+    tied = (z >= LOOSE).ravel()  # of the others, which are nearly all, no more need be known
     usual, usual_weight, squares, many = np.zeros((4, n, n))
     for later_s in cycles:
-        each, its_weight, _ = _correlated(spells, timers, later_s, rules)
+        each, its_weight, _ = _correlated(spells, timers, later_s, rules, tied)
         usual += each * its_weight
         usual_weight += its_weight
         squares += each**2 * its_weight
@@ -73,12 +77,16 @@ def lateness(
 
 
 def _correlated(
-    spells: Spells, timers: Timers, later_s: FloatArray, rules: StartRules
+    spells: Spells, timers: Timers, later_s: FloatArray, rules: StartRules, asked: BoolArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Fisher's z, its weight, and the slope, (n, n) each; B as it was later_s (n,) later."""
+    """Fisher's z, its weight, and the slope, (n, n) each; B as it was later_s (n,) later.
+
+    asked: (n * n,) pairs that it is asked of; of all others nothing is known.
+    """
     lead = 2 * SLACK_S
     known = np.flatnonzero(~np.isnan(timers.late_s))
     found = coincidences(spells, later_s, known, (-lead, rules.within_s + lead))
+    found = found.where(asked[found.pair])
     found = found.where(_about_usual(spells.n, found, rules))
     late = timers.late_s[found.before]
     # A loop has no time at which it is due: B's delay stands against its own run before.

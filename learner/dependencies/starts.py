@@ -22,13 +22,13 @@ from autoscaler.dependencies import Edges, Origin, no_edges
 from autoscaler.types import BoolArray, FloatArray, IntArray
 from learner.dependencies.direct import direct_starts
 from learner.dependencies.evidence import USUAL_WEIGHT, WEIGHT, Evidence
+from learner.dependencies.lateness import LOOSE
 from learner.dependencies.significance import binomial_tail, false_rate, normal_tail
 
 FALSE_RATE = 0.01  # share of edges that may be false
 LEAST_TRIALS = 5.0  # times by B's clock without A that say whether it keeps it
 KEEPS = 0.9  # share of such times at which B starts, from which on its own clock explains it
 CLOSE = 1.0  # Fisher's z of lateness that tells a caller though B comes as often without it
-LOOSE = 0.2  # and that up to which they share something, rather than one calling the other
 SLOPES = (0.5, 2.0)  # s that what is called is late for a second that its caller is: 1, roughly
 LEAST_GAIN = 0.05  # a pull weaker than this warms more in vain than it is worth testing for
 
