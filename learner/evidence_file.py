@@ -14,7 +14,7 @@ from autoscaler.errors import PermanentError
 from autoscaler.files import whole_file
 from autoscaler.types import FloatArray
 from learner.bundle import read_npz
-from learner.dependencies.evidence import BY_LAG, TABLES, Evidence
+from learner.dependencies.evidence import BY_LAG, SCATTER, TABLES, USUAL_WEIGHT, WEIGHT, Evidence
 from learner.dependencies.following import StartRules
 
 MAGIC = "kn-ahead evidence"
@@ -74,6 +74,9 @@ def _evidence(arrays: dict[str, Any], rules: StartRules) -> Evidence:
             wrong &= columns[name] != -np.inf  # none followed yet
         if name in (*TABLES, *BY_LAG[:-1], "alone"):
             wrong |= columns[name] < 0
+        if name == "late":
+            wrong[:, [WEIGHT, USUAL_WEIGHT]] |= columns[name][:, [WEIGHT, USUAL_WEIGHT]] < 0
+            wrong[:, SCATTER] |= columns[name][:, SCATTER] < 1
         if wrong.any():
             raise ValueError(f"{name} holds a number that cannot be")
     until_s = float(columns.pop("until_s"))

@@ -50,7 +50,7 @@ class Evidence:
 TABLES = ("trials", "near_trials", "clock_trials")  # (n, n)
 BY_LAG = ("followed", "near_followed", "clock_followed", "lag_s")  # (m, n_bins)
 OF_PAIRS = (*BY_LAG, "late", "alone", "seen_at_s")  # (m, ...)
-WEIGHT, USUAL_WEIGHT = 1, 3  # columns of ``late`` that say how much it is worth
+WEIGHT, USUAL_WEIGHT, SCATTER = 1, 3, 4  # columns of ``late`` that say how much it is worth
 
 
 def gather(spells: Spells, rules: StartRules | None = None) -> Evidence:

@@ -28,7 +28,7 @@ CALM = 6.0  # cycles that are taken to have varied by chance alone, beside those
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lateness:
-    """Of every ordered pair (n, n)."""
+    """Of every ordered pair (n, n); what is usual only of those that are not loosely tied."""
 
     z: FloatArray  # Fisher's z of the rank correlation; z * weight**0.5 is N(0, 1)
     weight: FloatArray  # 0 = nothing is known

@@ -54,6 +54,8 @@ def changed(path: Path, change: Callable[[dict[str, Any]], object]) -> Path:
         (lambda a: a.update(followed=a["followed"][:, :3]), "followed has shape"),
         (lambda a: a.update(trials=-a["trials"]), "trials holds a number that cannot be"),
         (lambda a: a.update(late=a["late"] * np.nan), "late holds a number that cannot be"),
+        (lambda a: a.update(late=np.zeros_like(a["late"])), "late holds a number that cannot be"),
+        (lambda a: a.update(late=a["late"] - [0, 1e9, 0, 0, 0, 0]), "late holds a number"),
         (lambda a: a.update(seen_at_s=a["seen_at_s"] * np.nan), "seen_at_s holds a number"),
         (lambda a: a.update(until_s=np.inf), "until_s holds a number that cannot be"),
         (lambda a: a.update(pair=a["pair"][::-1]), "its pairs are not in order"),
