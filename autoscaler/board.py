@@ -10,15 +10,15 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from autoscaler.decision import Decisions, Reason
-from autoscaler.dependencies import Edges, no_edges
+from autoscaler.core.decision import Decisions, Reason
+from autoscaler.core.demand_meter import Metered
+from autoscaler.core.dependencies import Edges, no_edges
+from autoscaler.core.fleet import Fleet
+from autoscaler.core.forecasts import ForecastBundle
+from autoscaler.core.revision import Mode
+from autoscaler.core.types import IntArray
 from autoscaler.faults import FORECASTS, Faults
-from autoscaler.fleet import Fleet
-from autoscaler.forecasts import ForecastBundle
-from autoscaler.meter import Metered
 from autoscaler.pulse import STUCK_S, Pulse
-from autoscaler.revision import Mode
-from autoscaler.types import IntArray
 
 CHANGES_KEPT = 50  # a service
 

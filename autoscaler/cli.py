@@ -22,7 +22,7 @@ from autoscaler.errors import AutoscalerError, PermanentError
 from autoscaler.files import check_writable, whole_file
 
 if TYPE_CHECKING:
-    from autoscaler.dependencies import Edges
+    from autoscaler.core.dependencies import Edges
     from benchmarks.replay import Replay
     from benchmarks.screen import Screen
     from learner.demand import Demand

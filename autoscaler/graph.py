@@ -7,9 +7,9 @@ from rich.text import Text
 
 from autoscaler.api.dependencies import in_order, listed
 from autoscaler.api.words import number, percent, seconds
-from autoscaler.dependencies import Edges
+from autoscaler.core.dependencies import Edges
+from autoscaler.core.types import BoolArray, IntArray
 from autoscaler.errors import PermanentError
-from autoscaler.types import BoolArray, IntArray
 
 MOST_READ = 600  # arrows that can be followed in one picture
 NONE_YET = (

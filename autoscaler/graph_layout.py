@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from autoscaler.types import FloatArray, IntArray
+from autoscaler.core.types import FloatArray, IntArray
 
 SWEEPS = 12  # over all columns; more make no picture better
 GAP = 0.5  # lines between parts

@@ -9,7 +9,7 @@ from requests.exceptions import RequestException
 
 from autoscaler.api.answers import Dependencies, Dependency
 from autoscaler.api.dependencies import edges_of
-from autoscaler.dependencies import Edges
+from autoscaler.core.dependencies import Edges
 from autoscaler.errors import PermanentError
 
 PAGE = 1000  # edges

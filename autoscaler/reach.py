@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from autoscaler.dependencies import COLUMNS, Edges
-from autoscaler.surge import Links
-from autoscaler.types import FloatArray, IntArray
+from autoscaler.core.dependencies import COLUMNS, Edges
+from autoscaler.core.surge import Links
+from autoscaler.core.types import FloatArray, IntArray
 
 LONGEST = 16  # edges in a path
 LEAST = 0.05  # a path less probable than this is followed no further

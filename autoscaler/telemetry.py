@@ -16,10 +16,10 @@ from prometheus_client.metrics_core import Metric
 from autoscaler.api.dependencies import counts
 from autoscaler.board import Board, Decided
 from autoscaler.clock import Clock
-from autoscaler.dependencies import Edges
-from autoscaler.meter import PEAK_S, Metered
+from autoscaler.core.demand_meter import PEAK_S, Metered
+from autoscaler.core.dependencies import Edges
+from autoscaler.core.surge import IDLE_S
 from autoscaler.pulse import BUCKETS_S, Pulse
-from autoscaler.surge import IDLE_S
 
 LABELS = ("namespace", "service", "revision")
 

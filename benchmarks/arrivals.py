@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from autoscaler.types import BoolArray, FloatArray, IntArray
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from benchmarks.traces import Trace
 from learner.demand import Demand
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
-from autoscaler.types import FloatArray
 
 STEP_S = 60.0
 MINUTES = 1440  # a day

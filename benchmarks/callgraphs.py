@@ -17,9 +17,9 @@ from typing import Any
 import numba
 import numpy as np
 
+from autoscaler.core.rings import span
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from autoscaler.errors import PermanentError
-from autoscaler.ragged import span
-from autoscaler.types import BoolArray, FloatArray, IntArray
 
 HOP_S = 1e-5  # s a call is later than its caller at least: order within a millisecond
 PERIODS_S = np.array([120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0])

@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 import simpy
 
-from autoscaler.decider import decide
-from autoscaler.dependencies import Edges
-from autoscaler.fleet import ALL, Fleet
-from autoscaler.predictive import TICK_S
+from autoscaler.core.decider import decide
+from autoscaler.core.dependencies import Edges
+from autoscaler.core.fleet import ALL, Fleet
+from autoscaler.core.predictive import TICK_S
+from autoscaler.core.revision import Active, Revision
+from autoscaler.core.surge import Links, asked_with
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from autoscaler.reach import closed, links_of
-from autoscaler.revision import Active, Revision
-from autoscaler.surge import Links, asked_with
-from autoscaler.types import BoolArray, FloatArray, IntArray
 from benchmarks.conditions import follow
 from benchmarks.pods import Pod, Pods
 

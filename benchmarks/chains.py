@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from autoscaler.dependencies import Edges
+from autoscaler.core.dependencies import Edges
 from autoscaler.errors import AutoscalerError, PermanentError
 from autoscaler.files import whole_file
 from benchmarks.findings import (

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from autoscaler.types import BoolArray, FloatArray, IntArray
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from benchmarks.arrivals import Requests
 from benchmarks.events import BINS, GONE, State, run, scale
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from autoscaler.bounds import least
-from autoscaler.decision import Decisions
-from autoscaler.fleet import Fleet, Rows, take
-from autoscaler.revision import Active
-from autoscaler.zero import next_active
+from autoscaler.core.bounds import least
+from autoscaler.core.decision import Decisions
+from autoscaler.core.fleet import Fleet, Rows, take
+from autoscaler.core.revision import Active
+from autoscaler.core.zero import next_active
 
 
 def follow(fleet: Fleet, decisions: Decisions, rows: Rows) -> None:

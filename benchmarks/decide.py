@@ -18,10 +18,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from autoscaler.decider import decide
-from autoscaler.fleet import Fleet
-from autoscaler.predictive import Outlook
-from autoscaler.revision import KNATIVE_DEFAULTS, Mode, Revision
+from autoscaler.core.decider import decide
+from autoscaler.core.fleet import Fleet
+from autoscaler.core.predictive import Outlook
+from autoscaler.core.revision import KNATIVE_DEFAULTS, Mode, Revision
 
 SIZES = (100, 1_000, 10_000, 100_000)
 WARM_S = 70  # s of statistics before measuring: more than a stable window

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from autoscaler.board import Board
 from autoscaler.clock import SimulatedClock
-from autoscaler.predictive import TICK_S
+from autoscaler.core.predictive import TICK_S
 from benchmarks import outcome
 from benchmarks.policies import OUTWARD, priced
 from benchmarks.replay import Replay, ReplaySettings

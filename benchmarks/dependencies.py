@@ -22,9 +22,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from autoscaler.dependencies import Edges
+from autoscaler.core.dependencies import Edges
+from autoscaler.core.types import FloatArray
 from autoscaler.errors import AutoscalerError
-from autoscaler.types import FloatArray
 from benchmarks.callgraphs import MadeCalls, arrivals, chosen, read_graphs, walk
 from benchmarks.pulls import LEAST_TRIALS, asleep, cut, errors, judge, spread, warned
 from benchmarks.traces import read_trace

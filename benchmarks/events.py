@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from autoscaler.types import BoolArray, FloatArray, IntArray
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
 
 GONE = np.inf  # when a pod that does not exist becomes ready
 BINS = 1024  # of the histograms of times

@@ -24,8 +24,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from autoscaler.core.types import FloatArray
 from autoscaler.errors import AutoscalerError, PermanentError
-from autoscaler.types import FloatArray
 from learner.demand import Demand
 from learner.models.pooled import Pooled
 

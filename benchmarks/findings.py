@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from rich.table import Table
 
-from autoscaler.dependencies import Edges
+from autoscaler.core.dependencies import Edges
 from benchmarks.report import Curve, Report
 from benchmarks.shops import Story
 from benchmarks.trial import Outcome, reach

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from autoscaler.forecasts import ForecastBundle
-from autoscaler.types import Curves, FloatArray, IntArray
+from autoscaler.core.forecasts import ForecastBundle
+from autoscaler.core.types import Curves, FloatArray, IntArray
 from learner.demand import Demand
 from learner.models import Forecast
 from learner.models.levels import LEVELS, demand_edges

@@ -14,8 +14,8 @@ from typing import TextIO
 
 import numpy as np
 
+from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
-from autoscaler.types import FloatArray
 from learner.demand import Demand
 
 BLOCK_H = 54  # hours; 2 x 3**k, the lengths that Prometheus itself merges blocks to

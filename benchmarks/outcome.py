@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from autoscaler.core.forecasts import demand_at
+from autoscaler.core.types import FloatArray
 from autoscaler.files import whole_file
-from autoscaler.forecasts import demand_at
-from autoscaler.types import FloatArray
 from benchmarks.policies import ALWAYS, FULL, KEPT, KPA, ORACLE, OUTWARD, priced
 from benchmarks.replay import Replay
 from benchmarks.report import Curve, Report, Timeline

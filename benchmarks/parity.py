@@ -18,11 +18,11 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from autoscaler.decider import decide
-from autoscaler.decision import Decisions
+from autoscaler.core.decider import decide
+from autoscaler.core.decision import Decisions
+from autoscaler.core.fleet import Fleet
+from autoscaler.core.revision import KNATIVE_DEFAULTS, Revision
 from autoscaler.errors import PermanentError
-from autoscaler.fleet import Fleet
-from autoscaler.revision import KNATIVE_DEFAULTS, Revision
 
 # Averages agree to 1e-8 (the samples in the files are themselves rounded to nine decimals), and
 # linear ones are multiples of 1e-6; counts agree exactly.

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from autoscaler.revision import KNATIVE_DEFAULTS, Mode, Revision
+from autoscaler.core.revision import KNATIVE_DEFAULTS, Mode, Revision
 from benchmarks.simulator import Policy
 
 KPA = "Knative (KPA)"

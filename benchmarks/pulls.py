@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autoscaler.dependencies import Edges
-from autoscaler.ragged import span
-from autoscaler.types import BoolArray, FloatArray, IntArray
+from autoscaler.core.dependencies import Edges
+from autoscaler.core.rings import span
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from benchmarks.callgraphs import HOP_S, MadeCalls
 from learner.dependencies.spells import Spells, spells_of
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from autoscaler.core.forecasts import ForecastBundle
+from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
-from autoscaler.forecasts import ForecastBundle
-from autoscaler.types import FloatArray
 from benchmarks.arrivals import draw, measure
 from benchmarks.forecasts import ForecastTable, all_knowing, joined
 from benchmarks.policies import baselines, oracle, ours, revision

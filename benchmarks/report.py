@@ -10,9 +10,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
 from autoscaler.files import whole_file
-from autoscaler.types import FloatArray
 from benchmarks.plots import colours, draw_curves, draw_timeline, steps_a_point
 
 

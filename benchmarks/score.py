@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from autoscaler.types import FloatArray, IntArray
+from autoscaler.core.types import FloatArray, IntArray
 from benchmarks.events import BINS, RATIO, SHORTEST_S
 from benchmarks.simulator import Simulation
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autoscaler.types import FloatArray
+from autoscaler.core.types import FloatArray
 from benchmarks.calls import Call, Service, Shop
 
 Arrivals = list[tuple[float, int]]  # s from the beginning, service

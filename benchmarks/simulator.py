@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autoscaler.decider import decide
-from autoscaler.decision import Decisions
-from autoscaler.fleet import ALL, Fleet
-from autoscaler.predictive import TICK_S, Outlook, read_at_price
-from autoscaler.revision import Active, Revision
-from autoscaler.types import IntArray
+from autoscaler.core.decider import decide
+from autoscaler.core.decision import Decisions
+from autoscaler.core.fleet import ALL, Fleet
+from autoscaler.core.predictive import TICK_S, Outlook, read_at_price
+from autoscaler.core.revision import Active, Revision
+from autoscaler.core.types import IntArray
 from benchmarks.arrivals import Requests
 from benchmarks.cluster import Cluster
 from benchmarks.conditions import follow

@@ -12,8 +12,8 @@ from typing import Literal
 
 import numpy as np
 
+from autoscaler.core.types import BoolArray, FloatArray
 from autoscaler.errors import PermanentError
-from autoscaler.types import BoolArray, FloatArray
 from benchmarks import azure_csv
 from learner.bundle import NPZ_START, Arrays, read_npz
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from autoscaler.dependencies import Edges, Origin, merged
-from autoscaler.revision import Mode, Revision
-from autoscaler.types import BoolArray, FloatArray, IntArray
+from autoscaler.core.dependencies import Edges, Origin, merged
+from autoscaler.core.revision import Mode, Revision
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from benchmarks.calls import START_S, Shop, Simulation
 from benchmarks.policies import revision
 from benchmarks.shops import Story

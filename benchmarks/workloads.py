@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from autoscaler.types import FloatArray, IntArray
+from autoscaler.core.types import FloatArray, IntArray
 from benchmarks.traces import Trace
 
 MINUTES_A_DAY = 1440

@@ -21,7 +21,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 
-from autoscaler.fleet import LARGEST_SAMPLE
+from autoscaler.core.fleet import LARGEST_SAMPLE
 from knative.wire import WireStatMessages
 
 PORT = 8080

@@ -12,8 +12,8 @@ from functools import partial
 from typing import Any
 
 from autoscaler.clock import Clock
+from autoscaler.core.revision import Active
 from autoscaler.errors import PermanentError, TransientError
-from autoscaler.revision import Active
 from knative.api import JSON_PATCH, MERGE_PATCH, Api, Object
 from knative.failures import Failures
 from knative.objects import AUTOSCALING, NETWORKING, PodAutoscaler

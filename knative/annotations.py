@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from autoscaler.revision import Metric, Mode, Revision, Spec
+from autoscaler.core.revision import Metric, Mode, Revision, Spec
 from knative.config import MODES, ClusterConfig
 from knative.objects import PodAutoscaler
 from knative.quantities import LARGEST, duration_s, integer, number

@@ -10,9 +10,9 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from autoscaler.core.forecasts import ForecastBundle
 from autoscaler.errors import AutoscalerError
 from autoscaler.faults import shown_time
-from autoscaler.forecasts import ForecastBundle
 
 AGAIN_S = 30.0  # s until a file that could not be read is read again though it looks the same
 ALONE = "deciding as Knative alone would"

@@ -8,8 +8,8 @@ Source: knative/serving pkg/autoscaler/config/config.go.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
+from autoscaler.core.revision import Mode
 from autoscaler.errors import PermanentError
-from autoscaler.revision import Mode
 from knative.quantities import boolean, duration_s, integer, number
 
 

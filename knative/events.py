@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from autoscaler.board import Change
 from autoscaler.clock import Clock
-from autoscaler.decision import Reason
+from autoscaler.core.decision import Reason
 from knative.api import Api, ApiError, Object
 from knative.objects import PodAutoscaler, kubernetes_time
 from knative.tokens import TokenBucket

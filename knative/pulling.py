@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from autoscaler.dependencies import Edges, Origin, merged, no_edges
+from autoscaler.core.dependencies import Edges, Origin, merged, no_edges
+from autoscaler.core.surge import Links
 from autoscaler.reach import closed, links_of
-from autoscaler.surge import Links
 from knative.objects import PodAutoscaler
 
 UPSTREAMS = "kn-ahead.dev/upstreams"

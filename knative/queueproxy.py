@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import aiohttp
 from google.protobuf.message import DecodeError
 
-from autoscaler.fleet import LARGEST_SAMPLE
+from autoscaler.core.fleet import LARGEST_SAMPLE
 from knative.wire import Stat
 
 PORT = 9090

@@ -15,17 +15,17 @@ import numpy as np
 
 from autoscaler.board import Board
 from autoscaler.clock import Clock
-from autoscaler.decider import decide
-from autoscaler.decision import Decisions
-from autoscaler.dependencies import no_edges
-from autoscaler.fleet import Fleet, take
-from autoscaler.forecasts import ForecastBundle
-from autoscaler.meter import DemandMeter
-from autoscaler.predictive import Outlook, read_at_price
-from autoscaler.revision import Active, Revision
-from autoscaler.surge import Links, asked_with
-from autoscaler.types import BoolArray, FloatArray, IntArray
-from autoscaler.zero import next_active
+from autoscaler.core.decider import decide
+from autoscaler.core.decision import Decisions
+from autoscaler.core.demand_meter import DemandMeter
+from autoscaler.core.dependencies import no_edges
+from autoscaler.core.fleet import Fleet, take
+from autoscaler.core.forecasts import ForecastBundle
+from autoscaler.core.predictive import Outlook, read_at_price
+from autoscaler.core.revision import Active, Revision
+from autoscaler.core.surge import Links, asked_with
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
+from autoscaler.core.zero import next_active
 from knative.annotations import revision_of
 from knative.api import Object
 from knative.config import ClusterConfig

@@ -15,9 +15,9 @@ import uvicorn
 
 from autoscaler.api.app import create_app
 from autoscaler.clock import Clock, SystemClock
+from autoscaler.core.predictive import TICK_S
 from autoscaler.errors import AutoscalerError
 from autoscaler.faults import FORECASTS
-from autoscaler.predictive import TICK_S
 from knative.activators import ActivatorStat, StatsServer
 from knative.actor import Actor
 from knative.api import Api, Object

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from autoscaler.surge import starts
-from autoscaler.types import FloatArray, IntArray
+from autoscaler.core.surge import starts
+from autoscaler.core.types import FloatArray, IntArray
 from knative.activators import ActivatorStat
 
 if TYPE_CHECKING:

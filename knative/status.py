@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from autoscaler.revision import Active
+from autoscaler.core.revision import Active
 from knative.objects import PodAutoscaler, kubernetes_time
 
 Condition = dict[str, str]

@@ -21,10 +21,10 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
-from autoscaler.decision import Decisions
-from autoscaler.fleet import Fleet
-from autoscaler.revision import Metric
-from autoscaler.types import BoolArray, FloatArray, IntArray
+from autoscaler.core.decision import Decisions
+from autoscaler.core.fleet import Fleet
+from autoscaler.core.revision import Metric
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from knative.objects import SERVICE_LABEL, PodAutoscaler
 from knative.pods import PENDING, READY, TERMINATING, UNREADY, Pods
 from knative.startup import StartUps

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from autoscaler.fleet import Fleet
+from autoscaler.core.fleet import Fleet
 from knative.api import Object
 from knative.objects import SERVICE_LABEL, PodAutoscaler
 from knative.status import INITIALIZED, condition

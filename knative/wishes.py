@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autoscaler.decision import Decisions
-from autoscaler.fleet import Fleet
-from autoscaler.revision import Active
-from autoscaler.types import IntArray
+from autoscaler.core.decision import Decisions
+from autoscaler.core.fleet import Fleet
+from autoscaler.core.revision import Active
+from autoscaler.core.types import IntArray
 from knative.services import PROXY, SERVE
 
 WORDS = 8  # of a decision and of what was seen, that a write depends on

@@ -10,7 +10,7 @@ from typing import Self
 
 import numpy as np
 
-from autoscaler.types import BoolArray, FloatArray, IntArray
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from learner.demand import Demand
 from learner.losses import decision_cost
 from learner.models import Exceedance, Forecast

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from autoscaler.dependencies import COLUMNS, KINDS, Edges
+from autoscaler.core.dependencies import COLUMNS, KINDS, Edges
+from autoscaler.core.forecasts import ForecastBundle
 from autoscaler.errors import PermanentError
 from autoscaler.files import whole_file
-from autoscaler.forecasts import ForecastBundle
 
 MAGIC = "kn-ahead forecast bundle"
 VERSION = 2  # 2: with edges

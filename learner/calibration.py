@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from autoscaler.types import BoolArray, FloatArray
+from autoscaler.core.types import BoolArray, FloatArray
 from learner.models import Exceedance
 
 FEWEST = 50  # outcomes of either kind below which probabilities stay as they come

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autoscaler.types import BoolArray, FloatArray, IntArray
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
 
 Labels = tuple[tuple[str, str], ...]  # all labels of one exported series, sorted
 Sample = tuple[IntArray, FloatArray]  # points of the grid, and the values there

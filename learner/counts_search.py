@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from autoscaler.dependencies import Edges, Origin, merged, no_edges
+from autoscaler.core.dependencies import Edges, Origin, merged, no_edges
 from learner.demand import Demand, Outside
 from learner.dependencies.counts import edges_from_counts
 

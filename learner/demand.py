@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from autoscaler.errors import PermanentError
-from autoscaler.types import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

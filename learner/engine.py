@@ -12,8 +12,8 @@ from typing import Self
 
 import numpy as np
 
-from autoscaler.forecasts import ForecastBundle
-from autoscaler.types import BoolArray, IntArray
+from autoscaler.core.forecasts import ForecastBundle
+from autoscaler.core.types import BoolArray, IntArray
 from learner.backtest import HeldBack
 from learner.calibration import Calibration
 from learner.demand import Demand

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
 from autoscaler.files import whole_file
-from autoscaler.types import FloatArray
 from learner.bundle import read_npz
 from learner.dependencies.evidence import BY_LAG, SCATTER, TABLES, USUAL_WEIGHT, WEIGHT, Evidence
 from learner.dependencies.following import StartRules

@@ -10,8 +10,8 @@ import re
 
 import numpy as np
 
-from autoscaler.dependencies import Edges, Origin, no_edges
-from autoscaler.types import FloatArray
+from autoscaler.core.dependencies import Edges, Origin, no_edges
+from autoscaler.core.types import FloatArray
 from learner.counters import Grid
 from learner.demand import Demand
 from learner.queries import Labels, PrometheusServer

@@ -5,7 +5,7 @@ Models are chosen by this and not by their error, for an error that changes no d
 
 import numpy as np
 
-from autoscaler.types import FloatArray
+from autoscaler.core.types import FloatArray
 from learner.models import Exceedance
 from learner.models.levels import LEVELS
 

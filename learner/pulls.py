@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from autoscaler.dependencies import Edges, merged, no_edges
+from autoscaler.core.dependencies import Edges, merged, no_edges
 from autoscaler.errors import AutoscalerError
 from autoscaler.faults import Faults
 from learner.counts_search import edges_among_busiest, edges_from_outside

@@ -16,8 +16,8 @@ from prometheus_api_client.prometheus_connect import PrometheusConnect
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 from urllib3.util import Retry
 
+from autoscaler.core.types import FloatArray
 from autoscaler.errors import AutoscalerError, PermanentError, TransientError
-from autoscaler.types import FloatArray
 from learner.counters import Grid
 
 Labels = dict[str, str]

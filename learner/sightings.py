@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autoscaler.types import FloatArray, IntArray
+from autoscaler.core.types import FloatArray, IntArray
 from learner.dependencies.spells import Spells
 
 WATCH_S = 30.0  # s between two times of ``watched_s``

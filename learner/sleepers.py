@@ -12,9 +12,9 @@ from typing import Protocol
 
 import numpy as np
 
-from autoscaler.dependencies import no_edges
+from autoscaler.core.dependencies import no_edges
+from autoscaler.core.types import IntArray
 from autoscaler.errors import PermanentError
-from autoscaler.types import IntArray
 from learner.dependencies.evidence import OF_PAIRS, TABLES, Evidence, added, gather
 from learner.dependencies.following import StartRules
 from learner.dependencies.spells import Spells

@@ -14,7 +14,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from autoscaler.types import FloatArray
+from autoscaler.core.types import FloatArray
 from learner.counters import Grid
 from learner.queries import PrometheusServer
 from learner.sightings import WATCH_S, Sightings

@@ -11,9 +11,9 @@ from typing import Protocol
 
 import numpy as np
 
+from autoscaler.core.types import FloatArray
 from autoscaler.errors import AutoscalerError, PermanentError
 from autoscaler.faults import Faults
-from autoscaler.types import FloatArray
 from learner.counters import Grid
 from learner.demand import Demand, Outside
 from learner.queries import PrometheusServer

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from autoscaler.api.answers import Dependencies, Dependency, OriginName
-from autoscaler.dependencies import COLUMNS, KINDS, Edges, Origin, merged
-from autoscaler.types import IntArray
+from autoscaler.core.dependencies import COLUMNS, KINDS, Edges, Origin, merged
+from autoscaler.core.types import IntArray
 
 ORIGINS: dict[Origin, OriginName] = {
     Origin.ANNOTATION: "annotation",

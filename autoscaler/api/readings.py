@@ -19,8 +19,8 @@ from autoscaler.api.answers import (
 )
 from autoscaler.board import Board, Decided
 from autoscaler.board import Change as Changed
-from autoscaler.forecasts import ForecastBundle, demand_at
-from autoscaler.revision import Mode
+from autoscaler.core.forecasts import ForecastBundle, demand_at
+from autoscaler.core.revision import Mode
 
 QUANTILES = np.array([0.5, 0.9, 0.95, 0.99])
 

@@ -6,8 +6,8 @@ of another period is where it was after whole cycles of its own.
 
 import numpy as np
 
-from autoscaler.ragged import span
-from autoscaler.types import BoolArray, FloatArray, IntArray
+from autoscaler.core.rings import span
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from learner.dependencies.following import CELLS, StartRules
 from learner.dependencies.spells import Spells
 from learner.dependencies.timers import SLACK_S, USUAL_S, Timers

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from autoscaler.dependencies import Edges, Origin, no_edges
-from autoscaler.types import BoolArray, FloatArray, IntArray
+from autoscaler.core.dependencies import Edges, Origin, no_edges
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from learner.demand import Demand
 from learner.dependencies.partial import direct_counts
 from learner.dependencies.residuals import residuals, standardized

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from autoscaler.dependencies import Edges
-from autoscaler.ragged import span
-from autoscaler.types import BoolArray
+from autoscaler.core.dependencies import Edges
+from autoscaler.core.rings import span
+from autoscaler.core.types import BoolArray
 
 SLACK_S = 1.0  # s by which lags along a way may differ from the lag they explain
 SHARE = 0.8  # of the gain, how much a way has to carry to explain it

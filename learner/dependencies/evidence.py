@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from autoscaler.types import FloatArray, IntArray
+from autoscaler.core.types import FloatArray, IntArray
 from learner.dependencies.clocks import alone, cycles_s
 from learner.dependencies.following import (
     Coincidences,

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from autoscaler.ragged import span
-from autoscaler.types import BoolArray, FloatArray, IntArray
+from autoscaler.core.rings import span
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from learner.dependencies.spells import Spells
 
 CELLS = 1 << 23  # cells of a mask held at once: bounds memory

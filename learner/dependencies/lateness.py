@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autoscaler.types import BoolArray, FloatArray, IntArray
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from learner.dependencies.following import Coincidences, StartRules, coincidences, tally
 from learner.dependencies.spells import Spells
 from learner.dependencies.timers import SLACK_S, Timers

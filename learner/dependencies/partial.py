@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from autoscaler.types import BoolArray, IntArray
+from autoscaler.core.types import BoolArray, IntArray
 
 STRONGEST = 40  # upstreams of one service weighed against each other
 LEAST_T = 3.5  # deviations from zero a partial coefficient has to be

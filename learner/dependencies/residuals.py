@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from autoscaler.types import FloatArray
+from autoscaler.core.types import FloatArray
 
 BLOCK = 60  # steps over which the level is taken as straight: longer than any lag looked for
 HOUR_S, DAY_S = 3600.0, 86400.0

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import special
 
-from autoscaler.types import FloatArray
+from autoscaler.core.types import FloatArray
 
 
 def binomial_tail(successes: FloatArray, trials: FloatArray, chance: FloatArray) -> FloatArray:

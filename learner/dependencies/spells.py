@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from autoscaler.core.types import FloatArray, IntArray
 from autoscaler.errors import PermanentError
-from autoscaler.types import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

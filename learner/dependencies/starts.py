@@ -18,8 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autoscaler.dependencies import Edges, Origin, no_edges
-from autoscaler.types import BoolArray, FloatArray, IntArray
+from autoscaler.core.dependencies import Edges, Origin, no_edges
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from learner.dependencies.direct import direct_starts
 from learner.dependencies.evidence import USUAL_WEIGHT, WEIGHT, Evidence
 from learner.dependencies.lateness import LOOSE

@@ -11,7 +11,7 @@ from typing import Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from autoscaler.types import FloatArray, IntArray
+from autoscaler.core.types import FloatArray, IntArray
 from learner.demand import Demand
 
 WINDOWS = (0, 1, 2, 5, 15, 60)  # steps ahead: the next step, the one after, ... up to an hour

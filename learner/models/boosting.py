@@ -16,7 +16,7 @@ from joblib import Parallel, delayed
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
-from autoscaler.types import BoolArray, FloatArray, IntArray
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from learner.demand import Demand
 from learner.models import Forecast
 from learner.models.levels import cells_in_reach, demand_edges

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import lfilter
 
-from autoscaler.types import FloatArray, IntArray
+from autoscaler.core.types import FloatArray, IntArray
 from learner.models.gaps import Columns, Stretches, age_features, length_features, stretches_of
 from learner.models.levels import LEVELS
 from learner.models.periods import periods_at

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from autoscaler.types import BoolArray, IntArray
+from autoscaler.core.types import BoolArray, IntArray
 
 MEMORY = 128  # stretches looked back on
 

@@ -9,7 +9,7 @@ what is to come: how far a service's cells reach follows from its past alone.
 
 import numpy as np
 
-from autoscaler.types import FloatArray, IntArray
+from autoscaler.core.types import FloatArray, IntArray
 from learner.demand import Demand
 
 SINGLE_LEVELS = 12

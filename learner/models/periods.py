@@ -7,7 +7,7 @@ every thirty steps while the past is short, seldom later, for what was found bef
 import numpy as np
 import numpy.typing as npt
 
-from autoscaler.types import IntArray
+from autoscaler.core.types import IntArray
 
 REFRESH = 30  # steps between two looks ...
 SELDOM = 480  # ... and between two later on

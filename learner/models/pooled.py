@@ -7,7 +7,7 @@ where a model of the count could not extrapolate.
 
 from typing import Self
 
-from autoscaler.types import FloatArray, IntArray
+from autoscaler.core.types import FloatArray, IntArray
 from learner.demand import Demand
 from learner.models import WINDOWS, Forecast
 from learner.models.boosting import Boosting, Features, forecast_of

@@ -14,8 +14,8 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from autoscaler.dependencies import Edges
-from autoscaler.types import BoolArray, FloatArray, IntArray
+from autoscaler.core.dependencies import Edges
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from learner.counts_search import edges_among_busiest, edges_from_outside
 from learner.demand import Demand
 from learner.models import WINDOWS, Forecast

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import maximum_filter1d
 
-from autoscaler.types import BoolArray, FloatArray, IntArray
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from learner.models.levels import LEVELS, cells_in_reach
 
 ROWS_AT_ONCE = 200_000  # rows answered in one go: some hundred MB of features

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.stats import norm
 from statsmodels.tsa.stattools import acf
 
-from autoscaler.types import BoolArray, FloatArray, IntArray
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from learner.demand import Demand
 from learner.models import WINDOWS, Forecast
 from learner.models.levels import LEVELS, pods_needed

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from autoscaler.types import FloatArray, IntArray
+from autoscaler.core.types import FloatArray, IntArray
 from learner.demand import Demand
 from learner.models import Forecast
 from learner.models.levels import cells_in_reach, demand_edges, pods_needed

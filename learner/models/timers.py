@@ -12,7 +12,7 @@ from typing import Self
 
 import numpy as np
 
-from autoscaler.types import FloatArray, IntArray
+from autoscaler.core.types import FloatArray, IntArray
 from learner.demand import Demand
 from learner.models import WINDOWS, Forecast
 from learner.models.levels import LEVELS, pods_needed

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from autoscaler.predictive import TICK_S
+from autoscaler.core.predictive import TICK_S
 from tests.apiserver.conftest import MANIFEST, QUICK, Objects, SeatProcess
 from tests.apiserver.plane import Audited, ControlPlane, wait_until
 from tests.apiserver.standins import Activator, World

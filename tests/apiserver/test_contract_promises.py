@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autoscaler.forecasts import ForecastBundle
+from autoscaler.core.forecasts import ForecastBundle
 from learner.bundle import save_bundle
 from tests.apiserver.conftest import Objects, StartSeat
 from tests.apiserver.plane import wait_until

@@ -23,7 +23,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import load_kube_config
 from websockets.asyncio.client import connect
 
-from autoscaler.revision import Active
+from autoscaler.core.revision import Active
 from knative.api import MERGE_PATCH, Api, Object
 from knative.objects import AUTOSCALING, NETWORKING, kubernetes_time, podautoscaler
 from knative.services import PROXY, body_of, spec_of

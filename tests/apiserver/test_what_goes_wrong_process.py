@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from kubernetes import client
 
-from autoscaler.forecasts import ForecastBundle
+from autoscaler.core.forecasts import ForecastBundle
 from knative.activators import PORT
 from learner.bundle import save_bundle
 from tests.apiserver.conftest import SYSTEM, Objects, SeatProcess, StartSeat

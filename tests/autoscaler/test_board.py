@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from autoscaler.board import CHANGES_KEPT, Board
-from autoscaler.decider import decide
-from autoscaler.decision import Decisions, Reason
-from autoscaler.fleet import Fleet
-from autoscaler.forecasts import ForecastBundle
-from autoscaler.revision import KNATIVE_DEFAULTS, Mode
-from autoscaler.types import IntArray
+from autoscaler.core.decider import decide
+from autoscaler.core.decision import Decisions, Reason
+from autoscaler.core.fleet import Fleet
+from autoscaler.core.forecasts import ForecastBundle
+from autoscaler.core.revision import KNATIVE_DEFAULTS, Mode
+from autoscaler.core.types import IntArray
 
 SERVICES = ["shop/browse", "shop/cart", "shop/cart"]
 REVISIONS = ["shop/browse-1", "shop/cart-1", "shop/cart-2"]

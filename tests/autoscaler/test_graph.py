@@ -24,9 +24,9 @@ from autoscaler.api.words import UNKNOWN, percent
 from autoscaler.board import Board
 from autoscaler.cli import app
 from autoscaler.clock import SimulatedClock
-from autoscaler.dependencies import Edges, Origin, no_edges
+from autoscaler.core.dependencies import Edges, Origin, no_edges
+from autoscaler.core.forecasts import ForecastBundle
 from autoscaler.errors import PermanentError
-from autoscaler.forecasts import ForecastBundle
 from autoscaler.graph import NONE_YET, picture, shown
 from autoscaler.graph_layout import layout
 from autoscaler.graph_picture import svg

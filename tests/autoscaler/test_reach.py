@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from autoscaler.dependencies import Edges, no_edges
+from autoscaler.core.dependencies import Edges, no_edges
 from autoscaler.reach import closed, links_of
 
 NAN = np.nan

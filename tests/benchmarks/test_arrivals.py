@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoscaler.types import FloatArray
+from autoscaler.core.types import FloatArray
 from benchmarks.arrivals import SHORTEST_S, Requests, draw, measure
 from benchmarks.traces import Trace
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
-from autoscaler.types import FloatArray
 from benchmarks.callgraphs import CallGraphs, MadeCalls, arrivals, chosen, read_graphs, walk
 
 FRONT = [["0", "USER", "front", "http", 0, 9], ["0.1", "front", "cart", "rpc", 1, 3]]

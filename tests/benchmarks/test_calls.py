@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autoscaler.dependencies import Edges
-from autoscaler.revision import Mode
-from autoscaler.types import FloatArray
+from autoscaler.core.dependencies import Edges
+from autoscaler.core.revision import Mode
+from autoscaler.core.types import FloatArray
 from benchmarks import simulator
 from benchmarks.arrivals import Requests
 from benchmarks.calls import Call, Log, Service, Shop, Simulation

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from autoscaler.dependencies import Edges, Origin
+from autoscaler.core.dependencies import Edges, Origin
 from benchmarks.chains import SHOPS, app, measure
 from benchmarks.findings import GRAPH, KPA, Size, page
 from benchmarks.report import write_report

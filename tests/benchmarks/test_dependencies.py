@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from autoscaler.dependencies import Edges, no_edges
-from autoscaler.types import FloatArray
+from autoscaler.core.dependencies import Edges, no_edges
+from autoscaler.core.types import FloatArray
 from benchmarks.callgraphs import MadeCalls
 from benchmarks.dependencies import CALL_GRAPHS, RECORDED, app, planted
 from benchmarks.pulls import asleep, judge, warned

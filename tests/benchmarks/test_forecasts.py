@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from autoscaler.types import FloatArray
+from autoscaler.core.types import FloatArray
 from benchmarks.forecasts import ForecastTable, all_knowing, stack
 from learner.demand import Demand
 

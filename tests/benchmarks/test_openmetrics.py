@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
-from autoscaler.types import FloatArray
 from benchmarks.openmetrics import backfill, write_openmetrics
 from learner.demand import Demand
 

@@ -1,6 +1,6 @@
 import pytest
 
-from autoscaler.revision import KNATIVE_DEFAULTS, Mode
+from autoscaler.core.revision import KNATIVE_DEFAULTS, Mode
 from benchmarks.policies import ORACLE, baselines, oracle, ours, priced, revision
 
 BASE = revision(1, 5.0)

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
-from autoscaler.types import FloatArray
 from benchmarks.plots import INK, MOST_POINTS
 from benchmarks.report import Curve, Report, Timeline, write_report
 

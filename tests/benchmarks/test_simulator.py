@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from autoscaler.revision import Mode, Revision
-from autoscaler.types import FloatArray
+from autoscaler.core.revision import Mode, Revision
+from autoscaler.core.types import FloatArray
 from benchmarks.arrivals import Requests
 from benchmarks.events import State
 from benchmarks.forecasts import ForecastTable

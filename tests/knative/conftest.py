@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from autoscaler.clock import SimulatedClock
-from autoscaler.forecasts import ForecastBundle
+from autoscaler.core.forecasts import ForecastBundle
 from knative.activators import ActivatorStat
 from knative.actor import Actor
 from knative.api import JSON_PATCH, MERGE_PATCH, Api, ApiError, Object

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from autoscaler.revision import Mode
+from autoscaler.core.revision import Mode
 from knative.actor import AT_ONCE
 from knative.api import JSON_PATCH, MERGE_PATCH
 from knative.config import ClusterConfig

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from autoscaler.revision import Metric, Mode, Revision
+from autoscaler.core.revision import Metric, Mode, Revision
 from knative.annotations import revision_of
 from knative.config import ClusterConfig
 from knative.objects import podautoscaler

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autoscaler.forecasts import ForecastBundle
+from autoscaler.core.forecasts import ForecastBundle
 from knative.bundles import AGAIN_S, Bundles
 from learner.bundle import load_bundle, save_bundle
 from tests.knative.conftest import NOW_S, a_bundle

@@ -2,8 +2,8 @@ from dataclasses import fields
 
 import pytest
 
+from autoscaler.core.revision import Mode
 from autoscaler.errors import PermanentError
-from autoscaler.revision import Mode
 from knative.config import ClusterConfig, cluster_config, progress_deadline_s
 
 # Each key, a text, the field that it sets, and the value there.

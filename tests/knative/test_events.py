@@ -6,7 +6,7 @@ import pytest
 
 from autoscaler.board import Change
 from autoscaler.clock import SimulatedClock
-from autoscaler.decision import Reason
+from autoscaler.core.decision import Reason
 from knative.api import ApiError, Object
 from knative.events import (
     ALL_BURST,

@@ -15,13 +15,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autoscaler.decision import Decisions
-from autoscaler.revision import Seen
+from autoscaler.core.decision import Decisions
+from autoscaler.core.revision import Seen
 from knative.bundles import Bundles
 from knative.objects import pod, replicas
 from knative.seat import Seat
 from learner.bundle import load_bundle, save_bundle
-from tests.autoscaler.stories import differences, eighths
+from tests.autoscaler.core.stories import differences, eighths
 from tests.knative.conftest import (
     NAMESPACE,
     NOW_S,

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autoscaler.dependencies import Edges, Origin
+from autoscaler.core.dependencies import Edges, Origin
 from knative.objects import podautoscaler
 from knative.pulling import UPSTREAMS, Pulling
 from tests.knative.conftest import Cluster, a_bundle, a_podautoscaler, run_fast

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autoscaler.revision import Active, Mode
+from autoscaler.core.revision import Active, Mode
 from knative.activators import ActivatorStat
 from knative.config import ClusterConfig
 from knative.objects import podautoscaler

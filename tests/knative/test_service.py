@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from autoscaler.clock import SimulatedClock
-from autoscaler.forecasts import ForecastBundle
-from autoscaler.revision import KNATIVE_DEFAULTS
+from autoscaler.core.forecasts import ForecastBundle
+from autoscaler.core.revision import KNATIVE_DEFAULTS
 from knative.api import ApiError, Object
 from knative.leader import Standing
 from knative.network import Mesh, Network

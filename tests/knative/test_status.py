@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from autoscaler.revision import Active
+from autoscaler.core.revision import Active
 from knative.api import Object
 from knative.objects import PodAutoscaler, kubernetes_time, podautoscaler
 from knative.status import Outcome, active_of, condition, same, status_of, unowned

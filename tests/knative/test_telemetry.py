@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from autoscaler.api.app import create_app
-from autoscaler.revision import Mode
+from autoscaler.core.revision import Mode
 from knative.activators import ActivatorStat
 from knative.config import ClusterConfig
 from knative.objects import SERVICE_LABEL

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from autoscaler.revision import Mode
+from autoscaler.core.revision import Mode
 from knative.api import Object
 from knative.config import ClusterConfig
 from knative.objects import SERVICE_LABEL, podautoscaler

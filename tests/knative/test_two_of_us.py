@@ -9,7 +9,7 @@ from pathlib import Path
 from websockets.asyncio.client import connect
 
 from autoscaler.clock import SystemClock
-from autoscaler.forecasts import ForecastBundle
+from autoscaler.core.forecasts import ForecastBundle
 from knative.leader import Standing
 from knative.service import Service, ServiceSettings
 from knative.wire import Stat, WireStatMessage, WireStatMessages

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from autoscaler.meter import DemandMeter
-from autoscaler.types import FloatArray
+from autoscaler.core.demand_meter import DemandMeter
+from autoscaler.core.types import FloatArray
 
 GAUGES = {
     "kn_ahead_last_start_timestamp_seconds": "begun_s",

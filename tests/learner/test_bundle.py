@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autoscaler.dependencies import Edges, Origin
+from autoscaler.core.dependencies import Edges, Origin
+from autoscaler.core.forecasts import ForecastBundle
 from autoscaler.errors import PermanentError
-from autoscaler.forecasts import ForecastBundle
 from learner.bundle import MAGIC, VERSION, load_bundle, save_bundle
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
-from autoscaler.types import FloatArray
 from learner.demand import Demand
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from autoscaler.dependencies import Edges
-from autoscaler.types import FloatArray
+from autoscaler.core.dependencies import Edges
+from autoscaler.core.types import FloatArray
 from learner.demand import Demand
 from learner.dependencies.counts import edges_from_counts
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from autoscaler.dependencies import Edges
+from autoscaler.core.dependencies import Edges
+from autoscaler.core.types import FloatArray, IntArray
 from autoscaler.errors import PermanentError
-from autoscaler.types import FloatArray, IntArray
 from learner.dependencies.evidence import Evidence, added, faded, gather
 from learner.dependencies.following import StartRules, following, trials, watched
 from learner.dependencies.spells import Spells, spells_of

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autoscaler.dependencies import Origin
+from autoscaler.core.dependencies import Origin
 from autoscaler.errors import TransientError
 from learner.demand import Demand
 from learner.istio import IstioReader

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autoscaler.dependencies import Edges, Origin, no_edges
+from autoscaler.core.dependencies import Edges, Origin, no_edges
 from autoscaler.errors import TransientError
 from learner.demand import Demand
 from learner.pulls import Pulls, Search

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from autoscaler.clock import SimulatedClock
-from autoscaler.dependencies import Origin
-from autoscaler.types import FloatArray
+from autoscaler.core.dependencies import Origin
+from autoscaler.core.types import FloatArray
 from benchmarks.openmetrics import backfill
 from learner.bundle import load_bundle
 from learner.demand import Demand

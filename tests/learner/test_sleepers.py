@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autoscaler.dependencies import Edges
+from autoscaler.core.dependencies import Edges
+from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError, TransientError
-from autoscaler.types import FloatArray
 from learner.dependencies.evidence import gather
 from learner.dependencies.following import StartRules
 from learner.dependencies.spells import spells_of

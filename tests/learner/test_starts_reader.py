@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError, TransientError
-from autoscaler.types import FloatArray
 from learner.dependencies.spells import Spells, spells_of
 from learner.queries import PrometheusServer
 from learner.starts_reader import StartsReader

@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from autoscaler.cli import app
-from autoscaler.dependencies import Origin
+from autoscaler.core.dependencies import Origin
+from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
-from autoscaler.types import FloatArray
 from learner.counts_search import edges_from_outside
 from learner.demand import Demand
 from learner.models.pulled import Pulled, following

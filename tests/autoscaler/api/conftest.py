@@ -12,11 +12,11 @@ from fastapi import FastAPI
 from autoscaler.api.app import create_app
 from autoscaler.board import Board
 from autoscaler.clock import SimulatedClock
-from autoscaler.decider import decide
-from autoscaler.fleet import Fleet
-from autoscaler.forecasts import ForecastBundle
-from autoscaler.predictive import read_at_price
-from autoscaler.revision import KNATIVE_DEFAULTS, Active, Mode
+from autoscaler.core.decider import decide
+from autoscaler.core.fleet import Fleet
+from autoscaler.core.forecasts import ForecastBundle
+from autoscaler.core.predictive import read_at_price
+from autoscaler.core.revision import KNATIVE_DEFAULTS, Active, Mode
 
 START_S = 1_772_442_000.0  # 2026-03-02T09:00:00Z
 SERVICES = ("shop/browse", "shop/cart", "jobs/nightly")

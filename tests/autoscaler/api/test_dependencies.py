@@ -11,12 +11,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from autoscaler.api.answers import Dependencies, Dependency
 from autoscaler.api.dependencies import edges_of, listed
 from autoscaler.board import Board
-from autoscaler.decider import decide
-from autoscaler.dependencies import COLUMNS, Edges, Origin, no_edges
+from autoscaler.core.decider import decide
+from autoscaler.core.dependencies import COLUMNS, Edges, Origin, no_edges
+from autoscaler.core.fleet import Fleet
+from autoscaler.core.revision import KNATIVE_DEFAULTS, Active, Mode
+from autoscaler.core.surge import Links
 from autoscaler.errors import PermanentError
-from autoscaler.fleet import Fleet
-from autoscaler.revision import KNATIVE_DEFAULTS, Active, Mode
-from autoscaler.surge import Links
 
 SEEN_S = 1_772_442_000.0  # 2026-03-02T09:00:00Z
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autoscaler.types import FloatArray
+from autoscaler.core.types import FloatArray
 from learner.demand import Demand
 from learner.models import Forecast, Model
 from learner.models.levels import LEVELS, cells_in_reach, pods_needed

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from autoscaler.types import FloatArray
+from autoscaler.core.types import FloatArray
 from learner.demand import Demand
 from learner.models.pooled import Pooled
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autoscaler.types import FloatArray
+from autoscaler.core.types import FloatArray
 from learner.backtest import HeldBack
 from learner.demand import Demand
 from learner.engine import Learner, LearnerSettings

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from autoscaler.types import FloatArray
+from autoscaler.core.types import FloatArray
 from learner.demand import Demand
 from learner.models.seasonal import NO_SEASON, SeasonalCopy, season_of
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from autoscaler.types import BoolArray, FloatArray
+from autoscaler.core.types import BoolArray, FloatArray
 from learner.demand import Demand
 from learner.models.timers import Timers, timer_of
 

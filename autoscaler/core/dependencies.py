@@ -1,0 +1,141 @@
+"""Who pulls whom: directed edges between services, as the learner finds them and a tick reads them.
+
+All edges together are the *reach* of a service: everything that will be needed once it is called,
+siblings and grandchildren too. That is what to act on. The direct ones among them are for people.
+Cycles are normal. An edge says where it comes from; where several sources know a pair, the one that
+knows best says that it exists, and the others fill in what it cannot say.
+"""
+
+from dataclasses import dataclass, fields
+from enum import IntEnum
+
+import numpy as np
+
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
+from autoscaler.errors import PermanentError
+
+
+class Origin(IntEnum):
+    """Who says so; the lower, the better they know."""
+
+    ANNOTATION = 0
+    ISTIO = 1
+    PROMETHEUS = 2
+    LEARNED_STARTS = 3
+    LEARNED_COUNTS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edges:
+    """Directed edges between services. NaN = the source does not say."""
+
+    services: tuple[str, ...]  # (n,) "namespace/service"
+    upstream: IntArray  # (m,) index into services
+    downstream: IntArray  # (m,) index into services
+    lag_s: FloatArray  # (m,) s from a call upstream to the call downstream
+    gain: FloatArray  # (m,) calls downstream that a call upstream brings; of starts: starts
+    needed: FloatArray  # (m,) P(downstream is called about lag_s later | upstream is called)
+    confidence: FloatArray  # (m,) 0 to 1
+    evidence: FloatArray  # (m,) observations it rests on, old ones counted less
+    seen_at_s: FloatArray  # (m,) Unix s of the newest of them
+    direct: BoolArray  # (m,) whether nobody in between explains it
+    origin: IntArray  # (m,) an Origin
+
+    def __post_init__(self) -> None:
+        """Check shapes and values once, where edges enter."""
+        n, m = len(self.services), len(self.upstream)
+        if len(set(self.services)) != n:
+            raise PermanentError("services of edges hold a name twice; allowed: once")
+        for name in COLUMNS:
+            if getattr(self, name).shape != (m,):
+                shape = getattr(self, name).shape
+                raise PermanentError(f"{name} of edges has shape {shape}; allowed: ({m},)")
+        ends = np.concatenate([self.upstream, self.downstream])
+        if m and not 0 <= ends.min() <= ends.max() < n:
+            wrong = int(ends[(ends < 0) | (ends >= n)][0])
+            raise PermanentError(f"an edge ends at service {wrong}; allowed: 0 to {n - 1}")
+        if (self.upstream == self.downstream).any():
+            name = self.services[int(self.upstream[self.upstream == self.downstream][0])]
+            raise PermanentError(f"an edge leads from {name!r} to itself; allowed: to another")
+        for name in ("lag_s", "gain", "evidence"):
+            _check(name, getattr(self, name), np.inf)
+        for name in ("needed", "confidence"):
+            _check(name, getattr(self, name), 1.0)
+
+    def __len__(self) -> int:
+        return len(self.upstream)
+
+    @property
+    def key(self) -> IntArray:
+        """(m,) a number for each ordered pair of services."""
+        return np.asarray(self.upstream * len(self.services) + self.downstream)
+
+    def where(self, chosen: BoolArray | IntArray) -> "Edges":
+        """Those chosen, by mask or by index."""
+        columns = {name: getattr(self, name)[chosen] for name in COLUMNS}
+        return Edges(services=self.services, **columns)
+
+    def onto(self, services: tuple[str, ...]) -> "Edges":
+        """The same edges between other rows; those with an end that is not there are left out."""
+        place = {name: row for row, name in enumerate(services)}
+        row = np.array([place.get(name, -1) for name in self.services], dtype=np.int64)
+        upstream, downstream = (row[end] for end in (self.upstream, self.downstream))
+        kept = (upstream >= 0) & (downstream >= 0)
+        columns = {name: getattr(self, name)[kept] for name in COLUMNS}
+        columns |= {"upstream": upstream[kept], "downstream": downstream[kept]}
+        return Edges(services=services, **columns)
+
+    def by_upstream(self) -> tuple["Edges", IntArray]:
+        """Edges in order of upstream, and where each service's begin.
+
+        Service i pulls edges ``first[i]`` to ``first[i + 1] - 1``; first: (n + 1,).
+        """
+        ordered = self.where(np.argsort(self.key, kind="stable"))
+        rows = np.arange(len(self.services) + 1)
+        return ordered, np.searchsorted(ordered.upstream, rows).astype(np.int64)
+
+
+COLUMNS = tuple(f.name for f in fields(Edges) if f.name != "services")
+KINDS: dict[str, type] = dict.fromkeys(COLUMNS, np.float64) | {
+    "upstream": np.int64,
+    "downstream": np.int64,
+    "direct": np.bool_,
+    "origin": np.int64,
+}
+_FILLED = ("lag_s", "gain", "needed", "confidence", "evidence", "seen_at_s")
+
+
+def no_edges(services: tuple[str, ...]) -> Edges:
+    """Nobody pulls anybody."""
+    return Edges(services=services, **{name: np.zeros(0, KINDS[name]) for name in COLUMNS})
+
+
+def merged(*sources: Edges) -> Edges:
+    """Edges of several sources over the same services as one: a pair once, of its best origin.
+
+    What the best origin does not say (NaN) is what the next best says. A pair is direct where any
+    of them says so. Raises PermanentError where services differ.
+    """
+    services = sources[0].services
+    if any(source.services != services for source in sources):
+        raise PermanentError("edges to merge are of different services; allowed: see Edges.onto")
+    columns = {name: np.concatenate([getattr(s, name) for s in sources]) for name in COLUMNS}
+    every = Edges(services=services, **columns)
+    every = every.where(np.lexsort((every.origin, every.key)))
+    key = every.key
+    first = np.flatnonzero(np.diff(key, prepend=-1))  # of each pair, its best
+    columns = {name: getattr(every, name)[first].copy() for name in COLUMNS}
+    pair = np.cumsum(np.diff(key, prepend=-1) > 0) - 1
+    for name in _FILLED:
+        said = np.flatnonzero(~np.isnan(getattr(every, name)))[::-1]
+        columns[name][pair[said]] = getattr(every, name)[said]  # backwards: the best stays
+    np.logical_or.at(columns["direct"], pair, every.direct)
+    return Edges(services=services, **columns)
+
+
+def _check(name: str, values: FloatArray, most: float) -> None:
+    wrong = ~np.isnan(values) & ~((values >= 0) & (values <= most) & np.isfinite(values))
+    if wrong.any():
+        raise PermanentError(
+            f"{name} of an edge is {values[wrong][0]:g}; allowed: finite, 0 to {most:g}, or nan"
+        )

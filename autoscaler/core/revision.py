@@ -1,0 +1,137 @@
+"""What the autoscaler knows of one revision; the same names hold for one row and for whole columns.
+
+`Spec`, `Seen` and `Memory` are written once and used twice: with scalars for one revision
+(`Revision`), with arrays for the fleet (`SpecArrays`), so that the two cannot drift apart.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Generic, TypeAlias, TypeVar
+
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
+
+F = TypeVar("F")  # float, or (n_rows,) float64
+I = TypeVar("I")  # noqa: E741  # int, or (n_rows,) int64
+B = TypeVar("B")  # bool, or (n_rows,) bool
+
+
+class Metric(IntEnum):
+    """What the reactive rule averages."""
+
+    CONCURRENCY = 0
+    RPS = 1
+
+
+class Mode(IntEnum):
+    """What a forecast may do to a revision."""
+
+    OFF = 0  # nothing: no forecast is looked at
+    SHADOW = 1  # decided and shown, not applied
+    OUTWARD = 2  # only adds pods to Knative's answer
+    FULL = 3  # may also let pods go earlier, never below what the panic window sees
+
+
+class Active(IntEnum):
+    """Knative's condition Active of a PodAutoscaler."""
+
+    UNKNOWN = 0  # activating
+    TRUE = 1
+    FALSE = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec(Generic[F, I, B]):
+    """What was asked for. Defaults are Knative's (`KNATIVE_DEFAULTS`)."""
+
+    stable_window_s: I  # s, whole; 6 ... 3600
+    panic_window_s: I  # s, whole; <= stable window
+    metric: I  # a Metric
+    weighted_exponential: B  # aggregation; fixed when the revision is first seen, as in Knative
+    has_scrape_target: B  # False (target burst capacity -1): silence counts as zero, not as no data
+    total: F  # what one pod takes at most, in flight or rps
+    target: F  # what one pod shall take: total x utilisation
+    pod_capacity: F  # requests in flight that one pod takes, whatever the metric; divides forecasts
+    target_burst_capacity: F  # requests in flight; -1 = activator only at zero, 0 likewise
+    panic_threshold: F  # panic when panic-window pods / ready pods reaches it
+    max_scale_up_rate: F  # per tick, ratio to ready pods, > 1
+    max_scale_down_rate: F  # per tick, ratio to ready pods, > 1
+    scale_down_delay_s: F  # s; fixed when the revision is first seen, as in Knative
+    activation_scale: I  # pods to have at least when there is any; 0, 1 = none
+    min_scale: I  # pods
+    max_scale: I  # pods; 0 = unlimited
+    initial_scale: I  # pods until the scale target was ready once
+    reachable: B  # False: no route leads here
+    enable_scale_to_zero: B
+    grace_s: F  # s that the activator must have been in the path before the last pod goes
+    retention_s: F  # s that the last pod stays after it became inactive
+    activation_timeout_s: F  # s after which activating is given up
+    activator_capacity: F  # requests in flight that one activator takes
+    mode: I  # a Mode
+    lead_s: F  # s from the decision to a ready pod (the start-up time, at its worst worth meeting)
+    cold_price_s: F  # s of idle pod that one cold request is worth
+    share: F  # part of the service's traffic that this revision gets, 0 ... 1
+
+
+SpecArrays: TypeAlias = Spec[FloatArray, IntArray, BoolArray]
+Revision: TypeAlias = Spec[float, int, bool]
+
+KNATIVE_DEFAULTS: Revision = Spec(
+    stable_window_s=60,
+    panic_window_s=6,
+    metric=Metric.CONCURRENCY,
+    weighted_exponential=False,
+    has_scrape_target=True,
+    total=100.0,
+    target=70.0,
+    pod_capacity=100.0,
+    target_burst_capacity=211.0,
+    panic_threshold=2.0,
+    max_scale_up_rate=1000.0,
+    max_scale_down_rate=2.0,
+    scale_down_delay_s=0.0,
+    activation_scale=0,
+    min_scale=0,
+    max_scale=0,
+    initial_scale=1,
+    reachable=True,
+    enable_scale_to_zero=True,
+    grace_s=30.0,
+    retention_s=0.0,
+    activation_timeout_s=630.0,
+    activator_capacity=100.0,
+    mode=Mode.SHADOW,
+    lead_s=5.0,
+    cold_price_s=600.0,
+    share=1.0,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen(Generic[F, I, B]):
+    """What was seen of a revision at the last look."""
+
+    ready: I  # pods ready
+    replicas: I  # pods that the scale target asks for at present
+    active: I  # an Active
+    active_since_s: F  # Unix s of the last change of `active`
+    proxied_since_s: F  # Unix s since when the activator stands in the path; NaN = it does not
+    probe_passed: B  # the activator answered at the revision's address since it became inactive
+    initialized: B  # the scale target was ready once
+
+
+SeenArrays: TypeAlias = Seen[FloatArray, IntArray, BoolArray]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory(Generic[F, I]):
+    """What one tick leaves for the next."""
+
+    panic_since_s: F  # Unix s of the last tick over the panic threshold; NaN = not panicking
+    max_panic_pods: I  # most pods asked for in this panic
+    kpa: I  # the reactive rule's last answer; -1 = none yet
+    excess_burst_capacity: F  # requests in flight
+    called_s: F  # Unix s of the last call that pulls others along; NaN = none was seen
+    begun_s: F  # Unix s of the last of them that came after idleness; NaN = none was seen
+
+
+MemoryArrays: TypeAlias = Memory[FloatArray, IntArray]
