@@ -20,6 +20,7 @@ import typer
 
 from autoscaler.errors import AutoscalerError, PermanentError
 from autoscaler.files import check_writable, whole_file
+from autoscaler.logs import set_up
 
 if TYPE_CHECKING:
     from autoscaler.core.dependencies import Edges
@@ -197,7 +198,7 @@ def learn(
     from learner.shelf import serve_in_background
     from learner.upstreams import WithUpstreams, upstreams_of
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    set_up()
     with one_line_errors():
         check_writable(bundle)
         upstreams = upstreams_of(upstream or ())
@@ -252,7 +253,7 @@ def autoscale(
     from knative.service import ServiceSettings, serve
     from learner.bundle import load_bundle
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    set_up()
     logging.getLogger("websockets").setLevel(logging.WARNING)  # it logs every probe
     url = bundle if bundle and bundle.startswith(("http://", "https://")) else ""
     copy = Path(tempfile.mkdtemp(prefix="kn-ahead-")) / "forecasts.npz"

@@ -32,8 +32,8 @@ from knative.config import ClusterConfig
 from knative.objects import CLASS, Pod, PodAutoscaler, ServerlessService, podautoscaler, unix
 from knative.pods import READY, Pods
 from knative.pulling import Pulling
+from knative.recorded import Statistics
 from knative.startup import StartUps
-from knative.statistics import Statistics
 from knative.status import INITIALIZED, active_of, condition
 from knative.telemetry import Gauges
 from knative.traffic import Traffic

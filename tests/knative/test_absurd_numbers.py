@@ -6,7 +6,7 @@ import pytest
 from knative.activators import ActivatorStat, decode
 from knative.annotations import RANGES
 from knative.quantities import LONGEST_S, duration_s
-from knative.statistics import AHEAD_S
+from knative.recorded import AHEAD_S
 from knative.wire import Stat, WireStatMessage, WireStatMessages
 from tests.knative.conftest import NOW_S, Cluster, a_podautoscaler
 

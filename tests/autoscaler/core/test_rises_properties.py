@@ -3,13 +3,13 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.autoscaler.core.test_surge import NOW_S, chain, links
 
 from autoscaler.core.decider import decide
 from autoscaler.core.decision import Decisions
 from autoscaler.core.fleet import Fleet
 from autoscaler.core.surge import Links
 from tests.autoscaler.core.stories import LAW
+from tests.autoscaler.core.test_surge import NOW_S, chain, links
 
 PAST_S, TICK_S = 240, 10
 pasts = st.lists(st.integers(0, 60), min_size=1, max_size=4)  # requests a second, in equal runs
