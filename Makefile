@@ -8,7 +8,7 @@ export KUBE_BIN ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kn-ahead/kube-$(shell 
 GO ?= $(or $(shell command -v go),/usr/local/go/bin/go)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-cluster lint e2e bench lock clean prometheus etcd
+.PHONY: demo test fuzz test-cluster lint e2e bench lock clean prometheus etcd
 .DEFAULT_GOAL := test
 
 $(VENV)/run: requirements.lock pyproject.toml
@@ -17,7 +17,7 @@ $(VENV)/run: requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --require-hashes -r requirements.lock
 	@# The project itself: a path file and a launcher, so that running it needs no build backend.
 	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "kn-ahead.pth").write_text(str(pathlib.Path.cwd()) + "\n")'
-	@printf '#!/bin/sh\nexec "%s/python" -m autoscaler.cli "$$@"\n' "$(abspath $(BIN))" >$(BIN)/kn-ahead && chmod +x $(BIN)/kn-ahead
+	@printf '#!/bin/sh\nexec "%s/python" -m autoscaler.launch "$$@"\n' "$(abspath $(BIN))" >$(BIN)/kn-ahead && chmod +x $(BIN)/kn-ahead
 	@touch $@
 
 $(VENV)/dev: requirements-dev.lock $(VENV)/run
@@ -40,7 +40,10 @@ lint: $(VENV)/dev
 	$(BIN)/lint-imports
 
 test: $(VENV)/dev prometheus lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist worksteal
+
+fuzz: $(VENV)/dev  ## 1,000 attacks on the running controller, ten minutes of mishaps of the advisor, 1,000 neighbours
+	KN_AHEAD_FUZZ_EXAMPLES=1000 KN_AHEAD_FUZZ_S=600 $(BIN)/pytest tests/processes tests/knative/controller/test_isolation.py
 
 etcd:  ## etcd for the tests against a real API server
 	@command -v etcd >/dev/null || { \
@@ -58,11 +61,13 @@ $(KUBE_BIN)/kube-controller-manager: tests/apiserver/kube/go.mod tests/apiserver
 test-cluster: $(VENV)/dev etcd $(KUBE_BIN)/kube-controller-manager  ## against a real API server, with stand-ins for nodes and Knative's controllers
 	$(BIN)/pytest -o addopts="--import-mode=importlib --strict-markers -ra" tests/apiserver
 
-e2e: $(VENV)/dev  ## on the cluster of KUBECONFIG, with kn-ahead in the seat; run where its Services resolve
+e2e: $(VENV)/dev  ## on the cluster of KUBECONFIG, with kn-ahead in the place of its autoscaler; run where its Services resolve
 	$(BIN)/pytest -o addopts="--import-mode=importlib --strict-markers -ra" tests/cluster -v
 
 bench: $(VENV)/run
-	$(BIN)/python -m benchmarks.decide
+	$(BIN)/python -m benchmarks.tick
+	$(BIN)/python -m benchmarks.poke --apart
+	$(BIN)/python -m benchmarks.poke --together
 
 lock:  ## resolve the pinned requirements anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.lock

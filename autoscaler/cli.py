@@ -1,16 +1,17 @@
 """The command line, and the wiring: the one place that knows all rooms.
 
 Errors of ours end as one line and exit code 2; anything else is a bug and shows its traceback.
-Each command imports what it needs when it runs: the seat has to be up again in seconds after a
-crash, and must not wait for plotting and compilers that only a replay uses.
+Each command imports what it needs when it runs: none waits for plotting and compilers that only a
+replay uses. The controller's is a command line of its own (`knative.controller`), because it has to
+listen within seconds after a crash: `main` hands over to it before anything else is imported.
 """
 
 import asyncio
-import logging
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
@@ -39,6 +40,23 @@ app = typer.Typer(
     help="Pods are ready before the requests come: a predictive autoscaler for Knative.",
 )
 
+
+def within(least: int, most: int | None = None) -> Callable[[object], int]:
+    """A reader of whole numbers from ``least`` to ``most``; None = without end."""
+
+    def read(value: object) -> int:
+        text = str(value).strip()
+        number = int(text) if re.fullmatch(r"-?\d{1,18}", text) else None
+        if number is None or number < least or (most is not None and number > most):
+            allowed = f">= {least}" if most is None else f"{least} to {most}"
+            raise typer.BadParameter(f"{text!r}; allowed: whole numbers {allowed}")
+        return number
+
+    return read
+
+
+PORT, ANY_PORT, COUNT = within(1, 65_535), within(0, 65_535), within(0)
+
 TraceFile = Annotated[
     list[Path],
     typer.Option(
@@ -48,12 +66,12 @@ TraceFile = Annotated[
 ]
 StepS = Annotated[float, typer.Option("--step", help="Step of the demand learned from, s.")]
 Concurrency = Annotated[
-    int, typer.Option(help="Requests in flight that one pod takes; 0 = no limit.", min=0)
+    int, typer.Option(help="Requests in flight that one pod takes; 0 = no limit.", parser=COUNT)
 ]
 ServiceS = Annotated[
     float, typer.Option("--service-time", help="Execution time where the trace tells none, s.")
 ]
-Seed = Annotated[int, typer.Option(help="Of where in its step each request comes.", min=0)]
+Seed = Annotated[int, typer.Option(help="Of where in its step each request comes.", parser=COUNT)]
 Until = Annotated[
     str, typer.Option("--fit-until", help="End of the past: 10d, 36h after the start, or ISO time.")
 ]
@@ -148,24 +166,34 @@ def export(
 def demo(
     report: Annotated[Path, typer.Option(help="Where the HTML report goes.")] = DEMO_REPORT,
     host: Annotated[str, typer.Option(help="Address that the REST API listens on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port of the REST API.", min=1, max=65535)] = 8080,
+    port: Annotated[int, typer.Option(help="Port of the REST API.", parser=PORT)] = 8080,
     serve: Annotated[bool, typer.Option(help="Leave the API serving; not in CI (CI=true).")] = "CI"
     not in os.environ,
 ) -> None:
     """A made shop: two weeks learned, two days replayed under KPA and kn-ahead, then the API."""
-    import uvicorn
     from rich.console import Console
 
+    from autoscaler.advisor.read_model import ReadModel
     from autoscaler.api.app import create_app
+    from autoscaler.api.server import ServerSettings, server
+    from autoscaler.clock import SimulatedClock
+    from autoscaler.health import Health
+    from autoscaler.limits import Refusals
     from benchmarks.demo import demonstrate
     from benchmarks.screen import Screen
 
     with one_line_errors():
-        screen = Screen(Console())
-        board, clock = demonstrate(screen, report)
-        if serve:
-            screen.say(f"REST API: http://{host}:{port}/  (Ctrl-C ends it)")
-            uvicorn.run(create_app(board, clock), host=host, port=port, log_level="warning")
+        check_writable(report)
+        screen, refusals = Screen(Console()), Refusals()
+        model, clock = ReadModel(Health()), SimulatedClock()
+        made = create_app(model, clock, refusals)
+        # First, so that a port that is taken is told of before the work.
+        api = server(made, ServerSettings(host=host, port=port), refusals) if serve else None
+        demonstrate(screen, report, model, clock)
+        if api:
+            screen.say(f"REST API: {api.url}/  (Ctrl-C ends it)")
+            with suppress(KeyboardInterrupt):
+                api.run()
 
 
 @app.command()
@@ -184,19 +212,28 @@ def learn(
     ] = None,
     serve: Annotated[
         int | None,
-        typer.Option(help="Serve the forecasts over HTTP on this port.", min=1, max=65535),
+        typer.Option(help="Serve the forecasts over HTTP on this port.", parser=PORT),
     ] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="File whose bytes sign the forecasts; 32 or more.")
+    ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="Certificate, PEM: serve over HTTPS with it.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
 ) -> None:
     """Keep forecasts current: read demand from Prometheus, fit now and then, publish every step."""
     import time
 
     from autoscaler.clock import SystemClock
+    from autoscaler.signing import read_key
     from learner.prometheus import PrometheusReader
     from learner.pulls import pulls_of
     from learner.queries import PrometheusServer
     from learner.service import Publisher, PublishSettings
-    from learner.shelf import serve_in_background
+    from learner.shelf import Shelf, ShelfSettings
     from learner.upstreams import WithUpstreams, upstreams_of
+    from learner.vitals import Vitals
 
     set_up()
     with one_line_errors():
@@ -207,70 +244,146 @@ def learn(
             step_s=step_s,
             history_s=moment(history, 0.0),
             refit_s=moment(refit, 0.0),
+            key=read_key(key) if key else None,
         )
-        reader = PrometheusReader(prometheus, capacity=float(concurrency) or 100.0)
+        vitals = Vitals(SystemClock(), step_s=settings.step_s, refit_s=settings.refit_s)
+        reader = PrometheusReader(prometheus, capacity=float(concurrency) or 100.0, vitals=vitals)
         if serve:
-            serve_in_background(bundle, "0.0.0.0", serve)  # noqa: S104  # a pod's own address
+            shelf = ShelfSettings(
+                host="0.0.0.0",  # noqa: S104  # a pod's own address
+                port=serve,
+                tls_cert=tls_cert,
+                tls_key=tls_key,
+            )
+            Shelf(bundle, shelf, vitals).start()
         # A search that fails is made again a step later, and forecasts are not to wait for it.
-        server = PrometheusServer(prometheus, timeout_s=10.0, attempts=1)
+        server = PrometheusServer(prometheus, timeout_s=10.0, attempts=1, vitals=vitals)
         source = WithUpstreams(reader, server, upstreams)
         pulls = pulls_of(server, bundle)
-        Publisher(source, settings, SystemClock(), time.sleep, pulls).run()
+        Publisher(source, settings, SystemClock(), time.sleep, pulls, vitals).run()
+
+
+Bundle = Annotated[
+    str, typer.Option(help="Path or URL of the learner's forecasts; none: Knative's rule alone.")
+]
+ApiPort = Annotated[int, typer.Option(help="Of the REST API and the metrics.", parser=ANY_PORT)]
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Key = Annotated[
+    Path | None, typer.Option(help="File with the key that the learner signs forecasts with.")
+]
+CaFile = Annotated[
+    Path | None, typer.Option(help="Certificates that vouch for the learner's https address.")
+]
+
+
+@app.command()
+def advisor(
+    snapshots: Annotated[Path, typer.Option(help="Folder of the controller's snapshots.")],
+    advice: Annotated[Path, typer.Option(help="Folder for the advice.")],
+    bundle: Bundle = "",
+    key: Key = None,
+    ca_file: CaFile = None,
+    host: Host = "0.0.0.0",  # noqa: S104
+    api_port: ApiPort = 9090,
+    tls_cert: Annotated[Path | None, typer.Option(help="Of the API; none: plain HTTP.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Of that certificate.")] = None,
+    authorize: Annotated[
+        bool, typer.Option(help="Whether readers need a token with the right to (TLS advised).")
+    ] = False,
+    memory: Annotated[
+        int, typer.Option(help="MiB that it may take; 0 = no limit of its own.", parser=COUNT)
+    ] = 0,
+    keep: Annotated[  # noqa: ARG001  # seen to by the launcher, which this process is kept by
+        bool, typer.Option("--keep", help="Start it again whenever it ends.")
+    ] = False,
+    namespace: Annotated[
+        str, typer.Option(envvar="SYSTEM_NAMESPACE", help="Of our pod.")
+    ] = "knative-serving",
+    pod_name: Annotated[str, typer.Option(envvar="POD_NAME", help="Of our pod.")] = "",
+    pod_uid: Annotated[
+        str, typer.Option(envvar="POD_UID", help="Of our pod: names us in Events about us.")
+    ] = "",
+) -> None:
+    """Advise a controller, and serve what it decides and why: REST API, pages, metrics."""
+    import tempfile
+    from functools import partial
+
+    from autoscaler.advisor.advisor import AdvisorSettings
+    from autoscaler.api.server import ServerSettings
+    from autoscaler.signing import read_key
+    from knative.advisor.events import Regarding
+    from knative.advisor.process import Settings, advise
+    from learner.bundle import load_bundle
+
+    set_up()
+    with one_line_errors(), tempfile.TemporaryDirectory(prefix="kn-ahead-") as scratch:
+        url = bundle if bundle.startswith(("http://", "https://")) else ""
+        copy = Path(scratch, "forecasts.npz") if url else Path(bundle)
+        settings = Settings(
+            advisor=AdvisorSettings(
+                snapshots=snapshots, advice=advice, bundle=copy if bundle else None
+            ),
+            server=ServerSettings(host=host, port=api_port, tls_cert=tls_cert, tls_key=tls_key),
+            bundle_url=url,
+            ca_file=ca_file,
+            authorize=authorize,
+            memory_mib=memory,
+            own_pod=Regarding(
+                api_version="v1", kind="Pod", namespace=namespace, name=pod_name, uid=pod_uid
+            )
+            if pod_name and pod_uid
+            else None,
+        )
+        load = partial(load_bundle, key=read_key(key) if key else None)
+        raise typer.Exit(asyncio.run(advise(settings, load)))
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def controller(context: typer.Context) -> None:
+    """Scale Knative's revisions, in the place of its own autoscaler (controller --help)."""
+    from knative.controller.__main__ import main as run
+
+    raise typer.Exit(run(context.args))
 
 
 @app.command()
 def autoscale(
-    bundle: Annotated[
-        str | None,
-        typer.Option(help="Path or URL of the learner's forecasts; none: Knative alone."),
-    ] = None,
-    namespace: Annotated[
-        str, typer.Option(envvar="SYSTEM_NAMESPACE", help="Where Knative's ConfigMaps lie.")
-    ] = "knative-serving",
-    cluster_domain: Annotated[
-        str, typer.Option(envvar="CLUSTER_DOMAIN", help="Of the cluster's Services.")
-    ] = "cluster.local",
-    pod_name: Annotated[
-        str, typer.Option(envvar="POD_NAME", help="Of our pod: names us in the leases.")
-    ] = "",
-    pod_uid: Annotated[
-        str, typer.Option(envvar="POD_UID", help="Of our pod: names us in Events about us.")
-    ] = "",
-    pod_ip: Annotated[
-        str, typer.Option(envvar="POD_IP", help="Of our pod: whoever follows passes frames there.")
-    ] = "",
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",  # noqa: S104
-    stats_port: Annotated[
-        int, typer.Option(help="Where activators dial and the kubelet probes.", min=1, max=65535)
+    bundle: Bundle = "",
+    key: Key = None,
+    ca_file: CaFile = None,
+    host: Host = "0.0.0.0",  # noqa: S104
+    port: Annotated[
+        int, typer.Option(help="Where activators dial and the kubelet probes.", parser=ANY_PORT)
     ] = 8080,
-    api_port: Annotated[
-        int, typer.Option(help="Of the REST API and the metrics.", min=1, max=65535)
-    ] = 9090,
+    api_port: ApiPort = 9090,
 ) -> None:
-    """Take the seat of Knative's autoscaler in the cluster of KUBECONFIG, or the one we run in."""
+    """Take the place of Knative's autoscaler in the cluster of KUBECONFIG: controller and advisor.
+
+    In a pod, each of the two runs in a container of its own.
+    """
     import tempfile
 
-    from knative.service import ServiceSettings, serve
-    from learner.bundle import load_bundle
+    from autoscaler.keeper import Child, keep
+    from autoscaler.signing import read_key
 
     set_up()
-    logging.getLogger("websockets").setLevel(logging.WARNING)  # it logs every probe
-    url = bundle if bundle and bundle.startswith(("http://", "https://")) else ""
-    copy = Path(tempfile.mkdtemp(prefix="kn-ahead-")) / "forecasts.npz"
-    settings = ServiceSettings(
-        namespace=namespace,
-        host=host,
-        stats_port=stats_port,
-        api_port=api_port,
-        bundle=copy if url else Path(bundle) if bundle else None,
-        bundle_url=url,
-        cluster_domain=cluster_domain,
-        pod_name=pod_name,
-        pod_ip=pod_ip,
-        pod_uid=pod_uid,
-    )
-    with one_line_errors():
-        asyncio.run(serve(settings, load_bundle))
+    learner = [f"--bundle={bundle}"] if bundle else []
+    learner += [f"--key={key}"] if key else []
+    learner += [f"--ca-file={ca_file}"] if ca_file else []
+    run, listen = [sys.executable, "-m", "autoscaler.launch"], f"--host={host}"
+    with one_line_errors(), tempfile.TemporaryDirectory(prefix="kn-ahead-") as folder:
+        if key:
+            read_key(key)  # what is wrong with it is said once, not at every start of the advisor
+        files = [f"--{name}={Path(folder, name)}" for name in ("snapshots", "advice")]
+        for name in ("snapshots", "advice"):
+            Path(folder, name).mkdir()
+        act = [*run, "controller", *files, listen, f"--port={port}"]
+        show = [*run, "advisor", *files, *learner, listen, f"--api-port={api_port}"]
+        children = Child("controller", act, essential=True), Child("advisor", show)
+        raise typer.Exit(keep(children))
 
 
 @app.command()
@@ -294,7 +407,7 @@ def graph(
         float, typer.Option(help="Confidence below which none is shown.", min=0.0, max=1.0)
     ] = 0.0,
 ) -> None:
-    """Show which services pull which along, in the terminal and as a picture."""
+    """Show the dependencies between services, in the terminal and as a picture."""
     from rich.console import Console
 
     from autoscaler.graph import hint, picture, shown, summary
@@ -382,8 +495,13 @@ def _facts(trace: list[Path], prometheus: str | None, run: "Replay") -> list[tup
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; misuse is one line on stderr and exit code 2, like errors of ours."""
+    try:
+        sys.exit(app(prog_name="kn-ahead", standalone_mode=False))
+    except typer.TyperException as error:
+        if said := " ".join(error.format_message().split()):  # "" = help was shown instead
+            typer.echo(f"kn-ahead: {said}", err=True)
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def picture(edges: Edges, *, of: Edges) -> RenderableType:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("Upstream", "", "Downstream"):
         table.add_column(name, overflow="fold", min_width=min(22, _widest(edges)) if name else 3)
-    for name in ("Lag", "Gain", "Needed", "Confidence"):
+    for name in ("Lag", "Gain", "Probability", "Confidence"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("Origin")
     said = listed(edges)
@@ -54,7 +54,7 @@ def picture(edges: Edges, *, of: Edges) -> RenderableType:
             Text(one.downstream),
             seconds(one.lag_s),
             number(one.gain),
-            percent(one.needed),
+            percent(one.probability),
             percent(one.confidence),
             one.origin,
         )
@@ -97,7 +97,7 @@ def _check(edges: Edges, service: str) -> None:
     if service not in names:
         some = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
         raise PermanentError(
-            f"service {service!r} pulls nobody and is pulled by nobody; "
+            f"service {service!r} has no dependency; "
             f"allowed: namespace/service, one of {len(names)}: {some}"
         )
 

@@ -1,4 +1,4 @@
-"""Who pulls whom as a picture: SVG, alone or in an HTML page, that loads nothing from elsewhere.
+"""Dependencies as a picture: SVG, alone or in an HTML page, that loads nothing from elsewhere.
 
 An arrow is as thick as its gain, dashed where somebody in between explains it, fainter the less
 sure it is; its label is the lag. An arrow that leads back, so that services call each other in a

@@ -1,4 +1,4 @@
-"""Who pulls whom, asked of a running autoscaler over its REST API.
+"""Dependencies, asked of a running autoscaler over its REST API.
 
 Nobody waits for the answer but a person at a terminal, so what fails is said at once, not retried.
 """

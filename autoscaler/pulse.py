@@ -2,7 +2,6 @@
 
 from bisect import bisect_left
 
-STUCK_S = 10.0  # s without a tick, of which there is one every 2 s, after which the loop is stuck
 BUCKETS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # upper bounds
 
 

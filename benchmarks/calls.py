@@ -1,4 +1,4 @@
-"""Services that call each other, request by request, under the real decide(): what a chain costs.
+"""Services that call each other, request by request, under the real loop: what a chain costs.
 
 The main simulator runs a million independent requests a second and knows no calls in between. Here
 a request waits for a free slot of a ready pod, works, and calls the next services one after the
@@ -15,16 +15,17 @@ from typing import Any
 import numpy as np
 import simpy
 
-from autoscaler.core.decider import decide
+from autoscaler.advisor.paths import best_paths
+from autoscaler.core.advice import Advice, no_advice
+from autoscaler.core.anticipated import with_downstream
+from autoscaler.core.control import Advised, ControlState, Instructions, Reported, Tick, control
 from autoscaler.core.dependencies import Edges
-from autoscaler.core.fleet import ALL, Fleet
+from autoscaler.core.fleet import Fleet
 from autoscaler.core.predictive import TICK_S
-from autoscaler.core.revision import Active, Revision
-from autoscaler.core.surge import Links, asked_with
+from autoscaler.core.revision import Revision
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
-from autoscaler.reach import closed, links_of
-from benchmarks.conditions import follow
 from benchmarks.pods import Pod, Pods
+from benchmarks.surroundings import carry_out, long_idle
 
 Step = Generator[simpy.Event, Any, None]
 START_S = 1_700_000_000.0
@@ -111,14 +112,18 @@ class Simulation:
         self.seed = seed
         limits = {"slots": shop.slots, "start_up_s": shop.start_up_s}
         self.pods = [Pods(self.env, **limits) for _ in shop.services]  # type: ignore[arg-type]
-        self.fleet = _fleet(shop, revision, start_s)
-        self.links: Links | None = None
+        self.state = ControlState(fleet=_fleet(shop, revision, start_s))
         if edges is not None:
-            self.links = links_of(closed(edges), shop.names, layout=self.fleet.layout)
+            control(self.state, Advised(advice=_advice(self.fleet, edges)), start_s)
         self._calls: list[_Call] = []
         self._told = np.zeros(len(shop.services))  # requests told by a poke, of this second
         self._alive = np.zeros(len(shop.services), dtype=np.bool_)  # who reported last
         self.env.process(self._seconds())
+
+    @property
+    def fleet(self) -> Fleet:
+        """Every service's columns."""
+        return self.state.fleet
 
     def run(self, arrivals: Sequence[tuple[float, int]], until_s: float) -> FloatArray:
         """Latency (n,) in s of requests that enter at (s, service); NaN = not answered by then."""
@@ -181,7 +186,8 @@ class Simulation:
             yield self.env.timeout(1.0)
             self._report()
             if round(self.env.now) % int(TICK_S) == 0 and not self._asleep():
-                self._decide(None)
+                now = float(self.env.now)
+                self._act(control(self.state, Tick(), now), None)
 
     def _asleep(self) -> bool:
         """Whether a tick would change nothing: no pod, no request, and none was wanted."""
@@ -191,29 +197,36 @@ class Simulation:
     def _report(self) -> None:
         """The statistics of the second that has just ended; once more after the last pod went."""
         load, came = np.array([pods.look() for pods in self.pods]).T
-        self.fleet.seen.ready[:] = [pods.ready for pods in self.pods]
-        alive = (self.fleet.seen.ready > 0) | (load > 0)
+        self.fleet.observed.ready[:] = [pods.ready for pods in self.pods]
+        alive = (self.fleet.observed.ready > 0) | (load > 0)
         rows = np.flatnonzero(alive | self._alive | (self._told > 0))
-        seconds = np.full(len(rows), int(self.env.now))
-        self.fleet.record(rows, seconds, (np.stack([load, came]) - self._told)[:, rows])
+        report = Reported(
+            rows=rows,
+            seconds=np.full(len(rows), int(self.env.now)),
+            samples=(np.stack([load, came]) - self._told)[:, rows],
+            by_activator=False,
+        )
+        control(self.state, report, float(self.env.now))
         self._alive = alive
         self._told[:] = 0.0
 
     def _poke(self, service: int) -> None:
         """The activator tells the first request at once; all that hangs on it is decided too."""
-        row = np.array([service])
+        rows = np.array([service])
         self._told[service] += 1.0
-        self.fleet.record(row, np.array([int(self.env.now)]), np.ones((2, 1)))
-        self._decide(asked_with(self.links, row))
+        first = Reported(
+            rows=rows,
+            seconds=np.array([int(self.env.now)]),
+            samples=np.ones((2, 1)),
+            by_activator=True,
+        )
+        done = control(self.state, first, float(self.env.now))
+        advice = self.state.advice
+        self._act(done, with_downstream(self.fleet, advice.paths, rows) if advice else rows)
 
-    def _decide(self, rows: IntArray | None) -> None:
-        now = float(self.env.now)
-        decisions = decide(self.fleet, None, now=now, rows=rows, links=self.links)
-        self.fleet.remember(decisions)
-        follow(self.fleet, decisions, ALL if rows is None else rows)
-        for i in np.flatnonzero(decisions.apply).tolist():
-            row, want = int(decisions.rows[i]), int(decisions.want[i])
-            self.fleet.seen.replicas[row] = want
+    def _act(self, done: Instructions, decided: IntArray | None) -> None:
+        rows, pods = carry_out(self.state, done, decided, float(self.env.now))
+        for row, want in zip(rows.tolist(), pods.tolist(), strict=True):
             self.pods[row].scale(want)
 
 
@@ -234,9 +247,14 @@ def _fleet(shop: Shop, revision: Revision, start_s: float) -> Fleet:
     """All rows, long at zero: ready to be called."""
     revision = replace(revision, pod_capacity=float(shop.slots), lead_s=shop.start_up_s)
     fleet = Fleet()
-    fleet.add({f"{name}-00001": revision for name in shop.names}, now=start_s)
-    fleet.memory.kpa[:] = 0
-    fleet.memory.called_s[:] = -np.inf
-    fleet.seen.active[:] = int(Active.FALSE)
-    fleet.seen.initialized[:] = True
+    rows = {f"{name}-00001": revision for name in shop.names}
+    fleet.add(rows, now=start_s, services=shop.names)
+    long_idle(fleet)
     return fleet
+
+
+def _advice(fleet: Fleet, edges: Edges) -> Advice:
+    """The paths that follow from edges, and no forecast."""
+    none = no_advice(len(fleet), fleet.layout)
+    found = best_paths(edges.onto(tuple(fleet.services.keys)))
+    return replace(none, paths=found.bare()) if found else none

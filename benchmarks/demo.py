@@ -1,10 +1,22 @@
 """The demo: a made shop, learned for two weeks, replayed for two days, then shown over REST."""
 
+import asyncio
+import dataclasses
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from autoscaler.board import Board
+import numpy as np
+
+from autoscaler.advisor.advisor import Advisor, AdvisorSettings
+from autoscaler.advisor.read_model import ReadModel
 from autoscaler.clock import SimulatedClock
+from autoscaler.core.decision import Decision
+from autoscaler.core.fleet import Fleet
+from autoscaler.core.names import name_id
 from autoscaler.core.predictive import TICK_S
+from autoscaler.core.types import IntArray
+from autoscaler.exchange.snapshot import NAMES, TICK, Changes, Named, write_names, write_tick
+from autoscaler.limits import Refusals
 from benchmarks import outcome
 from benchmarks.policies import OUTWARD, priced
 from benchmarks.replay import Replay, ReplaySettings
@@ -12,16 +24,17 @@ from benchmarks.report import write_report
 from benchmarks.screen import Screen
 from benchmarks.simulator import Simulation
 from benchmarks.workloads import made_shop
+from learner.bundle import load_bundle, save_bundle
 from learner.dependencies.counts import edges_from_counts
 from learner.engine import LearnerSettings
 
 LEARNED_DAYS, REPLAYED_DAYS = 14, 2
 SHOWN = "shop/cart"  # whose time line the report shows
-SHOWN_S = 3600.0  # s at the end that are run once more, with every change on the board
+SHOWN_S = 3600.0  # s at the end that are run once more, with every change shown
 
 
-def demonstrate(screen: Screen, report: Path) -> tuple[Board, SimulatedClock]:
-    """Learn, replay and report; returns what the API shows, and a clock that stands at the end."""
+def demonstrate(screen: Screen, report: Path, model: ReadModel, clock: SimulatedClock) -> None:
+    """Learn, replay and report; what the API shows is in the model then, the clock at the end."""
     shop = made_shop(LEARNED_DAYS + REPLAYED_DAYS)
     settings = ReplaySettings(
         fit_until_s=LEARNED_DAYS * 86_400.0, learner=LearnerSettings(max_rows=20_000, rounds=120)
@@ -44,19 +57,58 @@ def demonstrate(screen: Screen, report: Path) -> tuple[Board, SimulatedClock]:
     page = outcome.report(replay, scores, title="kn-ahead: a made shop", facts=facts, service=SHOWN)
     write_report(page, report)
     screen.say(f"Report: {report.resolve()}")
-    return board_of(replay)
+    show(replay, model, clock)
 
 
-def board_of(replay: Replay) -> tuple[Board, SimulatedClock]:
-    """The replay's last hour under kn-ahead alone, as its API would have shown it."""
+def show(replay: Replay, model: ReadModel, clock: SimulatedClock) -> None:
+    """Put the replay's last hour under kn-ahead alone into a read model, by way of the advisor.
+
+    The clock is left standing at the end of the replay.
+    """
+    with TemporaryDirectory(prefix="kn-ahead-") as folder:
+        asyncio.run(_show(replay, model, clock, Path(folder)))
+
+
+async def _show(replay: Replay, model: ReadModel, clock: SimulatedClock, folder: Path) -> None:
     name = priced(OUTWARD, replay.settings.price_s)
     ours = [p for p in replay.policies() if p.name == name]
-    board, end = Board(), replay.simulation.now
+    end = replay.simulation.now
     simulation = Simulation(replay.simulation.world, ours, start_s=end - SHOWN_S)
+    fleet = simulation.fleet
+    clock.advance(simulation.now - clock.now())
+    settings = AdvisorSettings(snapshots=folder, advice=folder, bundle=folder / "forecasts.npz")
+    advisor = Advisor(
+        settings, model, clock, load_bundle=load_bundle, tell=lambda _: None, refusals=Refusals()
+    )
+    named = map(_named, fleet.keys, replay.demand.services)
+    write_names(folder / NAMES, [one.encoded() for one in named])
     while simulation.now < end:
+        before = fleet.decision.want.copy()
         simulation.run(simulation.now + TICK_S)
-        if simulation.decisions:
-            board.post_decisions(simulation.fleet, replay.demand.services, simulation.decisions)
-    board.post_forecasts(replay.last_bundle())
-    board.post_edges(edges_from_counts(replay.demand.until(replay.first)))
-    return board, SimulatedClock(end)
+        clock.advance(simulation.now - clock.now())
+        write_tick(folder / TICK, fleet, _changes(fleet, before), {}, simulation.now)
+        await advisor.look()
+    edges = edges_from_counts(replay.demand.until(replay.first))
+    save_bundle(dataclasses.replace(replay.last_bundle(), edges=edges), folder / "forecasts.npz")
+    await advisor.read_bundle()
+    await advisor.follow_graph()
+
+
+def _named(revision: str, service: str) -> Named:
+    return Named(
+        id=name_id(revision),
+        revision=revision,
+        service=service,
+        configuration="",
+        labelled_service="",
+        uid="",
+        upstreams="",
+        downstream_namespaces="",
+    )
+
+
+def _changes(fleet: Fleet, before: IntArray) -> Changes:
+    """What is wanted now and was not before."""
+    rows = np.flatnonzero(fleet.decision.want != before)
+    decision = {f.name: getattr(fleet.decision, f.name)[rows] for f in dataclasses.fields(Decision)}
+    return Changes(revision=fleet.ids[rows], before=before[rows], decision=Decision(**decision))

@@ -28,12 +28,12 @@ from autoscaler.errors import AutoscalerError
 from benchmarks.callgraphs import MadeCalls, arrivals, chosen, read_graphs, walk
 from benchmarks.pulls import LEAST_TRIALS, asleep, cut, errors, judge, spread, warned
 from benchmarks.traces import read_trace
-from learner.bundle import read_npz
 from learner.demand import Demand
 from learner.dependencies.counts import edges_from_counts
 from learner.dependencies.evidence import Evidence, gather
 from learner.dependencies.spells import Spells
 from learner.dependencies.starts import edges_from_starts
+from learner.npz import read_npz
 
 DAY_S = 86400.0
 CALL_GRAPHS = "alibaba2022_callgraphs.jsonl.gz"

@@ -18,8 +18,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from autoscaler.core.decider import decide
-from autoscaler.core.decision import Decisions
+from autoscaler.core.decider import Step, decide
 from autoscaler.core.fleet import Fleet
 from autoscaler.core.revision import KNATIVE_DEFAULTS, Revision
 from autoscaler.errors import PermanentError
@@ -84,16 +83,16 @@ def replay(scenarios: Sequence[Scenario]) -> Iterator[tuple[int, Answer]]:
         _record(fleet, [(i, e) for i, e in due if e[0] == "record"])
         for i, event in due:
             if event[0] == "ready":
-                fleet.seen.ready[i] = event[1]
+                fleet.observed.ready[i] = event[1]
             elif event[0] == "reachable":
                 fleet.spec.reachable[i] = bool(event[1])
         ticks = [(i, e[1]) for i, e in due if e[0] == "tick"]
         if ticks:
             rows, now = np.array([i for i, _ in ticks]), np.array([t for _, t in ticks])
-            decisions = decide(fleet, None, now=now, rows=rows)
-            fleet.remember(decisions)
+            step = decide(fleet, None, now=now, rows=rows)
+            step.keep(fleet)
             for at, (i, _) in enumerate(ticks):
-                yield i, _answer(decisions, at)
+                yield i, _answer(step, at)
 
 
 def _record(fleet: Fleet, samples: list[tuple[int, list[Any]]]) -> None:
@@ -104,12 +103,13 @@ def _record(fleet: Fleet, samples: list[tuple[int, list[Any]]]) -> None:
         fleet.record(rows, seconds, np.stack([values, values]))
 
 
-def _answer(decisions: Decisions, at: int) -> Answer:
-    if decisions.no_data[at]:
+def _answer(step: Step, at: int) -> Answer:
+    decision = step.decision
+    if decision.no_data[at]:
         return (0, 0, 0, 0.0, 0.0, 1)
-    spare = int(decisions.memory.excess_burst_capacity[at])
-    averages = float(decisions.stable[at]), float(decisions.panic[at])
-    return (1, int(decisions.kpa[at]), spare, *averages, 0)
+    spare = int(step.memory.excess_burst_capacity[at])
+    averages = float(decision.stable[at]), float(decision.panic[at])
+    return (1, int(decision.kpa[at]), spare, *averages, 0)
 
 
 def mismatches(scenarios: Sequence[Scenario]) -> tuple[int, list[str]]:

@@ -1,4 +1,4 @@
-"""Requests in, cold starts out: services under several policies, deciding with the real decide().
+"""Requests in, cold starts out: services under several policies, under the real control loop.
 
 Every service under every policy is one row of one fleet, so a sweep over ten prices costs little
 more than one run: the autoscaler decides for all rows in the same pass. The virtual clock moves as
@@ -11,16 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autoscaler.core.decider import decide
-from autoscaler.core.decision import Decisions
-from autoscaler.core.fleet import ALL, Fleet
-from autoscaler.core.predictive import TICK_S, Outlook, read_at_price
-from autoscaler.core.revision import Active, Revision
+from autoscaler.core.advice import Advice
+from autoscaler.core.control import Advised, ControlState, Reported, Tick, control
+from autoscaler.core.fleet import Fleet
+from autoscaler.core.predictive import TICK_S, read_at_price
+from autoscaler.core.revision import Revision
 from autoscaler.core.types import IntArray
 from benchmarks.arrivals import Requests
 from benchmarks.cluster import Cluster
-from benchmarks.conditions import follow
 from benchmarks.forecasts import ForecastTable, stack
+from benchmarks.surroundings import carry_out, long_idle
 
 PUBLISH_S = 5.0  # s from the end of a step until its forecast is there: scrape, read, predict
 
@@ -61,9 +61,8 @@ class Simulation:
             start_up_s=world.start_up_s,
         )
         self.cluster.begin(start_s)
-        self.fleet = _fleet(world, policies, start_s)
+        self.state = ControlState(fleet=_fleet(world, policies, start_s))
         self._rows = np.arange(len(self.fleet))
-        self.decisions: Decisions | None = None  # of the last tick
         self._told = np.zeros(len(self.fleet), dtype=np.bool_)  # rows that reported last second
         self._adjust = np.zeros(len(self.fleet))  # what a poke reported ahead of its second
         self._forecasts = _Forecasts(world, policies, n)
@@ -73,13 +72,22 @@ class Simulation:
         while self.now < until:
             self._second()
             if self.now % TICK_S == 0:
-                self._forecasts.follow(self.now, self.fleet)
-                self.decisions = self._decide(None)
+                advice = self._forecasts.newer(self.now, self.fleet)
+                if advice:
+                    control(self.state, Advised(advice=advice), self.now)
+                now = self.cluster.state.clock
+                done = control(self.state, Tick(), now)
+                self.cluster.scale(*carry_out(self.state, done, None, now))
 
     @property
-    def outlook(self) -> Outlook | None:
-        """The forecasts in force."""
-        return self._forecasts.outlook
+    def fleet(self) -> Fleet:
+        """Every row's columns."""
+        return self.state.fleet
+
+    @property
+    def advice(self) -> Advice | None:
+        """The forecasts in force, at each row's price."""
+        return self.state.advice
 
     def _second(self) -> None:
         self.now += 1.0
@@ -94,33 +102,32 @@ class Simulation:
     def _poke(self, rows: IntArray) -> None:
         """A request met no pod: the activator says so at once, and the rows are decided."""
         at = self.cluster.state.clock[rows]
-        self.fleet.record(rows, np.floor(at).astype(np.int64), np.ones((2, len(rows))))
         self._adjust[rows] += 1.0
         self._told[rows] = True
-        self._decide(rows)
+        first = Reported(
+            rows=rows,
+            seconds=np.floor(at).astype(np.int64),
+            samples=np.ones((2, len(rows))),
+            by_activator=True,
+        )
+        done = control(self.state, first, at)
+        self.cluster.scale(*carry_out(self.state, done, rows, at))
 
     def _report(self) -> None:
         """The statistics of the second that has just ended."""
         load, came = self.cluster.look()
-        self.fleet.seen.ready[:] = self.cluster.ready()
-        alive = (self.fleet.seen.ready > 0) | (load > 0)
+        self.fleet.observed.ready[:] = self.cluster.ready()
+        alive = (self.fleet.observed.ready > 0) | (load > 0)
         rows = np.flatnonzero(alive | self._told)
-        seconds = np.full(len(rows), int(self.now))
-        samples = np.stack([load[rows], came[rows]]) - self._adjust[rows]
-        self.fleet.record(rows, seconds, samples)
+        report = Reported(
+            rows=rows,
+            seconds=np.full(len(rows), int(self.now)),
+            samples=np.stack([load[rows], came[rows]]) - self._adjust[rows],
+            by_activator=False,
+        )
+        control(self.state, report, self.now)
         self._told = alive
         self._adjust[:] = 0.0
-
-    def _decide(self, rows: IntArray | None) -> Decisions:
-        which = self._rows if rows is None else rows
-        now = self.cluster.state.clock[which]
-        decisions = decide(self.fleet, self._forecasts.outlook, now=now, rows=rows)
-        self.fleet.remember(decisions)
-        follow(self.fleet, decisions, ALL if rows is None else rows)
-        act = decisions.apply
-        self.fleet.seen.replicas[which[act]] = decisions.want[act]
-        self.cluster.scale(which[act], decisions.want[act])
-        return decisions
 
 
 class _Forecasts:
@@ -137,17 +144,17 @@ class _Forecasts:
             ]
         )
         self._next = 0
-        self.outlook: Outlook | None = None
 
-    def follow(self, now: float, fleet: Fleet) -> None:
-        """Read the newest bundle that is out at Unix s ``now``."""
+    def newer(self, now: float, fleet: Fleet) -> Advice | None:
+        """Advice by a bundle that came out by Unix s ``now``; None = no other than before."""
         if self._table is None:
-            return
+            return None
         out = int(np.searchsorted(self._table.made_at_s, now - PUBLISH_S, side="right"))
-        if out > self._next:
-            self._next = out
-            bundle, price = self._table.bundle(out - 1), fleet.spec.cold_price_s
-            self.outlook = read_at_price(bundle, self._row, price, layout=fleet.layout)
+        if out <= self._next:
+            return None
+        self._next = out
+        bundle = self._table.bundle(out - 1)
+        return read_at_price(bundle, self._row, fleet.spec.cold_price_s, layout=fleet.layout)
 
 
 def _fleet(world: World, policies: Sequence[Policy], start_s: float) -> Fleet:
@@ -159,7 +166,5 @@ def _fleet(world: World, policies: Sequence[Policy], start_s: float) -> Fleet:
         for name in world.services
     }
     fleet.add(rows, now=start_s)
-    fleet.memory.kpa[:] = 0
-    fleet.seen.active[:] = int(Active.FALSE)
-    fleet.seen.initialized[:] = True
+    long_idle(fleet)
     return fleet

@@ -15,7 +15,7 @@ import numpy as np
 from autoscaler.core.types import BoolArray, FloatArray
 from autoscaler.errors import PermanentError
 from benchmarks import azure_csv
-from learner.bundle import NPZ_START, Arrays, read_npz
+from learner.npz import NPZ_START, Arrays, read_npz
 
 Kind = Literal["counts", "in_flight"]
 

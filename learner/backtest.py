@@ -14,11 +14,12 @@ from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from learner.demand import Demand
 from learner.losses import decision_cost
 from learner.models import Exceedance, Forecast
-from learner.models.levels import LEVELS, pods_needed
+from learner.models.levels import LEVELS, cells_in_reach, pods_needed
 from learner.models.rows import greatest_ahead
 
 HELD_BACK = 0.2  # share of the past
 MOST_ORIGINS = 400  # spread evenly; more would cost time and change little
+MOST_VALUES = 1 << 25  # of forecasts of all services at all origins: 128 MiB for each model
 PRICES = (3.0, 10.0, 30.0, 100.0)  # idle pod-steps per late pod; choices hold for all of them
 JUDGED_WINDOWS = 2  # the first ones: what is decided now
 
@@ -35,9 +36,12 @@ class HeldBack:
     def of(cls, demand: Demand, windows: tuple[int, ...]) -> Self:
         """Hold back the end of ``demand``."""
         first = int(demand.n_steps * (1 - HELD_BACK))
-        n_origins = min(MOST_ORIGINS, demand.n_steps - first)
-        origins = np.linspace(first, demand.n_steps - 1, n_origins).astype(np.int64)
         need = pods_needed(demand)
+        # One service of very many pods makes forecasts of all as wide as its own.
+        an_origin = need.shape[0] * (len(windows) - 1) * int(cells_in_reach(need).max(initial=1))
+        n_origins = min(MOST_ORIGINS, max(MOST_VALUES // max(an_origin, 1), 1))
+        n_origins = min(n_origins, demand.n_steps - first)
+        origins = np.linspace(first, demand.n_steps - 1, n_origins).astype(np.int64)
         outcomes = []
         for begin, end in pairwise(windows):
             greatest, missing = greatest_ahead(need, begin, end)

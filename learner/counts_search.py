@@ -44,7 +44,7 @@ def _edges_of_pair(demand: Demand, outside: Outside, i: int) -> Edges:
         demand,
         services=(outside.names[i], outside.followers[i]),
         arrivals=both,
-        peak=both,
+        peak=np.minimum(both, 1.0),  # not looked at
         capacity=np.ones(2),
         outside=None,
     )

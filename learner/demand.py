@@ -4,12 +4,14 @@ A gap (the collector was down, the service was not watched) is NaN, never zero: 
 teach the models that nobody calls at that hour.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from autoscaler.errors import PermanentError
+from autoscaler.limits import REQUESTS, SERVICE_PODS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,17 +34,28 @@ class Demand:
     peak: FloatArray  # (n, n_steps) greatest number of requests in flight at once; NaN = gap
     capacity: FloatArray  # (n,) requests in flight that one pod takes: the height of a pod level
     outside: Outside | None = None  # what else there is to learn from
+    quarantined: Mapping[str, str] = field(default_factory=dict)  # by service: what of it is a gap
 
     def __post_init__(self) -> None:
-        """Check shapes and values once, where demand enters."""
+        """Check shapes and values once, where demand enters.
+
+        What may hold anything comes in by `learner.quarantine.sound_demand`.
+        """
         shape = (len(self.services), self.arrivals.shape[-1])
+        if self.capacity.shape != shape[:1] or not (self.capacity > 0).all():
+            raise PermanentError(f"capacity is {self.capacity}; allowed: one value > 0 a service")
+        most = {
+            "arrivals": np.array(REQUESTS.most),
+            "peak": SERVICE_PODS.most * self.capacity[:, None],
+        }
         for name, array in (("arrivals", self.arrivals), ("peak", self.peak)):
             if array.shape != shape:
                 raise PermanentError(f"{name} has shape {array.shape}; expected {shape}")
-            if np.isinf(array).any() or (array < 0).any():
-                raise PermanentError(f"{name} holds a negative or infinite value; allowed: >= 0")
-        if self.capacity.shape != shape[:1] or not (self.capacity > 0).all():
-            raise PermanentError(f"capacity is {self.capacity}; allowed: one value > 0 a service")
+            if ((array < 0) | (array > most[name])).any():
+                raise PermanentError(
+                    f"{name} holds a negative, infinite or absurd value; allowed: 0 to"
+                    f" {most[name].max(initial=0.0):g}"
+                )
         if not self.step_s > 0:
             raise PermanentError(f"step_s is {self.step_s}; allowed: > 0")
 

@@ -4,30 +4,35 @@ Fits twice. First on the past without its end, to see on that end which model's 
 the cheapest decisions for each service and how far the pooled model's probabilities are off; then
 on all of it, to forecast what comes. The pooled model speaks for every service for which no other
 was clearly better: it alone has an answer for services without a past of their own.
+
+What goes wrong with a service concerns that service. Where fitting or forecasting fails for all,
+whoever makes it fail is found, and left out until the models are fitted anew: published with a
+reason and without a curve.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 
-from autoscaler.core.forecasts import ForecastBundle
-from autoscaler.core.types import BoolArray, IntArray
-from learner.backtest import HeldBack
-from learner.calibration import Calibration
+from autoscaler.core.forecasts import QUARANTINED, ForecastBundle
+from autoscaler.core.types import IntArray
+from learner.bundle_checks import faults_of_curves
+from learner.competition import Competition, Progress, Speakers
+from learner.culprits import culprits
 from learner.demand import Demand
-from learner.models import WINDOWS, Exceedance, Forecast, Model
-from learner.models.levels import demand_edges
+from learner.models import WINDOWS, Forecast, Model
 from learner.models.pooled import Pooled
 from learner.models.pulled import Pulled
 from learner.models.seasonal import SeasonalCopy
 from learner.models.timers import Timers
 
 FEWEST_STEPS = 60  # of history, over all services, before anything is forecast
-CLEARLY = 0.95  # of the pooled model's cost: less than this, and another model speaks
+REHEARSED_ROWS = 2_000  # that a model learns from when it is only tried with whom it fails
 
-Progress = Callable[[str, float], None]
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,26 +52,43 @@ class LearnerSettings:
     """The pooled model is the average of one for each seed."""
 
 
+def candidates(settings: LearnerSettings) -> tuple[Model, ...]:
+    """The models that compete, the pooled one first."""
+    windows, seeds = settings.windows, settings.seeds
+    rows, rounds = settings.max_rows, settings.rounds
+    return (
+        Pooled(windows=windows, seeds=seeds, max_rows=rows, rounds=rounds),
+        SeasonalCopy(windows=windows),
+        Timers(windows=windows),
+        Pulled(windows=windows, seeds=seeds, max_rows=rows, rounds=rounds),
+    )
+
+
 def _show_nothing(stage: str, share: float) -> None:
     """Progress for nobody."""
 
 
 class Learner:
-    """Chooses, calibrates and speaks; ``predict`` is causal as its models are."""
+    """Learns and forecasts; ``predict`` is causal as its models are."""
 
-    def __init__(self, settings: LearnerSettings | None = None) -> None:
+    def __init__(
+        self,
+        settings: LearnerSettings | None = None,
+        models: Callable[[LearnerSettings], tuple[Model, ...]] = candidates,
+    ) -> None:
         self.settings = LearnerSettings() if settings is None else settings
+        self._models = models
 
     def fit(self, demand: Demand, *, progress: Progress = _show_nothing) -> Self:
         """Learn from all of ``demand``; ``progress`` hears what it is at, and the share done."""
         self.fitted_at_s_ = demand.end_s
+        self.excluded_: dict[str, str] = {}  # by service: why it is left out
         known = int(demand.known.sum(axis=1).max(initial=0))
         self.reason_ = (
             "" if known >= FEWEST_STEPS else f"{known} steps of history; allowed: >= {FEWEST_STEPS}"
         )
         if not self.reason_:
-            self._choose(demand, progress)
-            self.models_ = self._fitted(demand, progress, "fitting on all of the past", 0.5)
+            self.competition_ = self._fitted(demand, progress)
         progress("fitted", 1.0)
         return self
 
@@ -77,110 +99,118 @@ class Learner:
     def bundle(self, demand: Demand) -> ForecastBundle:
         """The forecast made at the end of ``demand``, as published."""
         forecast, speaker = self._spoken(demand, np.array([demand.n_steps]))
+        exceedance = forecast.exceedance[:, 0].astype(np.float64)
+        model, reason = list(speaker), list(forecast.reason)
+        for row, why in faults_of_curves(forecast.demand_edges, exceedance).items():
+            exceedance[row], model[row], reason[row] = np.nan, "", QUARANTINED + why
         return ForecastBundle(
             services=demand.services,
             made_at_s=demand.end_s,
             fitted_at_s=self.fitted_at_s_,
             window_edges_s=np.array(self.settings.windows, dtype=np.float64) * demand.step_s,
             demand_edges=forecast.demand_edges,
-            exceedance=forecast.exceedance[:, 0].astype(np.float64),
-            model=speaker,
-            reason=forecast.reason,
+            exceedance=exceedance,
+            model=tuple(model),
+            reason=tuple(reason),
         )
 
-    def _choose(self, demand: Demand, progress: Progress) -> None:
-        """Fit on the past without its end; learn from the end who speaks, and how far off it is."""
-        held_back = HeldBack.of(demand, self.settings.windows)
-        past = demand.until(held_back.first)
-        models = self._fitted(past, progress, "fitting on the past before the held-back end", 0.0)
-        progress("choosing models by what their decisions cost", 0.45)
-        forecasts = [model.predict(demand, held_back.origins) for model in models]
-        pooled = forecasts[0]
-        passed, known = held_back.passed(pooled.exceedance)
-        self.calibration_ = Calibration.fit(pooled.exceedance, passed, known)
-        calibrated = replace(pooled, exceedance=self.calibration_.apply(pooled.exceedance))
-        cost = np.stack([held_back.cost(each) for each in (calibrated, *forecasts[1:])])
-        cost[1:] /= CLEARLY
-        best = cost.argmin(axis=0)  # of equals the first: the pooled model
-        self.chosen_ = {
-            service: models[which].name
-            for service, which in zip(demand.services, best, strict=True)
+    def _fitted(self, demand: Demand, progress: Progress) -> Competition:
+        """Fitted on all; where that fails, on all but those with whom it does."""
+        try:
+            return self._competition(self.settings).fit(demand, progress)
+        except Exception as error:
+            quick = replace(
+                self.settings, max_rows=REHEARSED_ROWS, rounds=1, seeds=self.settings.seeds[:1]
+            )
+
+            def rehearse(rows: IntArray) -> None:
+                progress(f"looking for whom fitting fails with, among {len(rows)} services", 0.0)
+                self._competition(quick).fit(demand.only(rows), _show_nothing)
+
+            everybody = np.arange(len(demand.services))
+            others = self._exclude(demand, culprits(everybody, error, rehearse), error)
+            return self._competition(self.settings).fit(demand.only(others), progress)
+
+    def _spoken(self, demand: Demand, origins: IntArray) -> tuple[Forecast, Speakers]:
+        """Forecasts, and who speaks for each service."""
+        silenced = self._silenced(demand)
+        rows = np.delete(np.arange(len(demand.services)), list(silenced))
+        if not len(rows):
+            return _without_curves(demand, len(origins), self.settings.windows, silenced)
+        some = demand.only(rows) if silenced else demand
+        try:
+            said, speaker = self.competition_.speak(some, origins)
+        except Exception as error:
+            among = np.arange(len(rows))
+            found = culprits(
+                among, error, lambda few: self.competition_.speak(some.only(few), origins)
+            )
+            self._exclude(some, found, error)
+            return self._spoken(demand, origins)
+        return _spread(said, speaker, demand, rows, silenced) if silenced else (said, speaker)
+
+    def _silenced(self, demand: Demand) -> dict[int, str]:
+        """By row: whom nobody speaks for, and why."""
+        if self.reason_:
+            return dict.fromkeys(range(len(demand.services)), self.reason_)
+        known = np.asarray(demand.known.any(axis=1))
+        return {
+            row: self.excluded_.get(name) or QUARANTINED + demand.quarantined[name]
+            for row, name in enumerate(demand.services)
+            if name in self.excluded_ or (name in demand.quarantined and not known[row])
         }
 
-    def _fitted(
-        self, demand: Demand, progress: Progress, what: str, share_done: float
-    ) -> tuple[Model, ...]:
-        """The candidates, the pooled model first, fitted on ``demand``."""
-        windows = self.settings.windows
-        candidates: tuple[Model, ...] = (
-            Pooled(
-                windows=windows,
-                seeds=self.settings.seeds,
-                max_rows=self.settings.max_rows,
-                rounds=self.settings.rounds,
-            ),
-            SeasonalCopy(windows=windows),
-            Timers(windows=windows),
-            Pulled(
-                windows=windows,
-                seeds=self.settings.seeds,
-                max_rows=self.settings.max_rows,
-                rounds=self.settings.rounds,
-            ),
-        )
-        for place, model in enumerate(candidates):
-            progress(f"{what}: {model.name}", share_done + 0.12 * place)
-            model.fit(demand)
-        return candidates
+    def _exclude(
+        self, demand: Demand, found: Mapping[int, Exception], error: Exception
+    ) -> IntArray:
+        """Leave those out that were found; the rows of the others.
 
-    def _spoken(self, demand: Demand, origins: IntArray) -> tuple[Forecast, tuple[str, ...]]:
-        """Forecasts, and the name of the model that speaks for each service ("" = none)."""
-        if self.reason_:
-            n_windows = len(self.settings.windows) - 1
-            forecast = _no_forecast(demand, len(origins), n_windows, self.reason_)
-            return forecast, ("",) * len(demand.services)
-        pooled, *others = self.models_
-        forecast = pooled.predict(demand, origins)
-        exceedance = self.calibration_.apply(forecast.exceedance)
-        speaker = np.full(len(demand.services), pooled.name, dtype=object)
-        for model in others:
-            chosen = [self.chosen_.get(service) == model.name for service in demand.services]
-            rows = np.flatnonzero(chosen)
-            if len(rows):
-                said = self._said(model, demand, rows, origins)
-                speaks = _overlay(exceedance, rows, said)
-                speaker[rows[speaks]] = model.name
-        return replace(forecast, exceedance=exceedance), tuple(speaker)
+        Raises ``error`` where nobody was found, or everybody.
+        """
+        if not 0 < len(found) < len(demand.services):
+            raise error
+        for row, cause in found.items():
+            log.error("%s is left out", demand.services[row], exc_info=cause)
+            self.excluded_[demand.services[row]] = f"{QUARANTINED}{cause!r:.200}"
+        return np.delete(np.arange(len(demand.services)), list(found))
 
-    @staticmethod
-    def _said(model: Model, demand: Demand, rows: IntArray, origins: IntArray) -> Forecast:
-        """What a model says of ``rows``; who follows others is told of them, too."""
-        if not isinstance(model, Pulled):
-            return model.predict(demand.only(rows), origins)
-        said = model.predict(demand, origins)
-        return Forecast(
-            demand_edges=said.demand_edges[rows],
-            exceedance=said.exceedance[rows],
-            reason=tuple(said.reason[row] for row in rows),
-        )
+    def _competition(self, settings: LearnerSettings) -> Competition:
+        return Competition(lambda: self._models(settings), settings.windows)
 
 
-def _overlay(exceedance: Exceedance, rows: IntArray, said: Forecast) -> BoolArray:
-    """Put what a model said for ``rows`` in place; which of them it said anything for."""
-    n_cells = said.exceedance.shape[3]
-    silent = np.isnan(said.exceedance)
-    exceedance[rows, :, :, :n_cells] = np.where(
-        silent, exceedance[rows, :, :, :n_cells], said.exceedance
-    )
-    return np.asarray(~silent.all(axis=(1, 2, 3)))
-
-
-def _no_forecast(demand: Demand, n_origins: int, n_windows: int, reason: str) -> Forecast:
-    one_cell = np.ones(len(demand.services), dtype=np.int64)
-    return Forecast(
-        demand_edges=demand_edges(demand.capacity, one_cell),
-        exceedance=np.full(
-            (len(demand.services), n_origins, n_windows, 1), np.nan, dtype=np.float32
+def _spread(
+    said: Forecast,
+    speaker: Speakers,
+    demand: Demand,
+    rows: IntArray,
+    silenced: Mapping[int, str],
+) -> tuple[Forecast, Speakers]:
+    """What was said of ``rows``, in its place among the silence about all others."""
+    _, n_origins, n_windows, n_cells = said.exceedance.shape
+    n = len(demand.services)
+    exceedance = np.full((n, n_origins, n_windows, n_cells), np.nan, dtype=np.float32)
+    exceedance[rows] = said.exceedance
+    edges = np.where(np.arange(n_cells + 1) > 0, demand.capacity[:, None], 0.0)
+    edges[rows] = said.demand_edges
+    place = {int(row): i for i, row in enumerate(rows)}
+    forecast = Forecast(
+        demand_edges=edges,
+        exceedance=exceedance,
+        reason=tuple(
+            silenced[row] if row in silenced else said.reason[place[row]] for row in range(n)
         ),
-        reason=(reason,) * len(demand.services),
     )
+    return forecast, tuple(speaker[place[row]] if row in place else "" for row in range(n))
+
+
+def _without_curves(
+    demand: Demand, n_origins: int, windows: tuple[int, ...], silenced: Mapping[int, str]
+) -> tuple[Forecast, Speakers]:
+    """Nobody speaks for anybody."""
+    none = np.zeros(0, dtype=np.int64)
+    said = Forecast(
+        demand_edges=np.zeros((0, 2)),
+        exceedance=np.zeros((0, n_origins, len(windows) - 1, 1), dtype=np.float32),
+        reason=(),
+    )
+    return _spread(said, (), demand, none, silenced)

@@ -13,13 +13,12 @@ import numpy as np
 from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
 from autoscaler.files import whole_file
-from learner.bundle import read_npz
 from learner.dependencies.evidence import BY_LAG, SCATTER, TABLES, USUAL_WEIGHT, WEIGHT, Evidence
 from learner.dependencies.following import StartRules
+from learner.npz import read_npz
 
 MAGIC = "kn-ahead evidence"
 VERSION = 2
-LARGEST = 2**30  # bytes of arrays
 
 
 def save_evidence(evidence: Evidence, path: Path) -> None:
@@ -39,7 +38,7 @@ def load_evidence(path: Path, rules: StartRules) -> Evidence:
     version or counted by other rules.
     """
     allowed = f"{MAGIC} of version {VERSION}"
-    arrays = read_npz(path, allowed=allowed, largest=LARGEST)
+    arrays = read_npz(path, allowed=allowed)
     if str(arrays.get("magic")) != MAGIC or str(arrays.get("version")) != str(VERSION):
         raise PermanentError(f"{path} is something else; allowed: {allowed}")
     lacking = [f.name for f in fields(Evidence) if f.name not in arrays]

@@ -19,9 +19,14 @@ from typing import Any
 import numpy as np
 
 from autoscaler.errors import PermanentError
+from autoscaler.health import Health
+from autoscaler.limits import COUNT, HISTORY, SERVICE_SERIES, LimitError
+from autoscaler.names import fault_of_name
 from learner.counters import Grid, Instances, Labels, Sample, arrivals_of, peak_of, sample_on
 from learner.demand import Demand
+from learner.quarantine import Quarantine, impossible, sound_demand
 from learner.queries import MAX_POINTS, MAX_POINTS_PER_SERIES, TIMEOUT_S, PrometheusServer
+from learner.vitals import Vitals
 
 LATEST_S = 253_402_300_799  # the last second of the year 9999
 
@@ -61,8 +66,11 @@ class PrometheusReader:
         capacity: float,
         settings: PrometheusSettings | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        vitals: Vitals | None = None,
     ) -> None:
         """Capacity: requests in flight that one pod takes, for every service."""
+        self._vitals = vitals or Vitals()
+        self._faults = Health()
         self._capacity = capacity
         self._settings = settings or PrometheusSettings()
         self._server = PrometheusServer(
@@ -71,42 +79,58 @@ class PrometheusReader:
             max_points=self._settings.max_points,
             timeout_s=self._settings.timeout_s,
             sleep=sleep,
+            vitals=self._vitals,
         )
         self.shown_url = self._server.shown_url
 
     def read(self, *, start_s: float, end_s: float, step_s: float) -> Demand:
         """Demand over [start_s, end_s), in steps of step_s; all three are whole seconds.
 
-        Arrivals are NaN too where the peak is: such a step was not watched. Raises TransientError
-        where Prometheus stays unreachable or overloaded after retries, PermanentError where it
-        refuses, answers something else, knows no such series or has too few steps.
+        Arrivals are NaN too where the peak is: such a step was not watched. What cannot be is a
+        gap of its service, and named in ``quarantined``. Raises TransientError where Prometheus
+        stays unreachable, slow or overloaded after retries, PermanentError where it refuses,
+        answers something else or too much, knows no such series or has too few steps.
         """
         grid = _grid(start_s, end_s, step_s)
-        counters = self._series(self._settings.requests_query, grid)
-        gauges = self._series(self._settings.peak_query, grid)
+        quarantine = Quarantine()
+        counters = self._series(self._settings.requests_query, grid, quarantine)
+        gauges = self._series(self._settings.peak_query, grid, quarantine)
         services = tuple(sorted(counters.keys() | gauges.keys()))
+        for series in (counters, gauges):
+            for service, instances in series.items():
+                if len(instances) > SERVICE_SERIES.most:
+                    self._vitals.refuse(SERVICE_SERIES, service)
+                    quarantine.whole[service] = f"{len(instances)} series"
+        for service in quarantine.whole:
+            counters[service], gauges[service] = {}, {}
         peak = np.array([peak_of(gauges.get(name, {}), grid.n_points) for name in services])
         arrivals = np.array(
             [arrivals_of(counters.get(name, {}), grid.n_points) for name in services]
         )
-        demand = Demand(
+        demand = sound_demand(
             services=services,
             start_s=start_s,
             step_s=step_s,
-            arrivals=np.where(np.isnan(peak), np.nan, arrivals),
+            arrivals=arrivals,
             peak=peak,
             capacity=np.full(len(services), self._capacity),
+            quarantine=quarantine,
         )
+        for limit, n in quarantine.bitten.items():
+            self._vitals.refuse(limit, f"samples of {self.shown_url}", n)
         self._check_length(demand)
         return demand
 
-    def _series(self, query: str, grid: Grid) -> Series:
+    def _series(self, query: str, grid: Grid, quarantine: Quarantine) -> Series:
         """All samples on the grid, asked for in pieces that the server accepts."""
         query = query.replace("$step", f"{grid.step_s * 1000 - 1}ms")
         series: Series = defaultdict(lambda: defaultdict(list))
         for first, piece, answer in self._server.pieces(query, grid):
-            for service, labels, (points, values) in self._parse(answer, query, piece):
+            for service, labels, (points, values) in self._parse(answer, query, piece, quarantine):
                 series[service][labels].append((points + first, values))
+            if len(series) * grid.n_points > HISTORY.most:
+                self._vitals.refuse(HISTORY, self.shown_url)
+                raise LimitError(HISTORY, f"the past of {len(series)} services (read less of it)")
         if not series:
             raise PermanentError(
                 f"Prometheus at {self.shown_url} has no series for {query} from"
@@ -114,39 +138,55 @@ class PrometheusReader:
             )
         return series
 
-    def _parse(self, answer: Any, query: str, piece: Grid) -> Iterator[tuple[str, Labels, Sample]]:
-        where = f"Prometheus at {self.shown_url} answered {query} with"
-        if not isinstance(answer, list):
-            raise PermanentError(f"{where} no list of series; allowed: a matrix")
-        seen = set()
+    def _parse(
+        self, answer: list[Any], query: str, piece: Grid, quarantine: Quarantine
+    ) -> Iterator[tuple[str, Labels, Sample]]:
+        """The series of an answer that are right; of the others their service is quarantined."""
+        nameless = ""  # what is wrong with the first series that cannot be told whose it is
+        seen: set[Labels] = set()
         for one in answer:
-            if not isinstance(one, dict) or not isinstance(one.get("values"), list):
-                raise PermanentError(f"{where} a result that is no series; allowed: a matrix")
-            metric = one.get("metric")
-            if not isinstance(metric, dict) or not (
-                metric.get("namespace") and metric.get("service")
-            ):
-                raise PermanentError(f"{where} {metric}; allowed: with namespace, service")
-            namespace, service = metric["namespace"], metric["service"]
-            labels = tuple(sorted(metric.items()))
-            if labels in seen:
-                raise PermanentError(f"{where} {namespace}/{service} twice; allowed: once")
-            seen.add(labels)
             try:
-                sample = sample_on(one["values"], piece)
+                labels = self._server.labels_of(one)
+                service = _service(labels)
             except (ValueError, TypeError, LookupError) as error:
-                message = f"{where} bad samples of {namespace}/{service}: {error}"
-                raise PermanentError(message) from error
-            yield f"{namespace}/{service}", labels, sample
+                nameless = nameless or str(error)
+                continue
+            key = tuple(sorted(labels.items()))
+            sample: Sample = np.zeros(0, dtype=np.int64), np.zeros(0)
+            try:
+                if key in seen:
+                    raise ValueError("a series twice; allowed: once")
+                sample = sample_on(one["values"], piece)
+            except (ValueError, TypeError, LookupError, OverflowError) as error:
+                quarantine.whole[service] = f"bad samples: {error!s:.100}"
+            seen.add(key)
+            points, values = sample
+            sound = ~(np.isnan(values) | impossible(values))
+            quarantine.samples(service, COUNT, values[~sound])
+            yield service, key, (points[sound], values[sound])
+        if nameless and not seen:
+            raise PermanentError(f"Prometheus at {self.shown_url} answered {query} with {nameless}")
+        said = f"left out {nameless}" if nameless else ""
+        self._faults.say(f"Prometheus at {self.shown_url}, {query}", said, self._vitals.now())
 
     def _check_length(self, demand: Demand) -> None:
         n_known = int(demand.known.any(axis=0).sum())
         if n_known < self._settings.min_steps:
+            cause = [f"; {name}: {why}" for name, why in demand.quarantined.items()][:1]
             raise PermanentError(
                 f"Prometheus at {self.shown_url} has {n_known} steps with data from"
                 f" {_shown_time(demand.start_s)} to {_shown_time(demand.end_s)};"
-                f" allowed: >= {self._settings.min_steps}"
+                f" allowed: >= {self._settings.min_steps}{''.join(cause)}"
             )
+
+
+def _service(labels: dict[str, str]) -> str:
+    """Whose series it is. Raises ValueError where it does not say."""
+    namespace, service = labels.get("namespace", ""), labels.get("service", "")
+    name = f"{namespace}/{service}"
+    if "/" in namespace or fault_of_name(name):
+        raise ValueError(f"{str(labels)[:200]}; allowed: with namespace, service")
+    return name
 
 
 def _grid(start_s: float, end_s: float, step_s: float) -> Grid:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from autoscaler.core.dependencies import Edges, merged, no_edges
 from autoscaler.errors import AutoscalerError
-from autoscaler.faults import Faults
+from autoscaler.health import Health
 from learner.counts_search import edges_among_busiest, edges_from_outside
 from learner.demand import Demand
 from learner.istio import IstioReader
@@ -42,7 +42,7 @@ class Pulls:
         self._sleepers = sleepers
         self._searches = (Search(part=COUNTS, find=edges_among_busiest), *searches)
         self._found: dict[str, Edges] = {}  # by part
-        self._faults = Faults()
+        self._faults = Health()
         self._parts = [sleepers.edges]  # what ``edges`` was made of
         self._remembered = False
         self.edges = no_edges(())

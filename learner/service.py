@@ -12,11 +12,15 @@ from pathlib import Path
 from typing import Protocol
 
 from autoscaler.clock import Clock
+from autoscaler.core.forecasts import MOST_NAMED, QUARANTINED, ForecastBundle
 from autoscaler.errors import AutoscalerError
+from autoscaler.health import Health
+from autoscaler.names import shown_name
 from learner.bundle import save_bundle
 from learner.demand import Demand
 from learner.engine import Learner, LearnerSettings
 from learner.pulls import Pulls
+from learner.vitals import Vitals
 
 SETTLE_S = 3.0  # s after a step's end until its samples are in Prometheus
 
@@ -38,6 +42,9 @@ class PublishSettings:
 
     refit_s: float = 3600.0
     """How often the models are fitted anew, s."""
+
+    key: bytes | None = None
+    """What the bundle is signed with; None = it is not."""
 
     learner: LearnerSettings = field(default_factory=LearnerSettings)
     """What a fit may cost."""
@@ -61,8 +68,14 @@ class Publisher:
         clock: Clock,
         sleep: Callable[[float], None],
         pulls: Pulls | None = None,
+        vitals: Vitals | None = None,
     ) -> None:
-        """``pulls``: who pulls whom, published with the forecasts; None = it is not looked for."""
+        """``pulls``: who pulls whom, published with the forecasts; None = it is not looked for.
+
+        vitals: hear of every step and of what was published.
+        """
+        self._vitals = vitals or Vitals(clock)
+        self._faults = Health()
         self._source, self._settings, self._pulls = source, settings, pulls
         self._clock, self._sleep = clock, sleep
         self._learner: Learner | None = None
@@ -73,6 +86,7 @@ class Publisher:
         """Publish once a step, for ever."""
         while True:
             self.wait()
+            self._vitals.beat()
             try:
                 self.publish()
             except AutoscalerError as error:
@@ -104,20 +118,47 @@ class Publisher:
         demand = self._read()
         now = self._clock.now()
         if self._learner is None or now - self._fitted_s >= self._settings.refit_s:
-            self._learner = Learner(self._settings.learner).fit(demand)
+            learner = Learner(self._settings.learner)
+            self._learner = learner.fit(demand, progress=lambda *_: self._vitals.beat())
             self._fitted_s = now
             log.info("fitted on %d services x %d steps", len(demand.services), demand.n_steps)
         bundle = self._learner.bundle(demand)
-        if self._pulls is None:
-            save_bundle(bundle, self._settings.bundle)
-            return
-        self._pulls.remember(now)
-        save_bundle(replace(bundle, edges=self._pulls.edges), self._settings.bundle)
+        if self._pulls:
+            self._pulls.remember(now)
+            bundle = replace(bundle, edges=self._pulls.edges)
+        self._save(bundle)
+        self._note_published(demand, bundle)
         # Forecasts do not wait for a search: it may take long, or find a Prometheus that is gone.
-        if self._pulls.update(demand if self._fitted_s == now else None, now):
-            save_bundle(replace(bundle, edges=self._pulls.edges), self._settings.bundle)
+        if self._pulls and self._pulls.update(demand if self._fitted_s == now else None, now):
+            self._save(replace(bundle, edges=self._pulls.edges))
+
+    def _save(self, bundle: ForecastBundle) -> None:
+        save_bundle(bundle, self._settings.bundle, self._settings.key)
+
+    def _note_published(self, demand: Demand, bundle: ForecastBundle) -> None:
+        """Say who is quarantined, when others are than before."""
+        former, now = self._vitals.quarantined, dict(demand.quarantined)
+        for name, why in zip(bundle.services, bundle.reason, strict=True):
+            if why.startswith(QUARANTINED):
+                now[name] = why.removeprefix(QUARANTINED)
+        new = [f"{shown_name(name)}: {why}" for name, why in now.items() if name not in former]
+        over = [shown_name(name) for name in former if name not in now]
+        if new:
+            log.warning("quarantined, as no other service is: %s", _some(new))
+        if over:
+            log.info("no longer quarantined: %s", _some(over))
+        self._vitals.published(now)
 
     def _read(self) -> Demand:
-        s = self._settings
-        end_s = (self._clock.now() - SETTLE_S) // s.step_s * s.step_s
-        return self._source.read(start_s=end_s - s.history_s, end_s=end_s, step_s=s.step_s)
+        s, begun_s = self._settings, self._clock.now()
+        end_s = (begun_s - SETTLE_S) // s.step_s * s.step_s
+        demand = self._source.read(start_s=end_s - s.history_s, end_s=end_s, step_s=s.step_s)
+        now = self._clock.now()
+        slow = f"took {now - begun_s:.0f} s; forecasts come every {s.step_s:.0f} s at best"
+        self._faults.say("reading demand", slow if now - begun_s > s.step_s else "", now)
+        return demand
+
+
+def _some(names: list[str]) -> str:
+    more = f"; and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return "; ".join(names[:MOST_NAMED]) + more

@@ -1,24 +1,97 @@
-"""Serves the bundle over HTTP, so that learner and autoscaler need not share a disk."""
+"""Serves the bundle over HTTP or HTTPS, so that learner and autoscaler need not share a disk."""
 
 import os
+import socket
+import ssl
 import threading
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated
 
 import uvicorn
 from fastapi import FastAPI, Header, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from autoscaler.errors import PermanentError
+from learner.telemetry import metrics_of
+from learner.vitals import Vitals
 
 NAME = "forecasts.npz"
 
 
-def create_shelf(bundle: Path) -> FastAPI:
-    """The API over a bundle's path: 404 while there is none, 304 to whoever has this one."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShelfSettings:
+    """Where it is served."""
+
+    host: str
+    """Address to listen on."""
+
+    port: int
+    """Port; 0 = any that is free."""
+
+    tls_cert: Path | None = None
+    """Certificate, PEM, with those that vouch for it; None = plain HTTP."""
+
+    tls_key: Path | None = None
+    """Its private key, PEM; None = in the file of the certificate."""
+
+
+class Shelf:
+    """A server in a thread of its own."""
+
+    def __init__(self, bundle: Path, settings: ShelfSettings, vitals: Vitals) -> None:
+        """Listens at once. Raises PermanentError for a port that is taken, or bad certificates."""
+        s = settings
+        config = uvicorn.Config(
+            create_shelf(bundle, vitals),
+            log_level="warning",
+            log_config=None,  # our own lines, which strangers cannot forge
+            ssl_certfile=s.tls_cert,
+            ssl_keyfile=s.tls_key,
+        )
+        try:
+            config.load()
+        except (OSError, ssl.SSLError) as error:
+            raise PermanentError(f"{s.tls_cert} and its key cannot be used: {error}") from error
+        try:
+            self._socket = socket.create_server((s.host, s.port))
+        except OSError as error:
+            raise PermanentError(
+                f"{s.host}:{s.port} cannot be listened on: {error.strerror}; allowed: a free port"
+            ) from error
+        scheme = "https" if s.tls_cert else "http"
+        self.url = f"{scheme}://{s.host}:{self._socket.getsockname()[1]}/{NAME}"
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, args=([self._socket],), name="shelf", daemon=True
+        )
+
+    def start(self) -> None:
+        """Serve until the process ends, or `stop`."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Serve no more."""
+        self._server.should_exit = True
+        self._thread.join()
+
+
+def create_shelf(bundle: Path, vitals: Vitals) -> FastAPI:
+    """The API over a bundle's path: 404 while there is none, 304 to whoever has this one.
+
+    Beside it our metrics, and whether the process has to be restarted: see `vitals`.
+    """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.get("/healthz")
     def healthz() -> Response:
-        return Response()
+        fault = vitals.fault()
+        return Response(fault, status_code=HTTPStatus.SERVICE_UNAVAILABLE if fault else 200)
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        return Response(metrics_of(vitals), media_type=CONTENT_TYPE_LATEST)
 
     @app.get(f"/{NAME}")
     def forecasts(if_none_match: Annotated[str, Header()] = "") -> Response:
@@ -35,11 +108,3 @@ def create_shelf(bundle: Path) -> FastAPI:
         return Response(body, headers={"ETag": tag}, media_type="application/octet-stream")
 
     return app
-
-
-def serve_in_background(bundle: Path, host: str, port: int) -> uvicorn.Server:
-    """Serve until the process ends, or the server is told to by ``should_exit``."""
-    config = uvicorn.Config(create_shelf(bundle), host=host, port=port, log_level="warning")
-    server = uvicorn.Server(config)
-    threading.Thread(target=server.run, name="shelf", daemon=True).start()
-    return server

@@ -15,6 +15,7 @@ from collections import defaultdict
 import numpy as np
 
 from autoscaler.core.types import FloatArray
+from autoscaler.names import fault_of_name
 from learner.counters import Grid
 from learner.queries import PrometheusServer
 from learner.sightings import WATCH_S, Sightings
@@ -65,9 +66,9 @@ class StartsReader:
         found: dict[str, list[FloatArray]] = defaultdict(list)
         for query, grid in asked:
             for labels, at_s, values in self._server.series(query, grid):
-                if labels.get("namespace") and labels.get("service"):
+                name = f"{labels.get('namespace', '')}/{labels.get('service', '')}"
+                if not fault_of_name(name):
                     possible = np.isfinite(values) & (values > 0) & (values <= at_s + SKEW_S)
-                    name = f"{labels['namespace']}/{labels['service']}"
                     found[name].append(values[possible])
         times = {name: np.unique(np.concatenate(parts)) for name, parts in found.items()}
         return {name: each for name, each in times.items() if len(each)}

@@ -4,6 +4,7 @@ What it says is the user's; whether the service follows it, and how much later, 
 between services that never sleep.
 """
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,10 +14,14 @@ import numpy as np
 
 from autoscaler.core.types import FloatArray
 from autoscaler.errors import AutoscalerError, PermanentError
-from autoscaler.faults import Faults
+from autoscaler.health import Health
+from autoscaler.limits import REQUESTS
 from learner.counters import Grid
 from learner.demand import Demand, Outside
+from learner.quarantine import impossible
 from learner.queries import PrometheusServer
+
+log = logging.getLogger(__name__)
 
 SERVICE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 LONGEST_SLUG = 40
@@ -68,7 +73,7 @@ class WithUpstreams:
         self, source: DemandSource, server: PrometheusServer, upstreams: Sequence[Upstream]
     ) -> None:
         self._source, self._server, self._upstreams = source, server, upstreams
-        self._faults = Faults()
+        self._faults = Health()
 
     def read(self, *, start_s: float, end_s: float, step_s: float) -> Demand:
         """Demand over [start_s, end_s), with outside series. Raises as the source of demand does.
@@ -92,6 +97,10 @@ class WithUpstreams:
         except AutoscalerError as error:
             self._faults.say(part, str(error), demand.end_s)
             return np.full(demand.n_steps, np.nan)
+        except Exception as error:  # a fault of ours is no more than that series' either
+            log.exception("%s", part)
+            self._faults.say(part, f"{error!r:.200}", demand.end_s)
+            return np.full(demand.n_steps, np.nan)
         self._faults.say(part, "", demand.end_s)
         return values
 
@@ -99,13 +108,14 @@ class WithUpstreams:
 def values_of(server: PrometheusServer, query: str, demand: Demand) -> FloatArray:
     """(n_steps,) a query's value at the end of each step of ``demand``.
 
-    NaN = gap, and where it is no number >= 0. Several series are added up. Raises AutoscalerError.
+    NaN = gap, and where it is no count. Several series are added up. Raises AutoscalerError.
     """
     n_steps, step_s = demand.n_steps, demand.step_s
     grid = Grid(start_s=int(demand.start_s + step_s), step_s=int(step_s), n_points=n_steps)
     total = np.full(n_steps, np.nan)
     for _, at_s, values in server.series(query, grid):
         place = np.rint((at_s - grid.start_s) / step_s).astype(np.int64)
-        sound = np.isfinite(values) & (values >= 0) & (place >= 0) & (place < n_steps)
+        sound = ~(np.isnan(values) | impossible(values)) & (place >= 0) & (place < n_steps)
         total[place[sound]] = np.nan_to_num(total[place[sound]]) + values[sound]
+    total[impossible(total, REQUESTS.most)] = np.nan
     return total

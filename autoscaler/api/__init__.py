@@ -1,1 +1,1 @@
-"""The REST API: what was forecast and decided, and why. It reads the board, changes nothing."""
+"""The REST API: what was forecast and decided, and why. It reads, and changes nothing."""

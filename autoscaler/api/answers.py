@@ -10,7 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 ModeName = Literal["off", "shadow", "outward", "full"]
 OriginName = Literal[
-    "annotation", "istio", "prometheus", "learned from starts", "learned from counts"
+    "annotation",
+    "istio",
+    "prometheus",
+    "learned from starts",
+    "learned from counts",
+    "unknown",
 ]
 
 _MADE = "2026-03-02T08:59:00Z"
@@ -127,10 +132,12 @@ class Candidates(Answer):
 
     kpa: int | None = Field(description="By Knative's own rule; null = no data to decide on")
     predicted: int | None = Field(description="By the forecast and the price; null = no forecast")
-    surge: int | None = Field(description="By calls to its upstreams; null = none asks for any")
+    anticipated: int | None = Field(
+        description="By calls of its upstreams; null = none asks for any"
+    )
     together: int | None = Field(description="All together, as the mode allows")
 
-    example: ClassVar = {"kpa": 2, "predicted": 4, "surge": None, "together": 4}
+    example: ClassVar = {"kpa": 2, "predicted": 4, "anticipated": None, "together": 4}
 
 
 class Averages(Answer):
@@ -207,35 +214,41 @@ class Decisions(Answer):
 
 
 class Dependency(Answer):
-    """One service pulls another: when the first is called, so is the second."""
+    """An edge of the dependency graph: when the upstream is called, so is the downstream."""
 
     upstream: str = Field(description="namespace/service that is called first")
     downstream: str = Field(description="namespace/service that is called thereupon")
     lag_s: float | None = Field(description="From the call upstream to the call downstream, s")
     gain: float | None = Field(description="Calls downstream that a call upstream brings")
-    needed: float | None = Field(description="Probability that the second is called, 0 to 1")
+    probability: float | None = Field(
+        description="That a call upstream is followed by one downstream, 0 to 1"
+    )
     confidence: float | None = Field(description="That this is no chance, 0 to 1")
     evidence: float | None = Field(description="Observations, old ones counted less")
     seen_at: datetime | None = Field(description="When it was last observed")
     direct: bool = Field(description="No service in between explains it")
     origin: OriginName = Field(description="Who says so")
+    not_acted_on: str | None = Field(
+        description="Why no pods are made ready for it; null = they are, or nobody said"
+    )
 
     example: ClassVar = {
         "upstream": "shop/browse",
         "downstream": "shop/cart",
         "lag_s": 2.5,
         "gain": 1.2,
-        "needed": 0.9,
+        "probability": 0.9,
         "confidence": 0.99,
         "evidence": 214.0,
         "seen_at": _MADE,
         "direct": True,
         "origin": "learned from starts",
+        "not_acted_on": None,
     }
 
 
 class Dependencies(Answer):
-    """A page of who pulls whom, in alphabetical order."""
+    """A page of dependencies, in alphabetical order."""
 
     total: int
     limit: int

@@ -1,20 +1,18 @@
-"""The wiring of the API: routes, pages, metrics and problems over one board."""
+"""The wiring of the API: routes, pages, metrics and problems over one read model."""
 
-from collections.abc import Iterable
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import StreamingResponse
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder
-from prometheus_client.registry import Collector
+from fastapi import FastAPI
 
-from autoscaler.api import pages, problems, routes
+from autoscaler.advisor.read_model import ReadModel
+from autoscaler.api import pages, probes, problems, routes
 from autoscaler.api.answers import Answer
-from autoscaler.api.exposition import pieces
-from autoscaler.board import Board
+from autoscaler.api.authorization import Authorization, Authorize
+from autoscaler.api.metrics import page as metrics
+from autoscaler.api.rendering import Renderer
+from autoscaler.api.request_size import RequestSize
 from autoscaler.clock import Clock
-from autoscaler.telemetry import METRICS_EXAMPLE, BoardCollector
+from autoscaler.limits import Refusals
 
 
 class _Api(FastAPI):
@@ -32,10 +30,12 @@ class _Api(FastAPI):
         return schema
 
 
-def create_app(board: Board, clock: Clock, collectors: Iterable[Collector] = ()) -> FastAPI:
-    """The API over a board; the clock tells how old what hangs there is.
+def create_app(
+    model: ReadModel, clock: Clock, refusals: Refusals, authorize: Authorize | None = None
+) -> FastAPI:
+    """The API over a read model; the clock tells how old what is in there is.
 
-    collectors: of metrics beside the board's.
+    refusals: of this process. authorize: whether a token may read a path; None = everybody may.
     """
     app = _Api(
         title="kn-ahead",
@@ -48,23 +48,13 @@ def create_app(board: Board, clock: Clock, collectors: Iterable[Collector] = ())
         redirect_slashes=False,  # a name that ends in a slash is another one, and unknown
     )
     problems.install(app)
-    app.include_router(routes.router(board, clock))
-    app.include_router(pages.router(app, board, clock))
-
-    registry = CollectorRegistry(auto_describe=False)
-    for collector in (BoardCollector(board, clock), *collectors):
-        registry.register(collector)
-
-    # Not `async`: many revisions take long to print, and a thread keeps the others served.
-    @app.get(
-        "/metrics",
-        tags=["health"],
-        response_class=Response,
-        responses={200: {"content": {"text/plain": {"example": METRICS_EXAMPLE}}}},
-    )
-    def metrics(request: Request) -> Response:
-        """The decisions of every revision, and the age of the forecasts, for Prometheus."""
-        encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        return StreamingResponse(pieces(registry, encode), media_type=content_type)
-
+    renderer = Renderer()
+    app.include_router(probes.router(model, clock))
+    app.include_router(routes.router(model, clock, renderer))
+    app.include_router(pages.router(app, model, clock, renderer))
+    app.include_router(metrics.router(model, clock, refusals, renderer))
+    # What is added last comes first.
+    if authorize is not None:
+        app.add_middleware(Authorization, authorize=authorize)
+    app.add_middleware(RequestSize, refusals=refusals, clock=clock)
     return app

@@ -1,56 +1,107 @@
-"""Who pulls whom, from edges to answers and back: the API writes them, `kn-ahead graph` reads them.
+"""Dependencies, from edges to answers and back: the API writes them, `kn-ahead graph` reads them.
 
-NaN, which is "the source does not say" among edges, is null in an answer.
+NaN, which is "the source does not say" among edges, is null in an answer; so is what cannot be.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
+from autoscaler.advisor.read_model import KnownEdges, ReadModel
 from autoscaler.api.answers import Dependencies, Dependency, OriginName
+from autoscaler.api.rendering import Renderer
 from autoscaler.core.dependencies import COLUMNS, KINDS, Edges, Origin, merged
 from autoscaler.core.types import IntArray
+from autoscaler.limits import LATEST_S
 
-ORIGINS: dict[Origin, OriginName] = {
+ORIGINS: dict[int, OriginName] = {
     Origin.ANNOTATION: "annotation",
     Origin.ISTIO: "istio",
     Origin.PROMETHEUS: "prometheus",
     Origin.LEARNED_STARTS: "learned from starts",
     Origin.LEARNED_COUNTS: "learned from counts",
 }
-_BY_NAME = {name: origin for origin, name in ORIGINS.items()}
+UNKNOWN_ORIGIN: OriginName = "unknown"
+_BY_NAME = {name: origin for origin, name in ORIGINS.items()} | {UNKNOWN_ORIGIN: len(ORIGINS)}
 
 
-def dependencies(
-    edges: Edges, *, service: str | None, direct: bool | None, limit: int, offset: int
-) -> Dependencies:
-    """A page of the edges in alphabetical order.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """All edges in the order in which they are shown; made once for a graph."""
 
-    service: only those that lead to it or from it. direct: only those that are, or are not.
-    """
-    chosen = in_order(chosen_of(edges, service=service, direct=direct))
-    page = chosen.where(np.arange(len(chosen))[offset : offset + limit])
-    return Dependencies(total=len(chosen), limit=limit, offset=offset, dependencies=listed(page))
+    known: KnownEdges
+    order: IntArray  # (m,) indices of edges, by the names of their upstream, then downstream
+    services: frozenset[str]
+
+    @classmethod
+    def of(cls, known: KnownEdges) -> "Listing":
+        """Put edges in order."""
+        edges = known.edges
+        return cls(known=known, order=alphabetical(edges), services=frozenset(edges.services))
+
+    def __contains__(self, service: str) -> bool:
+        return service in self.services
+
+    def around(self, services: Iterable[str], *, direct: bool | None = None) -> IntArray:
+        """Edges that lead to one of these services or from it, in order.
+
+        direct: only those that are, or are not.
+        """
+        edges, wanted = self.known.edges, set(services)
+        near = np.array([name in wanted for name in edges.services], dtype=np.bool_)
+        return self._chosen(near[edges.upstream] | near[edges.downstream], direct)
+
+    def all(self, *, direct: bool | None = None) -> IntArray:
+        """All edges in order."""
+        return self._chosen(np.ones(len(self.order), dtype=np.bool_), direct)
+
+    def _chosen(self, kept: np.ndarray[Any, np.dtype[np.bool_]], direct: bool | None) -> IntArray:
+        if direct is not None:
+            kept = kept & (self.known.edges.direct == direct)
+        return self.order[kept[self.order]]
 
 
-def chosen_of(edges: Edges, *, service: str | None, direct: bool | None) -> Edges:
-    """Those that lead to a service or from it, and those that are direct, or are not."""
-    kept = np.ones(len(edges), dtype=np.bool_)
-    if service is not None:
-        at = edges.services.index(service) if service in edges.services else -1
-        kept &= (edges.upstream == at) | (edges.downstream == at)
-    if direct is not None:
-        kept &= edges.direct == direct
-    return edges.where(kept)
+async def listing(model: ReadModel, renderer: Renderer) -> Listing:
+    """The edges of a read model in order."""
+    known = model.known_edges
+    return await renderer.page("listing", known, lambda: Listing.of(known))
+
+
+async def names(model: ReadModel, renderer: Renderer) -> list[str]:
+    """All services that have a decision, a forecast or an edge, in order."""
+    known, services = model.known_edges, model.services
+    return await renderer.page(
+        "names", (known, services), lambda: sorted({*services, *known.edges.services})
+    )
+
+
+def page(listing: Listing, chosen: IntArray, *, limit: int, offset: int) -> Dependencies:
+    """A page of the edges that were chosen."""
+    edges, causes = listing.known.edges, listing.known.not_acted_on
+    return Dependencies(
+        total=len(chosen),
+        limit=limit,
+        offset=offset,
+        dependencies=[
+            dependency(edges, i, causes[i]) for i in chosen[offset : offset + limit].tolist()
+        ],
+    )
+
+
+def alphabetical(edges: Edges) -> IntArray:
+    """(m,) indices of edges by the names of their upstream, then of their downstream."""
+    rank = np.empty(len(edges.services), dtype=np.int64)
+    order = sorted(range(len(edges.services)), key=edges.services.__getitem__)
+    rank[order] = np.arange(len(edges.services))
+    return np.lexsort((rank[edges.downstream], rank[edges.upstream]))
 
 
 def in_order(edges: Edges) -> Edges:
     """Edges by the names of their upstream, then of their downstream."""
-    rank = np.empty(len(edges.services), dtype=np.int64)
-    rank[np.argsort(np.array(edges.services, dtype=np.str_))] = np.arange(len(edges.services))
-    return edges.where(np.lexsort((rank[edges.downstream], rank[edges.upstream])))
+    return edges.where(alphabetical(edges))
 
 
 def listed(edges: Edges) -> list[Dependency]:
@@ -58,20 +109,21 @@ def listed(edges: Edges) -> list[Dependency]:
     return [dependency(edges, i) for i in range(len(edges))]
 
 
-def dependency(edges: Edges, i: int) -> Dependency:
-    """The i-th edge as an answer."""
-    seen_at_s = _known(float(edges.seen_at_s[i]))
+def dependency(edges: Edges, i: int, not_acted_on: str = "") -> Dependency:
+    """The i-th edge as an answer; a number that cannot be is not known."""
+    seen_at_s = float(edges.seen_at_s[i])
     return Dependency(
         upstream=edges.services[int(edges.upstream[i])],
         downstream=edges.services[int(edges.downstream[i])],
-        lag_s=_known(float(edges.lag_s[i])),
-        gain=_known(float(edges.gain[i])),
-        needed=_known(float(edges.needed[i])),
-        confidence=_known(float(edges.confidence[i])),
-        evidence=_known(float(edges.evidence[i])),
-        seen_at=None if seen_at_s is None else datetime.fromtimestamp(seen_at_s, UTC),
+        lag_s=_known(edges.lag_s[i]),
+        gain=_known(edges.gain[i]),
+        probability=_known(edges.needed[i]),
+        confidence=_known(edges.confidence[i]),
+        evidence=_known(edges.evidence[i]),
+        seen_at=_time(seen_at_s) if 0 <= seen_at_s <= LATEST_S.most else None,
         direct=bool(edges.direct[i]),
-        origin=ORIGINS[Origin(int(edges.origin[i]))],
+        origin=ORIGINS.get(int(edges.origin[i]), UNKNOWN_ORIGIN),
+        not_acted_on=not_acted_on or None,
     )
 
 
@@ -88,8 +140,9 @@ def edges_of(answers: Sequence[Dependency]) -> Edges:
             **a.model_dump(include=set(COLUMNS)),
             "upstream": place[a.upstream],
             "downstream": place[a.downstream],
+            "needed": a.probability,
             "seen_at_s": a.seen_at.timestamp() if a.seen_at else None,
-            "origin": int(_BY_NAME[a.origin]),
+            "origin": _BY_NAME[a.origin],
         }
         for a in answers
     ]
@@ -99,11 +152,18 @@ def edges_of(answers: Sequence[Dependency]) -> Edges:
     return merged(Edges(services=services, **columns))
 
 
-def counts(edges: Edges) -> dict[OriginName, int]:
+def counts(edges: Edges) -> dict[str, int]:
     """How many edges come from each origin, zeros too."""
-    many: IntArray = np.bincount(edges.origin, minlength=len(ORIGINS))
-    return {name: int(many[int(origin)]) for origin, name in ORIGINS.items()}
+    many: dict[str, int] = {
+        name: int((edges.origin == origin).sum()) for origin, name in ORIGINS.items()
+    }
+    strange = len(edges) - sum(many.values())
+    return many | ({UNKNOWN_ORIGIN: strange} if strange else {})
 
 
 def _known(value: float) -> float | None:
-    return None if np.isnan(value) else value
+    return float(value) if np.isfinite(value) else None
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -7,73 +7,104 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
-import numpy as np
-from fastapi import APIRouter, FastAPI, Query
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, FastAPI, Query, Response
 
+from autoscaler.advisor.read_model import Readiness, ReadModel
 from autoscaler.api import readings
-from autoscaler.api.dependencies import in_order
+from autoscaler.api.bodies import body
+from autoscaler.api.dependencies import Listing, listing
+from autoscaler.api.rendering import Renderer
 from autoscaler.api.words import TEMPLATES
-from autoscaler.board import Board
 from autoscaler.clock import Clock
+from autoscaler.core.types import IntArray
+from autoscaler.errors import PermanentError
 from autoscaler.graph_picture import svg
 
 PAGE = 50  # services
 REFRESH_S = 10
 MOST_DRAWN = 100  # dependencies: more than that is no picture beside a table
+HTML = "text/html"
 
 
-def router(app: FastAPI, board: Board, clock: Clock) -> APIRouter:
+def router(app: FastAPI, model: ReadModel, clock: Clock, renderer: Renderer) -> APIRouter:
     """The pages of an app."""
-    pages = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+    pages = APIRouter(include_in_schema=False)
 
     @pages.get("/")
-    async def overview(offset: Annotated[int, Query(ge=0)] = 0) -> str:
+    async def overview(offset: Annotated[int, Query(ge=0)] = 0) -> Response:
         """What is decided now, a line a revision."""
-        page = readings.services(board, limit=PAGE, offset=offset)
-        names = board.services[offset : offset + PAGE]
-        return TEMPLATES.get_template("overview.html.j2").render(
-            page=page,
-            rows=list(zip(page.services, [_decisions(board, name) for name in names], strict=True)),
-            state=board.readiness(clock.now()),
-            pulls=_pulls(board, names),
-            refresh_s=REFRESH_S,
+        names = model.services[offset : offset + PAGE]
+        edges = await listing(model, renderer)
+        # Apart from the page, which changes with every tick: drawing takes longest.
+        graph = await renderer.page(
+            ("graph", offset), (edges.known, names), lambda: _graph(edges, names)
         )
+        state = model.readiness(clock.now())
+        page = await renderer.page(
+            ("overview", offset),
+            (model.version, state),
+            lambda: _overview(model, offset, state, graph),
+        )
+        return body(page, HTML)
 
     @pages.get("/docs")
-    async def documentation() -> str:
+    async def documentation() -> Response:
         """Every path with its parameters and an example of every answer."""
-        schema = app.openapi()
-        return TEMPLATES.get_template("docs.html.j2").render(
-            info=schema["info"],
-            operations=list(_operations(schema)),
-            shapes=[_shape(name, body) for name, body in schema["components"]["schemas"].items()],
-        )
+        return body(await renderer.page("docs", "", lambda: _documentation(app)), HTML)
 
     return pages
 
 
-def _pulls(board: Board, names: Sequence[str]) -> dict[str, Any]:
+def _overview(model: ReadModel, offset: int, state: Readiness, graph: Mapping[str, Any]) -> bytes:
+    page = readings.services(model, limit=PAGE, offset=offset)
+    names = [f"{one.namespace}/{one.service}" for one in page.services]
+    decisions = [[readings.decision(state) for state in model.revisions(name)] for name in names]
+    text = TEMPLATES.get_template("overview.html.j2").render(
+        page=page,
+        rows=list(zip(page.services, decisions, strict=True)),
+        state=state,
+        graph=graph,
+        refresh_s=REFRESH_S,
+    )
+    return text.encode()
+
+
+def _graph(edges: Listing, names: Sequence[str]) -> dict[str, Any]:
     """What leads to a page's services or from them: who is called by whom, and the picture."""
-    edges = board.edges
-    here = np.isin(np.array(edges.services, dtype=np.str_), names)
-    edges = in_order(edges.where(here[edges.upstream] | here[edges.downstream]))
+    known = edges.known.edges
+    near = edges.around(names)
     rows: dict[str, tuple[list[str], list[str]]] = {name: ([], []) for name in names}
-    ends = zip(edges.upstream.tolist(), edges.downstream.tolist(), strict=True)
-    for up, down in ((edges.services[u], edges.services[d]) for u, d in ends):
+    ends = zip(known.upstream[near].tolist(), known.downstream[near].tolist(), strict=True)
+    for up, down in ((known.services[u], known.services[d]) for u, d in ends):
         if down in rows:
             rows[down][0].append(up)
         if up in rows:
             rows[up][1].append(down)
     return {
-        "known": len(board.edges),
+        "known": len(known),
         "rows": {name: row for name, row in rows.items() if any(row)},
-        "picture": svg(edges) if 0 < len(edges) <= MOST_DRAWN else "",
+        "picture": _picture(edges, near),
     }
 
 
-def _decisions(board: Board, name: str) -> list[Any]:
-    return [readings.decision(decided) for decided in board.decided(name)]
+def _picture(edges: Listing, near: IntArray) -> str:
+    """Edges as SVG; none where there are too many, or numbers that cannot be."""
+    if not 0 < len(near) <= MOST_DRAWN:
+        return ""
+    try:
+        return svg(edges.known.edges.where(near))
+    except PermanentError:
+        return ""
+
+
+def _documentation(app: FastAPI) -> bytes:
+    schema = app.openapi()
+    text = TEMPLATES.get_template("docs.html.j2").render(
+        info=schema["info"],
+        operations=list(_operations(schema)),
+        shapes=[_shape(name, shape) for name, shape in schema["components"]["schemas"].items()],
+    )
+    return text.encode()
 
 
 def _operations(schema: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -17,6 +17,7 @@ from autoscaler.api.answers import Answer
 MEDIA_TYPE = "application/problem+json"
 NO_SERVICE = "tag:kn-ahead.dev,2026:unknown-service"
 BAD_REQUEST = "tag:kn-ahead.dev,2026:invalid-request"
+LONGEST_INSTANCE = 2048  # characters
 NEIGHBOURS = 50  # names looked at for the nearest: bounds the work that a wrong name costs
 
 
@@ -41,7 +42,7 @@ class Problem(Answer):
 
 
 class UnknownServiceError(Exception):
-    """Somebody asked for a service that the board does not know."""
+    """Somebody asked for a service that is not known."""
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
         nearest = ", ".join(repr(near) for near in _nearest(name, known))
@@ -71,7 +72,7 @@ def documented(status: HTTPStatus, **example: Any) -> dict[int | str, dict[str, 
 
 
 def _unknown_service(request: Request, error: Exception) -> JSONResponse:
-    return _answer(
+    return problem(
         request, HTTPStatus.NOT_FOUND, str(error), kind=NO_SERVICE, title="Unknown service"
     )
 
@@ -82,7 +83,7 @@ def _invalid(request: Request, error: Exception) -> JSONResponse:
         f"{'.'.join(map(str, e['loc']))} is {e.get('input')!r:.80}: {e['msg']}"
         for e in error.errors()
     )
-    return _answer(
+    return problem(
         request,
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "; ".join(faults),
@@ -95,21 +96,22 @@ def _as_titled(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
     allowed = (error.headers or {}).get("Allow")
+    path = request.scope["path"][:LONGEST_INSTANCE]
     details = {
-        HTTPStatus.NOT_FOUND: f"path {request.url.path!r} is unknown; /docs lists those there are",
+        HTTPStatus.NOT_FOUND: f"path {path!r} is unknown; /docs lists those there are",
         HTTPStatus.METHOD_NOT_ALLOWED: f"method {request.method!r} is not for this path; "
         f"allowed: {allowed}",
     }
-    return _answer(request, status, details.get(status, error.detail), headers=error.headers)
+    return problem(request, status, details.get(status, error.detail), headers=error.headers)
 
 
 def _broken(request: Request, error: Exception) -> JSONResponse:
     # What broke stands in the log: the caller could not act on it, and it may tell too much.
     status = HTTPStatus.INTERNAL_SERVER_ERROR
-    return _answer(request, status, f"{type(error).__name__}; the log of the autoscaler has it")
+    return problem(request, status, f"{type(error).__name__}; the log of the autoscaler has it")
 
 
-def _answer(
+def problem(
     request: Request,
     status: HTTPStatus,
     detail: str,
@@ -118,12 +120,12 @@ def _answer(
     title: str = "",
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    problem = Problem(
+    """An error as problem details."""
+    body = Problem(
         type=kind,
         title=title or status.phrase,
         status=int(status),
         detail=detail,
-        instance=request.url.path,
+        instance=request.scope["path"][:LONGEST_INSTANCE],
     )
-    body = problem.model_dump()
-    return JSONResponse(body, int(status), headers=headers, media_type=MEDIA_TYPE)
+    return JSONResponse(body.model_dump(), int(status), headers=headers, media_type=MEDIA_TYPE)

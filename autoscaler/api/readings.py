@@ -1,10 +1,12 @@
-"""From the board's arrays to answers: one function an answer, no framework."""
+"""From the read model to answers: one function an answer, no framework."""
 
 from datetime import UTC, datetime
 from typing import cast
 
 import numpy as np
 
+from autoscaler.advisor.read_model import Change as Changed
+from autoscaler.advisor.read_model import ReadModel, RevisionState, known
 from autoscaler.api.answers import (
     Averages,
     Candidates,
@@ -17,43 +19,41 @@ from autoscaler.api.answers import (
     Services,
     Window,
 )
-from autoscaler.board import Board, Decided
-from autoscaler.board import Change as Changed
 from autoscaler.core.forecasts import ForecastBundle, demand_at
 from autoscaler.core.revision import Mode
 
 QUANTILES = np.array([0.5, 0.9, 0.95, 0.99])
 
 
-def services(board: Board, *, limit: int, offset: int) -> Services:
+def services(model: ReadModel, *, limit: int, offset: int) -> Services:
     """A page of the services, in alphabetical order."""
-    page = board.services[offset : offset + limit]
+    page = model.services[offset : offset + limit]
     return Services(
-        total=len(board.services),
+        total=len(model.services),
         limit=limit,
         offset=offset,
-        services=[_service(board, name) for name in page],
+        services=[_service(model, name) for name in page],
     )
 
 
-def _service(board: Board, name: str) -> Service:
-    decided = board.decided(name)
-    wants = [d.want for d in decided if d.want >= 0]
-    model = board.forecast_by(name)
+def _service(model: ReadModel, name: str) -> Service:
+    revisions = model.revisions(name)
+    wants = [r.want for r in revisions if r.want >= 0]
+    forecast_by = model.forecast_by(name)
     return Service(
         namespace=_head(name),
         service=_tail(name),
-        has_forecast=bool(model),
-        model=model or None,
-        modes=[_mode(mode) for mode in sorted({d.mode for d in decided})],
+        has_forecast=bool(forecast_by),
+        model=forecast_by or None,
+        modes=[_mode(mode) for mode in sorted({r.mode for r in revisions})],
         desired_scale=sum(wants) if wants else None,
-        ready=sum(d.ready for d in decided),
+        ready=sum(r.ready for r in revisions),
     )
 
 
-def forecast(board: Board, name: str, *, now: float) -> Forecast:
+def forecast(model: ReadModel, name: str, *, now: float) -> Forecast:
     """What is forecast of a known service. now: Unix s."""
-    bundle = board.forecast(name)
+    bundle = model.forecast(name)
     if bundle is None:
         return Forecast(
             namespace=_head(name),
@@ -113,53 +113,50 @@ def _windows(bundle: ForecastBundle) -> list[Window]:
     ]
 
 
-def decisions(board: Board, name: str) -> Decisions:
+def decisions(model: ReadModel, name: str) -> Decisions:
     """What is decided for a known service."""
     return Decisions(
         namespace=_head(name),
         service=_tail(name),
-        revisions=[decision(decided) for decided in board.decided(name)],
-        changes=[_change(changed) for changed in board.changes(name)],
+        revisions=[decision(state) for state in model.revisions(name)],
+        changes=[_change(changed) for changed in model.changes(name)],
     )
 
 
-def decision(decided: Decided) -> Decision:
+def decision(state: RevisionState) -> Decision:
     """One revision's last decision."""
-    known = not decided.no_data
+    made = state.decision
     return Decision(
-        revision=_tail(decided.revision),
-        decided_at=_utc(decided.at_s),
-        mode=_mode(decided.mode),
-        ready=decided.ready,
-        desired_scale=_known(decided.want),
+        revision=_tail(state.name.revision),
+        decided_at=_utc(made.at_s),
+        mode=_mode(state.mode),
+        ready=state.ready,
+        desired_scale=known(made.want),
         candidates=Candidates(
-            kpa=_known(decided.kpa),
-            predicted=_known(decided.predicted),
-            surge=_known(decided.surged),
-            together=_known(decided.desired),
+            kpa=known(made.kpa),
+            predicted=known(made.predicted),
+            anticipated=known(made.anticipated),
+            together=known(made.desired),
         ),
         averages=Averages(
-            stable=decided.stable if known else None, panic=decided.panic if known else None
+            stable=None if made.no_data else made.stable,
+            panic=None if made.no_data else made.panic,
         ),
-        panicking=decided.panicking,
-        reason=decided.reason.name,
-        sentence=decided.sentence,
+        panicking=made.panicking,
+        reason=state.reason.name,
+        sentence=state.sentence,
     )
 
 
 def _change(changed: Changed) -> Change:
     return Change(
-        at=_utc(changed.at_s),
-        revision=_tail(changed.revision),
-        before=None if changed.before is None else _known(changed.before),
-        desired_scale=_known(changed.want),
+        at=_utc(changed.decision.at_s),
+        revision=_tail(changed.revision.revision),
+        before=None if changed.before is None else known(changed.before),
+        desired_scale=known(changed.decision.want),
         reason=changed.reason.name,
         sentence=changed.sentence,
     )
-
-
-def _known(pods: int) -> int | None:
-    return None if pods < 0 else pods
 
 
 def _mode(mode: Mode) -> ModeName:

@@ -1,15 +1,24 @@
-"""The paths that programs ask: health, services, forecasts, decisions, dependencies."""
+"""The paths that programs ask: services, forecasts, decisions, dependencies."""
 
+from collections.abc import Callable, Hashable
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from autoscaler.api import dependencies as pulls
+from autoscaler.advisor.read_model import ReadModel
+from autoscaler.api import dependencies as edges
 from autoscaler.api import readings
-from autoscaler.api.answers import Decisions, Dependencies, Forecast, Health, Ready, Services
+from autoscaler.api.answers import (
+    Answer,
+    Decisions,
+    Dependencies,
+    Forecast,
+    Services,
+)
+from autoscaler.api.bodies import body
 from autoscaler.api.problems import BAD_REQUEST, UnknownServiceError, documented
-from autoscaler.board import Board
+from autoscaler.api.rendering import Renderer
 from autoscaler.clock import Clock
 
 Namespace = Annotated[str, Path(max_length=253, description="Kubernetes namespace")]
@@ -32,42 +41,25 @@ _INVALID = documented(
 )
 
 
-def router(board: Board, clock: Clock) -> APIRouter:
-    """Routes over a board.
-
-    Handlers never wait, so they are `async` and need no thread; only a page of a thousand services
-    takes long enough (0.1 s) to be given one.
-    """
+def router(model: ReadModel, clock: Clock, renderer: Renderer) -> APIRouter:
+    """Routes over a read model; what may be long is made by the renderer, beside the loop."""
     routes = APIRouter()
 
-    @routes.get("/healthz", tags=["health"])
-    async def health() -> Health:
-        """Whether the process answers."""
-        return Health()
+    async def rendered(key: Hashable, make: Callable[[], Answer]) -> Response:
+        """An answer that is made once for all who ask of one version of the model."""
 
-    @routes.get(
-        "/readyz",
-        tags=["health"],
-        responses={
-            503: {
-                "model": Ready,
-                "description": "Nothing is decided: not yet, or not any more",
-                "content": {"application/json": {"example": {"ready": False, "detail": _NOT_YET}}},
-            },
-        },
-    )
-    async def readiness(response: Response) -> Ready:
-        """Whether pods are being decided. Degraded (Knative's own answer, exactly) is ready too."""
-        state = board.readiness(clock.now())
-        if state.ready:
-            return Ready(ready=True, detail=list(state.degraded))
-        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-        return Ready(ready=False, detail=[state.missing, *state.degraded])
+        def encoded() -> bytes:
+            return make().model_dump_json().encode()
 
-    @routes.get("/v1/services", tags=["services"], responses=_INVALID)
-    def services(limit: Limit = 100, offset: Offset = 0) -> Services:
+        return body(await renderer.page(key, model.version, encoded), "application/json")
+
+    @routes.get("/v1/services", tags=["services"], responses=_INVALID, response_model=Services)
+    async def services(limit: Limit = 100, offset: Offset = 0) -> Response:
         """A page of the services in alphabetical order, each with its mode and desired scale."""
-        return readings.services(board, limit=limit, offset=offset)
+        return await rendered(
+            ("services", limit, offset),
+            lambda: readings.services(model, limit=limit, offset=offset),
+        )
 
     @routes.get(
         "/v1/forecasts/{namespace}/{service}",
@@ -76,16 +68,18 @@ def router(board: Board, clock: Clock) -> APIRouter:
     )
     async def forecast(namespace: Namespace, service: ServiceName) -> Forecast:
         """Quantiles of the peak demand (requests in flight at once) in each window ahead."""
-        return readings.forecast(board, _known(board, namespace, service), now=clock.now())
+        return readings.forecast(model, _known(model, namespace, service), now=clock.now())
 
     @routes.get(
         "/v1/decisions/{namespace}/{service}",
         tags=["services"],
         responses={**_UNKNOWN, **_INVALID},
+        response_model=Decisions,
     )
-    async def decisions(namespace: Namespace, service: ServiceName) -> Decisions:
+    async def decisions(namespace: Namespace, service: ServiceName) -> Response:
         """Pods wanted of each revision, the candidates that competed, and why, in a sentence."""
-        return readings.decisions(board, _known(board, namespace, service))
+        name = _known(model, namespace, service)
+        return await rendered(("decisions", name), lambda: readings.decisions(model, name))
 
     @routes.get(
         "/v1/dependencies",
@@ -94,24 +88,29 @@ def router(board: Board, clock: Clock) -> APIRouter:
             **documented(HTTPStatus.NOT_FOUND, instance="/v1/dependencies"),
             **_INVALID,
         },
+        response_model=Dependencies,
     )
-    def dependencies(
+    async def dependencies(
         service: Either = None, direct: Direct = None, limit: Limit = 100, offset: Offset = 0
-    ) -> Dependencies:
-        """Who pulls whom: learned from calls, read from a mesh or named in annotations."""
-        edges = board.edges
-        if service is not None and not (board.knows(service) or service in edges.services):
-            raise UnknownServiceError(service, sorted({*board.services, *edges.services}))
-        return pulls.dependencies(edges, service=service, direct=direct, limit=limit, offset=offset)
+    ) -> Response:
+        """Which services call which: learned, read from a mesh, or named in annotations."""
+        listing = await edges.listing(model, renderer)
+        if service is not None and not (model.knows(service) or service in listing):
+            raise UnknownServiceError(service, await edges.names(model, renderer))
+
+        def make() -> Dependencies:
+            chosen = listing.all(direct=direct)
+            if service is not None:
+                chosen = listing.around([service], direct=direct)
+            return edges.page(listing, chosen, limit=limit, offset=offset)
+
+        return await rendered(("dependencies", service, direct, limit, offset), make)
 
     return routes
 
 
-_NOT_YET = ["no decision was made yet"]
-
-
-def _known(board: Board, namespace: str, service: str) -> str:
+def _known(model: ReadModel, namespace: str, service: str) -> str:
     name = f"{namespace}/{service}"
-    if not board.knows(name):
-        raise UnknownServiceError(name, board.services)
+    if not model.knows(name):
+        raise UnknownServiceError(name, model.services)
     return name

@@ -30,7 +30,7 @@ def in_words(said: Dependency) -> str:
     parts = [
         f"lag {seconds(said.lag_s)}",
         f"gain {number(said.gain)}",
-        f"needed {percent(said.needed)}",
+        f"probability {percent(said.probability)}",
         f"confidence {percent(said.confidence)}",
         "direct" if said.direct else "not direct",
         said.origin,

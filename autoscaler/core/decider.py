@@ -1,95 +1,114 @@
 """decide(): one pure step over the fleet.
 
-    want = zero machine( bounds( max( kpa, predicted, surge ) ) )
+    want = zero machine( bounds( max( kpa, predicted, anticipated ) ) )
 
-Without a forecast and without an upstream's pull, or where the mode forbids them, this is Knative's
-answer to the digit. With one it is never below that, unless the revision's mode is `full`: then
-pods may go earlier, but never below what the panic window sees.
+Without a forecast and without a call of an upstream, or where the mode forbids them, this is
+Knative's answer to the digit. With one it is never below that, unless the revision's mode is
+`full`: then pods may go earlier, but never below what the panic window sees.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 
+from autoscaler.core.advice import Advice, no_advice
+from autoscaler.core.anticipated import anticipate
 from autoscaler.core.bounds import clip
-from autoscaler.core.decision import Candidates, Decisions, reasons
+from autoscaler.core.decision import Decision, DecisionArrays
 from autoscaler.core.fleet import ALL, Fleet, Rows, take
-from autoscaler.core.predictive import NO_FORECAST, Outlook, pods_ahead
+from autoscaler.core.predictive import pods_ahead
 from autoscaler.core.reactive import Reactive, react
-from autoscaler.core.revision import Memory, Mode, SpecArrays
-from autoscaler.core.surge import Links, surge
+from autoscaler.core.revision import NO_ANSWER, Memory, MemoryArrays, Mode, SpecArrays
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from autoscaler.core.zero import last_pod
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What a step decided, and what it leaves for the next; (n,) each, in the order of rows."""
+
+    rows: IntArray  # of the fleet
+    all_rows: bool  # whether these are all, in order
+    decision: DecisionArrays
+    memory: MemoryArrays
+    delayed: IntArray  # positions among these rows that have a scale-down delay to remember
+
+    def keep(self, fleet: Fleet) -> None:
+        """Carry it on: memory, decisions, and the answers that scale-down delay looks back at."""
+        fleet.remember(ALL if self.all_rows else self.rows, self.memory, self.decision)
+        if len(self.delayed):
+            some = self.delayed
+            at, desired = self.decision.at_s[some], self.decision.undelayed[some]
+            fleet.delay.record(self.rows[some], at, desired)
+
+
 def decide(
     fleet: Fleet,
-    outlook: Outlook | None,
+    advice: Advice | None,
     *,
     now: float | FloatArray,
     rows: IntArray | None = None,
-    links: Links | None = None,
-) -> Decisions:
+) -> Step:
     """Decide for all rows, or for some.
 
     now: Unix s, one for all or (n,). rows: (n,) rows to decide for; all where it is left out.
-    links: who pulls whom; read for a fleet of another layout, they count nothing.
-    Changes nothing: hand the answer to `Fleet.remember` to carry the memory on.
+    advice: read for a fleet of another layout, it counts nothing.
+    Changes nothing: `Step.keep` carries the answer on.
     """
     which: Rows = ALL if rows is None else rows
     index = np.arange(len(fleet)) if rows is None else rows
-    spec, seen = take(fleet.spec, which), take(fleet.seen, which)
-    memory = take(fleet.memory, which)
+    spec, observed = take(fleet.spec, which), take(fleet.observed, which)
     at = np.broadcast_to(np.asarray(now, dtype=np.float64), index.shape)
+    if advice is None or advice.layout != fleet.layout:
+        advice = no_advice(len(fleet), fleet.layout)
 
     averages = _averages(fleet, which, index, spec, at)
-    reactive = react(spec, memory, seen.ready, averages, at)
-    kpa, slow = _delayed(fleet, index, spec, reactive, at)
-    # Rows have moved since it was read: until it is read anew, this is Knative.
-    current = outlook if outlook and outlook.layout == fleet.layout else None
-    predicted = _predicted(current, which, spec, reactive, at)
-    pulled = surge(fleet, links, index, at)
-    surged = _allowed(pulled.pods, spec, reactive)
-    desired = _combine(kpa, predicted, surged, spec, reactive)
+    reactive = react(spec, take(fleet.memory, which), observed.ready, averages, at)
+    kpa, delayed = _delayed(fleet, index, spec, reactive, at)
+    ahead = pods_ahead(advice, advice.demand[which], spec, at)
+    upstream = anticipate(fleet, advice.paths, index, at)
+    predicted = _allowed(ahead, spec, reactive)
+    anticipated = _allowed(upstream.pods, spec, reactive)
+    desired = _combine(kpa, predicted, anticipated, spec, reactive)
 
-    bounded = clip(desired, spec, seen)
-    last = last_pod(bounded, spec, seen, at)
+    bounded = clip(desired, spec, observed)
+    last = last_pod(bounded, spec, observed, at)
+    # Where its ServerlessService is not set up yet, nothing is decided.
+    want = np.where(observed.set_up, last.want, NO_ANSWER)
     spare = reactive.excess_burst_capacity
-    candidates = Candidates(
-        no_data=reactive.no_data,
-        panicking=reactive.panicking,
-        undelayed=reactive.desired,
-        kpa=kpa,
-        predicted=predicted,
-        surged=surged,
-    )
-    return Decisions(
+    return Step(
         rows=index,
-        now=at,
-        no_data=reactive.no_data,
-        stable=averages[0],
-        panic=averages[1],
-        panicking=reactive.panicking,
-        kpa=kpa,
-        predicted=predicted,
-        surged=surged,
-        pulled=pulled,
-        desired=desired,
-        want=last.want,
-        apply=last.apply & (last.want != seen.replicas),
-        probe=last.probe,
-        proxy=(last.want <= 0) | (spare < 0),
-        activators=_activators(spec, seen.ready),
-        reason=reasons(candidates, desired, bounded, last.want),
+        all_rows=rows is None,
+        decision=Decision(
+            at_s=at,
+            no_data=reactive.no_data,
+            stable=averages[0],
+            panic=averages[1],
+            panicking=reactive.panicking,
+            undelayed=reactive.desired,
+            kpa=kpa,
+            predicted=predicted,
+            anticipated=anticipated,
+            desired=desired,
+            bounded=bounded,
+            want=want,
+            scale=last.apply & observed.set_up & (want != observed.replicas),
+            probe=last.probe & observed.set_up,
+            proxy=(last.want <= 0) | (spare < 0),
+            activators=_activators(spec, observed.ready),
+            upstream=upstream.upstream,
+            upstream_rate=upstream.rate,
+            upstream_since_s=upstream.since_s,
+            gain=upstream.gain,
+            lag_s=upstream.lag_s,
+        ),
         memory=Memory(
             panic_since_s=reactive.panic_since_s,
             max_panic_pods=reactive.max_panic_pods,
             kpa=kpa,
             excess_burst_capacity=spare,
-            called_s=pulled.called_s,
-            begun_s=pulled.begun_s,
         ),
-        delay_rows=index[slow],
-        delay_now=at[slow],
-        delay_desired=reactive.desired[slow],
+        delayed=delayed,
     )
 
 
@@ -122,31 +141,22 @@ def _delayed(
     return kpa, slow
 
 
-def _predicted(
-    outlook: Outlook | None, which: Rows, spec: SpecArrays, reactive: Reactive, at: FloatArray
-) -> IntArray:
-    """Pods that the forecast asks for, within the scale-up rate; -1 = no forecast."""
-    if outlook is None:
-        return np.full(at.shape, NO_FORECAST)
-    return _allowed(pods_ahead(outlook, outlook.demand[which], spec, at), spec, reactive)
-
-
 def _allowed(pods: IntArray, spec: SpecArrays, reactive: Reactive) -> IntArray:
     """Pods ahead within activation scale, scale-up rate and mode; -1 = none is asked for."""
     woken = np.where(pods > 0, np.maximum(pods, spec.activation_scale), pods)
     allowed = np.minimum(woken, reactive.max_up).astype(np.int64)
-    return np.where(spec.mode == Mode.OFF, NO_FORECAST, allowed)
+    return np.where(spec.mode == Mode.OFF, NO_ANSWER, allowed)
 
 
 def _combine(
     kpa: IntArray,
     predicted: IntArray,
-    surged: IntArray,
+    anticipated: IntArray,
     spec: SpecArrays,
     reactive: Reactive,
 ) -> IntArray:
-    """KPA, the forecast and the upstreams together, as the mode allows; -1 = no decision."""
-    ahead = np.maximum(predicted, surged)
+    """KPA, the forecast and the upstreams together, as the mode allows; -1 = no answer."""
+    ahead = np.maximum(predicted, anticipated)
     # A forecast of nothing is no reason to decide where KPA holds: only pods are.
     outward = np.where(ahead > 0, np.maximum(kpa, ahead), kpa)
     early = np.maximum(ahead, reactive.seen_by_panic)

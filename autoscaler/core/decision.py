@@ -1,15 +1,16 @@
-"""What a tick decided for each revision, and why, in one sentence.
+"""What a tick decided for a revision, and why, in one sentence.
 
-`Reason` names the rule that had the last word. The sentence is made only when somebody asks.
+`Decision` is the one shape of a decision: arrays for a fleet, scalars for one revision. `Reason`
+names the rule that had the last word. The sentence is made only when somebody asks.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
+from typing import Generic, TypeAlias
 
 import numpy as np
 
-from autoscaler.core.revision import MemoryArrays
-from autoscaler.core.surge import Surge
+from autoscaler.core.revision import NO_ANSWER, B, F, I
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 
 
@@ -27,64 +28,100 @@ class Reason(IntEnum):
     ZERO = 8
     EARLY = 9
     ACTIVATING = 10
-    SURGE = 11
+    UPSTREAM = 11
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decisions:
-    """One tick's answers; (n,) each, in the order of `rows`."""
+class Decision(Generic[F, I, B]):
+    """One tick's answer for one revision, and what competed for it."""
 
-    rows: IntArray  # rows of the fleet
-    now: FloatArray  # Unix s
-    no_data: BoolArray
-    stable: FloatArray  # stable-window average over all pods, in flight or rps
-    panic: FloatArray  # panic-window average over all pods, in flight or rps
-    panicking: BoolArray
-    kpa: IntArray  # what Knative's rule asks for, delay included; -1 = no decision
-    predicted: IntArray  # what the forecast asks for; -1 = no forecast
-    surged: IntArray  # what upstreams' calls ask for; -1 = none does
-    pulled: Surge  # and which upstream does
-    desired: IntArray  # all together, as the mode allows, before bounds; -1 = no decision
-    want: IntArray  # after bounds and the zero machine; -1 = no decision
-    apply: BoolArray  # the scale target has to be written
-    probe: BoolArray  # the activator has to be asked whether it answers
-    proxy: BoolArray  # the activator has to stand in the path
-    activators: IntArray  # activators to have in the path
-    reason: IntArray  # a Reason
-    memory: MemoryArrays  # for the next tick
-    delay_rows: IntArray  # rows whose scale-down delay has to remember
-    delay_now: FloatArray  # Unix s, of those
-    delay_desired: IntArray  # pods, of those
+    at_s: F  # Unix s
+    no_data: B  # nothing to decide on: what there is stays
+    stable: F  # stable-window average over all pods, in flight or rps
+    panic: F  # panic-window average over all pods, in flight or rps
+    panicking: B
+    undelayed: I  # pods that Knative's rule asks for before its scale-down delay; -1 = no answer
+    kpa: I  # pods that Knative's rule asks for; -1 = no answer
+    predicted: I  # pods that the forecast asks for; -1 = there is none
+    anticipated: I  # pods that calls of upstream services ask for; -1 = none does
+    desired: I  # all together, as the mode allows, before bounds; -1 = no answer
+    bounded: I  # within bounds; -1 = no answer
+    want: I  # after the zero machine; -1 = no answer, -2 = none was made yet
+    scale: B  # the scale target has to be written
+    probe: B  # the activator has to be asked whether it answers
+    proxy: B  # the activator has to stand in the path
+    activators: I  # activators to have in the path
+    upstream: I  # `name_id` of the service whose calls ask for `anticipated`; 0 = none
+    upstream_rate: F  # its requests per second
+    upstream_since_s: F  # Unix s at which it started or rose; NaN = none
+    gain: F  # calls here that a call of it brings
+    lag_s: F  # s from its call to the one here
 
-    def explain(self, i: int) -> str:
-        """The i-th decision in one sentence."""
-        return f"{_wanted(int(self.want[i]))}: {self._because(i)}{self._aside(i)}."
 
-    def _because(self, i: int) -> str:
-        stable, panic = float(self.stable[i]), float(self.panic[i])
-        kpa, predicted = int(self.kpa[i]), int(self.predicted[i])
-        sentences = {
-            Reason.NO_DATA: "there is no statistic yet, so what is there stays",
-            Reason.STABLE: f"demand over the stable window averages {stable:g}",
-            Reason.PANIC: f"panicking, as demand over the panic window averages {panic:g}",
-            Reason.FORECAST: f"the forecast finds {_pods(predicted)} worth having "
-            f"(Knative alone: {_wanted(kpa)})",
-            Reason.DELAY: f"scale-down delay keeps {_pods(kpa)}",
-            Reason.MIN_SCALE: "the lower bound (min-scale or initial-scale) holds it up",
-            Reason.MAX_SCALE: f"max-scale holds it down from {int(self.desired[i])}",
-            Reason.ACTIVATING: "it is still activating, so what is there stays",
-            Reason.LAST_POD: "the last pod stays until it is safe to go to zero",
-            Reason.ZERO: "no demand is seen" + (" and none forecast" if predicted == 0 else ""),
-            Reason.SURGE: f"{self.pulled.explain(i, float(self.now[i]))} "
-            f"(Knative alone: {_wanted(kpa)})",
-            Reason.EARLY: f"the forecast expects no need for more (Knative alone: {_wanted(kpa)})",
-        }
-        return sentences[Reason(int(self.reason[i]))]
+DecisionArrays: TypeAlias = Decision[FloatArray, IntArray, BoolArray]
+OneDecision: TypeAlias = Decision[float, int, bool]
 
-    def _aside(self, i: int) -> str:
-        if self.reason[i] == Reason.FORECAST or self.predicted[i] <= self.want[i]:
-            return ""
-        return f"; the forecast would have {_pods(int(self.predicted[i]))}"
+
+def reasons(d: DecisionArrays) -> IntArray:
+    """(n,) the Reason of each answer: the last rule that changed it."""
+    reason = np.where(d.panicking, int(Reason.PANIC), int(Reason.STABLE))
+    reason = np.where(d.kpa > d.undelayed, int(Reason.DELAY), reason)
+    reason = np.where(d.no_data, int(Reason.NO_DATA), reason)
+    ahead = np.where(d.anticipated > d.predicted, int(Reason.UPSTREAM), int(Reason.FORECAST))
+    reason = np.where(d.desired > d.kpa, ahead, reason)
+    reason = np.where(d.desired < d.kpa, int(Reason.EARLY), reason)
+    reason = np.where(d.bounded > np.maximum(d.desired, 0), int(Reason.MIN_SCALE), reason)
+    reason = np.where(d.bounded < d.desired, int(Reason.MAX_SCALE), reason)
+    activating = (d.bounded == 0) & (d.want < 0)
+    reason = np.where(activating & ~d.no_data, int(Reason.ACTIVATING), reason)
+    reason = np.where((d.bounded == 0) & (d.want > 0), int(Reason.LAST_POD), reason)
+    return np.where(d.want == 0, int(Reason.ZERO), reason)
+
+
+def row_of(d: DecisionArrays, i: int) -> OneDecision:
+    """The i-th decision."""
+    return Decision(**{f.name: getattr(d, f.name)[i].item() for f in fields(d)})
+
+
+def reason_of(d: OneDecision) -> Reason:
+    """The rule that had the last word for one revision."""
+    return Reason(int(reasons(d)))  # type: ignore[arg-type]  # scalars are arrays of no dimension
+
+
+def explain(d: OneDecision, *, upstream: str = "") -> str:
+    """A decision in one sentence. upstream: name of the service that ``d.upstream`` stands for."""
+    reason = reason_of(d)
+    aside = ""
+    if reason != Reason.FORECAST and d.predicted > d.want:
+        aside = f"; the forecast would have {_pods(d.predicted)}"
+    return f"{_wanted(d.want)}: {_because(d, reason, upstream)}{aside}."
+
+
+def _because(d: OneDecision, reason: Reason, upstream: str) -> str:
+    alone = f"(Knative alone: {_wanted(d.kpa)})"
+    sentences = {
+        Reason.NO_DATA: "there is no statistic yet, so what is there stays",
+        Reason.STABLE: f"demand over the stable window averages {d.stable:.4g}",
+        Reason.PANIC: f"panicking, as demand over the panic window averages {d.panic:.4g}",
+        Reason.FORECAST: f"the forecast finds {_pods(d.predicted)} worth having {alone}",
+        Reason.DELAY: f"scale-down delay keeps {_pods(d.kpa)}",
+        Reason.MIN_SCALE: "the lower bound (min-scale or initial-scale) holds it up",
+        Reason.MAX_SCALE: f"max-scale holds it down from {d.desired}",
+        Reason.ACTIVATING: "it is still activating, so what is there stays",
+        Reason.LAST_POD: "the last pod stays until it is safe to go to zero",
+        Reason.ZERO: "no demand is seen" + (" and none forecast" if d.predicted == 0 else ""),
+        Reason.UPSTREAM: f"{_upstream(d, upstream)} {alone}",
+        Reason.EARLY: f"the forecast expects no need for more {alone}",
+    }
+    return sentences[reason]
+
+
+def _upstream(d: OneDecision, name: str) -> str:
+    ago_s = max(0.0, d.at_s - d.upstream_since_s)
+    return (
+        f"{name or 'an upstream'} rose to {d.upstream_rate:.3g} rps {ago_s:.0f} s ago; "
+        f"gain {d.gain:.2g}, lag {d.lag_s:.2g} s"
+    )
 
 
 def _pods(n: int) -> str:
@@ -92,34 +129,4 @@ def _pods(n: int) -> str:
 
 
 def _wanted(n: int) -> str:
-    return "no decision" if n < 0 else _pods(n)
-
-
-def reasons(
-    decided: "Candidates", desired: IntArray, bounded: IntArray, want: IntArray
-) -> IntArray:
-    """(n,) the Reason of each answer: the last rule that changed it."""
-    reason = np.where(decided.panicking, int(Reason.PANIC), int(Reason.STABLE))
-    reason = np.where(decided.kpa > decided.undelayed, int(Reason.DELAY), reason)
-    reason = np.where(decided.no_data, int(Reason.NO_DATA), reason)
-    ahead = np.where(decided.surged > decided.predicted, int(Reason.SURGE), int(Reason.FORECAST))
-    reason = np.where(desired > decided.kpa, ahead, reason)
-    reason = np.where(desired < decided.kpa, int(Reason.EARLY), reason)
-    reason = np.where(bounded > np.maximum(desired, 0), int(Reason.MIN_SCALE), reason)
-    reason = np.where(bounded < desired, int(Reason.MAX_SCALE), reason)
-    activating = (bounded == 0) & (want < 0)
-    reason = np.where(activating & ~decided.no_data, int(Reason.ACTIVATING), reason)
-    reason = np.where((bounded == 0) & (want > 0), int(Reason.LAST_POD), reason)
-    return np.where(want == 0, int(Reason.ZERO), reason)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidates:
-    """What competed before the bounds; (n,) each."""
-
-    no_data: BoolArray
-    panicking: BoolArray
-    undelayed: IntArray  # KPA before scale-down delay
-    kpa: IntArray  # KPA
-    predicted: IntArray  # -1 = no forecast
-    surged: IntArray  # -1 = no upstream asks for any
+    return "no decision" if n <= NO_ANSWER else _pods(n)

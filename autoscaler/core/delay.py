@@ -24,7 +24,7 @@ class DelayWindow:
     @property
     def nbytes(self) -> int:
         """Memory held, bytes."""
-        return 2 * self._desired.nbytes + 2 * self._rings.start.nbytes
+        return 2 * self._desired.nbytes + self._rings.nbytes
 
     def append(self, delays_s: FloatArray) -> None:
         """Add rows at the end; ``delays_s`` (n,), 0 = no delay."""

@@ -1,43 +1,47 @@
-"""The fleet: every revision as one row of parallel arrays, and the one place that maps key to row.
+"""The fleet: every revision as one row of parallel columns, and the one place that maps key to row.
 
-Three sets, kept apart because different hands write them: what was asked for (`spec`, from
-annotations and config), what was seen (`seen`, from the cluster), and what one tick leaves for the
-next (`memory`, written by `remember` alone, and with it `trail`). Per-second statistics lie in two
-`Window`s.
+The columns are kept apart by who writes them: what was asked for (`spec`, from annotations and
+config), what was observed (`observed`, from the cluster), what one tick leaves for the next
+(`memory`), what it decided (`decision`), and what was asked of the cluster last (`asked`).
+Per-second statistics lie in two `Window`s; what is one service's lies in `services`.
 Rows are always 0 ... n - 1: removing a row moves the last one into its place.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import fields
+from typing import Any, TypeVar
 
 import numpy as np
 
+from autoscaler.core.columns import Column, Table
+from autoscaler.core.decision import Decision, DecisionArrays, OneDecision
 from autoscaler.core.delay import DelayWindow
-from autoscaler.core.rate_history import Trail
+from autoscaler.core.names import NO_NAME, name_id
 from autoscaler.core.revision import (
+    DTYPES,
+    NO_ANSWER,
+    UNDECIDED,
     Active,
-    B,
-    F,
-    I,
+    Asked,
+    AskedArrays,
     Memory,
     MemoryArrays,
+    Observed,
+    ObservedArrays,
+    PodCounts,
+    PodCountsArrays,
     Revision,
-    Seen,
-    SeenArrays,
     Spec,
     SpecArrays,
 )
+from autoscaler.core.services import Services
 from autoscaler.core.types import FloatArray, IntArray
 from autoscaler.core.window import Window
 from autoscaler.errors import PermanentError
 
-if TYPE_CHECKING:
-    from autoscaler.core.decision import Decisions
-
 Rows = IntArray | slice
 ALL = slice(None)
-Columns = TypeVar("Columns", SpecArrays, SeenArrays, MemoryArrays)
+Columns = TypeVar("Columns", SpecArrays, ObservedArrays, MemoryArrays)
 
 LARGEST_SAMPLE = 1e9  # requests; a total of doubles keeps six decimals beside it
 _FIXED = ("weighted_exponential", "scale_down_delay_s")  # set once: so does Knative
@@ -57,13 +61,17 @@ class Fleet:
         self.layout = 0  # counts up whenever rows come, go or move
         self.keys: list[str] = []  # row -> "namespace/revision"
         self._rows: dict[str, int] = {}  # and back
-        self.spec: SpecArrays = _columns(Spec, {})
-        self.seen: SeenArrays = _columns(Seen, {})
-        self.memory: MemoryArrays = _columns(Memory, {})
+        self._ids, self._service = Column(np.int64), Column(np.int64)
+        self._spec: Table[SpecArrays] = Table(Spec, DTYPES)
+        self._observed: Table[ObservedArrays] = Table(Observed, DTYPES)
+        self._pods: Table[PodCountsArrays] = Table(PodCounts, DTYPES)
+        self._memory: Table[MemoryArrays] = Table(Memory, DTYPES)
+        self._decision: Table[DecisionArrays] = Table(Decision, DTYPES)
+        self._asked: Table[AskedArrays] = Table(Asked, DTYPES)
         self.stable = Window()
         self.panic = Window()
         self.delay = DelayWindow()
-        self.trail = Trail()
+        self.services = Services()
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -78,60 +86,131 @@ class Fleet:
         except KeyError as error:
             raise PermanentError(f"revision {key!r} is unknown; known are {len(self)}") from error
 
+    def rows(self, keys: Iterable[str]) -> IntArray:
+        """Rows of revisions, in order; those that are unknown have -1."""
+        return np.array([self._rows.get(key, -1) for key in keys], dtype=np.int64)
+
+    @property
+    def ids(self) -> IntArray:
+        """(n,) `name_id` of each key."""
+        return self._ids.values
+
+    @property
+    def service(self) -> IntArray:
+        """(n,) each revision's row in ``services``."""
+        return self._service.values
+
+    @property
+    def spec(self) -> SpecArrays:
+        """What was asked for; (n,) each, as all columns."""
+        return self._spec.view
+
+    @property
+    def observed(self) -> ObservedArrays:
+        """What was observed."""
+        return self._observed.view
+
+    @property
+    def pods(self) -> PodCountsArrays:
+        """Pods that are not ready."""
+        return self._pods.view
+
+    @property
+    def memory(self) -> MemoryArrays:
+        """What the last tick left."""
+        return self._memory.view
+
+    @property
+    def decision(self) -> DecisionArrays:
+        """What was decided last."""
+        return self._decision.view
+
+    @property
+    def asked(self) -> AskedArrays:
+        """What was asked of the cluster last."""
+        return self._asked.view
+
     @property
     def nbytes(self) -> int:
         """Memory held by all arrays, bytes."""
-        groups = (self.spec, self.seen, self.memory)
-        columns = sum(getattr(g, f.name).nbytes for g in groups for f in fields(g))
-        kept = (self.stable, self.panic, self.delay, self.trail)
-        return int(columns + sum(k.nbytes for k in kept))
+        return int(self.services.nbytes + sum(kept.nbytes for kept in self._kept))
+
+    @property
+    def _kept(self) -> tuple[Any, ...]:
+        """All that has a place for each row."""
+        return (
+            *(self.stable, self.panic, self.delay, self._ids, self._service, self._pods),
+            *(self._spec, self._observed, self._memory, self._decision, self._asked),
+        )
 
     def add(
-        self, revisions: Mapping[str, Revision], *, now: float, ready: Iterable[int] = ()
+        self,
+        revisions: Mapping[str, Revision],
+        *,
+        now: float,
+        ready: Iterable[int] = (),
+        services: Iterable[str] = (),
     ) -> None:
         """Add revisions as new rows, in this order.
 
-        now: Unix s. ready: pods ready of each, none where it is left out. More than one ready pod
-        starts in panic, so that a restart of ours never scales down for a stable window.
+        now: Unix s. ready: pods ready of each, none where it is left out; more than one starts in
+        panic, so that a restart of ours never scales down for a stable window. services: the
+        "namespace/service" of each; where they are left out, each revision is one of its own.
         """
         known = [key for key in revisions if key in self._rows]
         if known:
             raise PermanentError(f"revision {known[0]!r} is in the fleet already")
         pods = list(ready) or [0] * len(revisions)
-        if len(pods) != len(revisions):
-            raise PermanentError(
-                f"ready has {len(pods)} counts; allowed: {len(revisions)}, one a revision, or none"
-            )
-        spec = _stack(Spec, list(revisions.values()))
+        names = list(services) or list(revisions)
+        for what, counted in (("ready", pods), ("services", names)):
+            if len(counted) != len(revisions):
+                raise PermanentError(
+                    f"{what} has {len(counted)} entries; allowed: {len(revisions)}, one a "
+                    "revision, or none"
+                )
         self._rows.update({key: len(self.keys) + i for i, key in enumerate(revisions)})
         self.keys.extend(revisions)
         self.layout += 1
-        self.spec = _join(self.spec, spec)
-        self.seen = _join(self.seen, _stack(Seen, [_first_look(p, now) for p in pods]))
-        begin = zip(revisions.values(), pods, strict=True)
-        self.memory = _join(self.memory, _stack(Memory, [_no_memory(r, p, now) for r, p in begin]))
-        self.stable.append(spec.stable_window_s)
-        self.panic.append(spec.panic_window_s)
-        self.delay.append(spec.scale_down_delay_s)
-        self.trail.append(len(revisions))
+        self._ids.append([name_id(key) for key in revisions])
+        self._service.append([self.services.join(name) for name in names])
+        specs = list(revisions.values())
+        self._spec.append(specs)
+        self._observed.append([_first_look(n, now) for n in pods])
+        self._pods.append([_NO_PODS] * len(specs))
+        begin = zip(specs, pods, strict=True)
+        self._memory.append([_no_memory(spec, n, now) for spec, n in begin])
+        self._decision.append([NO_DECISION] * len(specs))
+        self._asked.append([_NOTHING_ASKED] * len(specs))
+        self.stable.append(np.array([s.stable_window_s for s in specs], dtype=np.int64))
+        self.panic.append(np.array([s.panic_window_s for s in specs], dtype=np.int64))
+        self.delay.append(np.array([s.scale_down_delay_s for s in specs], dtype=np.float64))
 
     def configure(self, key: str, revision: Revision) -> None:
         """Follow a change of annotations or config; windows keep their newest seconds."""
         row = self.row(key)
-        for field in fields(Spec):
-            if field.name not in _FIXED:
-                getattr(self.spec, field.name)[row] = getattr(revision, field.name)
+        self._spec.put(row, revision, leave=_FIXED)
         self.stable.resize(row, revision.stable_window_s)
         self.panic.resize(row, revision.panic_window_s)
+
+    def move(self, key: str, service: str) -> None:
+        """Count a revision to another service."""
+        row = self.row(key)
+        former, self.service[row] = int(self.service[row]), self.services.join(service)
+        self._leave(former)
+        self.layout += 1
+
+    def _leave(self, service: int) -> None:
+        """A revision of a service went; where it was the last one, so does the service."""
+        if self.services.leave(service):
+            self.service[self.service == len(self.services)] = service  # the one that moved
 
     def remove(self, key: str) -> None:
         """Forget a revision; the last row takes its place."""
         row = self.row(key)
-        for kept in (self.stable, self.panic, self.delay, self.trail):
+        service = int(self.service[row])
+        for kept in self._kept:
             kept.remove(row)
-        self.spec = _without(self.spec, row)
-        self.seen = _without(self.seen, row)
-        self.memory = _without(self.memory, row)
+        self._leave(service)
         self.layout += 1
         last = self.keys.pop()
         del self._rows[key]
@@ -152,16 +231,20 @@ class Fleet:
             self.stable.record(rows, seconds, samples)
             self.panic.record(rows, seconds, samples)
 
-    def remember(self, decisions: "Decisions") -> None:
-        """Keep what a tick left for the next one."""
-        rows = decisions.rows
-        for field in fields(Memory):
-            getattr(self.memory, field.name)[rows] = getattr(decisions.memory, field.name)
-        slow = decisions.delay_rows
-        if len(slow):
-            self.delay.record(slow, decisions.delay_now, decisions.delay_desired)
-        if decisions.pulled.links is not None:
-            self.trail.record(rows, decisions.now, decisions.pulled.usual)
+    def remember(self, rows: Rows, memory: MemoryArrays, decision: DecisionArrays) -> None:
+        """Keep what a tick decided for rows, and what it leaves for the next one; (n,) each."""
+        self._memory.write(rows, memory)
+        self._decision.write(rows, decision)
+
+    def asked_of(self, row: int) -> Asked[float, int, bool]:
+        """What was asked last for one row."""
+        asked: Asked[float, int, bool] = self._asked.row(row)
+        return asked
+
+    def decided(self, row: int) -> OneDecision:
+        """The last decision for one row."""
+        decision: OneDecision = self._decision.row(row)
+        return decision
 
 
 def take(columns: Columns, rows: Rows) -> Columns:
@@ -171,10 +254,51 @@ def take(columns: Columns, rows: Rows) -> Columns:
     return type(columns)(**{f.name: getattr(columns, f.name)[rows] for f in fields(columns)})
 
 
-def _first_look(ready: int, now: float) -> Seen[float, int, bool]:
-    return Seen(
+NO_DECISION: OneDecision = Decision(
+    at_s=np.nan,
+    no_data=True,
+    stable=0.0,
+    panic=0.0,
+    panicking=False,
+    undelayed=NO_ANSWER,
+    kpa=NO_ANSWER,
+    predicted=NO_ANSWER,
+    anticipated=NO_ANSWER,
+    desired=NO_ANSWER,
+    bounded=NO_ANSWER,
+    want=UNDECIDED,
+    scale=False,
+    probe=False,
+    proxy=True,
+    activators=0,
+    upstream=NO_NAME,
+    upstream_rate=0.0,
+    upstream_since_s=np.nan,
+    gain=0.0,
+    lag_s=0.0,
+)
+_NO_PODS: PodCounts[int] = PodCounts(unready=0, pending=0, terminating=0)
+_NOTHING_ASKED: Asked[float, int, bool] = Asked(
+    want=UNDECIDED,
+    scale=False,
+    probe=False,
+    proxy=False,
+    activators=-1,
+    active=-1,
+    ready=-1,
+    initialized=False,
+    changed=True,
+    retry_s=np.nan,
+    wait_s=0.0,
+)
+
+
+def _first_look(ready: int, now: float) -> Observed[float, int, bool]:
+    return Observed(
         ready=ready,
         replicas=ready,
+        set_up=False,
+        named=False,
         active=Active.UNKNOWN,
         active_since_s=now,
         proxied_since_s=np.nan,
@@ -190,30 +314,6 @@ def _no_memory(revision: Revision, ready: int, now: float) -> Memory[float, int]
     return Memory(
         panic_since_s=now if panicking else np.nan,
         max_panic_pods=ready if panicking else 0,
-        kpa=-1,
+        kpa=NO_ANSWER,
         excess_burst_capacity=burst if burst in (-1, 0) else spare,
-        called_s=np.nan,
-        begun_s=np.nan,
     )
-
-
-def _columns(kind: Any, values: Mapping[str, list[Any]]) -> Any:
-    """Columns of one kind; each field's type says which array it is."""
-    dtype: dict[Any, Any] = {F: np.float64, I: np.int64, B: np.bool_}
-    return kind(**{f.name: np.array(values.get(f.name, []), dtype[f.type]) for f in fields(kind)})
-
-
-def _stack(kind: Any, items: list[Any]) -> Any:
-    return _columns(kind, {f.name: [getattr(i, f.name) for i in items] for f in fields(kind)})
-
-
-def _join(one: Columns, two: Columns) -> Columns:
-    pairs = {f.name: (getattr(one, f.name), getattr(two, f.name)) for f in fields(one)}
-    return replace(one, **{name: np.concatenate(pair) for name, pair in pairs.items()})
-
-
-def _without(columns: Columns, row: int) -> Columns:
-    kept = {f.name: getattr(columns, f.name) for f in fields(columns)}
-    for column in kept.values():
-        column[row] = column[-1]
-    return replace(columns, **{name: column[:-1] for name, column in kept.items()})

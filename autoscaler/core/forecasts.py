@@ -13,6 +13,30 @@ import numpy as np
 from autoscaler.core.dependencies import Edges, no_edges
 from autoscaler.core.types import Curves, FloatArray
 
+MOST_NAMED = 10  # of the refused ones; a bundle that is all wrong must not fill a log
+QUARANTINED = "quarantined: "  # how the reason of a service begins that was refused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """How much of a bundle failed a check when it was read; false where nothing did."""
+
+    services: int = 0
+    edges: int = 0
+    which: tuple[str, ...] = ()  # the first MOST_NAMED of either, and what is wrong with each
+
+    def __bool__(self) -> bool:
+        return self.services + self.edges > 0
+
+    def __str__(self) -> str:
+        """In one line."""
+        left_out = self.services + self.edges - len(self.which)
+        more = f"; and {left_out} more" if left_out else ""
+        return (
+            f"{self.services} services and {self.edges} edges were refused:"
+            f" {'; '.join(self.which)}{more}"
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForecastBundle:
@@ -29,7 +53,8 @@ class ForecastBundle:
     exceedance: Curves  # (n, n_windows, n_cells) P(peak > lower edge); NaN = no forecast
     model: tuple[str, ...]  # (n,) which model speaks for the service; "" = none
     reason: tuple[str, ...]  # (n,) why there is no forecast; "" = there is one
-    edges: Edges = field(default_factory=lambda: no_edges(()))  # who pulls whom, as learned
+    edges: Edges = field(default_factory=lambda: no_edges(()))  # dependencies, as learned
+    refused: Refused = field(default_factory=Refused)  # of what was read
 
     def demand_at(self, threshold: FloatArray) -> FloatArray:
         """Demand up to which exceedance stays above a threshold: the quantile at 1 - threshold.

@@ -14,8 +14,6 @@ import numpy as np
 from autoscaler.core.revision import MemoryArrays, SpecArrays
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 
-UNKNOWN = -1  # no decision: hold what there is
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reactive:

@@ -1,18 +1,24 @@
 """What the autoscaler knows of one revision; the same names hold for one row and for whole columns.
 
-`Spec`, `Seen` and `Memory` are written once and used twice: with scalars for one revision
-(`Revision`), with arrays for the fleet (`SpecArrays`), so that the two cannot drift apart.
+`Spec`, `Observed`, `Memory` and `Asked` are written once and used twice: with scalars for one
+revision (`Revision`), with arrays for the fleet (`SpecArrays`), so that the two cannot drift apart.
 """
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
+
+import numpy as np
 
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 
 F = TypeVar("F")  # float, or (n_rows,) float64
 I = TypeVar("I")  # noqa: E741  # int, or (n_rows,) int64
 B = TypeVar("B")  # bool, or (n_rows,) bool
+DTYPES: dict[Any, Any] = {F: np.float64, I: np.int64, B: np.bool_}
+
+NO_ANSWER = -1  # in place of a number of pods: whoever should say it has nothing to go by
+UNDECIDED = -2  # in place of a decision: none was made yet
 
 
 class Metric(IntEnum):
@@ -107,11 +113,13 @@ KNATIVE_DEFAULTS: Revision = Spec(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen(Generic[F, I, B]):
-    """What was seen of a revision at the last look."""
+class Observed(Generic[F, I, B]):
+    """What was seen of a revision, and which conditions follow from it."""
 
     ready: I  # pods ready
-    replicas: I  # pods that the scale target asks for at present
+    replicas: I  # pods that the scale target asks for at present; -1 = there is no target
+    set_up: B  # its ServerlessService is there, ours, and set up: else nothing is decided
+    named: B  # its public Service has a name
     active: I  # an Active
     active_since_s: F  # Unix s of the last change of `active`
     proxied_since_s: F  # Unix s since when the activator stands in the path; NaN = it does not
@@ -119,19 +127,49 @@ class Seen(Generic[F, I, B]):
     initialized: B  # the scale target was ready once
 
 
-SeenArrays: TypeAlias = Seen[FloatArray, IntArray, BoolArray]
+ObservedArrays: TypeAlias = Observed[FloatArray, IntArray, BoolArray]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodCounts(Generic[I]):
+    """Pods of a revision that are not ready."""
+
+    unready: I  # running
+    pending: I
+    terminating: I
+
+
+PodCountsArrays: TypeAlias = PodCounts[IntArray]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory(Generic[F, I]):
-    """What one tick leaves for the next."""
+    """What one tick of the reactive rule leaves for the next."""
 
     panic_since_s: F  # Unix s of the last tick over the panic threshold; NaN = not panicking
     max_panic_pods: I  # most pods asked for in this panic
     kpa: I  # the reactive rule's last answer; -1 = none yet
     excess_burst_capacity: F  # requests in flight
-    called_s: F  # Unix s of the last call that pulls others along; NaN = none was seen
-    begun_s: F  # Unix s of the last of them that came after idleness; NaN = none was seen
 
 
 MemoryArrays: TypeAlias = Memory[FloatArray, IntArray]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked(Generic[F, I, B]):
+    """What was asked of the cluster for a revision last: a tick's work is the difference to it."""
+
+    want: I  # pods; -1 = no decision, -2 = none was made yet
+    scale: B  # the scale target had to be written
+    probe: B  # the activator had to be asked whether it answers
+    proxy: B  # the activator had to stand in the path
+    activators: I  # in the path
+    active: I  # an Active
+    ready: I  # pods
+    initialized: B
+    changed: B  # the revision's objects have changed since
+    retry_s: F  # Unix s at which what failed is tried again; NaN = nothing did
+    wait_s: F  # s between its last two tries; 0 = nothing failed
+
+
+AskedArrays: TypeAlias = Asked[FloatArray, IntArray, BoolArray]

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from autoscaler.core.columns import Column
 from autoscaler.core.types import FloatArray, IntArray
 
 Values = TypeVar("Values", FloatArray, IntArray)
@@ -16,18 +17,33 @@ Values = TypeVar("Values", FloatArray, IntArray)
 class Rings:
     """Where each row's ring lies: row i owns slots ``start[i] ... start[i] + size[i] - 1``.
 
-    Knows no values: whoever keeps values asks for ``capacity`` slots and follows ``compact()``.
+    Knows no values: whoever keeps values asks for ``end`` slots and follows ``compact()``.
     """
 
     def __init__(self) -> None:
-        self.start: IntArray = np.zeros(0, dtype=np.int64)  # (n_rows,) first slot
-        self.size: IntArray = np.zeros(0, dtype=np.int64)  # (n_rows,) slots
+        self._start = Column(np.int64)
+        self._size = Column(np.int64)
         self.end = 0  # slots handed out, live or lost
+
+    @property
+    def start(self) -> IntArray:
+        """(n_rows,) first slot."""
+        return self._start.values
+
+    @property
+    def size(self) -> IntArray:
+        """(n_rows,) slots."""
+        return self._size.values
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held, bytes."""
+        return self._start.nbytes + self._size.nbytes
 
     def append(self, sizes: IntArray) -> None:
         """Add rows at the end, with rings of ``sizes`` (n,) slots."""
-        self.start = np.append(self.start, self.end + np.cumsum(sizes) - sizes)
-        self.size = np.append(self.size, sizes)
+        self._start.append(self.end + np.cumsum(sizes) - sizes)
+        self._size.append(sizes)
         self.end += int(sizes.sum())
 
     def resize(self, row: int, size: int) -> None:
@@ -37,8 +53,8 @@ class Rings:
 
     def remove(self, row: int) -> None:
         """Remove the row; the last row takes its place."""
-        self.start[row], self.size[row] = self.start[-1], self.size[-1]
-        self.start, self.size = self.start[:-1], self.size[:-1]
+        self._start.remove(row)
+        self._size.remove(row)
 
     def wasteful(self) -> bool:
         """Whether more slots are lost than live (a few are not worth the copying)."""
@@ -47,7 +63,7 @@ class Rings:
     def compact(self) -> IntArray:
         """Close the holes. Returns, for every new slot, the old slot whose value belongs there."""
         old = span(self.start, self.size)
-        self.start = np.cumsum(self.size) - self.size
+        self.start[:] = np.cumsum(self.size) - self.size
         self.end = int(self.size.sum())
         return old
 

@@ -11,6 +11,7 @@ Source of the rules: knative/serving pkg/autoscaler/aggregation/bucketing.go.
 
 import numpy as np
 
+from autoscaler.core.columns import Column
 from autoscaler.core.rings import Rings, grown, span
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 
@@ -24,33 +25,43 @@ class Window:
     def __init__(self) -> None:
         self._rings = Rings()
         self._values: FloatArray = np.zeros((METRICS, 0))  # (metrics, slots)
-        self._total: FloatArray = np.zeros((METRICS, 0))  # (metrics, n_rows) sum over the ring
-        self._first: IntArray = np.zeros(0, dtype=np.int64)  # (n_rows,) second of the first write
-        self._last: IntArray = np.zeros(0, dtype=np.int64)  # (n_rows,) second of the last write
+        self._totals = Column(np.float64, (METRICS,))
+        self._firsts, self._lasts = Column(np.int64), Column(np.int64)
+
+    @property
+    def _total(self) -> FloatArray:
+        """(metrics, n_rows) sum over the ring."""
+        return self._totals.values
+
+    @property
+    def _first(self) -> IntArray:
+        """(n_rows,) second of the first write."""
+        return self._firsts.values
+
+    @property
+    def _last(self) -> IntArray:
+        """(n_rows,) second of the last write."""
+        return self._lasts.values
 
     @property
     def nbytes(self) -> int:
         """Memory held, bytes."""
-        rings = self._rings.start.nbytes + self._rings.size.nbytes
-        stamps = self._first.nbytes + self._last.nbytes
-        return self._values.nbytes + self._total.nbytes + stamps + rings
+        columns = (self._totals, self._firsts, self._lasts)
+        return self._values.nbytes + self._rings.nbytes + sum(c.nbytes for c in columns)
 
     def append(self, lengths_s: IntArray) -> None:
         """Add rows at the end, with windows of ``lengths_s`` (n,) whole seconds."""
         self._rings.append(lengths_s)
         self._values = grown(self._values, self._rings.end)
         never = np.full(len(lengths_s), NEVER)
-        self._total = np.append(self._total, np.zeros((METRICS, len(lengths_s))), axis=1)
-        self._first = np.append(self._first, never)
-        self._last = np.append(self._last, never)
+        self._totals.append(np.zeros((METRICS, len(lengths_s))))
+        self._firsts.append(never)
+        self._lasts.append(never)
 
     def remove(self, row: int) -> None:
         """Remove a row; the last row takes its place."""
-        self._rings.remove(row)
-        self._total[:, row] = self._total[:, -1]
-        self._first[row], self._last[row] = self._first[-1], self._last[-1]
-        self._total = self._total[:, :-1]
-        self._first, self._last = self._first[:-1], self._last[:-1]
+        for column in (self._rings, self._totals, self._firsts, self._lasts):
+            column.remove(row)
         self._tidy()
 
     def resize(self, row: int, length_s: int) -> None:
@@ -131,6 +142,10 @@ class Window:
             total[which] -= self._sums(self._values[column, slots], silent[which])
         divisor = np.minimum(last - first + 1, size - silent)
         return np.where(silent < size, round6(total / np.maximum(divisor, 1)), 0.0)
+
+    def since(self, second: int) -> IntArray:
+        """(k,) rows with a sample of that second or a later one."""
+        return np.flatnonzero(self._last >= second)
 
     def at(self, rows: IntArray, second: IntArray) -> FloatArray:
         """(metrics, n) what was recorded for one second; 0 outside the window."""

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autoscaler.core.reactive import UNKNOWN
-from autoscaler.core.revision import Active, SeenArrays, SpecArrays
+from autoscaler.core.revision import NO_ANSWER, Active, ObservedArrays, SpecArrays
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 
 
@@ -27,43 +26,47 @@ class LastPod:
     probe: BoolArray  # whether the activator has to be asked if it answers
 
 
-def last_pod(bounded: IntArray, spec: SpecArrays, seen: SeenArrays, now: FloatArray) -> LastPod:
+def last_pod(
+    bounded: IntArray, spec: SpecArrays, observed: ObservedArrays, now: FloatArray
+) -> LastPod:
     """Let a bounded answer through, or hold the last pod back. now: (n,) Unix s."""
     never_zero = (bounded == 0) & ~spec.enable_scale_to_zero
     zero = (bounded == 0) & spec.enable_scale_to_zero
-    since = now - seen.active_since_s
-    activating = zero & (seen.active == Active.UNKNOWN)
-    active = zero & (seen.active == Active.TRUE)
-    inactive = zero & (seen.active == Active.FALSE)
+    since = now - observed.active_since_s
+    activating = zero & (observed.active == Active.UNKNOWN)
+    active = zero & (observed.active == Active.TRUE)
+    inactive = zero & (observed.active == Active.FALSE)
     given_up = activating & (since > spec.activation_timeout_s)
     too_young = active & (since < spec.stable_window_s)
 
-    want = np.where(activating & ~given_up, UNKNOWN, bounded)
+    want = np.where(activating & ~given_up, NO_ANSWER, bounded)
     want = np.where(too_young | never_zero, 1, want)
-    gone = inactive & _may_go(spec, seen, since, now)
+    gone = inactive & _may_go(spec, observed, since, now)
     apply = np.where(zero, given_up | too_young | gone, (bounded > 0) | never_zero)
     burst_only = spec.target_burst_capacity == -1
-    return LastPod(want=want, apply=apply, probe=inactive & ~burst_only & ~seen.probe_passed)
+    return LastPod(want=want, apply=apply, probe=inactive & ~burst_only & ~observed.probe_passed)
 
 
-def _may_go(spec: SpecArrays, seen: SeenArrays, since: FloatArray, now: FloatArray) -> BoolArray:
+def _may_go(
+    spec: SpecArrays, observed: ObservedArrays, since: FloatArray, now: FloatArray
+) -> BoolArray:
     """Whether an inactive revision's last pod may go."""
     retention = np.where(spec.reachable, spec.retention_s, 0.0)
     waited = since >= np.maximum(spec.grace_s, retention)
     # Never proxied is NaN, which compares False.
-    proxied = (now - seen.proxied_since_s >= spec.grace_s) & (since >= retention)
-    safe = seen.probe_passed | (spec.target_burst_capacity == -1)
+    proxied = (now - observed.proxied_since_s >= spec.grace_s) & (since >= retention)
+    safe = observed.probe_passed | (spec.target_burst_capacity == -1)
     return np.asarray(safe & (waited | proxied), dtype=np.bool_)
 
 
-def next_active(want: IntArray, spec: SpecArrays, seen: SeenArrays) -> IntArray:
+def next_active(want: IntArray, spec: SpecArrays, observed: ObservedArrays) -> IntArray:
     """(n,) the condition Active after a pass that wanted ``want`` pods.
 
     Activation takes ``max(min, initial)`` ready pods until that was reached once, then one.
     """
     least = np.where(spec.reachable, spec.min_scale, 0)
-    threshold = np.maximum(least, np.where(seen.initialized, 1, spec.initial_scale))
-    rising = np.where(seen.ready >= threshold, int(Active.TRUE), int(Active.UNKNOWN))
-    undecided = (want == UNKNOWN) & (seen.active == Active.FALSE)
+    threshold = np.maximum(least, np.where(observed.initialized, 1, spec.initial_scale))
+    rising = np.where(observed.ready >= threshold, int(Active.TRUE), int(Active.UNKNOWN))
+    undecided = (want == NO_ANSWER) & (observed.active == Active.FALSE)
     idle = (want == 0) | (threshold == 0) | undecided
     return np.where(idle, int(Active.FALSE), rising)

@@ -35,13 +35,16 @@ def pods_needed(demand: Demand) -> FloatArray:
 def cells_in_reach(need: FloatArray) -> IntArray:
     """How many cells a forecast at each origin speaks of: past the greatest need seen before it.
 
+    A need beyond the grid, which no demand holds, reaches to its end.
+
     need: (n, n_steps) pods, NaN = gap. Returns (n, n_steps + 1), one count for every origin. The
     last cell in reach is the first of the grid at least one pod and about a quarter above.
     """
     seen = np.maximum.accumulate(np.nan_to_num(need, nan=0.0), axis=1)
     greatest = np.concatenate([np.zeros((need.shape[0], 1)), seen], axis=1)
     target = np.maximum(greatest + 1, np.floor(1.25 * greatest))
-    return np.asarray(np.searchsorted(LEVELS, target) + 1, dtype=np.int64)
+    reach = np.minimum(np.searchsorted(LEVELS, target) + 1, len(LEVELS) - 1)
+    return np.asarray(reach, dtype=np.int64)
 
 
 def demand_edges(capacity: FloatArray, n_cells: IntArray) -> FloatArray:

@@ -15,9 +15,9 @@ from statsmodels.tsa.stattools import acf
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from learner.demand import Demand
 from learner.models import WINDOWS, Forecast
-from learner.models.levels import LEVELS, pods_needed
+from learner.models.levels import LEVELS
 from learner.models.rows import greatest_ahead
-from learner.models.soloists import forecast_each
+from learner.models.soloists import forecast_each, learn_each
 
 SEASONS = 8  # former seasons that count
 SHIFTS = np.array([-1, 0, 1])  # steps: the neighbours of the same window count too ...
@@ -38,10 +38,7 @@ class SeasonalCopy:
 
     def fit(self, demand: Demand) -> Self:
         """Find each service's season."""
-        self.season_ = {
-            service: season_of(need)
-            for service, need in zip(demand.services, pods_needed(demand), strict=True)
-        }
+        self.season_ = learn_each(demand, season_of, 0)
         return self
 
     def predict(self, demand: Demand, origins: IntArray) -> Forecast:

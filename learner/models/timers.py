@@ -15,8 +15,8 @@ import numpy as np
 from autoscaler.core.types import FloatArray, IntArray
 from learner.demand import Demand
 from learner.models import WINDOWS, Forecast
-from learner.models.levels import LEVELS, pods_needed
-from learner.models.soloists import forecast_each
+from learner.models.levels import LEVELS
+from learner.models.soloists import forecast_each, learn_each
 
 OVERLAID = (1, 2, 3)  # timers of one period that are looked for
 EXACT_SHARE = 0.85  # of the starts that must come a period after their forerunner
@@ -50,10 +50,7 @@ class Timers:
 
     def fit(self, demand: Demand) -> Self:
         """Find each service's timer."""
-        self.timer_ = {
-            service: timer_of(need)
-            for service, need in zip(demand.services, pods_needed(demand), strict=True)
-        }
+        self.timer_ = learn_each(demand, timer_of, None)
         return self
 
     def predict(self, demand: Demand, origins: IntArray) -> Forecast:

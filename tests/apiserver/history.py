@@ -3,7 +3,8 @@
 import math
 from collections import defaultdict
 
-from tests.apiserver.standins import World, followed
+from tests.apiserver.standins import World
+from tests.apiserver.watching import followed
 
 
 class Scales:
@@ -34,4 +35,4 @@ class Scales:
         self._seen[f"{key}-deployment"] = self.of(key)[-1:]
 
     def stop(self) -> None:
-        self._task.cancel()
+        self._world.cancel(self._task)

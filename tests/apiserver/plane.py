@@ -28,7 +28,8 @@ AUDIT = {
 }
 CONTROLLERS = (
     "deployment-controller,replicaset-controller,serviceaccount-controller,namespace-controller,"
-    "garbage-collector-controller,root-ca-certificate-publisher-controller"
+    "garbage-collector-controller,root-ca-certificate-publisher-controller,"
+    "serviceaccount-token-controller"
 )
 
 

@@ -3,24 +3,28 @@
 One life is lived and watched; each test reads one rule of Knative's off all that was written.
 """
 
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import pytest
 import yaml
 
-from autoscaler.core.predictive import TICK_S
-from tests.apiserver.conftest import MANIFEST, QUICK, Objects, SeatProcess
-from tests.apiserver.plane import Audited, ControlPlane, wait_until
-from tests.apiserver.standins import Activator, World
+from tests.apiserver.activator import connected
+from tests.apiserver.life import ALONE, CART, NAMES, SLOW, SPACE, STEADY, Life, Liver
+from tests.apiserver.objects import (
+    ADVISOR,
+    CONTROLLER,
+    MANIFEST,
+    QUICK,
+    SYSTEM,
+    Objects,
+)
+from tests.apiserver.plane import ControlPlane
+from tests.apiserver.processes import Advisor, Controller, Surroundings
+from tests.apiserver.standins import World
 from tests.apiserver.versions import Versions, conditions
 
-SPACE = "life"
-CART, STEADY, SLOW, ALONE = "cart-00001", "steady-00001", "slow-00001", "alone-00001"
-NAMES = (CART, STEADY, SLOW, ALONE)
 QUEUED = ("Queued", "Requests to the target are being buffered as resources are provisioned.")
 NO_TRAFFIC = ("NoTraffic", "The target is not receiving traffic.")
 NOT_READY = ("NotReady", "K8s Service is not ready")
@@ -34,114 +38,43 @@ TEXTS["Ready"] = set().union(*TEXTS.values())
 Object = dict[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Life:
-    """What was seen of it."""
-
-    versions: Versions
-    quiet: list[Audited]  # what was written for STEADY while nothing changed
-    still: bool  # whether STEADY's objects stayed the same meanwhile
-    unanswered: tuple[int, int]  # CART's pods and probes while the activator did not answer
-    callers: list[tuple[str, int]]  # whence the probes for CART came
-    asked_for_alone: int  # probes
-    woken_s: float  # from the poke to the write of the scale
-    audited: list[Audited]
-    log: str
-
-    def statuses(self, name: str) -> list[Object]:
-        """Every version of a PodAutoscaler that has a status."""
-        return [o for o in self.versions.of("pa", name) if o.get("status")]
-
-
 @pytest.fixture(scope="module")
 def life(
     plane: ControlPlane,
     admin: Objects,
     world: World,
     token: str,
+    advisor_token: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Life]:
-    """Made, ready, idle, at zero, woken; beside it a steady, a slow and a lonely one."""
+    """All of it, lived once."""
     admin.configure("config-autoscaler", QUICK)
     admin.core.create_namespace({"metadata": {"name": SPACE}})
-    seat = SeatProcess(plane, world, token, tmp_path_factory.mktemp("seat")).start()
-    activator = Activator(seat.stats_port)
-    task, versions = world.spawn(activator.keep_connected()), Versions(world, SPACE)
+    controller = Controller(
+        Surroundings(plane=plane, account=CONTROLLER, token=token, router_port=world.router_port),
+        tmp_path_factory.mktemp("life"),
+    ).start()
+    where = Surroundings(plane=plane, account=ADVISOR, token=advisor_token)
+    advisor = Advisor(where, controller).start("--authorize")
+    versions = Versions(world, SPACE)
     try:
-        yield _lived(Objects(admin.api, SPACE), world, seat, activator, versions, plane)
+        with connected(world, controller.port) as activator:
+            yield Liver(
+                cluster=Objects(admin.api, SPACE),
+                world=world,
+                controller=controller,
+                advisor=advisor,
+                activator=activator,
+                versions=versions,
+                plane=plane,
+            ).live()
     finally:
-        seat.stop()
-        print(seat.log[-8000:])
+        for process in (advisor, controller):
+            process.stop()
+            print(process.log[-8000:])
         versions.stop()
-        task.cancel()
         world.services.slow_s, world.services.answers = 0.0, True
         admin.core.delete_namespace(SPACE)
-
-
-def _lived(
-    cluster: Objects,
-    world: World,
-    seat: SeatProcess,
-    activator: Activator,
-    versions: Versions,
-    plane: ControlPlane,
-) -> Life:
-    services, key = world.services, f"{SPACE}/{CART}"
-    services.slow_s, services.answers = 0.7, False
-    world.kubelet.start_up_s[f"{SPACE}/{SLOW}"] = 4.0
-    world.loads[f"{SPACE}/{STEADY}"].in_flight = 5.0
-    # Two pods are wanted from the beginning, and one is there: a reason to write at once.
-    least = {"autoscaling.knative.dev/min-scale": "2", "autoscaling.knative.dev/metric": "rps"}
-    cluster.revision(STEADY, labels={"team": "shop"}, annotations=least)
-    cluster.revision(CART)
-    cluster.revision(SLOW)
-    cluster.revision(ALONE, annotations={"autoscaling.knative.dev/target-burst-capacity": "-1"})
-    wait_until(lambda: all(cluster.initialized(name) for name in NAMES), 30, "initialized")
-    services.slow_s = 0.0
-    wait_until(lambda: _settled(cluster), 30, "settled")
-    # What was seen between ticks has its say at the next one, and then in the audit log.
-    time.sleep(TICK_S + 1.0)
-
-    former = (cluster.pa(STEADY), cluster.sks(STEADY))
-    told = len(plane.audited())
-    wait_until(lambda: _inactive(cluster, CART), 30, "inactive")
-    wait_until(lambda: len(services.callers(key)) >= 3, 30, "three probes")
-    wait_until(lambda: cluster.replicas(ALONE) == 0, 30, "zero")
-    unanswered = cluster.replicas(CART), len(services.callers(key))
-    quiet = [r for r in plane.audited()[told:] if r.writes and r.key == f"{SPACE}/{STEADY}"]
-    still = former == (cluster.pa(STEADY), cluster.sks(STEADY))
-
-    cluster.patch_pa(STEADY, {"metadata": {"labels": {"team": "cellar", "late": "yes"}}})
-    cluster.annotate(STEADY, target_burst_capacity="0")
-    services.answers = True
-    wait_until(lambda: cluster.replicas(CART) == 0, 30, "zero")
-    callers = services.callers(key)
-    # A status that tells of no pod says that the seat has seen it too.
-    wait_until(lambda: cluster.pa(CART)["status"]["actualScale"] == 0, 30, "no pod is ready")
-    world.run(activator.poke(key))
-    woken_s = wait_until(lambda: cluster.replicas(CART) == 1, 30, "woken", every_s=0.01)
-    wait_until(lambda: cluster.condition(CART, "Active")["status"] == "True", 30, "active again")
-    wait_until(lambda: (cluster.sks(STEADY) or {})["spec"]["mode"] == "Serve", 30, "served")
-    return Life(
-        versions=versions,
-        quiet=quiet,
-        still=still,
-        unanswered=unanswered,
-        callers=callers,
-        asked_for_alone=len(services.callers(f"{SPACE}/{ALONE}")),
-        woken_s=woken_s,
-        audited=plane.audited(),
-        log=seat.log,
-    )
-
-
-def _settled(cluster: Objects) -> bool:
-    ready = cluster.condition(STEADY, "Ready")["status"] == "True"
-    return bool(ready and cluster.pa(STEADY)["status"]["actualScale"] == 2)
-
-
-def _inactive(cluster: Objects, name: str) -> bool:
-    return bool(cluster.condition(name, "Active")["status"] == "False")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -286,21 +219,31 @@ def test_a_request_to_a_revision_at_zero_wakes_it_at_once(life: Life) -> None:
 
 def test_the_rights_of_the_manifest_are_enough(life: Life) -> None:
     assert [request for request in life.audited if request.code == 403] == []
-    assert "403" not in life.log
+    assert " 403 " not in life.logs
 
 
-def test_the_rights_of_the_manifest_are_used(life: Life) -> None:
+def test_the_rights_of_the_manifest_are_used_by_whom_they_are_given_to(life: Life) -> None:
     """What is granted and not asked for belongs to the usual three ways of reading."""
-    roles = [o for o in yaml.safe_load_all(MANIFEST.read_text()) if o["kind"].endswith("Role")]
-    granted = {
-        (resource, verb)
-        for role in roles
+    used = {(r.user.rpartition(":")[2], r.resource, r.verb) for r in life.audited}
+    # A watch is not logged before it ends.
+    unused = {right for right in granted() - used if right[2] not in ("get", "watch")}
+    # Asked by the API server in our name, where it enforces who may block an owner's deletion.
+    assert unused == {(CONTROLLER, "podautoscalers/finalizers", "update")}
+
+
+def granted() -> set[tuple[str, str, str]]:
+    """ServiceAccount, resource and verb; a role is bound to the account of its name."""
+    documents = list(yaml.safe_load_all(MANIFEST.read_text()))
+    bindings = [o for o in documents if o["kind"].endswith("RoleBinding")]
+    for o in bindings:
+        assert [(o["roleRef"]["name"], SYSTEM)] == [
+            (subject["name"], subject["namespace"]) for subject in o["subjects"]
+        ]
+    return {
+        (role["metadata"]["name"], resource, verb)
+        for role in documents
+        if role["kind"].endswith("Role")
         for rule in role["rules"]
         for resource in rule["resources"]
         for verb in rule["verbs"]
     }
-    used = {(request.resource, request.verb) for request in life.audited}
-    # A watch is not logged before it ends.
-    unused = {right for right in granted - used if right[1] not in ("get", "watch")}
-    # Asked by the API server in our name, where it enforces who may block an owner's deletion.
-    assert unused == {("podautoscalers/finalizers", "update")}

@@ -7,32 +7,25 @@ from typing import Any
 
 import pytest
 
-from tests.apiserver.conftest import AUTOSCALING, NETWORKING, Objects, SeatProcess
+from tests.apiserver.activator import Activator
 from tests.apiserver.history import Scales
+from tests.apiserver.neighbour import SERVED_S, Neighbour
+from tests.apiserver.objects import (
+    AUTOSCALING,
+    KPA,
+    NETWORKING,
+    PREFIX,
+    Objects,
+    deployment_of,
+    marks_of,
+    podautoscaler_of,
+)
 from tests.apiserver.plane import wait_until
-from tests.apiserver.standins import Activator, World
+from tests.apiserver.processes import Controller
+from tests.apiserver.standins import World
 
 LOADED = 1.75  # requests in flight: three pods of 0.7 each, however reports fall into seconds
-SMALL = {"autoscaling.knative.dev/target": "1"}  # 0.7 requests a pod
-
-
-class Neighbour:
-    """A revision that does well: its first request has its pod asked for at once."""
-
-    def __init__(self, cluster: Objects, world: World, activator: Activator) -> None:
-        self._cluster, self._world, self._activator = cluster, world, activator
-        self._key = cluster.asleep("neighbour-00001")
-
-    def assert_served(self) -> None:
-        self._world.run(self._activator.poke(self._key))
-        woken = wait_until(lambda: self._cluster.replicas("neighbour-00001") == 1, 30, "woken")
-        assert woken < 1
-
-
-@pytest.fixture
-def neighbour(cluster: Objects, world: World, activator: Activator) -> Neighbour:
-    """Beside whatever goes wrong."""
-    return Neighbour(cluster, world, activator)
+SMALL = {f"{PREFIX}/target": "1"}  # 0.7 requests a pod
 
 
 SAYS: dict[str, str | float] = {
@@ -47,21 +40,30 @@ SAYS: dict[str, str | float] = {
 }
 
 
+def wants_two(controller: Controller, key: str) -> bool:
+    """Whether two pods are what Knative's rule wants by itself, of a window in which both told."""
+    decision = controller.decision(key)
+    return decision is not None and decision.kpa == 2 and decision.stable > 1.1
+
+
 def test_pods_that_tell_nothing_of_use_are_neither_added_nor_taken(
-    cluster: Objects, seat: SeatProcess, neighbour: Neighbour, world: World, scales: Scales
+    cluster: Objects, controller: Controller, neighbour: Neighbour, world: World, scales: Scales
 ) -> None:
     """No data is no decision: what there is when a window has passed stays, and some always is.
 
     Until then Knative averages over the seconds that are left, of which one may have no answer.
     """
-    # Both pods are waited for: of one alone the first average would let the other go.
-    two = SMALL | {"autoscaling.knative.dev/initial-scale": "2"}
-    keys = {says: cluster.revision(f"{says}-00001", pods=2, annotations=two) for says in SAYS}
+    # Of one pod alone the average would let the other go: until both tell, a bound keeps them.
+    two = {f"{PREFIX}/initial-scale": "2", f"{PREFIX}/min-scale": "2"}
+    keys = {
+        says: cluster.revision(f"{says}-00001", pods=2, annotations=SMALL | two) for says in SAYS
+    }
     for key in keys.values():
         world.loads[key].in_flight = 0.6  # of 0.7 that a pod takes
-    for says in SAYS:
-        wait_until(lambda says=says: actual(cluster, f"{says}-00001") == 2, 30, "two pods")  # type: ignore[misc]
-    time.sleep(4)  # two ticks
+    for says, key in keys.items():
+        wait_until(lambda key=key: wants_two(controller, key), 40, "both to tell")  # type: ignore[misc]
+        cluster.annotate(f"{says}-00001", min_scale=None)
+    controller.wait_for_ticks()
     asked = {}
     for says, key in keys.items():
         assert cluster.replicas(f"{says}-00001") == 2
@@ -73,20 +75,16 @@ def test_pods_that_tell_nothing_of_use_are_neither_added_nor_taken(
         else:
             load.in_flight = answer
     neighbour.assert_served()
-    time.sleep(8)  # more than a window: nothing is known any more
+    controller.wait_for_ticks(4)  # more than a window: nothing is known any more
     held = {key: scales.of(key)[-1] for key in keys.values()}
-    time.sleep(4)
+    controller.wait_for_ticks()
     for key in keys.values():
         assert world.loads[key].asked > asked[key]
         assert scales.of(key)[-1] == held[key]
         assert 1 <= scales.least(key) <= max(scales.of(key)) <= 2, key
         world.loads[key].in_flight, world.loads[key].answer = 0.0, "stat"
     for says in SAYS:
-        wait_until(lambda says=says: cluster.replicas(f"{says}-00001") == 0, 60, "zero")  # type: ignore[misc]
-
-
-def actual(cluster: Objects, name: str) -> int:
-    return int(cluster.pa(name).get("status", {}).get("actualScale", -1))
+        cluster.wait_for_pods(f"{says}-00001", 0, 60)
 
 
 NONSENSE = {
@@ -107,27 +105,31 @@ NONSENSE = {
 
 
 def test_annotations_that_make_no_sense_concern_their_revision_alone(
-    cluster: Objects, seat: SeatProcess, neighbour: Neighbour, activator: Activator, world: World
+    cluster: Objects,
+    controller: Controller,
+    neighbour: Neighbour,
+    activator: Activator,
+    world: World,
 ) -> None:
     """Knative's webhook refuses most of them; whatever comes through counts as not set."""
-    said = {f"autoscaling.knative.dev/{k}": v for k, v in NONSENSE.items()}
+    said = {f"{PREFIX}/{k}": v for k, v in NONSENSE.items()}
     said |= {"kn-ahead.dev/mode": "sideways", "kn-ahead.dev/cold-price": "free"}
     key = cluster.revision("nonsense-00001", annotations=said)
     wait_until(lambda: cluster.initialized("nonsense-00001"), 30, "initialized")
     neighbour.assert_served()
-    wait_until(lambda: cluster.replicas("nonsense-00001") == 0, 40, "zero")
+    cluster.wait_for_pods("nonsense-00001", 0)
     world.run(activator.poke(key))
-    wait_until(lambda: cluster.replicas("nonsense-00001") == 1, 30, "woken")
-    assert "Traceback" not in seat.log
+    cluster.wait_for_pods("nonsense-00001", 1)
+    assert "Traceback" not in controller.log
 
 
 def test_a_serverlessservice_of_somebody_else_is_left_alone(
-    cluster: Objects, seat: SeatProcess, neighbour: Neighbour
+    cluster: Objects, controller: Controller, neighbour: Neighbour
 ) -> None:
     spec = {"mode": "Serve", "protocolType": "http1", "objectRef": {"name": "theirs"}}
     meta = {"name": "cart-00001"}
     body = {"apiVersion": f"{NETWORKING}/v1alpha1", "kind": "ServerlessService", "metadata": meta}
-    cluster._create("serverlessservices", NETWORKING, body | {"spec": spec})
+    cluster.create("serverlessservices", NETWORKING, body | {"spec": spec})
     key = cluster.revision("cart-00001", pods=2)
     wait_until(lambda: cluster.condition("cart-00001", "Ready").get("reason") == "NotOwned", 30, "")
     neighbour.assert_served()
@@ -135,21 +137,40 @@ def test_a_serverlessservice_of_somebody_else_is_left_alone(
     assert theirs is not None
     assert theirs["spec"] == spec
     assert cluster.replicas("cart-00001") == 2
-    assert f"{key}: ServerlessService" in seat.log
-    assert 'part="writes"} 1.0' in seat.metrics()
-    cluster.custom.delete_namespaced_custom_object(
-        NETWORKING, "v1alpha1", cluster.namespace, "serverlessservices", "cart-00001"
+    said = f"{key}: its ServerlessService is not ours"
+    assert said in controller.log
+    wait_until(lambda: said in controller.fault("writes"), 20, "shown")
+    cluster.delete("serverlessservices", NETWORKING, "cart-00001")
+    wait_until(lambda: cluster.initialized("cart-00001"), 60, "its own")
+    wait_until(lambda: key not in controller.fault("writes"), 30, "well again")
+
+
+def test_a_deployment_of_somebody_else_is_not_scaled(
+    cluster: Objects, controller: Controller, neighbour: Neighbour, activator: Activator
+) -> None:
+    """Whoever may make a PodAutoscaler must not be able to scale any Deployment by it."""
+    cluster.apps.create_namespaced_deployment(
+        cluster.namespace, deployment_of("theirs", {"serving.knative.dev/revision": "theirs"}, 2)
     )
-    wait_until(lambda: cluster.initialized("cart-00001"), 40, "its own")
-    wait_until(lambda: 'part="writes"} 0.0' in seat.metrics(), 30, "well again")
+    said = {f"{PREFIX}/class": KPA, f"{PREFIX}/min-scale": "5"}
+    meta = {"name": "cart-00001", "labels": marks_of("cart-00001"), "annotations": said}
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "theirs-deployment"}
+    body = podautoscaler_of("cart-00001", meta, {"scaleTargetRef": target})
+    cluster.create("podautoscalers", AUTOSCALING, body)
+    activator.in_flight[f"{cluster.namespace}/cart-00001"] = 500.0
+    why = "its scale target theirs-deployment is labelled as of revision 'theirs'"
+    wait_until(lambda: why in controller.log, 40, "the refusal to be said")
+    controller.wait_for_ticks()
+    neighbour.assert_served()
+    assert cluster.replicas("theirs") == 2
 
 
 def test_a_deployment_that_is_taken_away_is_scaled_when_it_is_back(
-    cluster: Objects, seat: SeatProcess, neighbour: Neighbour, activator: Activator
+    cluster: Objects, controller: Controller, neighbour: Neighbour, activator: Activator
 ) -> None:
     key = cluster.revision("cart-00001", annotations=SMALL)
     activator.in_flight[key] = LOADED
-    wait_until(lambda: cluster.replicas("cart-00001") == 3, 30, "three pods")
+    cluster.wait_for_pods("cart-00001", 3)
     made = cluster.apps.read_namespaced_deployment("cart-00001-deployment", cluster.namespace)
     cluster.apps.delete_namespaced_deployment("cart-00001-deployment", cluster.namespace)
     neighbour.assert_served()
@@ -157,12 +178,12 @@ def test_a_deployment_that_is_taken_away_is_scaled_when_it_is_back(
     labels = {"name": "cart-00001-deployment", "labels": made.metadata.labels}
     body = {"metadata": labels, "spec": spec}
     cluster.apps.create_namespaced_deployment(cluster.namespace, body)
-    wait_until(lambda: cluster.replicas("cart-00001") == 3, 30, "three pods again")
-    assert "Traceback" not in seat.log
+    cluster.wait_for_pods("cart-00001", 3)
+    assert "Traceback" not in controller.log
 
 
 def test_a_podautoscaler_made_anew_under_its_name_begins_anew(
-    cluster: Objects, seat: SeatProcess, neighbour: Neighbour, activator: Activator
+    cluster: Objects, controller: Controller, neighbour: Neighbour, activator: Activator
 ) -> None:
     """While we act for it, again and again: the last one has all that is its own."""
     key = cluster.revision("cart-00001", annotations=SMALL)
@@ -170,17 +191,15 @@ def test_a_podautoscaler_made_anew_under_its_name_begins_anew(
         activator.in_flight[key] = 0.6 * pods
         time.sleep(1)
         former = cluster.pa("cart-00001")
-        cluster.custom.delete_namespaced_custom_object(
-            AUTOSCALING, "v1alpha1", cluster.namespace, "podautoscalers", "cart-00001"
-        )
+        cluster.delete("podautoscalers", AUTOSCALING, "cart-00001")
         meta = {k: former["metadata"][k] for k in ("name", "labels", "annotations")}
         body = {k: former[k] for k in ("apiVersion", "kind", "spec")} | {"metadata": meta}
-        cluster._create("podautoscalers", AUTOSCALING, body)
+        cluster.create("podautoscalers", AUTOSCALING, body)
     activator.in_flight[key] = LOADED
     wait_until(lambda: is_its_own(cluster, "cart-00001"), 60, "its ServerlessService")
     wait_until(lambda: cluster.initialized("cart-00001"), 30, "initialized")
-    wait_until(lambda: cluster.replicas("cart-00001") == 3, 30, "three pods")
-    wait_until(lambda: actual(cluster, "cart-00001") == 3, 30, "their word")
+    cluster.wait_for_pods("cart-00001", 3)
+    wait_until(lambda: cluster.actual("cart-00001") == 3, 30, "their word")
     assert is_its_own(cluster, "cart-00001")
     neighbour.assert_served()
 
@@ -193,7 +212,7 @@ def is_its_own(cluster: Objects, name: str) -> bool:
 
 
 @pytest.fixture
-def crossed(cluster: Objects, seat: SeatProcess) -> Iterator[Event]:
+def crossed(cluster: Objects, controller: Controller) -> Iterator[Event]:
     """Others write the same PodAutoscaler all the time, until the event is set."""
     end = Event()
 
@@ -216,11 +235,10 @@ def crossed(cluster: Objects, seat: SeatProcess) -> Iterator[Event]:
 
 
 def test_a_podautoscaler_that_others_write_all_the_time_goes_its_way(
-    cluster: Objects, seat: SeatProcess, crossed: Event, activator: Activator, world: World
+    cluster: Objects, controller: Controller, crossed: Event, activator: Activator, world: World
 ) -> None:
     """What cannot be written because others do (409) is written again."""
     world.run(activator.poke(f"{cluster.namespace}/cart-00001"))
-    woken = wait_until(lambda: cluster.replicas("cart-00001") == 1, 30, "woken")
-    assert woken < 1
+    assert cluster.wait_for_pods("cart-00001", 1) < SERVED_S
     crossed.set()
-    wait_until(lambda: cluster.condition("cart-00001", "Active").get("status") == "True", 30, "up")
+    wait_until(lambda: cluster.is_active("cart-00001"), 40, "up")

@@ -1,197 +1,169 @@
-"""We are killed, stand twice in the seat, or lose our forecasts: pods are what they would be."""
+"""We are killed, or stand there twice: pods are what they would be."""
 
 import os
 import random
-import shutil
+import signal
 import time
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+import requests
 from kubernetes import client
 
-from autoscaler.core.forecasts import ForecastBundle
-from knative.activators import PORT
-from learner.bundle import save_bundle
-from tests.apiserver.conftest import SYSTEM, Objects, SeatProcess, StartSeat
+from tests.apiserver.activator import connected
+from tests.apiserver.conftest import StartController
 from tests.apiserver.history import Scales
-from tests.apiserver.plane import ControlPlane, wait_until
-from tests.apiserver.standins import Activator, World
+from tests.apiserver.objects import PREFIX, SYSTEM, Objects
+from tests.apiserver.plane import ControlPlane, free_ports, wait_until
+from tests.apiserver.processes import Controller
+from tests.apiserver.standins import World
 
 LOADED = 1.75  # requests in flight: three pods of 0.7 each, however reports fall into seconds
 KILLS = int(os.environ.get("KILLS", "4"))
 SEED = 1
 LEASE = {"lease-duration": "4s", "renew-deadline": "3s", "retry-period": "1s"}
-AHEAD = 2  # pods that the forecast asks for
-
-
-def pods_ready(cluster: Objects, name: str, pods: int) -> bool:
-    return bool(cluster.pa(name).get("status", {}).get("actualScale") == pods)
 
 
 def test_killed_at_any_moment_we_never_take_a_pod_and_end_where_we_would_have(
-    cluster: Objects, start_seat: StartSeat, world: World, scales: Scales
+    cluster: Objects, controller: Controller, world: World, scales: Scales
 ) -> None:
     """One revision under load, one that must keep two, one asleep, and one woken all the time."""
-    seat = start_seat()
-    activator = Activator(seat.stats_port)
-    reporting = world.spawn(activator.keep_connected())
-    loaded = cluster.revision("loaded-00001", annotations={"autoscaling.knative.dev/target": "1"})
-    kept = cluster.revision("kept-00001", annotations={"autoscaling.knative.dev/min-scale": "2"})
+    loaded = cluster.revision("loaded-00001", annotations={f"{PREFIX}/target": "1"})
+    kept = cluster.revision("kept-00001", annotations={f"{PREFIX}/min-scale": "2"})
     woken, asleep = cluster.asleep("woken-00001"), cluster.asleep("asleep-00001")
-    activator.in_flight[loaded] = LOADED
-    wait_until(lambda: pods_ready(cluster, "loaded-00001", 3), 30, "three pods")
-    wait_until(lambda: pods_ready(cluster, "kept-00001", 2), 30, "two pods")
-    for key in (loaded, kept, asleep):
-        scales.forget(key)
+    with connected(world, controller.port) as activator:
+        activator.in_flight[loaded] = LOADED
+        wait_until(lambda: cluster.actual("loaded-00001") == 3, 40, "three pods")
+        wait_until(lambda: cluster.actual("kept-00001") == 2, 40, "two pods")
+        for key in (loaded, kept, asleep):
+            scales.forget(key)
 
-    moments = random.Random(SEED)
-    for _ in range(KILLS):
-        time.sleep(moments.uniform(0.0, 3.0))
-        if activator.socket:
-            activator.in_flight[woken] = 1.0
-        seat.kill()
-        seat.start()
-    wait_until(lambda: cluster.replicas("woken-00001") == 1, 30, "woken")
-    wait_until(lambda: pods_ready(cluster, "woken-00001", 1), 30, "its pod")
-    time.sleep(4)  # two ticks
-    assert scales.least(loaded) == max(scales.of(loaded)) == 3
-    assert scales.least(kept) == max(scales.of(kept)) == 2
-    assert max(scales.of(asleep)) == 0
+        moments = random.Random(SEED)
+        for _ in range(KILLS):
+            time.sleep(moments.uniform(0.0, 3.0))
+            if activator.socket:
+                activator.in_flight[woken] = 1.0
+            controller.kill()
+            controller.start()
+        cluster.wait_for_pods("woken-00001", 1)
+        wait_until(lambda: cluster.actual("woken-00001") == 1, 40, "its pod")
+        controller.wait_for_ticks()
+        assert scales.least(loaded) == max(scales.of(loaded)) == 3
+        assert scales.least(kept) == max(scales.of(kept)) == 2
+        assert max(scales.of(asleep)) == 0
+        if KILLS >= 3:  # whoever crashes so often does without all that is ours
+            assert "crashed again and again" in controller.fault("breaker")
 
-    activator.in_flight.clear()
-    wait_until(lambda: cluster.replicas("loaded-00001") == 0, 60, "zero without load")
-    wait_until(lambda: cluster.replicas("woken-00001") == 0, 60, "zero without load")
+        activator.in_flight.clear()
+        for name in ("loaded-00001", "woken-00001"):
+            cluster.wait_for_pods(name, 0, 60)
     assert cluster.replicas("kept-00001") == 2
     for name in ("loaded-00001", "woken-00001", "asleep-00001"):
-        sks = cluster.sks(name)
-        assert sks is not None
-        assert sks["spec"]["mode"] == "Proxy"
+        assert cluster.serves(name)[0] == "Proxy"
         assert cluster.condition(name, "Active")["reason"] == "NoTraffic"
     assert cluster.condition("kept-00001", "Ready")["status"] == "True"
-    reporting.cancel()
-
-
-def bundle(service: str, *, made_at_s: float) -> ForecastBundle:
-    """Forecasts for an hour in which a service always needs AHEAD pods of 70 requests."""
-    demand = np.array([[0.0, 70.0 * AHEAD - 70.0, 70.0 * AHEAD]])
-    return ForecastBundle(
-        services=(service,),
-        made_at_s=made_at_s,
-        fitted_at_s=made_at_s,
-        window_edges_s=np.array([0.0, 60.0, 3600.0]),
-        demand_edges=demand,
-        exceedance=np.ones((1, 2, 2)),
-        model=("seasonal",),
-        reason=("",),
-    )
-
-
-def gone(path: Path, service: str) -> None:
-    path.unlink()
-
-
-def damaged(path: Path, service: str) -> None:
-    path.write_bytes(path.read_bytes()[:-40])
-
-
-def stale(path: Path, service: str) -> None:
-    old = time.time() - 7200  # noqa: TID251
-    save_bundle(bundle(service, made_at_s=old), path)
-
-
-def test_forecasts_that_go_leave_knatives_rule_and_are_in_force_when_they_are_back(
-    cluster: Objects, start_seat: StartSeat, world: World, tmp_path: Path
-) -> None:
-    path, good = tmp_path / "forecasts.npz", tmp_path / "good.npz"
-    service = f"{cluster.namespace}/cart"
-    save_bundle(bundle(service, made_at_s=time.time()), good)  # noqa: TID251
-    shutil.copy(good, path)
-    seat = start_seat(f"--bundle={path}")
-    outward = {"kn-ahead.dev/mode": "outward"}
-    key = cluster.revision("cart-00001", annotations=outward)
-    world.loads[key].in_flight = 0.1
-    shown = 'kn_ahead_degraded{part="forecasts"} '
-    wait_until(lambda: cluster.replicas("cart-00001") == AHEAD, 30, "pods ahead")
-    assert f"{shown}0.0" in seat.metrics()
-
-    for times, spoil in enumerate((gone, damaged, stale), 1):
-        spoil(path, service)
-        wait_until(lambda: f"{shown}1.0" in seat.metrics(), 30, "the loss to show")
-        readiness = seat.get("/readyz")
-        assert readiness["ready"]
-        assert any(line.startswith("forecasts ") for line in readiness["detail"])
-        wait_until(lambda: cluster.replicas("cart-00001") == 1, 30, "Knative's own answer")
-        assert seat.log.count("WARNING forecasts: ") == times
-        assert seat.log.count("deciding as Knative alone would") == times
-        shutil.copy(good, path)
-        wait_until(lambda: f"{shown}0.0" in seat.metrics(), 30, "forecasts to be back")
-        wait_until(lambda: cluster.replicas("cart-00001") == AHEAD, 30, "pods ahead again")
 
 
 @pytest.fixture
-def two(admin: Objects, start_seat: StartSeat) -> Iterator[tuple[SeatProcess, SeatProcess]]:
+def two(
+    admin: Objects, start_controller: StartController
+) -> Iterator[tuple[Controller, Controller]]:
     """Two of us, not yet started: each at its own address, with the port that all have."""
-    first, second = start_seat(begin=False), start_seat(begin=False)
+    first, second = start_controller(begin=False), start_controller(begin=False)
     first.host, second.host = "127.0.3.1", "127.0.3.2"
-    first.stats_port = second.stats_port = PORT
+    second.port = first.port
     admin.configure("config-leader-election", LEASE)
     yield first, second
     admin.core.delete_namespaced_config_map("config-leader-election", SYSTEM)
 
 
-def leads(seat: SeatProcess) -> bool:
-    return "kn_ahead_leading 1.0" in seat.metrics()
+def holder(cluster: Objects) -> str:
+    """Whose the lease is."""
+    leases: Any = client.CoordinationV1Api(cluster.api)
+    lease = leases.read_namespaced_lease("autoscaler-bucket-00-of-01", SYSTEM)
+    return str(lease.spec.holder_identity)
 
 
 def test_two_of_us_by_mistake_write_as_one_and_the_second_takes_over(
     cluster: Objects,
-    two: tuple[SeatProcess, SeatProcess],
+    two: tuple[Controller, Controller],
     world: World,
     plane: ControlPlane,
     scales: Scales,
 ) -> None:
     first, second = two
     first.start(POD_NAME="first")
-    wait_until(lambda: leads(first), 30, "the first to lead")
+    wait_until(lambda: first.leads, 40, "the first to lead")
     second.start(POD_NAME="second")
-    activator = Activator(second.stats_port, host=second.host)
-    reporting = world.spawn(activator.keep_connected())
-    wait_until(lambda: activator.socket is not None, 30, "the activator's socket")
-    key = cluster.revision("cart-00001", annotations={"autoscaling.knative.dev/target": "1"})
-    activator.in_flight[key] = LOADED  # told to who does not lead, and passed on
-    wait_until(lambda: pods_ready(cluster, "cart-00001", 3), 30, "three pods by who leads")
-    assert leads(first)
-    assert not leads(second)
-    assert "following first_" in str(second.get("/readyz"))
-    scales.forget(key)
+    with connected(world, second.port, second.host) as activator:
+        key = cluster.revision("cart-00001", annotations={f"{PREFIX}/target": "1"})
+        activator.in_flight[key] = LOADED  # told to who does not lead, and passed on
+        wait_until(lambda: cluster.actual("cart-00001") == 3, 40, "three pods by who leads")
+        second.wait_for_ticks(1)  # after which it has shown what it did
+        assert first.leads
+        assert not second.leads
+        assert second.notes["standing"].startswith("following first_127.0.3.1")
+        assert second.notes["forwarded"]["sent"] > 0
+        scales.forget(key)
 
-    killed_s = time.time()  # noqa: TID251
-    first.kill()
-    took_s = wait_until(lambda: leads(second), 30, "the second to lead")
-    print(f"takeover {took_s:.1f} s after the first was killed")
-    cluster.annotate("cart-00001", min_scale="4")
-    wait_until(lambda: cluster.replicas("cart-00001") == 4, 30, "what the second decides")
-    assert scales.least(key) == 3
-    assert activator.connections == 1
-    reporting.cancel()
+        killed_s = time.time()  # noqa: TID251
+        first.kill()
+        took_s = wait_until(lambda: holder(cluster) == "second_127.0.3.2", 40, "the takeover")
+        print(f"takeover {took_s:.1f} s after the first was killed")
+        assert took_s < 4 + 1 + 2  # the lease's duration, a retry period, and a little
+        cluster.annotate("cart-00001", min_scale="4")
+        cluster.wait_for_pods("cart-00001", 4)  # what the second decides
+        assert scales.least(key) == 3
+        assert activator.connections == 1
     told = [r for r in plane.audited(killed_s) if r.resource == "leases" and r.code == 409]
     assert not told  # nobody wrote beside it
 
 
 def test_the_second_of_us_leads_at_once_when_the_first_ends_well(
-    cluster: Objects, two: tuple[SeatProcess, SeatProcess]
+    cluster: Objects, two: tuple[Controller, Controller]
 ) -> None:
     first, second = two
     first.start(POD_NAME="first")
-    wait_until(lambda: leads(first), 30, "the first to lead")
+    wait_until(lambda: first.leads, 40, "the first to lead")
     second.start(POD_NAME="second")
-    assert not leads(second)
+    second.wait_for_ticks(1)
+    assert not second.leads
     first.stop()
-    took_s = wait_until(lambda: leads(second), 30, "the second to lead")
+    took_s = wait_until(lambda: holder(cluster) == "second_127.0.3.2", 40, "the second to lead")
     assert took_s < 2.5  # its own retry period, and a little
-    leases = client.CoordinationV1Api(cluster.api)
-    lease: Any = leases.read_namespaced_lease("autoscaler-bucket-00-of-01", SYSTEM)
-    assert lease.spec.holder_identity == f"second_{second.host}"
+    wait_until(lambda: second.leads, 10, "it to say so")
+
+
+def test_a_desk_has_both_of_us_by_one_command(
+    cluster: Objects, start_controller: StartController, world: World
+) -> None:
+    """`kn-ahead autoscale` keeps an advisor beside the controller, and takes both along."""
+    desk = start_controller(begin=False)
+    (api_port,) = free_ports(1)
+    desk.begin("autoscale", f"--host={desk.host}", f"--port={desk.port}", f"--api-port={api_port}")
+    wait_until(desk.listens, 60, "the controller to listen")
+    key, service = cluster.asleep("cart-00001"), f"{cluster.namespace}/cart"
+    with connected(world, desk.port) as activator:
+        wait_until(lambda: is_shown(api_port, service), 60, "the advisor to show it")
+        controller, advisor = desk.children
+        os.kill(advisor, signal.SIGKILL)
+        world.run(activator.poke(key))
+        cluster.wait_for_pods("cart-00001", 1)
+        wait_until(lambda: is_shown(api_port, service), 60, "the advisor to be back")
+        assert activator.connections == 1
+        assert controller in desk.children
+        both = desk.children
+        desk.stop()
+    assert not [pid for pid in both if Path(f"/proc/{pid}").exists()]
+
+
+def is_shown(api_port: int, service: str) -> bool:
+    """Whether an advisor tells what is decided for "namespace/service"."""
+    url = f"http://127.0.0.1:{api_port}/v1/decisions/{service}"
+    try:
+        return requests.get(url, timeout=5).status_code == HTTPStatus.OK
+    except OSError:
+        return False

@@ -3,8 +3,9 @@
 from collections import defaultdict
 
 from knative.api import Object
-from knative.objects import AUTOSCALING, NETWORKING
-from tests.apiserver.standins import World, followed
+from knative.mirror.objects import AUTOSCALING, NETWORKING
+from tests.apiserver.standins import World
+from tests.apiserver.watching import followed
 
 FOLLOWED = {
     "pa": f"{AUTOSCALING}/namespaces/{{}}/podautoscalers",
@@ -41,8 +42,7 @@ class Versions:
 
     def stop(self) -> None:
         """Follow no longer."""
-        for task in self._tasks:
-            task.cancel()
+        self._world.cancel(*self._tasks)
 
 
 def conditions(o: Object) -> dict[str, Object]:

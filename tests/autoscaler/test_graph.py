@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
@@ -19,9 +20,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
+from autoscaler.advisor.read_model import ReadModel
 from autoscaler.api.app import create_app
 from autoscaler.api.words import UNKNOWN, percent
-from autoscaler.board import Board
 from autoscaler.cli import app
 from autoscaler.clock import SimulatedClock
 from autoscaler.core.dependencies import Edges, Origin, no_edges
@@ -31,6 +32,8 @@ from autoscaler.graph import NONE_YET, picture, shown
 from autoscaler.graph_layout import layout
 from autoscaler.graph_picture import svg
 from autoscaler.graph_source import read_edges
+from autoscaler.health import Health
+from autoscaler.limits import Refusals
 from learner.bundle import save_bundle
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -93,7 +96,7 @@ def test_a_service_in_a_circle_is_shown_with_the_circle() -> None:
 
 
 def test_a_service_without_edges_is_refused_with_those_that_have_some() -> None:
-    with pytest.raises(PermanentError, match=r"'z' pulls nobody .* one of 6: a, b, c, d, x"):
+    with pytest.raises(PermanentError, match=r"'z' has no dependency; .* one of 6: a, b, c, d, x"):
         choose(service="z")
 
 
@@ -293,6 +296,8 @@ def saved(folder: Path, pulls: Edges) -> Path:
         reason=("too short",),
         edges=pulls,
     )
+    spaced = tuple(name if "/" in name else f"shop/{name}" for name in pulls.services)
+    bundle = replace(bundle, edges=replace(pulls, services=spaced))
     save_bundle(bundle, folder / "bundle.npz")
     return folder / "bundle.npz"
 
@@ -313,15 +318,15 @@ def serving(what: FastAPI) -> Iterator[str]:
             thread.join()
 
 
-def board_with(pulls: Edges) -> Board:
-    board = Board()
-    board.post_edges(pulls)
-    return board
+def app_over(known: Edges) -> FastAPI:
+    model = ReadModel(Health())
+    model.put_edges(known)
+    return create_app(model, SimulatedClock(), Refusals())
 
 
 def test_reads_all_pages_of_a_running_autoscaler() -> None:
     there = random_edges(60, 2100)
-    with serving(create_app(board_with(there), SimulatedClock())) as url:
+    with serving(app_over(there)) as url:
         assert sorted(names(read_edges(url))) == sorted(names(there))
 
 
@@ -405,8 +410,9 @@ def elsewhere(text: str, status: int = 200) -> FastAPI:
 
 
 ONE = (
-    '{"upstream": "a", "downstream": "b", "lag_s": null, "gain": %s, "needed": null, "confidence":'
-    ' 1, "evidence": null, "seen_at": null, "direct": true, "origin": "annotation"}'
+    '{"upstream": "a", "downstream": "b", "lag_s": null, "gain": %s, "probability": null, '
+    '"confidence": 1, "evidence": null, "seen_at": null, "direct": true, "origin": "annotation", '
+    '"not_acted_on": null}'
 )
 PAGE = '{"total": %d, "limit": 1000, "offset": 0, "dependencies": [%s]}'
 

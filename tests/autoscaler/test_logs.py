@@ -1,10 +1,17 @@
 import logging
+import re
 from collections.abc import Iterator
 
 import pytest
 
-from autoscaler.limits import FRAME_BYTES, SAID_AGAIN_S, Refusals
-from autoscaler.logs import LINES_A_PLACE, LONGEST_LINE, LineFormatter, RepeatFilter
+from autoscaler.logs import (
+    LINES_A_PLACE,
+    LONGEST_LINE,
+    PLACE_S,
+    LineFormatter,
+    RepeatFilter,
+    set_up,
+)
 
 
 @pytest.fixture
@@ -54,11 +61,35 @@ def test_a_place_that_repeats_itself_is_written_so_often_and_no_more(lines: list
     assert len(lines) == LINES_A_PLACE + 1
 
 
-def test_a_refusal_is_counted_each_time_and_said_once_a_minute(
-    caplog: pytest.LogCaptureFixture,
+def test_after_a_while_it_is_written_again_and_says_how_much_was_left_out(
+    lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refusals = Refusals()
-    for now in (0.0, 1.0, SAID_AGAIN_S - 0.1, SAID_AGAIN_S):
-        refusals.count(FRAME_BYTES, "10.0.0.7", now)
-    assert refusals.counts["frame_bytes"] == 4
-    assert [r.getMessage().partition(":")[0] for r in caplog.records] == ["10.0.0.7"] * 2
+    now = [0.0]
+    monkeypatch.setattr("autoscaler.logs.time.monotonic", lambda: now[0])
+
+    def say(n: int) -> None:
+        for _ in range(n):
+            LOG.warning("%s is gone", "shop/cart")
+
+    say(LINES_A_PLACE + 7)
+    now[0] = PLACE_S
+    say(2)
+    now[0] = 2 * PLACE_S
+    say(1)
+    assert lines[LINES_A_PLACE:] == [
+        "shop/cart is gone (7 lines like this were left out)",
+        "shop/cart is gone",
+        "shop/cart is gone",
+    ]
+
+
+def test_a_line_has_its_time_and_place(capsys: pytest.CaptureFixture[str]) -> None:
+    root = logging.getLogger()
+    former = root.handlers[:], root.level
+    try:
+        set_up()
+        LOG.warning("%s is gone", "shop/cart")
+    finally:
+        root.handlers[:], root.level = former
+    said = capsys.readouterr().err
+    assert re.fullmatch(r"[\d-]+ [\d:,]+ WARNING kn-ahead.test: shop/cart is gone\n", said)

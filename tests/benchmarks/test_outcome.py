@@ -1,49 +1,13 @@
-import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from autoscaler.errors import PermanentError
-from benchmarks.demo import SHOWN_S, board_of
 from benchmarks.outcome import COLUMNS, coldest, headline, report, rows, write_json
 from benchmarks.policies import ALWAYS, KPA, ORACLE
-from benchmarks.replay import Replay, ReplaySettings
-from benchmarks.score import PolicyScore
-from benchmarks.screen import Screen
-from benchmarks.traces import Trace
-from learner.engine import LearnerSettings
-
-N_STEPS, FIT_STEPS = 170, 120
-SCREEN = io.StringIO()
-Finished = tuple[Replay, list[PolicyScore]]
-
-
-@pytest.fixture(scope="module")
-def finished() -> Finished:
-    """Two services, learned for two hours and replayed for fifty minutes on a screen."""
-    rng = np.random.default_rng(0)
-    counts = np.array([rng.poisson(3.0, N_STEPS), rng.random(N_STEPS) < 0.1], dtype=np.float64)
-    replay = Replay(
-        Trace(
-            services=("shop/browse", "shop/refund"),
-            start_s=86_400.0,
-            step_s=60.0,
-            counts=counts,
-            duration_s=np.full((2, N_STEPS), 0.5),
-            kind="counts",
-        ),
-        ReplaySettings(
-            fit_until_s=86_400.0 + FIT_STEPS * 60.0,
-            learner=LearnerSettings(max_rows=2000, rounds=10, windows=(0, 1, 2)),
-        ),
-    )
-    screen = Screen(Console(file=SCREEN, width=120))
-    with screen.progress() as progress:
-        replay.fit(progress=progress)
-    return replay, screen.live(replay)
+from tests.benchmarks.finished import FIT_STEPS, N_STEPS, SCREEN, Finished
 
 
 def test_the_headline_leaves_out_the_rest_of_the_sweep(finished: Finished) -> None:
@@ -127,16 +91,3 @@ def test_scores_that_cannot_be_written_leave_nothing_behind(
     with pytest.raises(PermanentError, match=r"missing/scores\.json cannot be written"):
         write_json(*finished, tmp_path / "missing" / "scores.json")
     assert not list(tmp_path.iterdir())
-
-
-def test_the_board_shows_what_the_api_would_have_shown_at_the_end(finished: Finished) -> None:
-    replay, _ = finished
-    board, clock = board_of(replay)
-    assert clock.now() == replay.demand.end_s
-    assert list(board.services) == ["shop/browse", "shop/refund"]
-    browse = board.decided("shop/browse")
-    assert [decided.at_s for decided in browse] == [clock.now()]
-    assert browse[0].sentence
-    assert board.forecasts is not None
-    assert board.forecasts.made_at_s == clock.now() - 60.0
-    assert replay.simulation.now - SHOWN_S < replay.table.made_at_s[0]  # begins before any forecast

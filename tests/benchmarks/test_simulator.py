@@ -225,10 +225,9 @@ def test_outward_never_wants_less_than_knatives_rule_asks_for() -> None:
     added = 0
     while simulation.now < 900.0:
         simulation.run(simulation.now + 2.0)
-        decisions = simulation.decisions
-        assert decisions is not None
-        assert (decisions.desired >= decisions.kpa).all()
-        added += int((decisions.desired > decisions.kpa).sum())
+        decision = simulation.fleet.decision
+        assert (decision.desired >= decision.kpa).all()
+        added += int((decision.desired > decision.kpa).sum())
     assert added
 
 
@@ -250,8 +249,8 @@ def test_a_forecast_is_seen_only_once_it_is_published() -> None:
     seen: dict[float | None, float] = {}
     while simulation.now < 200.0:
         simulation.run(simulation.now + 2.0)
-        outlook = simulation.outlook
-        seen.setdefault(None if outlook is None else float(outlook.starts_s[0]), simulation.now)
+        advice = simulation.advice
+        seen.setdefault(None if advice is None else float(advice.starts_s[0]), simulation.now)
     assert PUBLISH_S == 5.0
     assert seen == {None: 2.0, 0.0: 6.0, 60.0: 66.0, 120.0: 126.0, 180.0: 186.0}
 

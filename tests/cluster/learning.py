@@ -1,4 +1,4 @@
-"""A real Prometheus that reads from the seat, and the learner as its manifest has it."""
+"""A real Prometheus that reads from the autoscaler, and the learner as its manifest has it."""
 
 import os
 from collections.abc import Iterator
@@ -29,10 +29,12 @@ def learner(cluster: Cluster, *, refit: str) -> Iterator[None]:
     """
     deployment, service = yaml.safe_load_all(MANIFEST.read_text())
     container = deployment["spec"]["template"]["spec"]["containers"][0]
-    container["image"] = image_in_the_seat(cluster)
-    args = container["args"]
-    args[args.index("--prometheus") + 1] = f"http://e2e-prometheus.{SYSTEM}.svc:9090"
-    args += ["--step", "10", "--history", "2h", "--refit", refit]
+    container["image"] = our_image(cluster)
+    # The last word counts.
+    container["args"] += [
+        f"--prometheus=http://e2e-prometheus.{SYSTEM}.svc:9090",
+        *("--step=10", "--history=2h", f"--refit={refit}"),
+    ]
     cluster.core.create_namespaced_config_map(
         SYSTEM, {"metadata": {"name": "e2e-prometheus"}, "data": {"prometheus.yml": CONFIG}}
     )
@@ -73,6 +75,6 @@ def prometheus() -> dict[str, Any]:
     }
 
 
-def image_in_the_seat(cluster: Cluster) -> str:
-    seat = cluster.apps.read_namespaced_deployment("autoscaler", SYSTEM)
-    return str(seat.spec.template.spec.containers[0].image)
+def our_image(cluster: Cluster) -> str:
+    found = cluster.apps.read_namespaced_deployment("autoscaler", SYSTEM)
+    return str(found.spec.template.spec.containers[0].image)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from autoscaler.core.demand_meter import DemandMeter
+from autoscaler.core.services import Services
 from autoscaler.core.types import FloatArray
 
 GAUGES = {
-    "kn_ahead_last_start_timestamp_seconds": "begun_s",
-    "kn_ahead_last_call_timestamp_seconds": "called_s",
+    "kn_ahead_last_start_timestamp_seconds": "last_start_s",
+    "kn_ahead_last_call_timestamp_seconds": "last_call_s",
 }
 
 
@@ -27,9 +27,11 @@ class Exporter:
     instance: str = "10.0.0.1:9090"
 
     def samples(self) -> dict[str, list[tuple[float, float]]]:
-        """(time, value) by series, through the meter that the autoscaler has."""
+        """(time, value) by series, through the columns that the autoscaler has."""
         names = tuple(self.calls)
-        meter = DemandMeter()
+        services = Services()
+        for name in names:
+            services.join(name)
         at = np.concatenate([self.calls[name] for name in names])
         who = np.repeat(np.arange(len(names)), [len(self.calls[name]) for name in names])
         order = np.argsort(at, kind="stable")
@@ -39,12 +41,12 @@ class Exporter:
         for scrape_s in np.arange(self.since_s, self.until_s, self.scrape_s).tolist():
             while done < len(order) and at[order[done]] <= scrape_s:
                 one = who[order[done : done + 1]]
-                meter.called(names, one, float(at[order[done]]), at_zero=np.array([False]))
+                services.note_calls(one, at[order[done : done + 1]], np.array([False]))
                 done += 1
-            for name, metered in meter.items():
+            for row, name in enumerate(services.keys):
                 for gauge, column in GAUGES.items():
-                    value = getattr(metered, column)
-                    if value > 0:
+                    value = float(getattr(services.calls, column)[row])
+                    if value > 0:  # NaN compares False
                         labels = labelled(gauge, name, self.instance)
                         series.setdefault(labels, []).append((scrape_s, value))
         return series

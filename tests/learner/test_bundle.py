@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autoscaler.core.dependencies import Edges, Origin
+from autoscaler.core.dependencies import COLUMNS, KINDS, Edges, Origin
 from autoscaler.core.forecasts import ForecastBundle
 from autoscaler.errors import PermanentError
+from autoscaler.limits import LimitError
 from learner.bundle import MAGIC, VERSION, load_bundle, save_bundle
 
 
@@ -44,7 +45,7 @@ def same(left: Any, right: Any) -> bool:
     if isinstance(left, np.ndarray):
         return np.array_equal(left, right, equal_nan=left.dtype.kind == "f")
     if is_dataclass(left):
-        return all(same(getattr(left, f.name), getattr(right, f.name)) for f in fields(left))
+        return all(same(getattr(left, f.name), getattr(right, f.name)) for f in fields(right))
     return bool(left == right)
 
 
@@ -156,14 +157,17 @@ def test_objects_are_never_unpickled(bundle: ForecastBundle, tmp_path: Path) -> 
         ({"model": np.array(["a"])}, "model has shape (1,); allowed: (2,)"),
         ({"demand_edges": np.zeros((2, 3))}, "demand_edges has shape (2, 3); allowed: (2, 4)"),
         ({"window_edges_s": np.array([0.0, 9.0, 9.0])}, "window_edges_s is out of range"),
-        ({"demand_edges": np.full((2, 4), -1.0)}, "demand_edges is out of range"),
-        ({"exceedance": np.full((2, 2, 3), 1.5)}, "exceedance is out of range"),
-        ({"exceedance": np.tile([0.1, 0.2, 0.3], (2, 2, 1))}, "exceedance is out of range"),
-        ({"exceedance": np.tile([0.1, np.nan, 0.0], (2, 2, 1))}, "exceedance is out of range"),
         ({"made_at_s": np.array(np.inf)}, "made_at_s and fitted_at_s is out of range"),
+        ({"exceedance": np.zeros((2, 2, 0)), "demand_edges": np.zeros((2, 1))}, "no cells"),
+        ({"exceedance": np.zeros((2, 2, 3), np.longdouble)}, "exceedance is float128"),
+        ({"services": np.array(["a", "b"]).astype(">U1")}, "services is >U1"),
+        ({"edge_upstream": np.array([0.0])}, "edge_upstream is float64 of 1 dimensions"),
+        ({"edge_lag_s": np.array([1.0, 2.0])}, "edge_lag_s has shape (2,); allowed: (1,)"),
+        ({"edge_direct": None}, "lacks the array edge_direct"),
+        ({"edge_origin": np.array([[3]])}, "edge_origin is int64 of 2 dimensions"),
     ],
 )
-def test_absurd_content_is_refused(
+def test_what_is_wrong_with_the_whole_is_refused_whole(
     bundle: ForecastBundle, tmp_path: Path, changes: dict[str, Any], part: str
 ) -> None:
     path = tmp_path / "bundle.npz"
@@ -193,19 +197,84 @@ def test_a_flipped_byte_is_refused_or_harmless(bundle: ForecastBundle, tmp_path:
             assert same(load_bundle(path), bundle)
 
 
+KEY, OTHER = b"k" * 32, b"o" * 32
+
+
+def test_a_signed_bundle_is_loaded_with_its_key_and_with_no_other(
+    bundle: ForecastBundle, tmp_path: Path
+) -> None:
+    path = tmp_path / "bundle.npz"
+    save_bundle(bundle, path, KEY)
+    assert same(load_bundle(path, KEY), bundle)
+    with pytest.raises(PermanentError, match=r"bundle\.npz: its signature is wrong"):
+        load_bundle(path, OTHER)
+    assert "it is signed" in refusal(path)
+    assert "(--key)" in refusal(path)
+
+
+def test_with_a_key_an_unsigned_bundle_is_refused(bundle: ForecastBundle, tmp_path: Path) -> None:
+    path = tmp_path / "bundle.npz"
+    save_bundle(bundle, path)
+    with pytest.raises(PermanentError, match=r"bundle\.npz: it is not signed"):
+        load_bundle(path, KEY)
+
+
 @pytest.mark.parametrize(
-    ("name", "values", "message"),
+    ("limit", "changes"),
     [
-        ("upstream", np.array([7]), "an edge ends at service 7"),
-        ("needed", np.array([1.5]), "needed of an edge is 1.5; allowed: finite, 0 to 1"),
-        ("gain", np.array([np.inf]), "gain of an edge is inf"),
-        ("lag_s", np.array([1.0, 2.0]), "lag_s of edges has shape (2,); allowed: (1,)"),
-        ("direct", None, "lacks the array edge_direct"),
+        (
+            "bundle_cells",
+            {"exceedance": np.zeros((2, 2, 257)), "demand_edges": np.zeros((2, 258))},
+        ),
+        (
+            "bundle_windows",
+            {"exceedance": np.zeros((2, 65, 3)), "window_edges_s": np.arange(66.0)},
+        ),
+        (
+            "bundle_services",
+            {
+                "services": np.tile("a/b", 50_001),
+                "model": np.tile("", 50_001),
+                "reason": np.tile("", 50_001),
+                "exceedance": np.zeros((50_001, 1, 1)),
+                "demand_edges": np.zeros((50_001, 2)),
+                "window_edges_s": np.arange(2.0),
+            },
+        ),
+        ("bundle_services", {"edge_services": np.tile("a/b", 50_001)}),
+        ("bundle_edges", {"edge_upstream": np.zeros(100_001, np.int64)}),
     ],
 )
-def test_wrong_edges_are_refused(
-    bundle: ForecastBundle, tmp_path: Path, name: str, values: Any, message: str
+def test_more_than_a_limit_allows_is_refused_whole_with_the_limit(
+    bundle: ForecastBundle, tmp_path: Path, limit: str, changes: dict[str, Any]
 ) -> None:
     path = tmp_path / "bundle.npz"
     save_bundle(bundle, path)
-    assert message in refusal(rewritten(path, **{f"edge_{name}": values}))
+    with pytest.raises(LimitError) as caught:
+        load_bundle(rewritten(path, **changes))
+    assert caught.value.limit.name == limit
+
+
+def test_of_more_edges_than_a_reader_takes_the_surest_are_saved(
+    bundle: ForecastBundle, tmp_path: Path
+) -> None:
+    n = 400  # services, each of which pulls all others
+    upstream, downstream = (ends.ravel() for ends in np.divmod(np.arange(n * n), n))
+    apart = upstream != downstream
+    many = {"upstream": upstream[apart], "downstream": downstream[apart]}
+    m = int(apart.sum())
+    confidence = np.random.default_rng(1).random(m)
+    edges = Edges(
+        services=tuple(f"shop/s{i}" for i in range(n)),
+        **many,
+        **{
+            name: np.ones(m, dtype=KINDS[name])
+            for name in COLUMNS
+            if name not in {*many, "confidence"}
+        },
+        confidence=confidence,
+    )
+    save_bundle(replace(bundle, edges=edges), tmp_path / "bundle.npz")
+    kept = load_bundle(tmp_path / "bundle.npz").edges
+    assert len(kept) == 100_000
+    assert kept.confidence.min() == np.sort(confidence)[-100_000]

@@ -36,7 +36,7 @@ def test_the_past_is_the_first_steps_and_nothing_of_the_rest() -> None:
 
 @pytest.mark.parametrize("value", [-1.0, np.inf])
 def test_negative_and_infinite_demand_is_refused(value: float) -> None:
-    with pytest.raises(PermanentError, match="arrivals holds a negative or infinite value"):
+    with pytest.raises(PermanentError, match="arrivals holds a negative, infinite or absurd value"):
         demand(np.array([[value]]))
 
 

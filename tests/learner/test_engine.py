@@ -1,16 +1,18 @@
 """The learner chooses by what decisions cost, and says so when it has nothing to say."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Self
 
 import numpy as np
 import pytest
 
-from autoscaler.core.types import FloatArray
+from autoscaler.core.types import FloatArray, IntArray
 from learner.backtest import HeldBack
 from learner.demand import Demand
-from learner.engine import Learner, LearnerSettings
+from learner.engine import Learner, LearnerSettings, candidates
 from learner.losses import decision_cost
-from learner.models import Forecast
+from learner.models import Forecast, Model
 
 WINDOWS = (0, 1, 2, 5)
 SETTINGS = LearnerSettings(windows=WINDOWS, max_rows=20_000, rounds=15)
@@ -149,3 +151,93 @@ def test_held_back_time_is_the_last_fifth_and_its_outcomes_come_from_it() -> Non
     assert held_back.origins[0] == 640
     need = shop().peak[:, held_back.origins]
     np.testing.assert_array_equal(held_back.greatest[:, :, 0], need)
+
+
+class Frail:
+    """A model that fails with whomever it is told to, and otherwise says what another does."""
+
+    def __init__(self, model: Model, when: str, *services: str) -> None:
+        self.name, self.windows = model.name, model.windows
+        self._model, self._when, self._services = model, when, services
+
+    def _fail(self, when: str, demand: Demand) -> None:
+        for service in self._services:
+            if when == self._when and service in demand.services:
+                raise ZeroDivisionError("frail")
+
+    def fit(self, demand: Demand) -> Self:
+        self._fail("fit", demand)
+        self._model.fit(demand)
+        return self
+
+    def predict(self, demand: Demand, origins: IntArray) -> Forecast:
+        self._fail("predict" if len(origins) == 1 else "judge", demand)
+        return self._model.predict(demand, origins)
+
+
+def frail(place: int, when: str, *services: str) -> Callable[[LearnerSettings], tuple[Model, ...]]:
+    """The candidates, of which one is frail."""
+
+    def models(settings: LearnerSettings) -> tuple[Model, ...]:
+        made = list(candidates(settings))
+        made[place] = Frail(made[place], when, *services)
+        return tuple(made)
+
+    return models
+
+
+BAD = "shop/service-2"
+
+
+@pytest.mark.parametrize("when", ["fit", "judge", "predict"])
+def test_with_whom_the_pooled_model_fails_is_published_with_why_and_all_others_as_ever(
+    when: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    learner = Learner(SETTINGS, frail(0, when, BAD)).fit(shop())
+    bundle = learner.bundle(shop())
+    assert bundle.services == shop().services
+    assert bundle.reason == ("", "", "quarantined: ZeroDivisionError('frail')", "")
+    assert bundle.model[2] == ""
+    assert np.isnan(bundle.exceedance[2]).all()
+    assert not np.isnan(bundle.exceedance[[0, 1, 3]]).any()
+    assert bundle.model[0] in {"timers", "seasonal"}
+    left_out = [record for record in caplog.records if "left out" in record.message]
+    assert [record.message for record in left_out] == [f"{BAD} is left out"]
+    assert left_out[0].exc_info
+    learner.bundle(shop())  # until the models are fitted anew nobody is looked for again
+    assert len([record for record in caplog.records if "left out" in record.message]) == 1
+
+
+def test_who_was_left_out_is_tried_again_when_models_are_fitted_anew() -> None:
+    learner = Learner(SETTINGS, frail(0, "predict", BAD)).fit(shop())
+    assert learner.bundle(shop()).reason[2]
+    renamed = replace(shop(), services=("shop/a", "shop/b", "shop/c", "shop/d"))
+    assert set(learner.fit(renamed).bundle(renamed).reason) == {""}
+
+
+@pytest.mark.parametrize("when", ["fit", "judge", "predict"])
+@pytest.mark.parametrize("place", [1, 2, 3])
+def test_another_model_that_fails_is_not_heard_and_everybody_is_forecast(
+    place: int, when: str
+) -> None:
+    bundle = Learner(SETTINGS, frail(place, when, BAD)).fit(shop()).bundle(shop())
+    assert set(bundle.reason) == {""}
+    assert not np.isnan(bundle.exceedance).any()
+
+
+def test_what_fails_with_everybody_is_a_fault_and_is_raised() -> None:
+    with pytest.raises(ZeroDivisionError, match="frail"):
+        Learner(SETTINGS, frail(0, "fit", *shop().services)).fit(shop())
+    learner = Learner(SETTINGS, frail(0, "predict", *shop().services)).fit(shop())
+    with pytest.raises(ZeroDivisionError, match="frail"):
+        learner.bundle(shop())
+
+
+def test_a_huge_service_makes_the_backtest_coarser_and_no_larger() -> None:
+    peak = np.zeros((2_000, 500))
+    small = HeldBack.of(demand_of(peak), WINDOWS)
+    peak[0, 3] = 150_000.0
+    huge = HeldBack.of(demand_of(peak), WINDOWS)
+    assert len(small.origins) == 100
+    assert 20 < len(huge.origins) < 50
+    assert huge.origins[0] == small.origins[0]

@@ -9,6 +9,7 @@ from learner.bundle import load_bundle
 from learner.demand import Demand
 from learner.engine import LearnerSettings
 from learner.service import SETTLE_S, Publisher, PublishSettings
+from learner.vitals import Vitals
 
 STEP_S = 60.0
 START_S = 600 * STEP_S
@@ -20,9 +21,12 @@ class Recorded:
     def __init__(self) -> None:
         self.asked: list[tuple[float, float, float]] = []
         self.fails = False
+        self.quarantined: dict[str, str] = {}
+        self.clock, self.takes_s = SimulatedClock(), 0.0
 
     def read(self, *, start_s: float, end_s: float, step_s: float) -> Demand:
         self.asked.append((start_s, end_s, step_s))
+        self.clock.advance(self.takes_s)
         if self.fails:
             raise TransientError("Prometheus cannot be reached")
         steps = np.arange(start_s // step_s, end_s // step_s)
@@ -34,6 +38,7 @@ class Recorded:
             arrivals=calls,
             peak=calls,
             capacity=np.ones(1),
+            quarantined=self.quarantined,
         )
 
 
@@ -41,7 +46,14 @@ class EndedError(Exception):
     """Raised by a clock that has run out."""
 
 
-def publisher(folder: Path, source: Recorded, clock: SimulatedClock, turns: int = 99) -> Publisher:
+def publisher(
+    folder: Path,
+    source: Recorded,
+    clock: SimulatedClock,
+    turns: int = 99,
+    key: bytes | None = None,
+    vitals: Vitals | None = None,
+) -> Publisher:
     left = [turns]
 
     def sleep(seconds: float) -> None:
@@ -55,9 +67,10 @@ def publisher(folder: Path, source: Recorded, clock: SimulatedClock, turns: int 
         step_s=STEP_S,
         history_s=300 * STEP_S,
         refit_s=3 * STEP_S,
+        key=key,
         learner=LearnerSettings(windows=(0, 1, 2), max_rows=500, rounds=10),
     )
-    return Publisher(source, settings, clock, sleep)
+    return Publisher(source, settings, clock, sleep, vitals=vitals)
 
 
 def test_a_bundle_appears_that_ends_where_the_last_whole_step_ended(tmp_path: Path) -> None:
@@ -104,3 +117,71 @@ def test_a_prometheus_that_is_gone_leaves_the_last_bundle_and_is_asked_again(
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(PermanentError, match="missing"):
         publisher(tmp_path / "missing", Recorded(), SimulatedClock(START_S)).publish()
+
+
+def test_what_is_published_is_signed_with_the_key(tmp_path: Path) -> None:
+    key = bytes(range(32))
+    publisher(tmp_path, Recorded(), SimulatedClock(START_S), key=key).publish()
+    assert load_bundle(tmp_path / "forecasts.npz", key).services == ("shop/sync",)
+    with pytest.raises(PermanentError, match="it is signed"):
+        load_bundle(tmp_path / "forecasts.npz")
+
+
+def test_while_prometheus_is_gone_the_learner_lives(tmp_path: Path) -> None:
+    clock, source = SimulatedClock(START_S), Recorded()
+    source.fails = True
+    vitals = Vitals(clock, step_s=STEP_S, refit_s=3 * STEP_S)
+    with pytest.raises(EndedError):
+        publisher(tmp_path, source, clock, turns=200, vitals=vitals).run()
+    assert (vitals.fault(), vitals.published_s) == ("", None)
+    clock.advance(13 * STEP_S + 1.0)
+    assert vitals.fault().startswith("the loop has not turned for ")
+
+
+def test_every_stage_of_a_fit_is_a_sign_of_life(tmp_path: Path) -> None:
+    clock, beats = SimulatedClock(START_S), []
+
+    class Counting(Vitals):
+        def beat(self) -> None:
+            beats.append(1)
+
+    publisher(tmp_path, Recorded(), clock, vitals=Counting(clock)).publish()
+    assert len(beats) == 10  # four models twice, the choice, and the end
+
+
+def test_who_is_quarantined_is_said_once_and_when_it_is_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="learner.service")
+    clock, source = SimulatedClock(START_S), Recorded()
+    vitals = Vitals(clock)
+    made = publisher(tmp_path, source, clock, vitals=vitals)
+    source.quarantined = {"shop/sync": "samples that cannot be: 1, such as -1"}
+    for _ in range(3):
+        made.publish()
+    assert vitals.quarantined == source.quarantined
+    source.quarantined = {}
+    for _ in range(3):
+        made.publish()
+    assert (vitals.quarantined, vitals.published_s) == ({}, START_S)
+    assert [r.message for r in caplog.records if "quarantined" in r.message] == [
+        "quarantined, as no other service is: shop/sync: samples that cannot be: 1, such as -1",
+        "no longer quarantined: shop/sync",
+    ]
+
+
+def test_a_read_that_takes_longer_than_a_step_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    clock, source = SimulatedClock(START_S), Recorded()
+    made = publisher(tmp_path, source, clock)
+    source.clock, source.takes_s = clock, 95.0
+    for _ in range(3):
+        made.publish()
+    source.takes_s = 1.0
+    made.publish()
+    assert [r.message for r in caplog.records if "reading" in r.message] == [
+        "reading demand: took 95 s; forecasts come every 60 s at best",
+        "reading demand: well again after 191 s",
+    ]

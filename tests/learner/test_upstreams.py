@@ -1,5 +1,6 @@
 """Series of Prometheus as upstreams: read from a real one, followed or not."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,13 +12,15 @@ from autoscaler.cli import app
 from autoscaler.core.dependencies import Origin
 from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
+from learner.counters import Grid
 from learner.counts_search import edges_from_outside
 from learner.demand import Demand
 from learner.models.pulled import Pulled, following
-from learner.queries import PrometheusServer
-from learner.upstreams import WithUpstreams, upstreams_of
+from learner.queries import Labels, PrometheusServer
+from learner.upstreams import WithUpstreams, upstreams_of, values_of
 from tests.conftest import prometheus_server
 from tests.learner.exported import put
+from tests.misbehaving import misbehaving, sent
 
 T0, N_STEPS = 1_700_000_040.0, 1440
 LAG_STEPS = 3
@@ -164,3 +167,24 @@ def test_queries_may_hold_what_the_option_is_cut_at() -> None:
     first, second = upstreams_of(['shop/cart=sum(lag{topic="a"}) == 3', "shop/cart=sum(lag)"])
     assert first.query == 'sum(lag{topic="a"}) == 3'
     assert (first.name, second.name) == ("prometheus/1-sum-lag-topic-a-3", "prometheus/2-sum-lag")
+
+
+class Broken(PrometheusServer):
+    """Fails as nobody foresaw."""
+
+    def series(self, query: str, grid: Grid) -> Iterator[tuple[Labels, FloatArray, FloatArray]]:
+        raise ZeroDivisionError("a fault of ours")
+
+
+def test_a_fault_of_ours_in_reading_a_series_is_a_gap_of_that_series() -> None:
+    assert np.isnan(values(Broken("http://127.0.0.1:1"), "shop/cart=x")).all()
+
+
+def test_what_cannot_be_is_a_gap() -> None:
+    absurd = ["1e300", "-1", "+Inf", "NaN", "2e12", "7"]
+    pairs = [[T0 + 60.0 * (i + 1), value] for i, value in enumerate(absurd)]
+    result = [{"metric": {}, "values": pairs}]
+    body = json.dumps({"data": {"result": result}}).encode()
+    with misbehaving(sent(body, "Content-Type: application/json")) as url:
+        found = values_of(PrometheusServer(url), "x", demand().until(6))
+    np.testing.assert_array_equal(found, [np.nan] * 5 + [7.0])

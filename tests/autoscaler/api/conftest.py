@@ -1,22 +1,24 @@
-"""A small shop on the board: one service forecast, one with a reason why not, one unknown yet."""
+"""A small shop: one service forecast, one with a reason why not, one unknown to the learner."""
 
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 from fastapi import FastAPI
 
+from autoscaler.advisor.read_model import ReadModel
 from autoscaler.api.app import create_app
-from autoscaler.board import Board
 from autoscaler.clock import SimulatedClock
-from autoscaler.core.decider import decide
-from autoscaler.core.fleet import Fleet
 from autoscaler.core.forecasts import ForecastBundle
 from autoscaler.core.predictive import read_at_price
 from autoscaler.core.revision import KNATIVE_DEFAULTS, Active, Mode
+from autoscaler.health import Health
+from autoscaler.limits import Refusals
+from tests.autoscaler.advisor.controller import Controller
 
 START_S = 1_772_442_000.0  # 2026-03-02T09:00:00Z
 SERVICES = ("shop/browse", "shop/cart", "jobs/nightly")
@@ -44,30 +46,39 @@ def bundle() -> ForecastBundle:
 
 
 @pytest.fixture
-def board(bundle: ForecastBundle) -> Board:
+def controller(bundle: ForecastBundle, tmp_path: Path) -> Controller:
     """The shop after two ticks: browse has data but no forecast, cart is forecast 4 pods."""
-    fleet, board = Fleet(), Board()
-    modes = (Mode.SHADOW, Mode.OUTWARD, Mode.FULL)
-    specs = [replace(KNATIVE_DEFAULTS, mode=mode) for mode in modes]
-    fleet.add({f"{s}-00001": spec for s, spec in zip(SERVICES, specs, strict=True)}, now=START_S)
-    outlook = read_at_price(
-        bundle, np.array([-1, 0, 1]), fleet.spec.cold_price_s, layout=fleet.layout
+    controller = Controller(tmp_path, begin_s=START_S)
+    for service, mode in zip(SERVICES, (Mode.SHADOW, Mode.OUTWARD, Mode.FULL), strict=True):
+        controller.has(f"{service}-00001", spec=replace(KNATIVE_DEFAULTS, mode=mode))
+    fleet = controller.fleet
+    controller.advised(
+        read_at_price(bundle, np.array([-1, 0, 1]), fleet.spec.cold_price_s, layout=fleet.layout)
     )
-    fleet.seen.active[2] = Active.FALSE
+    fleet.observed.active[2] = Active.FALSE
     for second in (3, 4):
-        at = int(START_S) + second
-        fleet.record(np.array([0, 1]), np.full(2, at), np.array([[70.0, 140.0]] * 2))
-        decisions = decide(fleet, outlook, now=START_S + second)
-        fleet.remember(decisions)
-        fleet.seen.ready[1] = 2
-        board.post_decisions(fleet, SERVICES, decisions)
-    board.post_forecasts(bundle)
-    return board
+        loads = np.array([[70.0, 140.0]] * 2)
+        fleet.record(np.array([0, 1]), np.full(2, int(START_S) + second), loads)
+        controller.ticks(second)
+        fleet.observed.ready[1] = 2
+    controller.shows(4)
+    controller.model.put_forecasts(bundle)
+    return controller
 
 
 @pytest.fixture
-def app(board: Board, clock: SimulatedClock) -> FastAPI:
-    return create_app(board, clock)
+def model(controller: Controller) -> ReadModel:
+    return controller.model
+
+
+@pytest.fixture
+def refusals() -> Refusals:
+    return Refusals()
+
+
+@pytest.fixture
+def app(model: ReadModel, clock: SimulatedClock, refusals: Refusals) -> FastAPI:
+    return create_app(model, clock, refusals)
 
 
 class InProcess(httpx.BaseTransport):
@@ -81,9 +92,8 @@ class InProcess(httpx.BaseTransport):
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
         answer = await self._transport.handle_async_request(request)
-        return httpx.Response(
-            answer.status_code, headers=answer.headers, content=await answer.aread()
-        )
+        body = b"".join([piece async for piece in answer.aiter_raw()])
+        return httpx.Response(answer.status_code, headers=answer.headers, content=body)
 
 
 def ask(app: FastAPI) -> httpx.Client:
@@ -98,6 +108,6 @@ def client(app: FastAPI) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def bare() -> Iterator[httpx.Client]:
-    """Asks an app on whose board nothing was posted."""
-    with ask(create_app(Board(), SimulatedClock())) as client:
+    """Asks an app into whose read model nothing was put."""
+    with ask(create_app(ReadModel(Health()), SimulatedClock(), Refusals())) as client:
         yield client

@@ -1,22 +1,28 @@
-"""Who pulls whom over REST: edges on the board, on a page, in metrics; and from answers back."""
+"""Dependencies over REST, on a page, in metrics; and from answers back."""
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from autoscaler.advisor.read_model import ReadModel
 from autoscaler.api.answers import Dependencies, Dependency
+from autoscaler.api.app import create_app
 from autoscaler.api.dependencies import edges_of, listed
-from autoscaler.board import Board
-from autoscaler.core.decider import decide
+from autoscaler.clock import SimulatedClock
+from autoscaler.core.advice import no_advice
+from autoscaler.core.control import Reported
 from autoscaler.core.dependencies import COLUMNS, Edges, Origin, no_edges
-from autoscaler.core.fleet import Fleet
 from autoscaler.core.revision import KNATIVE_DEFAULTS, Active, Mode
-from autoscaler.core.surge import Links
 from autoscaler.errors import PermanentError
+from autoscaler.limits import Refusals
+from tests.autoscaler.advisor.controller import Controller
+from tests.autoscaler.api.conftest import ask
+from tests.autoscaler.core.upstreams import paths
 
 SEEN_S = 1_772_442_000.0  # 2026-03-02T09:00:00Z
 
@@ -40,9 +46,9 @@ def edges() -> Edges:
 
 
 @pytest.fixture
-def board(board: Board) -> Board:
-    board.post_edges(edges())
-    return board
+def model(controller: Controller) -> ReadModel:
+    controller.model.put_edges(edges())
+    return controller.model
 
 
 def pairs(client: httpx.Client, **asked: object) -> list[tuple[str, str]]:
@@ -66,15 +72,16 @@ def test_says_all_that_is_known_of_an_edge_and_null_for_the_rest(client: httpx.C
         "downstream": "shop/pay",
         "lag_s": 2.5,
         "gain": 1.2,
-        "needed": 0.9,
+        "probability": 0.9,
         "confidence": 0.99,
         "evidence": 214.0,
         "seen_at": "2026-03-02T09:00:00Z",
         "direct": True,
         "origin": "learned from starts",
+        "not_acted_on": None,
     }
     unknown = {name for name, value in said.items() if value is None}
-    assert unknown == {"lag_s", "gain", "needed", "evidence", "seen_at"}
+    assert unknown == {"lag_s", "gain", "probability", "evidence", "seen_at", "not_acted_on"}
     assert (said["confidence"], said["origin"]) == (1.0, "annotation")
 
 
@@ -97,7 +104,7 @@ def test_comes_in_pages(client: httpx.Client) -> None:
     assert pairs(client, offset=10**30) == []
 
 
-def test_a_service_that_is_known_but_pulls_nobody_has_none(client: httpx.Client) -> None:
+def test_a_service_that_is_known_but_calls_nobody_has_none(client: httpx.Client) -> None:
     assert pairs(client, service="jobs/nightly") == []
 
 
@@ -118,10 +125,10 @@ def test_what_is_asked_wrongly_is_a_problem(client: httpx.Client, wrong: dict[st
     assert (answer.status_code, answer.json()["title"]) == (422, "Invalid request")
 
 
-def test_a_bare_board_has_none(bare: httpx.Client) -> None:
+def test_an_empty_read_model_has_none(bare: httpx.Client) -> None:
     answer = bare.get("/v1/dependencies").json()
     assert (answer["total"], answer["dependencies"]) == (0, [])
-    assert "Who pulls whom" not in bare.get("/").text
+    assert "<h2>Dependencies" not in bare.get("/").text
 
 
 def test_the_overview_names_upstreams_and_downstreams_and_draws_them(client: httpx.Client) -> None:
@@ -131,8 +138,10 @@ def test_the_overview_names_upstreams_and_downstreams_and_draws_them(client: htt
     assert text.count("<path class=") == 3
 
 
-def test_the_overview_draws_no_more_than_can_be_read(client: httpx.Client, board: Board) -> None:
-    board.post_edges(star(101))
+def test_the_overview_draws_no_more_than_can_be_read(
+    client: httpx.Client, model: ReadModel
+) -> None:
+    model.put_edges(star(101))
     text = client.get("/").text
     assert "All 101 dependencies" in text
     assert "<svg" not in text
@@ -168,39 +177,96 @@ def samples(client: httpx.Client, name: str) -> dict[str, float]:
     }
 
 
-def surged(board: Board) -> None:
-    """A call to browse, which pulls cart; both slept."""
-    fleet, services = Fleet(), ("shop/browse", "shop/cart")
+def anticipated(controller: Controller) -> None:
+    """A call to browse, which calls cart; both slept."""
     spec = replace(KNATIVE_DEFAULTS, mode=Mode.OUTWARD, pod_capacity=1.0, lead_s=3.0)
-    fleet.add({f"{name}-00001": spec for name in services}, now=SEEN_S - 1000)
+    for name in ("shop/browse", "shop/cart"):
+        controller.has(f"{name}-00009", spec=spec, active=Active.FALSE, initialized=True)
+    fleet = controller.fleet
     fleet.memory.kpa[:] = 0
-    fleet.memory.called_s[:] = SEEN_S - 500
-    fleet.seen.active[:] = int(Active.FALSE)
-    fleet.seen.initialized[:] = True
-    fleet.record(np.array([0]), np.array([int(SEEN_S)]), np.array([[1.0], [1.0]]))
-    sure = np.ones(1)
-    pull = Links(
-        upstream=np.array([0]),
-        downstream=np.array([1]),
-        needed=sure,
-        confidence=sure,
-        gain=sure,
-        lag_s=2 * sure,
-        name=services[:1],
-        layout=fleet.layout,
+    fleet.services.calls.last_call_s[:] = controller.begin_s - 500
+    known = paths((fleet.services.row("shop/browse"), fleet.services.row("shop/cart")))
+    controller.advised(replace(no_advice(len(fleet), fleet.layout), paths=known))
+    call = Reported(
+        rows=np.array([fleet.row("shop/browse-00009")]),
+        seconds=np.array([int(controller.begin_s)]),
+        samples=np.ones((2, 1)),
+        by_activator=True,
     )
-    board.post_decisions(fleet, services, decide(fleet, None, now=SEEN_S, links=pull))
+    controller.takes(call, 0)
 
 
-def test_a_surge_stands_beside_the_other_candidates_and_names_its_upstream(
-    client: httpx.Client, board: Board
+def test_anticipated_pods_stand_beside_the_other_candidates_and_the_upstream_is_named(
+    tmp_path: Path, clock: SimulatedClock
 ) -> None:
-    surged(board)
-    (decision,) = client.get("/v1/decisions/shop/cart").json()["revisions"]
-    assert decision["candidates"] == {"kpa": 0, "predicted": None, "surge": 1, "together": 1}
-    assert decision["reason"] == "SURGE"
-    assert "'shop/browse' rose to 1 rps 0 s ago" in decision["sentence"]
-    assert samples(client, "kn_ahead_surge_pods") == {"cart-00001": 1.0}
+    controller = Controller(tmp_path, begin_s=SEEN_S)
+    anticipated(controller)
+    with ask(create_app(controller.model, clock, Refusals())) as client:
+        (decision,) = client.get("/v1/decisions/shop/cart").json()["revisions"]
+        assert decision["candidates"] == {
+            "kpa": 0,
+            "predicted": None,
+            "anticipated": 1,
+            "together": 1,
+        }
+        assert decision["reason"] == "UPSTREAM"
+        assert "shop/browse rose to 1 rps 0 s ago" in decision["sentence"]
+        assert samples(client, "kn_ahead_anticipated_pods") == {"cart-00009": 1.0}
+
+
+def test_says_why_an_edge_is_not_acted_on(client: httpx.Client, model: ReadModel) -> None:
+    model.put_edges(edges(), ["", "the upstream's namespace does not consent", ""])
+    found = client.get("/v1/dependencies").json()["dependencies"]
+    assert [d["not_acted_on"] for d in found] == [
+        "the upstream's namespace does not consent",
+        None,
+        None,
+    ]
+
+
+NEVER = [np.nan, np.inf, -np.inf, 1e300, -1.0, 1e12]
+
+
+@pytest.mark.parametrize("column", ["lag_s", "gain", "needed", "confidence", "evidence"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_number_that_cannot_be_is_null(
+    client: httpx.Client, model: ReadModel, column: str, value: float
+) -> None:
+    known = edges()
+    getattr(known, column)[:] = value  # after the checks
+    model.put_edges(known)
+    answers = client.get("/v1/dependencies").json()["dependencies"]
+    name = {"needed": "probability"}.get(column, column)
+    assert [one[name] for one in answers] == [None] * 3
+    assert client.get("/").status_code == 200
+
+
+@pytest.mark.parametrize("value", NEVER)
+def test_a_time_that_cannot_be_is_null(
+    client: httpx.Client, model: ReadModel, value: float
+) -> None:
+    known = edges()
+    known.seen_at_s[:] = value
+    model.put_edges(known)
+    answers = client.get("/v1/dependencies").json()["dependencies"]
+    assert [one["seen_at"] for one in answers] == [None] * 3
+
+
+@pytest.mark.parametrize("origin", [-5, 99, 2**31])
+def test_an_origin_that_nobody_knows_is_called_so(
+    client: httpx.Client, model: ReadModel, origin: int
+) -> None:
+    known = edges()
+    known.origin[0] = origin
+    model.put_edges(known)
+    (one,) = [
+        d
+        for d in client.get("/v1/dependencies").json()["dependencies"]
+        if (d["upstream"], d["downstream"]) == ("shop/cart", "shop/pay")
+    ]
+    assert one["origin"] == "unknown"
+    assert samples(client, "kn_ahead_dependencies")["unknown"] == 1
+    assert client.get("/").text.count("<path class=") == 3
 
 
 def test_answers_make_the_edges_that_they_came_from() -> None:

@@ -1,22 +1,31 @@
 """What the API says of the autoscaler's own health."""
 
+from pathlib import Path
+
 import httpx
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from autoscaler.api.app import create_app
-from autoscaler.board import Board
 from autoscaler.clock import SimulatedClock
+from autoscaler.limits import Refusals
+from tests.autoscaler.advisor.controller import Controller
+from tests.autoscaler.advisor.test_read_model import a_bundle
 from tests.autoscaler.api.conftest import ask
-from tests.autoscaler.test_board import a_bundle
 
 NOW_S = 1_700_000_000.0
 
 
-def a_board() -> tuple[Board, SimulatedClock]:
-    board = Board()
-    board.pulse.beat(NOW_S, 0.03)
-    board.pulse.beat(NOW_S + 2.0, 99.0)
-    return board, SimulatedClock(NOW_S + 3.0)
+@pytest.fixture
+def controller(tmp_path: Path) -> Controller:
+    controller = Controller(tmp_path, begin_s=NOW_S)
+    controller.shows(2)
+    return controller
+
+
+@pytest.fixture
+def clock() -> SimulatedClock:
+    return SimulatedClock(NOW_S + 3.0)
 
 
 def samples(client: httpx.Client) -> dict[str, float]:
@@ -28,9 +37,10 @@ def samples(client: httpx.Client) -> dict[str, float]:
     }
 
 
-def test_a_loop_that_ticks_is_ready_and_one_that_is_stuck_is_not() -> None:
-    board, clock = a_board()
-    with ask(create_app(board, clock)) as client:
+def test_a_loop_that_ticks_is_ready_and_one_that_is_stuck_is_not(
+    controller: Controller, clock: SimulatedClock
+) -> None:
+    with ask(create_app(controller.model, clock, Refusals())) as client:
         assert client.get("/readyz").status_code == 200
         clock.advance(20.0)
         answer = client.get("/readyz")
@@ -38,39 +48,32 @@ def test_a_loop_that_ticks_is_ready_and_one_that_is_stuck_is_not() -> None:
         assert answer.json()["ready"] is False
         assert answer.json()["detail"][0] == "the last tick ended 21 s ago; allowed: 10 s"
         assert "The last tick ended 21 s ago" in client.get("/").text
-        board.pulse.beat(clock.now(), 0.01)
+        clock.advance(1.0)
+        assert "The last tick ended 22 s ago" in client.get("/").text
+        controller.shows(24)
         assert client.get("/readyz").status_code == 200
 
 
-def test_a_part_that_ails_is_told_in_readyz_and_in_a_metric_until_it_is_well() -> None:
-    board, clock = a_board()
-    board.faults.say("pods", "connection refused", NOW_S)
-    board.faults.say("deployments", "", NOW_S)
-    with ask(create_app(board, clock)) as client:
+def test_a_part_that_ails_is_told_in_readyz_and_in_a_metric_until_it_is_well(
+    controller: Controller, clock: SimulatedClock
+) -> None:
+    health = controller.model.health
+    health.say("learner", "connection refused", NOW_S)
+    health.say("graph", "", NOW_S)
+    with ask(create_app(controller.model, clock, Refusals())) as client:
         answer = client.get("/readyz")
         assert answer.status_code == 200  # Knative's rule holds on with what it knows
-        assert "pods since 2023-11-14T22:13:20Z: connection refused" in answer.json()["detail"]
+        assert "learner since 2023-11-14T22:13:20Z: connection refused" in answer.json()["detail"]
         seen = samples(client)
-        assert (seen["kn_ahead_degradedpods"], seen["kn_ahead_degradeddeployments"]) == (1, 0)
-        board.faults.say("pods", "", NOW_S + 9.0)
-        assert samples(client)["kn_ahead_degradedpods"] == 0
+        assert (seen["kn_ahead_degradedlearner"], seen["kn_ahead_degradedgraph"]) == (1, 0)
+        health.say("learner", "", NOW_S + 9.0)
+        assert samples(client)["kn_ahead_degradedlearner"] == 0
 
 
-def test_a_forecast_from_the_future_is_not_in_force_and_says_why() -> None:
-    board, clock = a_board()
-    board.post_forecasts(a_bundle(("shop/cart",), made_at_s=NOW_S + 3600.0))
-    with ask(create_app(board, clock)) as client:
+def test_a_forecast_from_the_future_is_not_in_force_and_says_why(
+    controller: Controller, clock: SimulatedClock
+) -> None:
+    controller.model.put_forecasts(a_bundle(("shop/cart",), made_at_s=NOW_S + 3600.0))
+    with ask(create_app(controller.model, clock, Refusals())) as client:
         answer = client.get("/v1/forecasts/shop/cart").json()
     assert answer["reason"] == "from the future: it begins at 2023-11-14T23:13:20Z"
-
-
-def test_ticks_are_measured() -> None:
-    board, clock = a_board()
-    with ask(create_app(board, clock)) as client:
-        seen = samples(client)
-    assert seen["kn_ahead_last_tick_timestamp_seconds"] == NOW_S + 2.0
-    assert seen["kn_ahead_tick_seconds_bucket0.02"] == 0
-    assert seen["kn_ahead_tick_seconds_bucket0.05"] == 1
-    assert seen["kn_ahead_tick_seconds_bucket+Inf"] == 2
-    assert seen["kn_ahead_tick_seconds_count"] == 2
-    assert seen["kn_ahead_tick_seconds_sum"] == 99.03

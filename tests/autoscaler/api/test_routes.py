@@ -2,6 +2,7 @@ import pytest
 from httpx import Client
 
 from autoscaler.clock import SimulatedClock
+from tests.autoscaler.advisor.controller import Controller
 
 
 def test_health_is_ok(client: Client) -> None:
@@ -21,8 +22,11 @@ def test_is_ready_with_decisions_and_forecasts(client: Client) -> None:
     assert (answer.status_code, answer.json()) == (200, {"ready": True, "detail": []})
 
 
-def test_is_ready_but_degraded_when_forecasts_ended(client: Client, clock: SimulatedClock) -> None:
+def test_is_ready_but_degraded_when_forecasts_ended(
+    client: Client, clock: SimulatedClock, controller: Controller
+) -> None:
     clock.advance(3600.0)
+    controller.shows(3609)
     answer = client.get("/readyz")
     assert answer.status_code == 200
     assert answer.json()["detail"] == [
@@ -94,7 +98,7 @@ def test_a_decision_shows_what_competed_and_why(client: Client) -> None:
         "mode": "outward",
         "ready": 2,
         "desired_scale": 4,
-        "candidates": {"kpa": 2, "predicted": 4, "surge": None, "together": 4},
+        "candidates": {"kpa": 2, "predicted": 4, "anticipated": None, "together": 4},
         "averages": {"stable": 140.0, "panic": 140.0},
         "panicking": True,
         "reason": "FORECAST",
@@ -106,6 +110,20 @@ def test_a_decision_shows_what_changed_of_late(client: Client) -> None:
     (change,) = client.get("/v1/decisions/shop/cart").json()["changes"]
     assert change["at"] == "2026-03-02T09:00:03Z"
     assert (change["before"], change["desired_scale"], change["reason"]) == (None, 4, "FORECAST")
+
+
+def test_a_revision_of_which_nothing_was_decided_is_not_listed(
+    client: Client, controller: Controller
+) -> None:
+    controller.has("shop/cart-00002")
+    controller.has("shop/till-00001")
+    controller.shows(5)
+    (decision,) = client.get("/v1/decisions/shop/cart").json()["revisions"]
+    assert decision["revision"] == "cart-00001"
+    assert client.get("/v1/decisions/shop/till").json()["revisions"] == []
+    (till,) = client.get("/v1/services", params={"offset": 3}).json()["services"]
+    assert (till["service"], till["modes"], till["desired_scale"]) == ("till", [], None)
+    assert "nothing is decided of it here" in client.get("/").text
 
 
 def test_what_is_not_known_is_null(client: Client) -> None:

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
-from autoscaler.core.revision import Active, Metric, Revision, Seen
+from autoscaler.core.revision import Active, Metric, Observed, Revision
 
 
 def round_half_away(x: float) -> float:
@@ -83,7 +83,7 @@ class Answer:
     kpa: int
     excess_burst_capacity: float
     want: int
-    apply: bool
+    scale: bool
     probe: bool
     proxy: bool
     activators: int
@@ -118,15 +118,15 @@ class Kpa:
             store[Metric.CONCURRENCY].record(second, concurrency)
             store[Metric.RPS].record(second, rps)
 
-    def tick(self, seen: Seen[float, int, bool], now: float) -> Answer:
+    def tick(self, observed: Observed[float, int, bool], now: float) -> Answer:
         spec, second = self.spec, math.floor(now)
         stable, panic = self._average(self.stable, second), self._average(self.panic, second)
         silent = self.stable[Metric(spec.metric)].empty(second)
         no_data = silent and spec.has_scrape_target
         if not no_data:
-            self.desired = self._desired(seen.ready, stable, panic, now)
-            self.burst = self._spare(seen.ready, panic)
-        want, apply, probe = self.want(seen, now)
+            self.desired = self._desired(observed.ready, stable, panic, now)
+            self.burst = self._spare(observed.ready, panic)
+        want, apply, probe = self.want(observed, now)
         return Answer(
             no_data=no_data,
             stable=stable,
@@ -135,11 +135,11 @@ class Kpa:
             kpa=self.desired,
             excess_burst_capacity=self.burst,
             want=want,
-            apply=apply and want != seen.replicas,
+            scale=apply and want != observed.replicas,
             probe=probe,
             proxy=not (want > 0 and self.burst >= 0),
-            activators=self._activators(seen.ready),
-            next_active=self._next_active(want, seen),
+            activators=self._activators(observed.ready),
+            next_active=self._next_active(want, observed),
         )
 
     def _average(self, stores: dict[Metric, Buckets], second: int) -> float:
@@ -191,48 +191,48 @@ class Kpa:
         load = ready * spec.total + max(spec.target_burst_capacity, 0)
         return max(2, math.ceil(load / spec.activator_capacity))
 
-    def _bounded(self, seen: Seen[float, int, bool]) -> int:
+    def _bounded(self, observed: Observed[float, int, bool]) -> int:
         spec = self.spec
-        if self.desired < 0 and seen.active != Active.UNKNOWN:
+        if self.desired < 0 and observed.active != Active.UNKNOWN:
             return -1
         least = spec.min_scale if spec.reachable else 0
-        if not seen.initialized and spec.initial_scale > 1 and spec.reachable:
+        if not observed.initialized and spec.initial_scale > 1 and spec.reachable:
             least = max(least, spec.initial_scale)
         most = spec.max_scale if spec.max_scale > 0 else math.inf
         return int(max(least, min(self.desired, most)))
 
-    def want(self, seen: Seen[float, int, bool], now: float) -> tuple[int, bool, bool]:
+    def want(self, observed: Observed[float, int, bool], now: float) -> tuple[int, bool, bool]:
         """Pods wanted, whether the scale target is written, whether the activator is probed."""
-        spec, bounded = self.spec, self._bounded(seen)
+        spec, bounded = self.spec, self._bounded(observed)
         if bounded != 0:
             return bounded, bounded > 0, False
         if not spec.enable_scale_to_zero:
             return 1, True, False
-        since = now - seen.active_since_s
-        if seen.active == Active.UNKNOWN:
+        since = now - observed.active_since_s
+        if observed.active == Active.UNKNOWN:
             return (0, True, False) if since > spec.activation_timeout_s else (-1, False, False)
-        if seen.active == Active.TRUE:
+        if observed.active == Active.TRUE:
             return (1, True, False) if since < spec.stable_window_s else (0, False, False)
-        if spec.target_burst_capacity != -1 and not seen.probe_passed:
+        if spec.target_burst_capacity != -1 and not observed.probe_passed:
             return 0, False, True
-        return 0, self._may_go(seen, since, now), False
+        return 0, self._may_go(observed, since, now), False
 
-    def _may_go(self, seen: Seen[float, int, bool], since: float, now: float) -> bool:
+    def _may_go(self, observed: Observed[float, int, bool], since: float, now: float) -> bool:
         spec = self.spec
         retention = spec.retention_s if spec.reachable else 0.0
         if since >= max(spec.grace_s, retention):
             return True
         if retention > 0 and since < retention:
             return False
-        proxied = 0.0 if math.isnan(seen.proxied_since_s) else now - seen.proxied_since_s
+        proxied = 0.0 if math.isnan(observed.proxied_since_s) else now - observed.proxied_since_s
         return proxied >= spec.grace_s
 
-    def _next_active(self, want: int, seen: Seen[float, int, bool]) -> int:
+    def _next_active(self, want: int, observed: Observed[float, int, bool]) -> int:
         spec = self.spec
         least = spec.min_scale if spec.reachable else 0
-        threshold = max(least, 1 if seen.initialized else spec.initial_scale)
+        threshold = max(least, 1 if observed.initialized else spec.initial_scale)
         if want == 0 or threshold == 0:
             return Active.FALSE
-        if want < 0 and seen.active == Active.FALSE:
+        if want < 0 and observed.active == Active.FALSE:
             return Active.FALSE
-        return Active.TRUE if seen.ready >= threshold else Active.UNKNOWN
+        return Active.TRUE if observed.ready >= threshold else Active.UNKNOWN

@@ -10,11 +10,19 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from autoscaler.core.decider import decide
-from autoscaler.core.decision import Decisions
+from autoscaler.core.advice import NO_PATHS, Advice
+from autoscaler.core.decider import Step, decide
+from autoscaler.core.decision import Decision, DecisionArrays, explain, row_of
 from autoscaler.core.fleet import Fleet
-from autoscaler.core.predictive import Outlook
-from autoscaler.core.revision import KNATIVE_DEFAULTS, Active, Metric, Mode, Revision, Seen
+from autoscaler.core.revision import (
+    KNATIVE_DEFAULTS,
+    Active,
+    Memory,
+    Metric,
+    Mode,
+    Observed,
+    Revision,
+)
 from autoscaler.core.types import FloatArray
 
 # Repeatable, and without a deadline: speed lives in the benchmarks.
@@ -23,9 +31,11 @@ LAW = settings(max_examples=30, derandomize=True, deadline=None)
 BASE_S = 1_700_000_000.0  # Unix s; every story begins here, on an even second
 TICK_S = 2
 
-AT_WORK: Seen[float, int, bool] = Seen(
+AT_WORK: Observed[float, int, bool] = Observed(
     ready=1,
     replicas=1,
+    set_up=True,
+    named=True,
     active=Active.TRUE,
     active_since_s=BASE_S - 1000.0,
     proxied_since_s=np.nan,
@@ -40,7 +50,7 @@ class Life:
 
     revision: Revision = KNATIVE_DEFAULTS
     demand: tuple[float | None, ...] = ()  # requests in flight, a second apart; None = no sample
-    seen: Seen[float, int, bool] = AT_WORK
+    observed: Observed[float, int, bool] = AT_WORK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +71,10 @@ def one(
     revision: Revision = KNATIVE_DEFAULTS,
     *,
     demand: tuple[float | None, ...] = (),
-    seen: Seen[float, int, bool] = AT_WORK,
+    observed: Observed[float, int, bool] = AT_WORK,
 ) -> Story:
     """A single revision, looked at in the second of its last sample."""
-    life = Life(revision=revision, demand=demand, seen=seen)
+    life = Life(revision=revision, demand=demand, observed=observed)
     return Story(lives=(life,), seconds=max(len(demand) - 1, 0))
 
 
@@ -73,13 +83,13 @@ def tell(story: Story) -> Fleet:
     fleet = Fleet()
     lives = story.lives
     added = {str(i): life.revision for i, life in enumerate(lives)}
-    fleet.add(added, now=story.base_s, ready=[life.seen.ready for life in lives])
+    fleet.add(added, now=story.base_s, ready=[life.observed.ready for life in lives])
     for second in range(story.seconds + 1):
         sample(fleet, [_demand(life, second) for life in lives], int(story.base_s) + second)
         if second % TICK_S == 0 and second < story.seconds:
-            fleet.remember(decide(fleet, None, now=story.base_s + second + 0.25))
+            decide(fleet, None, now=story.base_s + second + 0.25).keep(fleet)
     for i, life in enumerate(lives):
-        look(fleet, i, life.seen, shift_s=story.base_s - BASE_S)
+        look(fleet, i, life.observed, shift_s=story.base_s - BASE_S)
     return fleet
 
 
@@ -94,34 +104,49 @@ def sample(fleet: Fleet, demand: list[float | None], second: int) -> None:
     fleet.record(rows, np.full(len(rows), second), np.stack([load, 2 * load]))
 
 
-def look(fleet: Fleet, row: int, seen: Seen[float, int, bool], *, shift_s: float = 0.0) -> None:
+def look(
+    fleet: Fleet, row: int, observed: Observed[float, int, bool], *, shift_s: float = 0.0
+) -> None:
     """Write what was seen of a row; its times move by ``shift_s``."""
-    for f in fields(Seen):
+    for f in fields(Observed):
         moved = shift_s if f.name.endswith("_s") else 0
-        getattr(fleet.seen, f.name)[row] = getattr(seen, f.name) + moved
+        getattr(fleet.observed, f.name)[row] = getattr(observed, f.name) + moved
 
 
-def answer(story: Story, outlook: Outlook | None = None) -> Decisions:
+def step(story: Story, advice: Advice | None = None) -> Step:
+    """What the tick at the end of the story decides, and leaves for the next."""
+    return decide(tell(story), advice, now=story.now)
+
+
+def answer(story: Story, advice: Advice | None = None) -> DecisionArrays:
     """What the tick at the end of the story decides."""
-    return decide(tell(story), outlook, now=story.now)
+    return step(story, advice).decision
 
 
-def differences(left: Decisions, right: Decisions, *, ignore: tuple[str, ...] = ()) -> list[str]:
+def sentence(decision: DecisionArrays, i: int = 0, upstream: str = "") -> str:
+    """The i-th decision in one sentence."""
+    return explain(row_of(decision, i), upstream=upstream)
+
+
+def differences(left: Step, right: Step, *, ignore: tuple[str, ...] = ()) -> list[str]:
     """Names of the fields in which two answers differ; memory's fields among them."""
-    pairs = {f.name: (getattr(left, f.name), getattr(right, f.name)) for f in fields(Decisions)}
-    del pairs["pulled"]  # an account of `surged`, not an answer of its own
-    one_memory, other_memory = pairs.pop("memory")
-    names = [f.name for f in fields(one_memory)]
-    pairs |= {f"memory.{n}": (getattr(one_memory, n), getattr(other_memory, n)) for n in names}
+    one, other = left.decision, right.decision
+    pairs = {f.name: (getattr(one, f.name), getattr(other, f.name)) for f in fields(Decision)}
+    names = [f.name for f in fields(Memory)]
+    pairs |= {f"memory.{n}": (getattr(left.memory, n), getattr(right.memory, n)) for n in names}
     kept = {name: pair for name, pair in pairs.items() if name not in ignore}
     return [n for n, (a, b) in kept.items() if not np.array_equal(a, b, equal_nan=a.dtype == float)]
 
 
-def forecast(demand: list[float], *, now: float, window_s: float = 60.0) -> Outlook:
-    """An outlook from now on: each row expects one demand in one window."""
+def forecast(demand: list[float], *, now: float, window_s: float = 60.0) -> Advice:
+    """Forecasts from now on: each row expects one demand in one window."""
     ends = np.array([now + window_s])
-    return Outlook(
-        starts_s=np.array([now]), ends_s=ends, demand=np.array(demand)[:, None], layout=1
+    return Advice(
+        starts_s=np.array([now]),
+        ends_s=ends,
+        demand=np.array(demand)[:, None],
+        paths=NO_PATHS,
+        layout=1,
     )
 
 
@@ -176,11 +201,13 @@ def demands(most: int = 60) -> st.SearchStrategy[tuple[float | None, ...]]:
 
 
 @st.composite
-def looks(draw: st.DrawFn) -> Seen[float, int, bool]:
+def looks(draw: st.DrawFn) -> Observed[float, int, bool]:
     """Anything that may be seen of a revision."""
-    return Seen(
+    return Observed(
         ready=draw(st.sampled_from([0, 0, 1, 1, 2, 3, 12])),
         replicas=draw(st.sampled_from([0, 1, 1, 2, 12])),
+        set_up=True,
+        named=True,
         active=draw(st.sampled_from(Active)),
         active_since_s=BASE_S + draw(st.integers(-1000, 30)),
         proxied_since_s=draw(st.just(np.nan) | st.integers(-60, 30).map(lambda s: BASE_S + s)),
@@ -192,15 +219,15 @@ def looks(draw: st.DrawFn) -> Seen[float, int, bool]:
 @st.composite
 def stories(draw: st.DrawFn, mode: Mode | None = None, rows: int = 3) -> Story:
     """Up to ``rows`` revisions over up to a minute."""
-    life = st.builds(Life, revision=revisions(mode), demand=demands(), seen=looks())
+    life = st.builds(Life, revision=revisions(mode), demand=demands(), observed=looks())
     lives = draw(st.lists(life, min_size=1, max_size=rows))
     longest = max(len(life.demand) for life in lives)
     return Story(lives=tuple(lives), seconds=longest + draw(st.sampled_from([0, 1, 7, 41])))
 
 
 @st.composite
-def outlooks(draw: st.DrawFn, story: Story, *, most: float = 60.0) -> Outlook:
-    """Any outlook for a story's fleet: early, current, stale or silent."""
+def advices(draw: st.DrawFn, story: Story, *, most: float = 60.0) -> Advice:
+    """Any forecasts for a story's fleet: early, current, stale or silent."""
     n, n_windows = len(story.lives), draw(st.integers(1, 4))
     starts = story.now + draw(st.sampled_from([-500.0, -10.0, 0.0, 0.0, 4.0]))
     lengths = draw(st.lists(st.sampled_from([1.0, 60.0]), min_size=n_windows, max_size=n_windows))
@@ -208,13 +235,13 @@ def outlooks(draw: st.DrawFn, story: Story, *, most: float = 60.0) -> Outlook:
     cell = st.just(np.nan) | st.floats(0.0, most)
     cells = draw(st.lists(cell, min_size=n * n_windows, max_size=n * n_windows))
     demand: FloatArray = np.array(cells).reshape(n, n_windows)
-    return Outlook(starts_s=edges[:-1], ends_s=edges[1:], demand=demand, layout=1)
+    return Advice(starts_s=edges[:-1], ends_s=edges[1:], demand=demand, paths=NO_PATHS, layout=1)
 
 
-def current(outlook: Outlook, now: float) -> Outlook:
-    """The same outlook, begun just now."""
-    shift = now - outlook.starts_s[0]
-    return replace(outlook, starts_s=outlook.starts_s + shift, ends_s=outlook.ends_s + shift)
+def current(advice: Advice, now: float) -> Advice:
+    """The same advice, begun just now."""
+    shift = now - advice.starts_s[0]
+    return replace(advice, starts_s=advice.starts_s + shift, ends_s=advice.ends_s + shift)
 
 
 def column(story: Story, name: str) -> FloatArray:

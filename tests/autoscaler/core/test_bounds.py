@@ -19,7 +19,7 @@ def revision(*, active: Active = Active.TRUE, initialized: bool = True, **spec: 
 
 def clipped(desired: int, **asked: Any) -> int:
     fleet = revision(**asked)
-    return int(clip(np.array([desired]), fleet.spec, fleet.seen)[0])
+    return int(clip(np.array([desired]), fleet.spec, fleet.observed)[0])
 
 
 def test_within_bounds_nothing_changes() -> None:
@@ -71,4 +71,4 @@ def test_while_activating_no_decision_is_clipped_like_any_number() -> None:
 
 def test_the_lower_bound_is_the_greater_of_min_and_initial_scale() -> None:
     fleet = revision(initialized=False, min_scale=5, initial_scale=4)
-    assert least(fleet.spec, fleet.seen).tolist() == [5]
+    assert least(fleet.spec, fleet.observed).tolist() == [5]

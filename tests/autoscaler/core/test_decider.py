@@ -6,7 +6,7 @@ import pytest
 
 from autoscaler.core.decider import decide
 from autoscaler.core.revision import KNATIVE_DEFAULTS, Active, Mode, Revision
-from tests.autoscaler.core.stories import AT_WORK, Life, Story, answer, forecast, one, tell
+from tests.autoscaler.core.stories import AT_WORK, Life, Story, answer, forecast, one, step, tell
 
 OUTWARD = replace(KNATIVE_DEFAULTS, mode=Mode.OUTWARD)
 FULL = replace(KNATIVE_DEFAULTS, mode=Mode.FULL)
@@ -21,7 +21,7 @@ def want(
     expected: float = np.nan,
     seen: dict[str, Any] | None = None,
 ) -> int:
-    story = one(revision, demand=demand, seen=replace(AT_WORK, **seen or {}))
+    story = one(revision, demand=demand, observed=replace(AT_WORK, **seen or {}))
     return int(answer(story, forecast([expected], now=story.now)).want[0])
 
 
@@ -97,32 +97,32 @@ def test_full_keeps_the_activation_scale_while_demand_is_seen() -> None:
 
 
 def test_the_scale_target_is_written_only_where_it_differs() -> None:
-    same = one(demand=CALM, seen=replace(AT_WORK, replicas=1))
-    other = one(demand=CALM, seen=replace(AT_WORK, replicas=2))
-    assert [bool(answer(s).apply[0]) for s in (same, other)] == [False, True]
+    same = one(demand=CALM, observed=replace(AT_WORK, replicas=1))
+    other = one(demand=CALM, observed=replace(AT_WORK, replicas=2))
+    assert [bool(answer(s).scale[0]) for s in (same, other)] == [False, True]
 
 
 def test_the_activator_leaves_the_path_where_ready_pods_can_take_a_burst() -> None:
-    few = one(demand=CALM, seen=replace(AT_WORK, ready=2))
-    enough = one(demand=CALM, seen=replace(AT_WORK, ready=3))
+    few = one(demand=CALM, observed=replace(AT_WORK, ready=2))
+    enough = one(demand=CALM, observed=replace(AT_WORK, ready=3))
     assert [bool(answer(s).proxy[0]) for s in (few, enough)] == [True, False]
 
 
 def test_no_spare_is_enough_for_the_activator_to_leave() -> None:
-    decisions = answer(one(demand=(89.0,) * 20, seen=replace(AT_WORK, ready=3)))
-    assert decisions.memory.excess_burst_capacity[0] == 0
-    assert not decisions.proxy[0]
+    made = step(one(demand=(89.0,) * 20, observed=replace(AT_WORK, ready=3)))
+    assert made.memory.excess_burst_capacity[0] == 0
+    assert not made.decision.proxy[0]
 
 
 def test_what_is_remembered_is_knatives_answer_without_the_forecast() -> None:
     story = one(OUTWARD, demand=CALM)
-    assert answer(story, forecast([450.0], now=story.now)).memory.kpa.tolist() == [1]
+    assert step(story, forecast([450.0], now=story.now)).memory.kpa.tolist() == [1]
 
 
 def test_without_data_the_scale_down_delay_remembers_nothing() -> None:
     slow = replace(KNATIVE_DEFAULTS, scale_down_delay_s=60.0)
-    assert len(answer(one(slow, demand=CALM)).delay_rows) == 1
-    assert len(answer(one(slow)).delay_rows) == 0
+    assert len(step(one(slow, demand=CALM)).delayed) == 1
+    assert len(step(one(slow)).delayed) == 0
 
 
 def test_the_activator_stands_in_the_path_of_a_revision_at_zero() -> None:
@@ -137,7 +137,7 @@ def test_activators_follow_the_ready_pods_and_the_burst(
     burst: float, ready: int, activators: int
 ) -> None:
     revision = replace(KNATIVE_DEFAULTS, target_burst_capacity=burst)
-    story = one(revision, demand=CALM, seen=replace(AT_WORK, ready=ready))
+    story = one(revision, demand=CALM, observed=replace(AT_WORK, ready=ready))
     assert answer(story).activators.tolist() == [activators]
 
 
@@ -145,7 +145,7 @@ def test_rows_may_be_decided_at_different_times() -> None:
     lives = (Life(demand=CALM), Life(demand=CALM))
     story = Story(lives=lives, seconds=19)
     later = story.now + np.array([0.0, 100.0])
-    assert decide(tell(story), None, now=later).no_data.tolist() == [False, True]
+    assert decide(tell(story), None, now=later).decision.no_data.tolist() == [False, True]
 
 
 def test_both_aggregations_live_in_one_fleet() -> None:

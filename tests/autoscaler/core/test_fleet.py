@@ -49,15 +49,15 @@ def test_a_wrong_count_of_ready_pods_leaves_the_fleet_as_it_was() -> None:
         fleet.add(more, now=BASE_S, ready=[1])
     assert fleet.keys == ["cart"]
     assert "mail" not in fleet
-    assert len(decide(fleet, None, now=BASE_S).want) == 1
+    assert len(decide(fleet, None, now=BASE_S).decision.want) == 1
 
 
 def test_a_new_revision_has_decided_nothing_and_is_activating() -> None:
     fleet = shop("cart")
     assert fleet.memory.kpa.tolist() == [-1]
     assert np.isnan(fleet.memory.panic_since_s).all()
-    assert fleet.seen.active.tolist() == [Active.UNKNOWN]
-    assert fleet.seen.active_since_s.tolist() == [BASE_S]
+    assert fleet.observed.active.tolist() == [Active.UNKNOWN]
+    assert fleet.observed.active_since_s.tolist() == [BASE_S]
 
 
 def test_more_than_one_ready_pod_starts_in_panic() -> None:
@@ -96,7 +96,7 @@ def test_a_change_of_window_keeps_its_newest_seconds() -> None:
         sample(fleet, [float(i)], SECOND + i)
     fleet.configure("cart", replace(KNATIVE_DEFAULTS, stable_window_s=6, panic_window_s=1))
     assert average(fleet, 0, SECOND + 19) == 16.5
-    assert decide(fleet, None, now=BASE_S + 19).panic.tolist() == [19.0]
+    assert decide(fleet, None, now=BASE_S + 19).decision.panic.tolist() == [19.0]
 
 
 def test_the_last_row_takes_the_place_of_a_removed_one() -> None:
@@ -111,7 +111,7 @@ def test_the_last_revision_may_be_removed() -> None:
     fleet = shop("cart")
     fleet.remove("cart")
     assert len(fleet) == 0
-    assert len(decide(fleet, None, now=BASE_S).want) == 0
+    assert len(decide(fleet, None, now=BASE_S).decision.want) == 0
 
 
 def test_removing_an_unknown_revision_is_an_error() -> None:
@@ -130,13 +130,13 @@ def test_a_sample_that_is_no_number_is_left_out(bad: float) -> None:
     fleet = shop("cart", "mail")
     sample(fleet, [bad, 2.0], SECOND)
     assert average(fleet, 1, SECOND) == 2.0
-    assert decide(fleet, None, now=BASE_S).no_data.tolist() == [True, False]
+    assert decide(fleet, None, now=BASE_S).decision.no_data.tolist() == [True, False]
 
 
 def test_what_a_tick_leaves_is_remembered_for_its_rows_alone() -> None:
     fleet = shop("cart", "mail", revision=replace(KNATIVE_DEFAULTS, scale_down_delay_s=10.0))
     sample(fleet, [100.0, 100.0], SECOND)
-    fleet.remember(decide(fleet, None, now=BASE_S, rows=np.array([1])))
+    decide(fleet, None, now=BASE_S, rows=np.array([1])).keep(fleet)
     assert fleet.memory.kpa.tolist() == [-1, 2]
 
 
@@ -168,9 +168,8 @@ def test_an_absurd_sample_crashes_nothing_and_touches_no_other_row(absurd: float
     fleet = shop("cart", "mail")
     for i in range(3):
         sample(fleet, [absurd, 100.0], SECOND + i)
-        decisions = decide(fleet, None, now=BASE_S + i)
-        assert decisions.kpa[1] == 2
-        fleet.remember(decisions)
+        decide(fleet, None, now=BASE_S + i).keep(fleet)
+        assert fleet.decision.kpa[1] == 2
 
 
 @pytest.mark.parametrize("absurd", [1e12, 1e18, 1e300, -1e18])

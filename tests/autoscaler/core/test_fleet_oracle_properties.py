@@ -1,7 +1,7 @@
 """Any life of any fleet: the arrays answer as the plain rule does for each revision alone."""
 
 import math
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from autoscaler.core.decider import decide
-from autoscaler.core.decision import Decisions
-from autoscaler.core.fleet import Fleet
-from autoscaler.core.revision import Memory, Revision, Seen
+from autoscaler.core.decider import Step, decide
+from autoscaler.core.decision import Decision
+from autoscaler.core.fleet import Fleet, take
+from autoscaler.core.revision import Memory, Observed, Revision
 from autoscaler.core.types import FloatArray, IntArray
 from autoscaler.core.zero import next_active
 from tests.autoscaler.core.oracle import Answer, Kpa
@@ -36,7 +36,7 @@ class FleetLikeKpa(RuleBasedStateMachine):
         super().__init__()
         self.fleet = Fleet()
         self.judges: dict[str, Kpa] = {}
-        self.seen: dict[str, Seen[float, int, bool]] = {}
+        self.seen: dict[str, Observed[float, int, bool]] = {}
         self.now = BASE_S
         self.born = 0
 
@@ -53,6 +53,7 @@ class FleetLikeKpa(RuleBasedStateMachine):
         added = {f"shop/r{self.born + i}": spec for i, spec in enumerate(specs)}
         self.born += len(specs)
         self.fleet.add(added, now=self.now, ready=ready)
+        self.fleet.observed.set_up[:] = True
         for (key, spec), pods in zip(added.items(), ready, strict=True):
             self.judges[key] = Kpa(spec, ready=pods, now=self.now)
             self.seen[key] = _look_at(self.fleet, key)
@@ -73,7 +74,7 @@ class FleetLikeKpa(RuleBasedStateMachine):
 
     @precondition(lambda self: self.judges)
     @rule(data=st.data(), change=looks())
-    def see(self, data: st.DataObject, change: Seen[float, int, bool]) -> None:
+    def see(self, data: st.DataObject, change: Observed[float, int, bool]) -> None:
         key = data.draw(st.sampled_from(self.fleet.keys))
         shift_s = self.now - BASE_S
         look(self.fleet, self.fleet.row(key), change, shift_s=shift_s)
@@ -117,13 +118,13 @@ class FleetLikeKpa(RuleBasedStateMachine):
             self._tick(rows)
 
     def _tick(self, rows: IntArray | None) -> None:
-        decisions = decide(self.fleet, None, now=self.now, rows=rows)
-        self._judge(decisions)
-        self.fleet.remember(decisions)
+        step = decide(self.fleet, None, now=self.now, rows=rows)
+        self._judge(step)
+        step.keep(self.fleet)
 
-    def _judge(self, decisions: Decisions) -> None:
-        ours = _by_row(self.fleet, decisions)
-        for i, row in enumerate(decisions.rows):
+    def _judge(self, step: Step) -> None:
+        ours = _by_row(self.fleet, step)
+        for i, row in enumerate(step.rows):
             key = self.fleet.keys[row]
             theirs = self.judges[key].tick(self.seen[key], self.now)
             for f in fields(Answer):
@@ -137,22 +138,19 @@ def _some_rows(n: int) -> st.SearchStrategy[Any]:
     return some.map(lambda rows: np.array(rows, dtype=np.int64))
 
 
-def _by_row(fleet: Fleet, decisions: Decisions) -> dict[str, Any]:
-    rows = decisions.rows
-    spec = replace(fleet.spec, **_taken(fleet.spec, rows))
-    seen = replace(fleet.seen, **_taken(fleet.seen, rows))
-    answers = {f.name: getattr(decisions, f.name) for f in fields(Decisions)}
-    memory = {f.name: getattr(decisions.memory, f.name) for f in fields(Memory)}
-    return answers | memory | {"next_active": next_active(decisions.want, spec, seen)}
+def _by_row(fleet: Fleet, step: Step) -> dict[str, Any]:
+    rows, decision = step.rows, step.decision
+    answers = {f.name: getattr(decision, f.name) for f in fields(Decision)}
+    memory = {f.name: getattr(step.memory, f.name) for f in fields(Memory)}
+    active = next_active(decision.want, take(fleet.spec, rows), take(fleet.observed, rows))
+    return answers | memory | {"next_active": active}
 
 
-def _taken(columns: Any, rows: Any) -> dict[str, Any]:
-    return {f.name: getattr(columns, f.name)[rows] for f in fields(columns)}
-
-
-def _look_at(fleet: Fleet, key: str) -> Seen[float, int, bool]:
+def _look_at(fleet: Fleet, key: str) -> Observed[float, int, bool]:
     row = fleet.row(key)
-    return Seen(**{f.name: getattr(fleet.seen, f.name)[row].item() for f in fields(Seen)})
+    return Observed(
+        **{f.name: getattr(fleet.observed, f.name)[row].item() for f in fields(Observed)}
+    )
 
 
 def test_any_life_of_any_fleet_is_that_of_each_revision_alone() -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.core.decider import decide
+from autoscaler.core.decision import explain, row_of
 from autoscaler.core.fleet import Fleet
 from tests.autoscaler.core.stories import LAW, Story, differences, look, stories, tell
 
@@ -32,19 +33,19 @@ def test_a_revision_added_again_is_a_fresh_one(story: Story, gone: int) -> None:
     life = story.lives[int(key)]
     fleet.remove(key)
     for f in (fleet, fresh):
-        f.add({key: life.revision}, now=story.now, ready=[life.seen.ready])
+        f.add({key: life.revision}, now=story.now, ready=[life.observed.ready])
     again, alone = np.array([fleet.row(key)]), np.array([0])
     second = math.ceil(story.now)
     for _ in range(3):
         for f, row in ((fleet, again), (fresh, alone)):
             f.record(row, np.array([second]), np.array([[8.0], [16.0]]))
-            look(f, int(row[0]), life.seen)
+            look(f, int(row[0]), life.observed)
         second += 2
         ours = decide(fleet, None, now=float(second), rows=again)
         first = decide(fresh, None, now=float(second), rows=alone)
-        assert not differences(ours, first, ignore=("rows", "delay_rows"))
-        fleet.remember(ours)
-        fresh.remember(first)
+        assert not differences(ours, first)
+        ours.keep(fleet)
+        first.keep(fresh)
 
 
 @LAW
@@ -53,11 +54,13 @@ def test_removing_a_revision_leaves_the_others_as_they_were(story: Story, gone: 
     fleet, whole = tell(story), tell(story)
     key = fleet.keys[gone % len(fleet)]
     fleet.remove(key)
-    before = decide(whole, None, now=story.now)
-    after = decide(fleet, None, now=story.now)
+    before = decide(whole, None, now=story.now).decision
+    after = decide(fleet, None, now=story.now).decision
     for row, other in enumerate(fleet.keys):
-        assert after.explain(row) == before.explain(whole.row(other))
-        assert after.kpa[row] == before.kpa[whole.row(other)]
-        assert after.want[row] == before.want[whole.row(other)]
+        ours, theirs = row_of(after, row), row_of(before, whole.row(other))
+        assert explain(ours) == explain(theirs)
+        assert (ours.kpa, ours.want) == (theirs.kpa, theirs.want)
     assert [fleet.row(k) for k in fleet.keys] == list(range(len(fleet)))
     assert key not in fleet
+    assert fleet.services.keys == [fleet.services.keys[s] for s in range(len(fleet.services))]
+    assert [fleet.services.keys[s] for s in fleet.service] == fleet.keys

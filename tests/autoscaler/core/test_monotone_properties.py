@@ -6,18 +6,19 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autoscaler.core.advice import Advice
 from autoscaler.core.decider import decide
 from autoscaler.core.forecasts import ForecastBundle
-from autoscaler.core.predictive import Outlook, read_at_price
+from autoscaler.core.predictive import read_at_price
 from autoscaler.core.revision import Mode
 from autoscaler.core.types import FloatArray
 from tests.autoscaler.core.stories import (
     LAW,
     Story,
+    advices,
     answer,
     column,
     eighths,
-    outlooks,
     sample,
     stories,
     tell,
@@ -27,12 +28,12 @@ from tests.autoscaler.core.stories import (
 @LAW
 @given(data=st.data(), story=stories(), more=eighths(60))
 def test_more_demand_is_never_fewer_pods(data: st.DataObject, story: Story, more: float) -> None:
-    outlook = data.draw(outlooks(story))
+    advice = data.draw(advices(story))
     less_demand, more_demand = tell(story), tell(story)
     for fleet, load in ((less_demand, 0.0), (more_demand, more)):
         sample(fleet, [load] * len(fleet), int(story.now))
-    less = decide(less_demand, outlook, now=story.now)
-    ours = decide(more_demand, outlook, now=story.now)
+    less = decide(less_demand, advice, now=story.now).decision
+    ours = decide(more_demand, advice, now=story.now).decision
     assert (ours.kpa >= less.kpa).all()
     assert (ours.desired >= less.desired).all()
     assert (ours.want >= less.want).all()
@@ -41,9 +42,9 @@ def test_more_demand_is_never_fewer_pods(data: st.DataObject, story: Story, more
 @LAW
 @given(data=st.data(), story=stories(), more=st.floats(0.0, 60.0))
 def test_more_forecast_is_never_fewer_pods(data: st.DataObject, story: Story, more: float) -> None:
-    outlook = data.draw(outlooks(story))
-    raised = replace(outlook, demand=outlook.demand + more)
-    less, ours = answer(story, outlook), answer(story, raised)
+    advice = data.draw(advices(story))
+    raised = replace(advice, demand=advice.demand + more)
+    less, ours = answer(story, advice), answer(story, raised)
     assert (ours.desired >= less.desired).all()
     assert (ours.want >= less.want).all()
 
@@ -66,7 +67,7 @@ def curves(draw: st.DrawFn, story: Story) -> ForecastBundle:
     )
 
 
-def priced(bundle: ForecastBundle, price: FloatArray) -> Outlook:
+def priced(bundle: ForecastBundle, price: FloatArray) -> Advice:
     return read_at_price(bundle, np.arange(len(bundle.services)), price, layout=1)
 
 

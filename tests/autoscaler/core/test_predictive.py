@@ -4,22 +4,25 @@ from typing import Any
 import numpy as np
 import pytest
 
+from autoscaler.core.advice import NO_PATHS, Advice
 from autoscaler.core.fleet import Fleet
 from autoscaler.core.forecasts import ForecastBundle
-from autoscaler.core.predictive import Outlook, pods_ahead, read_at_price
+from autoscaler.core.predictive import pods_ahead, read_at_price
 from autoscaler.core.revision import KNATIVE_DEFAULTS
 
 NOW = 1000.0
 CURVE = [[0.9, 0.5, 0.1], [0.3, 0.05, 0.0]]
 
 
-def outlook(*demand: float, starts_s: float = NOW, window_s: float = 60.0) -> Outlook:
+def advice(*demand: float, starts_s: float = NOW, window_s: float = 60.0) -> Advice:
     """One row's demand in windows that follow each other."""
     edges = np.linspace(starts_s, starts_s + window_s * len(demand), len(demand) + 1)
-    return Outlook(starts_s=edges[:-1], ends_s=edges[1:], demand=np.array([demand]), layout=1)
+    return Advice(
+        starts_s=edges[:-1], ends_s=edges[1:], demand=np.array([demand]), paths=NO_PATHS, layout=1
+    )
 
 
-def pods(ahead: Outlook, *, now: float = NOW, **spec: Any) -> int:
+def pods(ahead: Advice, *, now: float = NOW, **spec: Any) -> int:
     fleet = Fleet()
     revision = replace(KNATIVE_DEFAULTS, **{"lead_s": 5.0, "pod_capacity": 10.0} | spec)
     fleet.add({"shop/cart": revision}, now=now)
@@ -45,43 +48,43 @@ def read(service: int, price: float) -> list[float]:
 
 
 def test_pods_are_the_demand_by_what_a_pod_takes_rounded_up() -> None:
-    assert [pods(outlook(10.0)), pods(outlook(10.5)), pods(outlook(0.0))] == [1, 2, 0]
+    assert [pods(advice(10.0)), pods(advice(10.5)), pods(advice(0.0))] == [1, 2, 0]
 
 
 def test_a_revision_serves_its_share_of_the_service() -> None:
-    assert pods(outlook(40.0), share=0.25) == 1
+    assert pods(advice(40.0), share=0.25) == 1
 
 
 def test_a_window_counts_from_the_lead_and_a_tick_before_it_begins() -> None:
-    ahead = outlook(0.0, 50.0)
+    ahead = advice(0.0, 50.0)
     assert pods(ahead, now=NOW + 53.0) == 0
     assert pods(ahead, now=NOW + 53.5) == 5
 
 
 def test_a_window_counts_until_it_ends() -> None:
-    ahead = outlook(50.0, 10.0)
+    ahead = advice(50.0, 10.0)
     assert pods(ahead, now=NOW + 59.5) == 5
     assert pods(ahead, now=NOW + 60.0) == 1
 
 
 def test_the_highest_window_within_the_lead_decides() -> None:
-    assert pods(outlook(10.0, 50.0, 20.0, 90.0), lead_s=100.0) == 5
+    assert pods(advice(10.0, 50.0, 20.0, 90.0), lead_s=100.0) == 5
 
 
 def test_after_its_last_window_a_forecast_is_stale() -> None:
-    assert pods(outlook(10.0), now=NOW + 60.0) == -1
+    assert pods(advice(10.0), now=NOW + 60.0) == -1
 
 
 def test_a_forecast_from_the_future_is_none() -> None:
-    assert pods(outlook(10.0, starts_s=NOW + 1.0)) == -1
+    assert pods(advice(10.0, starts_s=NOW + 1.0)) == -1
 
 
 def test_without_a_forecast_there_are_no_pods_not_zero() -> None:
-    assert pods(outlook(np.nan, np.nan)) == -1
+    assert pods(advice(np.nan, np.nan)) == -1
 
 
 def test_a_missing_window_leaves_the_others_their_say() -> None:
-    assert pods(outlook(np.nan, 30.0), lead_s=100.0) == 3
+    assert pods(advice(np.nan, 30.0), lead_s=100.0) == 3
 
 
 def test_a_pod_is_worth_its_idling_where_chance_times_price_exceeds_it() -> None:

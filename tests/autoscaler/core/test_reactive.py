@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from autoscaler.core.decider import decide
-from autoscaler.core.decision import Decisions
+from autoscaler.core.decider import Step, decide
+from autoscaler.core.decision import DecisionArrays
 from autoscaler.core.fleet import Fleet
 from autoscaler.core.revision import KNATIVE_DEFAULTS, Metric, Revision
 from tests.autoscaler.core.stories import AT_WORK, BASE_S, answer, one, sample
@@ -15,20 +15,20 @@ MINUTE = 60
 SECOND = int(BASE_S)
 
 
-def after(demand: float, *, ready: int = 1, seconds: int = MINUTE, **spec: Any) -> Decisions:
+def after(demand: float, *, ready: int = 1, seconds: int = MINUTE, **spec: Any) -> Step:
     """The tick after so many seconds of constant demand, the first for this revision."""
     revision = replace(KNATIVE_DEFAULTS, **spec)
-    story = one(revision, demand=(demand,) * seconds, seen=replace(AT_WORK, ready=ready))
+    story = one(revision, demand=(demand,) * seconds, observed=replace(AT_WORK, ready=ready))
     fleet = Fleet()
     fleet.add({"shop/cart": revision}, now=story.base_s)
-    fleet.seen.ready[0] = ready
+    fleet.observed.ready[0] = ready
     for second in range(seconds):
         sample(fleet, [demand], SECOND + second)
     return decide(fleet, None, now=story.now)
 
 
 def pods(demand: float, **story: Any) -> int:
-    return int(after(demand, **story).kpa[0])
+    return int(after(demand, **story).decision.kpa[0])
 
 
 class Cart:
@@ -39,16 +39,16 @@ class Cart:
         self.fleet.add({"shop/cart": revision}, now=BASE_S)
         self.second = SECOND
 
-    def runs(self, demand: float, seconds: int) -> Decisions:
+    def runs(self, demand: float, seconds: int) -> DecisionArrays:
         """Two seconds a tick; the pods that are asked for are ready at once."""
         for _ in range(seconds // 2):
             for _ in range(2):
                 self.second += 1
                 sample(self.fleet, [demand], self.second)
-            decisions = decide(self.fleet, None, now=float(self.second))
-            self.fleet.remember(decisions)
-            self.fleet.seen.ready[0] = decisions.kpa[0]
-        return decisions
+            step = decide(self.fleet, None, now=float(self.second))
+            step.keep(self.fleet)
+            self.fleet.observed.ready[0] = step.decision.kpa[0]
+        return step.decision
 
 
 def test_pods_are_demand_by_target_rounded_up() -> None:
@@ -93,16 +93,16 @@ def test_an_activation_scale_of_one_means_none() -> None:
 
 
 def test_panic_starts_at_the_threshold_and_not_below() -> None:
-    assert after(140.0, ready=1).panicking[0]
-    assert not after(140.0, ready=2).panicking[0]
+    assert after(140.0, ready=1).decision.panicking[0]
+    assert not after(140.0, ready=2).decision.panicking[0]
 
 
 def test_the_panic_test_uses_pods_rounded_up() -> None:
-    assert after(70.125, ready=1).panicking[0]
+    assert after(70.125, ready=1).decision.panicking[0]
 
 
 def test_the_panic_test_is_not_held_back_by_the_scale_up_rate() -> None:
-    assert after(7000.0, ready=1, max_scale_up_rate=1.1, panic_threshold=10.0).panicking[0]
+    assert after(7000.0, ready=1, max_scale_up_rate=1.1, panic_threshold=10.0).decision.panicking[0]
 
 
 def test_in_panic_the_panic_window_has_its_say() -> None:
@@ -128,7 +128,7 @@ def test_panic_ends_strictly_after_a_stable_window() -> None:
     last_over = cart.fleet.memory.panic_since_s[0]
     assert last_over == cart.second
     calm = cart.runs(7.0, 60)
-    assert calm.now[0] == last_over + 60
+    assert calm.at_s[0] == last_over + 60
     assert calm.panicking[0]
     assert not cart.runs(7.0, 2).panicking[0]
     assert cart.fleet.memory.max_panic_pods[0] == 0
@@ -146,8 +146,8 @@ def test_a_new_burst_extends_the_panic() -> None:
 
 def test_a_restart_of_ours_does_not_scale_down_for_a_stable_window() -> None:
     idle = replace(AT_WORK, ready=8)
-    assert answer(one(demand=(0.0,) * 58, seen=idle)).kpa[0] == 8
-    assert answer(one(demand=(0.0,) * 66, seen=idle)).kpa[0] == 4
+    assert answer(one(demand=(0.0,) * 58, observed=idle)).kpa[0] == 8
+    assert answer(one(demand=(0.0,) * 66, observed=idle)).kpa[0] == 4
 
 
 def test_silence_of_a_stable_window_is_no_data_and_keeps_the_last_answer() -> None:

@@ -30,18 +30,20 @@ def fate(
     """Pods wanted and whether that is applied, some seconds after Active changed."""
     fleet = row(revision, **seen)
     now = np.array([BASE_S + after_s])
-    last = last_pod(np.array([bounded]), fleet.spec, fleet.seen, now)
+    last = last_pod(np.array([bounded]), fleet.spec, fleet.observed, now)
     return int(last.want[0]), bool(last.apply[0])
 
 
 def probes(revision: Revision = KNATIVE_DEFAULTS, bounded: int = 0, **seen: Any) -> bool:
     fleet = row(revision, **seen)
-    return bool(last_pod(np.array([bounded]), fleet.spec, fleet.seen, np.array([BASE_S])).probe[0])
+    return bool(
+        last_pod(np.array([bounded]), fleet.spec, fleet.observed, np.array([BASE_S])).probe[0]
+    )
 
 
 def becomes(want: int, revision: Revision = KNATIVE_DEFAULTS, **seen: Any) -> Active:
     fleet = row(revision, **seen)
-    return Active(int(next_active(np.array([want]), fleet.spec, fleet.seen)[0]))
+    return Active(int(next_active(np.array([want]), fleet.spec, fleet.observed)[0]))
 
 
 INACTIVE: dict[str, Any] = {"active": Active.FALSE, "probe_passed": True}

@@ -11,6 +11,7 @@ from learner.demand import Demand
 from learner.engine import Learner, LearnerSettings
 from learner.models.pooled import Pooled
 from learner.models.pulled import NONE, Pulled, following
+from learner.quarantine import sound_demand
 
 WINDOWS = (0, 1, 2, 5)
 N_STEPS, LAG = 2000, 3
@@ -139,3 +140,27 @@ def test_the_learner_lets_it_speak_where_its_decisions_are_cheaper() -> None:
     assert bundle.model[BUY] == "pulled"
     assert "pulled" not in {bundle.model[BROWSE], bundle.model[OTHER]}
     assert not np.isnan(bundle.exceedance[BUY]).any()
+
+
+def test_who_follows_a_service_that_is_quarantined_is_forecast_all_the_same() -> None:
+    settings = LearnerSettings(windows=WINDOWS, max_rows=8_000, rounds=40)
+    learner = Learner(settings).fit(shop())
+    before = learner.bundle(shop())
+    for absurd in (1e9, -1.0, np.nan, 1e300):
+        counts = shop().arrivals.copy()
+        counts[BROWSE] = absurd
+        demand = shop()
+        after = learner.bundle(
+            sound_demand(
+                services=demand.services,
+                start_s=demand.start_s,
+                step_s=demand.step_s,
+                arrivals=counts,
+                peak=counts,
+                capacity=demand.capacity,
+            )
+        )
+        assert not np.isnan(after.exceedance[[BUY, OTHER]]).any()
+        width = min(after.exceedance.shape[2], before.exceedance.shape[2])
+        other = [each.exceedance[OTHER, :, :width].tolist() for each in (before, after)]
+        assert other[0] == other[1]

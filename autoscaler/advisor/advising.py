@@ -1,0 +1,89 @@
+"""From forecasts, prices and the dependency graph to the advice that the controller reads."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from autoscaler.advisor.declarations import Declaration
+from autoscaler.advisor.paths import NamedPaths
+from autoscaler.core.advice import NO_PATHS
+from autoscaler.core.forecasts import ForecastBundle
+from autoscaler.core.names import name_id
+from autoscaler.core.predictive import demand_at_price
+from autoscaler.core.revision import Mode
+from autoscaler.core.types import BoolArray, IntArray
+from autoscaler.exchange.advice import AdviceTable
+from autoscaler.exchange.snapshot import Named, Snapshot
+
+
+def advice_of(
+    snapshot: Snapshot,
+    names: Mapping[int, Named],
+    bundle: ForecastBundle | None,
+    paths: NamedPaths | None,
+) -> AdviceTable:
+    """Advice for the revisions of a snapshot; those whose mode is off get none.
+
+    Of two snapshots with the same revisions, modes and prices, and the same forecasts and paths,
+    the advice is the same but for ``written_at_s``.
+    """
+    asked = np.flatnonzero(snapshot.columns["spec_mode"] != Mode.OFF)
+    row = _rows_of(bundle, names, snapshot.revision[asked])
+    has, edges_s = row >= 0, np.zeros(1)
+    demand = np.zeros((0, 0))
+    if bundle is not None:
+        edges_s = bundle.made_at_s + bundle.window_edges_s
+        price_s = snapshot.columns["spec_cold_price_s"][asked[has]]
+        demand = demand_at_price(bundle, row[has], price_s)
+    return AdviceTable(
+        written_at_s=snapshot.at_s,
+        starts_s=edges_s[:-1],
+        ends_s=edges_s[1:],
+        revision=snapshot.revision[asked[has]],
+        demand=demand,
+        service=_ids(paths.services) if paths else np.zeros(0, np.int64),
+        paths=paths.bare() if paths else NO_PATHS,
+    )
+
+
+def same_advice(one: AdviceTable, other: AdviceTable) -> bool:
+    """Whether two tables advise the same."""
+    left, right = one.arrays(), other.arrays()
+    del left["written_at_s"]
+    return all(np.array_equal(left[name], right[name], equal_nan=name == "demand") for name in left)
+
+
+def declared(snapshot: Snapshot, names: Mapping[int, Named]) -> dict[str, list[Declaration]]:
+    """By service, what its revisions declare that a route leads to."""
+    found: dict[str, list[Declaration]] = {}
+    mode, reachable = snapshot.columns["spec_mode"].tolist(), _reachable(snapshot).tolist()
+    for i, revision in enumerate(snapshot.revision.tolist()):
+        named = names.get(revision)
+        if named and reachable[i]:
+            declaration = Declaration(
+                upstreams=named.upstreams,
+                downstream_namespaces=named.downstream_namespaces,
+                mode=Mode(mode[i]),
+            )
+            found.setdefault(named.service, []).append(declaration)
+    return found
+
+
+def _reachable(snapshot: Snapshot) -> BoolArray:
+    return np.asarray(snapshot.columns["spec_reachable"], dtype=np.bool_)
+
+
+def _rows_of(
+    bundle: ForecastBundle | None, names: Mapping[int, Named], revisions: IntArray
+) -> IntArray:
+    """(n,) rows of the bundle for revisions' services; -1 = it has none."""
+    if bundle is None:
+        return np.full(len(revisions), -1)
+    place = {service: i for i, service in enumerate(bundle.services)}
+    named = (names.get(revision) for revision in revisions.tolist())
+    rows = [place.get(name.service, -1) if name else -1 for name in named]
+    return np.array(rows, dtype=np.int64)
+
+
+def _ids(services: Sequence[str]) -> IntArray:
+    return np.array([name_id(service) for service in services], dtype=np.int64)

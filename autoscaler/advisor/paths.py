@@ -1,0 +1,286 @@
+"""Paths: who is called sooner or later once a service is called, along edges between services.
+
+Learned edges are paths already; those from an annotation or a mesh are single steps. Both are
+followed further. Along a path probabilities, confidences and gains multiply and lags add up. Of all
+paths from one service to another the one with the greatest value stands (probability x confidence;
+of equals the one with fewer edges, then with the shorter lag). None returns to where it began, so
+that a cycle counts nothing.
+
+The search goes from one upstream at a time, best first (Dijkstra's algorithm on products of numbers
+up to 1). It settles downstreams in order of falling value and ends after so many in each namespace:
+what it has then is what is worth most. The work is bounded whatever the graph: by services x
+fan-out x edges of one service, and each edge is looked at once an upstream.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from heapq import heappop, heappush
+
+import numpy as np
+
+from autoscaler import limits
+from autoscaler.advisor.namespaces import CAPS, Caps, Namespaces, most_valuable, one_namespace
+from autoscaler.core.advice import Paths
+from autoscaler.core.dependencies import Edges
+from autoscaler.core.types import FloatArray, IntArray
+
+LEAST_VALUE = 0.05  # probability x confidence; a path with less is followed no further
+_BLOCK = 65_536  # paths found between two cuts to what is kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedPaths:
+    """The best path of each ordered pair of services, in order of upstream and downstream."""
+
+    services: tuple[str, ...]  # (n,) "namespace/service"
+    upstream: IntArray  # (m,) as all that follow; index into services
+    downstream: IntArray  # index into services
+    probability: FloatArray  # P(downstream is called about lag_s later | upstream starts)
+    confidence: FloatArray  # 0 ... 1
+    gain: FloatArray  # calls downstream for one upstream, up to PATH_GAIN
+    lag_s: FloatArray  # s from the upstream's call to the downstream's, up to PATH_LAG_S
+    hops: IntArray  # edges along the path
+    origin: IntArray  # the Origin that knows least, of those of its edges
+    excess: Mapping[str, int]  # how many each limit left out or changed, by its name; at least
+
+    def __len__(self) -> int:
+        return len(self.upstream)
+
+    def bare(self) -> Paths:
+        """As advice has them: indices into the same services, and no more than a tick needs."""
+        return Paths(
+            upstream=self.upstream,
+            downstream=self.downstream,
+            probability=self.probability,
+            confidence=self.confidence,
+            gain=self.gain,
+            lag_s=self.lag_s,
+        )
+
+
+def best_paths(
+    edges: Edges,
+    *,
+    namespaces: Namespaces | None = None,
+    caps: Caps = CAPS,
+    stop: Callable[[], bool] = lambda: False,
+) -> NamedPaths | None:
+    """All that follows from edges, within the caps; None where ``stop`` said so.
+
+    NaN among the edges counts as lag 0, gain 1, probability 1, confidence 1; of a pair with several
+    edges the best counts. namespaces: of ``edges.services``; None = all are of one.
+    stop: asked before each upstream, so that the work is given up, all of it, as soon as there are
+    newer edges: half of the paths are nobody's advice.
+    """
+    namespaces = namespaces or one_namespace(edges.services)
+    graph = _Graph(edges, namespaces)
+    kept = _Kept(namespaces, caps)
+    for upstream in graph.upstreams:
+        if stop():
+            return None
+        search = _Search(graph, namespaces, caps, upstream)
+        search.run()
+        kept.add(search)
+    return kept.paths(edges.services, graph.clipped)
+
+
+def value_of(edges: Edges) -> FloatArray:
+    """(m,) probability x confidence; what is not known counts as 1."""
+    return np.asarray(_filled(edges.needed, 1.0) * _filled(edges.confidence, 1.0))
+
+
+def _filled(values: FloatArray, unknown: float) -> FloatArray:
+    return np.where(np.isnan(values), unknown, values)
+
+
+class _Graph:
+    """Edges as lists, in order of their pairs, each pair once; and by upstream, the best first."""
+
+    def __init__(self, edges: Edges, namespaces: Namespaces) -> None:
+        value, probability = value_of(edges), _filled(edges.needed, 1.0)
+        confidence = _filled(edges.confidence, 1.0)
+        gain, lag_s = _filled(edges.gain, 1.0), _filled(edges.lag_s, 0.0)
+        most_gain, most_lag_s = limits.PATH_GAIN, limits.PATH_LAG_S
+        self.clipped = Counter(
+            {
+                most_gain.name: int((gain > most_gain.most).sum()),
+                most_lag_s.name: int((lag_s > most_lag_s.most).sum()),
+            }
+        )
+        gain, lag_s = np.minimum(gain, most_gain.most), np.minimum(lag_s, most_lag_s.most)
+        order = np.lexsort((edges.origin, confidence, -gain, lag_s, -value, edges.key))
+        order = order[np.diff(edges.key[order], prepend=-1) > 0]
+        order = order[value[order] >= LEAST_VALUE]
+        self.up: list[int] = edges.upstream[order].tolist()
+        self.down: list[int] = edges.downstream[order].tolist()
+        self.value: list[float] = value[order].tolist()
+        self.lag_s: list[float] = lag_s[order].tolist()
+        self.gain: list[float] = gain[order].tolist()
+        self.probability: list[float] = probability[order].tolist()
+        self.confidence: list[float] = confidence[order].tolist()
+        self.origin: list[int] = edges.origin[order].tolist()
+        self.namespace: list[int] = namespaces.of.tolist()
+        self.upstreams = sorted(set(self.up))
+        # By service: all edges that lead on, and those that stay within its namespace.
+        self.onward: list[list[int]] = [[] for _ in edges.services]
+        self.inside: list[list[int]] = [[] for _ in edges.services]
+        for edge in np.lexsort((lag_s[order], -value[order])).tolist():
+            up, down = self.up[edge], self.down[edge]
+            self.onward[up].append(edge)
+            if self.namespace[up] == self.namespace[down]:
+                self.inside[up].append(edge)
+
+
+class _Search:
+    """What follows from one upstream. Paths lie in a heap, each with the edge that it ends with.
+
+    A path's place in the heap is (-value, hops, lag, edge): the least is the best. Edges are in
+    order of their services, so that not even equals depend on the order in which edges came.
+    """
+
+    def __init__(self, graph: _Graph, namespaces: Namespaces, caps: Caps, upstream: int) -> None:
+        self._graph, self.upstream = graph, upstream
+        self._home = graph.namespace[upstream]
+        self._trusting, self._longest = namespaces.trusting, caps.path_edges
+        self._elsewhere = namespaces.fan_out_elsewhere(caps)
+        self._places = {self._home: caps.fan_out}  # left in each namespace
+        self._open = len(namespaces.named)  # namespaces with places left
+        # By service: value, hops and lag of its path, and the edge that it ends with.
+        self.settled: dict[int, tuple[float, int, float, int]] = {upstream: (-1.0, 0, 0.0, -1)}
+        # The last of each entry is the edge's place in the list of its upstream.
+        self._heap: list[tuple[float, int, float, int, int]] = []
+        self._crowded: set[int] = set()  # services whose namespace had no place left
+        self._beyond: set[int] = set()  # services that only longer paths lead to
+
+    def run(self) -> None:
+        """Settle downstreams, the most valuable first."""
+        self._follow(self.upstream, 0)
+        while self._heap and self._open:
+            value, hops, lag_s, edge, place = heappop(self._heap)
+            service = self._graph.down[edge]
+            if service not in self.settled and self._takes(service):
+                self.settled[service] = value, hops, lag_s, edge
+                self._follow(service, 0)
+            self._follow(self._graph.up[edge], place + 1)
+        for *_, edge, place in self._heap:  # no namespace has a place left: for the count alone
+            if self._graph.down[edge] not in self.settled:
+                self._crowded.add(self._graph.down[edge])
+            elif not self._crowded:
+                self._follow(self._graph.up[edge], place + 1)
+
+    def _takes(self, service: int) -> bool:
+        """Take a place in a service's namespace, if there is one."""
+        namespace = self._graph.namespace[service]
+        left = self._places.get(namespace, self._elsewhere)
+        if left:
+            self._places[namespace] = left - 1
+            self._open -= left == 1
+        else:
+            self._crowded.add(service)
+        return left > 0
+
+    def _follow(self, service: int, place: int) -> None:
+        """Put the best path that goes on from a settled service by one edge into the heap.
+
+        place: where in the list of the service's edges to look; those before have had their turn.
+        """
+        graph, settled = self._graph, self.settled
+        free = self._trusting or graph.namespace[service] == self._home
+        edges = (graph.onward if free else graph.inside)[service]
+        value, hops, lag_s, _ = settled[service]
+        for at in range(place, len(edges)):
+            edge = edges[at]
+            new = value * graph.value[edge]
+            if new > -LEAST_VALUE:
+                return  # so are all that come after
+            down = graph.down[edge]
+            if down in settled:
+                continue
+            if hops == self._longest:
+                self._beyond.add(down)
+            elif not self._places.get(graph.namespace[down], self._elsewhere):
+                self._crowded.add(down)
+            else:
+                lag_s = min(lag_s + graph.lag_s[edge], limits.PATH_LAG_S.most)
+                heappush(self._heap, (new, hops + 1, lag_s, edge, at))
+                return
+
+    def excess(self) -> Counter[str]:
+        """How many downstreams are known to have been left out, by the name of the limit."""
+        crowded = self._crowded.difference(self.settled)
+        beyond = self._beyond.difference(self.settled, crowded)
+        return Counter({limits.FAN_OUT.name: len(crowded), limits.PATH_EDGES.name: len(beyond)})
+
+    def paths(self) -> list[tuple[float, ...]]:
+        """A row of `_Kept` for each path, the most valuable first."""
+        graph, most = self._graph, limits.PATH_GAIN.most
+        # By service: probability, confidence and gain of its path, and the worst origin.
+        along = {self.upstream: (1.0, 1.0, 1.0, 0)}
+        rows: list[tuple[float, ...]] = []
+        for service, (_, hops, lag_s, edge) in self.settled.items():
+            if edge < 0:
+                continue
+            probability, confidence, gain, origin = along[graph.up[edge]]
+            probability *= graph.probability[edge]
+            confidence *= graph.confidence[edge]
+            gain = min(gain * graph.gain[edge], most)
+            origin = max(origin, graph.origin[edge])
+            along[service] = probability, confidence, gain, origin
+            rows.append(
+                (self.upstream, service, probability, confidence, gain, lag_s, hops, origin)
+            )
+        return rows
+
+
+class _Kept:
+    """The paths that are kept of those that were found so far."""
+
+    def __init__(self, namespaces: Namespaces, caps: Caps) -> None:
+        self._namespaces, self._caps = namespaces, caps
+        # (m, 8): upstream, downstream, probability, confidence, gain, lag, hops, origin
+        self._kept = np.zeros((0, 8))
+        self._found: list[tuple[float, ...]] = []
+        self._excess: Counter[str] = Counter()
+
+    def add(self, search: _Search) -> None:
+        """Add what was found."""
+        self._found += search.paths()
+        self._excess += search.excess()
+        if len(self._found) >= _BLOCK:
+            self._cut()
+
+    def _cut(self) -> None:
+        """Keep what there are places for. What falls out could not come back: others are better."""
+        rows = np.concatenate([self._kept, np.array(self._found).reshape(-1, 8)])
+        self._found.clear()
+        up, down, hops = (rows[:, column].astype(np.int64) for column in (0, 1, 6))
+        kept = most_valuable(
+            self._namespaces.groups(up, down),
+            self._namespaces.share(self._caps.paths, up, down),
+            rows[:, 2] * rows[:, 3],
+            hops,
+            up,
+            down,
+        )
+        self._excess[limits.PATHS.name] += int((~kept).sum())
+        self._kept = rows[kept]
+
+    def paths(self, services: tuple[str, ...], clipped: Counter[str]) -> NamedPaths:
+        """All that is kept."""
+        self._cut()
+        rows = self._kept[np.lexsort((self._kept[:, 1], self._kept[:, 0]))]
+        up, down, hops, origin = (rows[:, column].astype(np.int64) for column in (0, 1, 6, 7))
+        probability, confidence, gain, lag_s = rows[:, 2:6].T.copy()
+        return NamedPaths(
+            services=services,
+            upstream=up,
+            downstream=down,
+            probability=probability,
+            confidence=confidence,
+            gain=gain,
+            lag_s=lag_s,
+            hops=hops,
+            origin=origin,
+            excess={name: n for name, n in (self._excess + clipped).items() if n},
+        )

@@ -1,0 +1,70 @@
+"""Who may ask: a port that somebody else fills, as kube-controller-manager guards its own.
+
+The core of it is Kubernetes's affair (TokenReview, then SubjectAccessReview with a path that is no
+resource); here a token is taken from the request and the verdict becomes an answer.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+from fastapi import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from autoscaler.api.problems import problem
+
+Authorize = Callable[[str, str], Awaitable[bool | None]]
+"""Called with a token and a path: whether they go together; None = nobody knows the token."""
+
+OPEN = ("/healthz", "/readyz")  # for kubelets, which have no token
+CHALLENGE = {"WWW-Authenticate": "Bearer"}
+AGAIN_S = 5
+
+log = logging.getLogger(__name__)
+
+
+class Authorization:
+    """Middleware that lets through whom ``authorize`` lets through, and everybody to `OPEN`."""
+
+    def __init__(self, app: ASGIApp, authorize: Authorize) -> None:
+        self._app, self._authorize = app, authorize
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or pass on."""
+        if scope["type"] != "http" or scope["path"] in OPEN:
+            await self._app(scope, receive, send)
+            return
+        refusal = await self._refusal(Request(scope))
+        await (refusal or self._app)(scope, receive, send)
+
+    async def _refusal(self, request: Request) -> Response | None:
+        kind, _, token = request.headers.get("Authorization", "").partition(" ")
+        token = token.strip()
+        if kind.lower() != "bearer" or not token:
+            return problem(
+                request,
+                HTTPStatus.UNAUTHORIZED,
+                "no token; allowed: Authorization: Bearer TOKEN",
+                headers=CHALLENGE,
+            )
+        path = request.scope["path"]
+        try:
+            verdict = await self._authorize(token, path)
+        except Exception:
+            log.exception("nobody could tell whether %s may be read", path)
+            return problem(
+                request,
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "nobody can tell at present whether this token is allowed to read",
+                headers={"Retry-After": str(AGAIN_S)},
+            )
+        if verdict is None:
+            return problem(
+                request, HTTPStatus.UNAUTHORIZED, "the token is not known", headers=CHALLENGE
+            )
+        if not verdict:
+            return problem(
+                request, HTTPStatus.FORBIDDEN, f"the token is not allowed to read {path!r}"
+            )
+        return None

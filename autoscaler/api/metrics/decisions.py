@@ -1,0 +1,127 @@
+"""What was decided of each revision, and what is one service's: `kn_ahead_*`."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from autoscaler.api.metrics.labels import Labels
+from autoscaler.api.metrics.text import braced, family, head, pairs
+from autoscaler.core.decision import Reason, reasons
+from autoscaler.core.revision import UNDECIDED
+from autoscaler.core.services import IDLE_S, PARTS, PEAK_S
+from autoscaler.exchange.snapshot import Snapshot
+
+START_UP = "kn_ahead_start_up_seconds"
+CHANGES = "kn_ahead_changes_total"
+
+
+def of_revisions(snapshot: Snapshot, labels: Labels) -> Iterator[str]:
+    """Families with a sample a revision."""
+    made = snapshot.decision
+    decided = labels.named & (made.want != UNDECIDED)
+    own = [braced(one) for one in labels.revision]
+    for name, about, pods in (
+        ("desired", "Pods wanted, after bounds", made.want),
+        ("kpa", "Pods that Knative's own rule asks for", made.kpa),
+        ("predicted", "Pods that the forecast asks for", made.predicted),
+        ("anticipated", "Pods that calls of upstreams ask for", made.anticipated),
+    ):
+        yield family(f"kn_ahead_{name}_pods", "gauge", about, own, pods, decided & (pods >= 0))
+    ready = snapshot.columns["observed_ready"]
+    yield family("kn_ahead_ready_pods", "gauge", "Pods ready", own, ready, decided)
+    names = [f'reason="{reason.name}"' for reason in Reason]  # which count up from 0
+    why = [
+        f"{{{one},{names[reason]}}}"
+        for one, reason in zip(labels.revision, reasons(made).tolist(), strict=True)
+    ]
+    yield family(
+        "kn_ahead_decision_reason",
+        "gauge",
+        "1 for the rule that had the last word",
+        why,
+        decided,
+        decided,
+    )
+
+
+def of_services(snapshot: Snapshot, labels: Labels) -> Iterator[str]:
+    """Families with a sample a service."""
+    columns, there = snapshot.columns, labels.named_service
+    own = [braced(one) for one in labels.service]
+    yield family(
+        "kn_ahead_requests_total",
+        "counter",
+        "Requests that arrived",
+        own,
+        columns["calls_requests"],
+        there,
+    )
+    yield family(
+        "kn_ahead_cold_requests_total",
+        "counter",
+        "Requests that arrived while no pod was ready",
+        own,
+        columns["calls_cold"],
+        there,
+    )
+    for name, about, column, known in (
+        (
+            "in_flight",
+            f"Mean of requests in flight over the last {PEAK_S} s",
+            columns["in_flight"],
+            there,
+        ),
+        (
+            "peak_in_flight",
+            f"Greatest one-second average of requests in flight, of the last {PEAK_S} s",
+            columns["peak"],
+            there,
+        ),
+        (
+            "last_start_timestamp_seconds",
+            f"When a request came after {IDLE_S:g} s or more without one, the last time",
+            columns["calls_last_start_s"],
+            there & (columns["calls_last_start_s"] > 0),  # NaN compares False
+        ),
+        (
+            "last_call_timestamp_seconds",
+            "When a request came, the last time",
+            columns["calls_last_call_s"],
+            there & (columns["calls_last_call_s"] > 0),
+        ),
+    ):
+        yield family(f"kn_ahead_{name}", "gauge", about, own, column, known)
+    yield starts(snapshot, labels)
+
+
+def starts(snapshot: Snapshot, labels: Labels) -> str:
+    """How long pods took to start, by part of the start."""
+    many, seconds = snapshot.columns["starts"], snapshot.columns["starts_s"]
+    lines = [
+        head(
+            START_UP,
+            "summary",
+            "How long pods took until they were scheduled, from then until all containers ran, "
+            "and from then until they were ready",
+        )
+    ]
+    rows = np.flatnonzero(labels.named_service & (many > 0).any(axis=0))
+    measured = zip(rows.tolist(), many.T[rows].tolist(), seconds.T[rows].tolist(), strict=True)
+    for row, counts, sums in measured:
+        for part, count, total in zip(PARTS, counts, sums, strict=True):
+            if count:
+                of = f'{{{labels.service[row]},part="{part}"}}'
+                lines.append(f"{START_UP}_sum{of} {total}\n{START_UP}_count{of} {count}\n")
+    return "".join(lines)
+
+
+def changes(changed: Mapping[tuple[str, Reason], int]) -> str:
+    """How many decisions were others than those before them, by service and reason."""
+    lines = [
+        head(CHANGES, "counter", "Decisions that wanted another number of pods than the one before")
+    ]
+    for (name, reason), many in changed.items():
+        namespace, _, service = name.partition("/")
+        of = pairs(namespace=namespace, reason=reason.name, service=service)
+        lines.append(f"{CHANGES}{{{of}}} {many}\n")
+    return "".join(lines)

@@ -1,0 +1,132 @@
+"""Metrics of the two processes themselves; they change by the second, and are made at each scrape.
+
+The controller's come with its snapshots as notes: what is missing among them has no sample.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from itertools import accumulate
+from typing import Any, TypeGuard
+
+from autoscaler.advisor.read_model import Frame, ReadModel
+from autoscaler.api.dependencies import counts
+from autoscaler.api.metrics.text import head, histogram, labelled, pairs, single
+from autoscaler.clock import Clock
+from autoscaler.limits import Refusals
+from autoscaler.pulse import BUCKETS_S
+
+REFUSED = "kn_ahead_refused_total"
+TICKS = "kn_ahead_tick_seconds"
+
+
+def of_both(model: ReadModel, refusals: Refusals, clock: Clock) -> Iterator[str]:
+    """Families of few samples. refusals: the advisor's own."""
+    frame, now = model.frame, clock.now()
+    yield single("kn_ahead_services", "gauge", "Services known", len(model.services))
+    yield labelled(
+        "kn_ahead_dependencies",
+        "gauge",
+        "Edges between services, by who says so",
+        "origin",
+        counts(model.known_edges.edges),
+    )
+    yield _refused(frame, refusals)
+    yield _degraded(model)
+    yield labelled(
+        "kn_ahead_events_total",
+        "counter",
+        "Kubernetes Events, by what became of them",
+        "outcome",
+        model.events,
+    )
+    yield from _controller(frame)
+    if frame.snapshot is not None:
+        yield single(
+            "kn_ahead_last_tick_timestamp_seconds",
+            "gauge",
+            "When the last tick ended",
+            frame.snapshot.at_s,
+        )
+        yield single(
+            "kn_ahead_snapshot_age_seconds",
+            "gauge",
+            "Age of what the controller has told the advisor last",
+            now - frame.snapshot.at_s,
+        )
+    if model.forecasts is not None:
+        yield single(
+            "kn_ahead_forecast_age_seconds",
+            "gauge",
+            "Age of the newest demand that the forecasts have seen",
+            now - model.forecasts.made_at_s,
+        )
+
+
+def _refused(frame: Frame, refusals: Refusals) -> str:
+    by_process = {"advisor": refusals.counts, "controller": _numbers(frame, "refused")}
+    lines = [head(REFUSED, "counter", "What was refused because a limit allows no more")]
+    for process, refused in by_process.items():
+        for limit, many in sorted(refused.items()):
+            lines.append(f"{REFUSED}{{{pairs(limit=limit, process=process)}}} {many}\n")
+    return "".join(lines)
+
+
+def _degraded(model: ReadModel) -> str:
+    parts = {str(part): bool(why) for part, why in model.frame.note("faults", dict, {}).items()}
+    for part, fault in model.health.by_part.items():
+        parts[part] = parts.get(part, False) or fault is not None
+    return labelled(
+        "kn_ahead_degraded",
+        "gauge",
+        "1 while a part does not do its work",
+        "part",
+        {part: int(ill) for part, ill in parts.items()},
+    )
+
+
+def _controller(frame: Frame) -> Iterator[str]:
+    leading = frame.note("leading", bool, None)
+    if leading is not None:
+        yield single(
+            "kn_ahead_leading",
+            "gauge",
+            "1 while this process decides, 0 while another one does",
+            int(leading),
+        )
+    if forwarded := _numbers(frame, "forwarded"):
+        yield labelled(
+            "kn_ahead_forwarded_frames_total",
+            "counter",
+            "Frames of activators that were for another process, by what became of them",
+            "outcome",
+            forwarded,
+        )
+    refused = frame.note("advice_refused", int, None)
+    if refused is not None:
+        yield single(
+            "kn_ahead_advice_refused",
+            "gauge",
+            "Revisions and paths of the advice in force that were left out, as they cannot be",
+            refused,
+        )
+    yield from _ticks(frame)
+
+
+def _ticks(frame: Frame) -> Iterator[str]:
+    many = [n for n in frame.note("tick_counts", list, []) if _is_number(n)]
+    took_s = frame.snapshot.notes.get("tick_sum_s") if frame.snapshot else None
+    if len(many) != len(BUCKETS_S) + 1 or not _is_number(took_s):
+        return
+    bounds = [*map(str, BUCKETS_S), "+Inf"]
+    yield head(TICKS, "histogram", "How long a tick takes")
+    yield histogram(TICKS, "", zip(bounds, accumulate(many), strict=True), float(took_s))
+
+
+def _numbers(frame: Frame, note: str) -> Mapping[str, float]:
+    """What a note counts, by name."""
+    found = frame.note(note, dict, {})
+    return {str(name): value for name, value in found.items() if _is_number(value)}
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and math.isfinite(value)

@@ -1,0 +1,42 @@
+"""The paths that kubelets ask: whether the process answers, and whether pods are decided."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Response
+
+from autoscaler.advisor.read_model import ReadModel
+from autoscaler.api.answers import Health, Ready
+from autoscaler.clock import Clock
+
+_NOT_YET = ["no decision was made yet"]
+
+
+def router(model: ReadModel, clock: Clock) -> APIRouter:
+    """Probes over a read model; the clock tells how old it is."""
+    routes = APIRouter()
+
+    @routes.get("/healthz", tags=["health"])
+    async def health() -> Health:
+        """Whether the process answers."""
+        return Health()
+
+    @routes.get(
+        "/readyz",
+        tags=["health"],
+        responses={
+            503: {
+                "model": Ready,
+                "description": "Nothing is decided: not yet, or not any more",
+                "content": {"application/json": {"example": {"ready": False, "detail": _NOT_YET}}},
+            },
+        },
+    )
+    async def readiness(response: Response) -> Ready:
+        """Whether pods are being decided. Degraded (Knative's own answer, exactly) is ready too."""
+        state = model.readiness(clock.now())
+        if state.ready:
+            return Ready(ready=True, detail=list(state.degraded))
+        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+        return Ready(ready=False, detail=[state.missing, *state.degraded])
+
+    return routes

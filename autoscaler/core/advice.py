@@ -1,0 +1,65 @@
+"""Advice: what prediction says to a fleet, resolved to numbers that a tick can compare.
+
+The reactive rule needs none. Advice is made beside the controller (from forecasts, prices and the
+dependency graph) and read for the rows of one layout of the fleet: of another layout it says
+nothing, until it is read anew.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from autoscaler.core.types import FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paths:
+    """Which services are called when others are; (m,) each, between indices of services.
+
+    A path is what follows from a chain of edges of the dependency graph: all that will be called
+    once its upstream is, siblings and grandchildren too.
+    """
+
+    upstream: IntArray  # index of a service
+    downstream: IntArray  # index of a service
+    probability: FloatArray  # that downstream is called about lag_s after a start of upstream
+    confidence: FloatArray  # that the path is no chance, 0 ... 1
+    gain: FloatArray  # calls downstream that a call upstream brings
+    lag_s: FloatArray  # s from the call upstream to the call downstream
+    upstreams: IntArray = field(init=False)  # (k,) each service that is an upstream, once
+
+    def __post_init__(self) -> None:
+        """Know the upstreams once: they are asked for with every statistic."""
+        object.__setattr__(self, "upstreams", np.unique(self.upstream))
+
+    def __len__(self) -> int:
+        return len(self.upstream)
+
+
+NO_PATHS = Paths(
+    upstream=np.zeros(0, np.int64),
+    downstream=np.zeros(0, np.int64),
+    probability=np.zeros(0),
+    confidence=np.zeros(0),
+    gain=np.zeros(0),
+    lag_s=np.zeros(0),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """Forecasts at each revision's price, and paths between services, for a fleet's rows."""
+
+    starts_s: FloatArray  # (n_windows,) Unix s
+    ends_s: FloatArray  # (n_windows,) Unix s
+    demand: FloatArray  # (n_rows, n_windows) requests in flight worth serving; NaN = no forecast
+    paths: Paths  # between rows of the fleet's services
+    layout: int  # of the fleet
+
+
+def no_advice(n_rows: int, layout: int) -> Advice:
+    """Neither forecasts nor paths: Knative's rule alone."""
+    none = np.zeros(0)
+    return Advice(
+        starts_s=none, ends_s=none, demand=np.zeros((n_rows, 0)), paths=NO_PATHS, layout=layout
+    )

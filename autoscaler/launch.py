@@ -1,0 +1,22 @@
+"""The command `kn-ahead`: the controller starts before anything that it does not need is read."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line."""
+    if sys.argv[1:2] == ["controller"]:
+        from knative.controller.__main__ import main as controller  # noqa: PLC0415
+
+        sys.exit(controller(sys.argv[2:]))
+    if sys.argv[1:2] == ["advisor"] and "--keep" in sys.argv:
+        from autoscaler.keeper import keep_this  # noqa: PLC0415
+
+        sys.exit(keep_this("advisor", "--keep"))
+    from autoscaler.cli import main as commands  # noqa: PLC0415
+
+    commands()
+
+
+if __name__ == "__main__":
+    main()

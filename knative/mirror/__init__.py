@@ -1,0 +1,1 @@
+"""What we keep of the cluster's objects, kept current: one cache a kind, list then watch."""

@@ -1,0 +1,51 @@
+"""The annotations that we read, by the one name under which each is kept.
+
+Knative's own have two spellings; a newer one and ours have one. Source: knative/serving
+pkg/apis/autoscaling/register.go.
+"""
+
+from collections.abc import Mapping
+
+from autoscaler.annotations import COLD_PRICE, DOWNSTREAM_NAMESPACES, MODE, UPSTREAMS
+from autoscaler.limits import ANNOTATION_CHARS, ANNOTATION_LENGTH, Limit
+
+PREFIX = "autoscaling.knative.dev/"
+CLASS = f"{PREFIX}class"
+PROGRESS_DEADLINE = "serving.knative.dev/progress-deadline"
+
+_KNATIVES = (
+    "class",
+    "initial-scale",
+    "max-scale",
+    "metric",
+    "metric-aggregation-algorithm",
+    "min-scale",
+    "panic-threshold-percentage",
+    "panic-window-percentage",
+    "scale-down-delay",
+    "scale-to-zero-pod-retention-period",
+    "target",
+    "target-burst-capacity",
+    "target-utilization-percentage",
+    "window",
+)
+_OF_NAMES = (UPSTREAMS, DOWNSTREAM_NAMESPACES)
+_ONE_SPELLING = (f"{PREFIX}activation-scale", PROGRESS_DEADLINE, MODE, COLD_PRICE, *_OF_NAMES)
+
+
+def _camel_case(key: str) -> str:
+    head, *rest = key.split("-")
+    return head + "".join(word.capitalize() for word in rest)
+
+
+NAME_OF: Mapping[str, str] = (
+    {PREFIX + key: PREFIX + key for key in _KNATIVES}
+    | {PREFIX + _camel_case(key): PREFIX + key for key in _KNATIVES if "-" in key}
+    | {key: key for key in _ONE_SPELLING}
+)
+"""Each spelling -> the name."""
+
+
+def limit_of(name: str) -> Limit:
+    """How long its value may be."""
+    return ANNOTATION_CHARS if name in _OF_NAMES else ANNOTATION_LENGTH

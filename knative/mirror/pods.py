@@ -1,0 +1,51 @@
+"""Pods of each revision, counted by state as they change: nobody counts them all anew."""
+
+from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from knative.mirror.objects import Pod
+
+READY, UNREADY, PENDING, TERMINATING = "ready", "unready", "pending", "terminating"
+NONE: Mapping[str, int] = MappingProxyType({})
+
+
+class Pods:
+    """What is known of every pod, by "namespace/pod"."""
+
+    def __init__(self) -> None:
+        self._revision_of: dict[str, str] = {}
+        self._by_revision: dict[str, dict[str, Pod]] = {}
+        self._counts: dict[str, Counter[str]] = {}
+        self._was_ready: set[str] = set()
+
+    def put(self, key: str, pod: Pod) -> bool:
+        """A pod came or changed; whether it is ready for the first time."""
+        self.drop(key, for_good=False)
+        self._revision_of[key] = pod.revision
+        self._by_revision.setdefault(pod.revision, {})[key] = pod
+        self._counts.setdefault(pod.revision, Counter())[pod.state] += 1
+        if not pod.ready_s or key in self._was_ready:
+            return False
+        self._was_ready.add(key)
+        return True
+
+    def drop(self, key: str, *, for_good: bool = True) -> str:
+        """A pod went; returns its revision, "" where nobody knew it."""
+        if for_good:
+            self._was_ready.discard(key)
+        revision = self._revision_of.pop(key, "")
+        if revision:
+            pods = self._by_revision[revision]
+            self._counts[revision][pods.pop(key).state] -= 1
+            if not pods:
+                del self._by_revision[revision], self._counts[revision]
+        return revision
+
+    def ready(self, revision: str) -> list[Pod]:
+        """A revision's pods that are ready."""
+        return [p for p in self._by_revision.get(revision, {}).values() if p.state == READY]
+
+    def counts(self, revision: str) -> Mapping[str, int]:
+        """A revision's pods by state; a state without pods may be left out."""
+        return self._counts.get(revision, NONE)

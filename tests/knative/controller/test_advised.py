@@ -1,0 +1,85 @@
+"""What advice does to decisions: where the mode lets it, for whom it names, and nothing else."""
+
+import pytest
+
+from autoscaler.core.revision import Mode
+from knative.controller.instructions import Scale
+from tests.knative.controller.world import KEY, OUTWARD, World, writes
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.mark.parametrize(
+    ("mode", "demand", "pods"),
+    [
+        ("off", 400.0, 1),
+        ("shadow", 400.0, 1),
+        ("outward", 400.0, 4),
+        ("outward", 1.0, 1),
+        ("full", 400.0, 4),
+    ],
+)
+def test_a_forecast_adds_pods_where_the_mode_lets_it(
+    world: World, mode: str, demand: float, pods: int
+) -> None:
+    world.has_revision(annotations={"kn-ahead.dev/mode": mode})
+    world.hears(KEY, concurrency=1.0)
+    assert world.tick() == []
+    world.advised({KEY: demand})
+    scaled = [write for write in writes(world.tick()) if isinstance(write, Scale)]
+    assert scaled == [Scale(deployment="cart-deployment", pods=pods)] * (pods > 1)
+
+
+@pytest.mark.parametrize("mode", [Mode.OFF, Mode.SHADOW, Mode.OUTWARD])
+@pytest.mark.parametrize("concurrency", [0.0, 1.0, 150.0, 900.0])
+def test_a_forecast_of_nothing_takes_no_pod_away(mode: Mode, concurrency: float) -> None:
+    alone, advised = World({"mode": mode.name.lower()}), World({"mode": mode.name.lower()})
+    for world in (alone, advised):
+        world.has_revision(ready=3)
+        world.hears(KEY, concurrency=concurrency, seconds=5)
+    advised.advised({KEY: 0.0})
+    assert advised.want() == alone.want()
+
+
+def test_a_forecast_wakes_a_revision_at_zero(world: World) -> None:
+    world.has_revision(active="False", ready=0, annotations=OUTWARD)
+    world.advised({KEY: 50.0})
+    assert writes(world.tick())[0] == Scale(deployment="cart-deployment", pods=1)
+
+
+def test_without_advice_the_rule_alone_holds_again(world: World) -> None:
+    world.has_revision(annotations=OUTWARD)
+    world.hears(KEY, concurrency=1.0)
+    world.advised({KEY: 400.0})
+    assert world.want() == 4
+    world.advised(None)
+    assert world.want() == 1
+
+
+def test_advice_is_for_who_it_names_whenever_they_come_and_whatever_rows_they_get(
+    world: World,
+) -> None:
+    world.advised({KEY: 400.0, "shop/shelf": 700.0})
+    for name in ("till", "cart", "shelf"):
+        world.has_revision(name, annotations=OUTWARD)
+    world.hears("shop/cart", "shop/till", "shop/shelf", concurrency=1.0)
+    assert [world.want(f"shop/{name}") for name in ("cart", "till", "shelf")] == [4, 1, 7]
+    world.loses("PodAutoscaler", "shop/till")  # the last row takes its place
+    assert [world.want(f"shop/{name}") for name in ("cart", "shelf")] == [4, 7]
+
+
+def test_a_first_request_of_a_revision_whose_row_moved_is_decided_by_its_own_advice(
+    world: World,
+) -> None:
+    for name in ("till", "cart"):
+        world.has_revision(name, active="False", ready=0, annotations=OUTWARD)
+        world.hears(f"shop/{name}", concurrency=0.0)
+    world.tick()
+    world.advised({KEY: 400.0})
+    world.loses("PodAutoscaler", "shop/till")
+    assert writes(world.hears(KEY, concurrency=1.0))[0] == Scale(
+        deployment="cart-deployment", pods=4
+    )
