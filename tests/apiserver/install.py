@@ -42,8 +42,8 @@ def install(plane: ControlPlane) -> Objects:
     return objects
 
 
-def apply(objects: Objects, documents: Iterable[Object]) -> None:
-    """Server-side apply, in this order."""
+def apply(objects: Objects, documents: Iterable[Object], **how: str) -> None:
+    """Server-side apply, in this order. how: parameters of the request, such as dry_run."""
     for document in documents:
         meta = document["metadata"]
         dynamic = DynamicClient(objects.api)  # type: ignore[no-untyped-call]
@@ -54,6 +54,7 @@ def apply(objects: Objects, documents: Iterable[Object]) -> None:
             namespace=meta.get("namespace"),
             field_manager="tests",
             force_conflicts=True,
+            **how,
         )
 
 

@@ -9,6 +9,7 @@ import requests
 import yaml
 from kubernetes import client
 
+from tests.apiserver.install import apply
 from tests.apiserver.objects import (
     ADVISOR,
     AUTOSCALING,
@@ -113,6 +114,18 @@ def test_our_pods_are_admitted_where_pod_security_is_restricted(
         admin.core.create_namespaced_pod(
             SYSTEM, pod | {"spec": {"containers": bare}}, dry_run="All"
         )
+
+
+def test_the_server_understands_every_field_of_every_manifest(admin: Objects) -> None:
+    for manifest in MANIFESTS:
+        documents = [o for o in yaml.safe_load_all(manifest.read_text()) if o]
+        apply(admin, documents, dry_run="All", field_validation="Strict")
+    with pytest.raises(client.ApiException, match="ingres"):
+        apply(admin, [wrong(documents[0])], dry_run="All", field_validation="Strict")
+
+
+def wrong(document: dict[str, Any]) -> dict[str, Any]:
+    return document | {"spec": document["spec"] | {"ingres": []}}
 
 
 def test_the_pod_of_our_deployment_exists(admin: Objects) -> None:
