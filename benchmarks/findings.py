@@ -7,7 +7,8 @@ import numpy as np
 from rich.table import Table
 
 from autoscaler.core.dependencies import Edges
-from benchmarks.report import Curve, Report
+from benchmarks.figures import Curve
+from benchmarks.report import Report
 from benchmarks.shops import Story
 from benchmarks.trial import Outcome, reach
 

@@ -10,9 +10,10 @@ import numpy as np
 from autoscaler.core.forecasts import demand_at
 from autoscaler.core.types import FloatArray
 from autoscaler.files import whole_file
+from benchmarks.figures import Curve, Timeline
 from benchmarks.policies import ALWAYS, FULL, KEPT, KPA, ORACLE, OUTWARD, priced
 from benchmarks.replay import Replay
-from benchmarks.report import Curve, Report, Timeline
+from benchmarks.report import Report
 from benchmarks.score import PolicyScore
 
 COLUMNS = (

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -21,9 +21,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
 from autoscaler.core.types import FloatArray, IntArray
-
-if TYPE_CHECKING:
-    from benchmarks.report import Curve, Timeline
+from benchmarks.figures import Curve, Timeline
 
 INK, SOFT, GRID, BAND = "#0000f1", "#0000f2", "#0000f3", "#0000f4"
 SERIES = tuple(f"#0000e{i}" for i in range(8))
@@ -129,7 +127,7 @@ def _label_points(axes: Axes, curves: "list[Curve]") -> None:
                 )
 
 
-def draw_timeline(timeline: "Timeline", colour: Mapping[str, str]) -> str:
+def draw_timeline(timeline: Timeline, colour: Mapping[str, str]) -> str:
     """Demand with its forecast, pods, and cold requests over one time axis, as SVG."""
     group = steps_a_point(len(timeline.peak))
     starts = np.arange(0, len(timeline.peak), group)
@@ -159,7 +157,7 @@ def steps_a_point(n_steps: int) -> int:
     return -(-n_steps // MOST_POINTS)
 
 
-def _draw_demand(axes: Axes, timeline: "Timeline", days: FloatArray, starts: IntArray) -> None:
+def _draw_demand(axes: Axes, timeline: Timeline, days: FloatArray, starts: IntArray) -> None:
     bands = [(q, np.fmax.reduceat(values, starts)) for q, values in sorted(timeline.band, key=_q)]
     shade = np.linspace(0.65, 0.25, max(len(bands) - 1, 1))  # the likelier the darker
     for alpha, ((low, lower), (high, upper)) in zip(shade, pairwise(bands), strict=False):
@@ -183,7 +181,7 @@ def _draw_demand(axes: Axes, timeline: "Timeline", days: FloatArray, starts: Int
 
 def _draw_cold(
     axes: Axes,
-    timeline: "Timeline",
+    timeline: Timeline,
     days: FloatArray,
     starts: IntArray,
     colour: Mapping[str, str],

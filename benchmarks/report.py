@@ -10,45 +10,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from autoscaler.core.types import FloatArray
-from autoscaler.errors import PermanentError
 from autoscaler.files import whole_file
+from benchmarks.figures import Curve, Timeline
 from benchmarks.plots import colours, draw_curves, draw_timeline, steps_a_point
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
-    """What a policy reaches as its one knob is turned; or single points without a line."""
-
-    name: str
-    normalised_memory: FloatArray  # (n,) allocated / used memory; 1 is ideal
-    cold_rate: FloatArray  # (n,) cold requests / requests
-    labels: tuple[str, ...]  # (n,) the knob at each point
-    line: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeline:
-    """One service over time, step_s apart."""
-
-    service: str  # "namespace/service"
-    start_s: float  # Unix s
-    step_s: float
-    peak: FloatArray  # (T,) requests in flight at once; NaN = gap
-    band: tuple[tuple[float, FloatArray], ...]  # quantile, (T,) requests in flight; NaN = none
-    pods: tuple[tuple[str, FloatArray], ...]  # policy, (T,) pods, mean over the step
-    cold: tuple[tuple[str, FloatArray], ...]  # policy, (T,) cold requests
-
-    def __post_init__(self) -> None:
-        """Check the shapes once, where a timeline is made."""
-        lines = [("peak", self.peak), *self.pods, *self.cold]
-        lines += [(f"quantile {q:g}", values) for q, values in self.band]
-        for name, values in lines:
-            if values.shape != (len(self.peak),) or not len(values):
-                raise PermanentError(
-                    f"timeline of {self.service!r}: {name} has shape {values.shape}; "
-                    f"allowed: ({len(self.peak)},) as peak has, and at least one step"
-                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

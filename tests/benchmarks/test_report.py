@@ -7,8 +7,9 @@ import pytest
 
 from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
+from benchmarks.figures import Curve, Timeline
 from benchmarks.plots import INK, MOST_POINTS
-from benchmarks.report import Curve, Report, Timeline, write_report
+from benchmarks.report import Report, write_report
 
 
 def a_timeline(n_steps: int = 300, *, step_s: float = 60.0, service: str = "shop/cart") -> Timeline:
