@@ -9,6 +9,7 @@ import numpy as np
 
 from autoscaler.advisor.advisor import Advisor, AdvisorSettings
 from autoscaler.advisor.read_model import ReadModel
+from autoscaler.bundle.file import load_bundle, save_bundle
 from autoscaler.clock import SimulatedClock
 from autoscaler.core.decision import Decision
 from autoscaler.core.fleet import Fleet
@@ -24,7 +25,6 @@ from benchmarks.report import write_report
 from benchmarks.screen import Screen
 from benchmarks.simulator import Simulation
 from benchmarks.workloads import made_shop
-from learner.bundle import load_bundle, save_bundle
 from learner.dependencies.counts import edges_from_counts
 from learner.engine import LearnerSettings
 

@@ -22,6 +22,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from autoscaler.bundle.npz import read_npz
 from autoscaler.core.dependencies import Edges
 from autoscaler.core.types import FloatArray
 from autoscaler.errors import AutoscalerError
@@ -33,7 +34,6 @@ from learner.dependencies.counts import edges_from_counts
 from learner.dependencies.evidence import Evidence, gather
 from learner.dependencies.spells import Spells
 from learner.dependencies.starts import edges_from_starts
-from learner.npz import read_npz
 
 DAY_S = 86400.0
 CALL_GRAPHS = "alibaba2022_callgraphs.jsonl.gz"

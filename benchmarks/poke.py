@@ -27,10 +27,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from autoscaler.bundle.file import save_bundle
 from autoscaler.core.dependencies import Edges, Origin
 from autoscaler.core.forecasts import ForecastBundle
 from benchmarks.processes import HERE, Running, frame, keys, percentile, running
-from learner.bundle import save_bundle
 
 POKE_EVERY_S, PROBE_EVERY_S, BUNDLE_EVERY_S = 0.1, 0.1, 5.0
 LOST_S = 5.0  # until a poke counts as lost

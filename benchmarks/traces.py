@@ -12,10 +12,10 @@ from typing import Literal
 
 import numpy as np
 
+from autoscaler.bundle.npz import NPZ_START, Arrays, read_npz
 from autoscaler.core.types import BoolArray, FloatArray
 from autoscaler.errors import PermanentError
 from benchmarks import azure_csv
-from learner.npz import NPZ_START, Arrays, read_npz
 
 Kind = Literal["counts", "in_flight"]
 

@@ -17,9 +17,9 @@ from typing import Self
 
 import numpy as np
 
+from autoscaler.bundle.checks import faults_of_curves
 from autoscaler.core.forecasts import QUARANTINED, ForecastBundle
 from autoscaler.core.types import IntArray
-from learner.bundle_checks import faults_of_curves
 from learner.competition import Competition, Progress, Speakers
 from learner.culprits import culprits
 from learner.demand import Demand

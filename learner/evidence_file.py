@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from autoscaler.bundle.npz import read_npz
 from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
 from autoscaler.files import whole_file
 from learner.dependencies.evidence import BY_LAG, SCATTER, TABLES, USUAL_WEIGHT, WEIGHT, Evidence
 from learner.dependencies.following import StartRules
-from learner.npz import read_npz
 
 MAGIC = "kn-ahead evidence"
 VERSION = 2

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from autoscaler.bundle.file import save_bundle
 from autoscaler.clock import Clock
 from autoscaler.core.forecasts import MOST_NAMED, QUARANTINED, ForecastBundle
 from autoscaler.errors import AutoscalerError
 from autoscaler.health import Health
 from autoscaler.names import shown_name
-from learner.bundle import save_bundle
 from learner.demand import Demand
 from learner.engine import Learner, LearnerSettings
 from learner.pulls import Pulls

@@ -7,7 +7,7 @@ go, end or are damaged is in tests/apiserver/test_what_goes_wrong*.py.
 from pathlib import Path
 from typing import Any
 
-from learner.bundle import save_bundle
+from autoscaler.bundle.file import save_bundle
 from tests.apiserver.activator import Activator
 from tests.apiserver.conftest import StartAdvisor, StartController
 from tests.apiserver.forecasting import a_bundle

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from autoscaler.bundle.file import save_bundle
 from autoscaler.exchange.advice import NAME, read_advice
-from learner.bundle import save_bundle
 from tests.apiserver.activator import Activator
 from tests.apiserver.conftest import StartAdvisor
 from tests.apiserver.forecasting import AHEAD_S, a_bundle

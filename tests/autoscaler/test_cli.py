@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from autoscaler.cli import app, moment
+from autoscaler.cli import app
 from autoscaler.errors import PermanentError
+from autoscaler.options import moment
 
 N_STEPS = 170
 FIT = ("--fit-until", "2h")

@@ -23,6 +23,7 @@ from typer.testing import CliRunner, Result
 from autoscaler.advisor.read_model import ReadModel
 from autoscaler.api.app import create_app
 from autoscaler.api.words import UNKNOWN, percent
+from autoscaler.bundle.file import save_bundle
 from autoscaler.cli import app
 from autoscaler.clock import SimulatedClock
 from autoscaler.core.dependencies import Edges, Origin, no_edges
@@ -34,7 +35,6 @@ from autoscaler.graph_picture import svg
 from autoscaler.graph_source import read_edges
 from autoscaler.health import Health
 from autoscaler.limits import Refusals
-from learner.bundle import save_bundle
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -20,7 +20,8 @@ HEAVY = (
     *("sklearn", "scipy", "statsmodels", "pandas", "matplotlib", "numba", "joblib"),
     *("fastapi", "starlette", "uvicorn", "jinja2", "prometheus_client", "prometheus_api_client"),
     *("typer", "rich", "simpy"),
-    *("autoscaler.advisor", "autoscaler.api", "autoscaler.cli", "knative.advisor"),
+    *("autoscaler.advisor", "autoscaler.api", "autoscaler.bundle", "autoscaler.cli"),
+    *("knative.advisor", "knative.commands"),
     *("learner", "benchmarks"),
 )
 LOOK = """

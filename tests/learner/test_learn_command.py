@@ -14,9 +14,9 @@ import pytest
 import requests
 
 from autoscaler.advisor.fetch import Fetcher
+from autoscaler.bundle.file import load_bundle
 from autoscaler.clock import SystemClock
 from autoscaler.errors import PermanentError
-from learner.bundle import load_bundle
 from learner.demand import Demand
 from tests.certificates import Certificates
 from tests.conftest import ServeHistory

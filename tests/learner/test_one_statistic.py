@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from autoscaler.bundle.file import load_bundle
 from autoscaler.clock import SimulatedClock
-from learner.bundle import load_bundle
 from learner.engine import LearnerSettings
 from learner.prometheus import PrometheusReader
 from learner.service import Publisher, PublishSettings

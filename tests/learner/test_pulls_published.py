@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from autoscaler.bundle.file import load_bundle
 from autoscaler.clock import SimulatedClock
 from autoscaler.core.dependencies import Origin
 from autoscaler.core.types import FloatArray
 from benchmarks.openmetrics import backfill
-from learner.bundle import load_bundle
 from learner.demand import Demand
 from learner.engine import LearnerSettings
 from learner.prometheus import PrometheusReader

@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from autoscaler.bundle.file import load_bundle
 from autoscaler.clock import SimulatedClock
 from autoscaler.errors import PermanentError, TransientError
-from learner.bundle import load_bundle
 from learner.demand import Demand
 from learner.engine import LearnerSettings
 from learner.service import SETTLE_S, Publisher, PublishSettings

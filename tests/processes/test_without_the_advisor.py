@@ -10,13 +10,13 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from autoscaler.bundle.file import save_bundle
 from autoscaler.core.dependencies import no_edges
 from autoscaler.core.predictive import TICK_S
 from autoscaler.exchange.advice import NAME
 from benchmarks.poke import a_bundle
 from benchmarks.processes import frame, keys, running, start_advisor
 from benchmarks.recorded import replay
-from learner.bundle import save_bundle
 from tests.processes.conftest import PATIENCE_S, Watched, for_s
 from tests.processes.test_whatever_comes import absurd
 

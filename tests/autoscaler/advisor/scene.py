@@ -3,11 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
+from autoscaler.bundle.file import save_bundle
 from autoscaler.clock import SystemClock
 from autoscaler.core.revision import KNATIVE_DEFAULTS, Mode
 from autoscaler.exchange.advice import NAME, AdviceTable, read_advice
 from autoscaler.exchange.snapshot import NAMES, write_names
-from learner.bundle import save_bundle
 from tests.autoscaler.advisor.controller import Controller
 from tests.autoscaler.advisor.forecasts import a_bundle
 

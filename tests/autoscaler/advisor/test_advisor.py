@@ -12,6 +12,7 @@ import pytest
 
 from autoscaler.advisor.advisor import GONE_S, Advisor, AdvisorSettings
 from autoscaler.advisor.read_model import Change, ReadModel
+from autoscaler.bundle.file import load_bundle, save_bundle
 from autoscaler.clock import SimulatedClock
 from autoscaler.core.control import ControlState, Tick, control
 from autoscaler.core.decision import Decision
@@ -23,7 +24,6 @@ from autoscaler.exchange.advice import AdviceTable, for_fleet, read_advice
 from autoscaler.exchange.snapshot import Changes, Named, write_names, write_tick
 from autoscaler.health import FORECASTS, Health
 from autoscaler.limits import BUNDLE_BYTES, Refusals
-from learner.bundle import load_bundle, save_bundle
 from tests.autoscaler.advisor.forecasts import NOW_S, a_bundle
 
 SERVICES = ("shop/browse", "shop/cart-service")

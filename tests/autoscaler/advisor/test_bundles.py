@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from autoscaler.advisor.bundles import AGAIN_S, Bundles
+from autoscaler.bundle.file import load_bundle, save_bundle
 from autoscaler.core.forecasts import ForecastBundle
 from autoscaler.limits import BUNDLE_UNPACKED, Refusals
-from learner.bundle import load_bundle, save_bundle
 from tests.autoscaler.advisor.forecasts import NOW_S, a_bundle
 
 NOBODY = 65_534

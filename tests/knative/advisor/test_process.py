@@ -10,10 +10,10 @@ from typing import Any
 
 from autoscaler.advisor.advisor import AdvisorSettings
 from autoscaler.api.server import ServerSettings
+from autoscaler.bundle.file import load_bundle
 from autoscaler.clock import SystemClock
 from autoscaler.limits import MIB
 from knative.advisor.process import BROKEN, NICENESS, Settings, _Process
-from learner.bundle import load_bundle
 from tests.autoscaler.advisor.scene import SERVICE, Scene
 from tests.knative.advisor.advising import advising, serves
 from tests.knative.advisor.api_server import OWN, PROMETHEUS, STRANGER, ApiServer, kubeconfig_of

@@ -14,6 +14,7 @@ from autoscaler.advisor.advising import advice_of, declared
 from autoscaler.advisor.declarations import downstream_namespaces, upstream_names
 from autoscaler.advisor.dependency_graph import dependency_graph
 from autoscaler.annotations import DOWNSTREAM_NAMESPACES, UPSTREAMS
+from autoscaler.bundle.file import load_bundle, save_bundle
 from autoscaler.core.dependencies import Edges, no_edges
 from autoscaler.core.forecasts import ForecastBundle
 from autoscaler.exchange.advice import NAME
@@ -24,7 +25,6 @@ from knative.controller.advice_file import AdviceFile
 from knative.controller.instructions import AskActivator, Instruction, Plan
 from knative.controller.snapshots import Snapshots
 from knative.mirror.objects import SERVICE_LABEL
-from learner.bundle import load_bundle, save_bundle
 from tests.knative.controller.world import World, event_of, statistics
 from tests.knative.objects import (
     NOW_S,

@@ -15,6 +15,16 @@ from typing import Any
 
 import numpy as np
 
+from autoscaler.bundle.checks import (
+    LATEST_S,
+    TWICE,
+    faults_of_curves,
+    faults_of_names,
+    shown_edge,
+    sound_edges,
+    texts_of,
+)
+from autoscaler.bundle.npz import Arrays, read_bytes, unpack
 from autoscaler.core.dependencies import COLUMNS, KINDS, Edges
 from autoscaler.core.forecasts import MOST_NAMED, QUARANTINED, ForecastBundle, Refused
 from autoscaler.errors import PermanentError
@@ -30,16 +40,6 @@ from autoscaler.limits import (
 )
 from autoscaler.names import shown_name
 from autoscaler.signing import opened, signed
-from learner.bundle_checks import (
-    LATEST_S,
-    TWICE,
-    faults_of_curves,
-    faults_of_names,
-    shown_edge,
-    sound_edges,
-    texts_of,
-)
-from learner.npz import Arrays, read_bytes, unpack
 
 MAGIC = "kn-ahead forecast bundle"
 VERSION = 2  # 2: with edges

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from autoscaler.bundle.file import MAGIC, VERSION, load_bundle, save_bundle
 from autoscaler.core.dependencies import COLUMNS, KINDS, Edges, Origin
 from autoscaler.core.forecasts import ForecastBundle
 from autoscaler.errors import PermanentError
 from autoscaler.limits import LimitError
-from learner.bundle import MAGIC, VERSION, load_bundle, save_bundle
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from autoscaler.bundle.npz import read_npz
 from autoscaler.errors import PermanentError
 from autoscaler.limits import (
     ARCHIVE_MEMBERS,
@@ -20,7 +21,6 @@ from autoscaler.limits import (
     Limit,
     LimitError,
 )
-from learner.npz import read_npz
 
 SMALL = Limit("small", MIB, "bytes unpacked", "for tests")
 
@@ -153,7 +153,7 @@ READ = """
 import resource, sys
 from pathlib import Path
 from autoscaler.errors import PermanentError
-from learner.bundle import load_bundle
+from autoscaler.bundle.file import load_bundle
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
     load_bundle(Path(sys.argv[1]))

@@ -1,0 +1,63 @@
+"""What command lines of all rooms share: readers of values, and errors as one line."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from autoscaler.errors import AutoscalerError, PermanentError
+
+UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+def within(least: int, most: int | None = None) -> Callable[[object], int]:
+    """A reader of whole numbers from ``least`` to ``most``; None = without end."""
+
+    def read(value: object) -> int:
+        text = str(value).strip()
+        number = int(text) if re.fullmatch(r"-?\d{1,18}", text) else None
+        if number is None or number < least or (most is not None and number > most):
+            allowed = f">= {least}" if most is None else f"{least} to {most}"
+            raise typer.BadParameter(f"{text!r}; allowed: whole numbers {allowed}")
+        return number
+
+    return read
+
+
+PORT, ANY_PORT, COUNT = within(1, 65_535), within(0, 65_535), within(0)
+
+StepS = Annotated[float, typer.Option("--step", help="Step of the demand learned from, s.")]
+Concurrency = Annotated[
+    int, typer.Option(help="Requests in flight that one pod takes; 0 = no limit.", parser=COUNT)
+]
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Errors of ours as one line on stderr, and exit code 2."""
+    try:
+        yield
+    except AutoscalerError as error:
+        typer.echo(f"kn-ahead: {error}", err=True)
+        raise typer.Exit(2) from error
+
+
+def moment(text: str, start_s: float) -> float:
+    """Unix s of "10d", "36h", "90m", "30s" after ``start_s``, or of an ISO 8601 time.
+
+    >>> moment("2h", 100.0)
+    7300.0
+    """
+    if found := re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip()):
+        return start_s + float(found[1]) * UNITS_S[found[2]]
+    try:
+        time = datetime.fromisoformat(text)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    except ValueError as error:
+        raise PermanentError(
+            f"time {text!r} is not understood; allowed: 10d, 36h, 90m, 30s after the start, "
+            "or ISO 8601 such as 2026-11-23T00:00Z"
+        ) from error

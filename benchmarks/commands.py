@@ -1,0 +1,184 @@
+"""The commands of this room: traces replayed, exported, and the demo.
+
+Each imports what it needs when it runs: none waits for plotting and compilers that it does not use.
+"""
+
+import os
+from contextlib import suppress
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from autoscaler.errors import PermanentError
+from autoscaler.files import check_writable, whole_file
+from autoscaler.options import COUNT, PORT, Concurrency, StepS, moment, one_line_errors
+
+if TYPE_CHECKING:
+    from benchmarks.replay import Replay
+    from benchmarks.screen import Screen
+    from learner.demand import Demand
+
+app = typer.Typer()
+REPORT = Path("kn-ahead-report.html")
+DEMO_REPORT = Path("kn-ahead-demo.html")
+
+TraceFile = Annotated[
+    list[Path],
+    typer.Option(
+        "--trace",
+        help="npz arrays, Azure Functions CSV files, or a folder of them; may be repeated.",
+    ),
+]
+ServiceS = Annotated[
+    float, typer.Option("--service-time", help="Execution time where the trace tells none, s.")
+]
+Seed = Annotated[int, typer.Option(help="Of where in its step each request comes.", parser=COUNT)]
+Until = Annotated[
+    str, typer.Option("--fit-until", help="End of the past: 10d, 36h after the start, or ISO time.")
+]
+
+
+@app.command()
+def replay(
+    trace: TraceFile,
+    fit_until: Until,
+    prometheus: Annotated[
+        str | None, typer.Option(help="Read the past from this Prometheus instead of the trace.")
+    ] = None,
+    start_up: Annotated[float, typer.Option(help="From creating a pod to ready, s.")] = 5.0,
+    concurrency: Concurrency = 1,
+    price: Annotated[float, typer.Option(help="Worth of a cold request, s of idle pod.")] = 600.0,
+    step_s: StepS = 60.0,
+    service_s: ServiceS = 0.2,
+    seed: Seed = 0,
+    service: Annotated[str, typer.Option(help="Whose time line the report shows.")] = "",
+    report: Annotated[Path, typer.Option(help="Where the HTML report goes.")] = REPORT,
+    json: Annotated[Path | None, typer.Option(help="Where the scores go as JSON.")] = None,
+) -> None:
+    """Fit on a trace's past, run the rest under every policy, and show what came out."""
+    from rich.console import Console
+
+    from benchmarks import outcome
+    from benchmarks.replay import Replay, ReplaySettings
+    from benchmarks.report import write_report
+    from benchmarks.screen import Screen
+    from benchmarks.traces import read_trace
+
+    with one_line_errors():
+        for place in (report, json) if json else (report,):
+            check_writable(place)
+        recorded = read_trace(*trace)
+        settings = ReplaySettings(
+            fit_until_s=moment(fit_until, recorded.start_s),
+            step_s=step_s,
+            start_up_s=start_up,
+            concurrency=concurrency,
+            service_s=service_s,
+            price_s=price,
+            seed=seed,
+        )
+        run = Replay(recorded, settings)
+        if service and service not in run.demand.services:
+            known = ", ".join(run.demand.services[:5])
+            raise PermanentError(f"service {service!r} is not in the trace; it has {known}")
+        screen = Screen(Console())
+        past = _past(run, prometheus, screen) if prometheus else None
+        with screen.progress() as progress:
+            run.fit(past, progress)
+        scores = screen.live(run)
+        facts = _facts(trace, prometheus, run)
+        page = outcome.report(run, scores, title="kn-ahead: replay", facts=facts, service=service)
+        write_report(page, report)
+        if json:
+            outcome.write_json(run, scores, json)
+        screen.say(f"Report: {report.resolve()}" + (f"  Scores: {json.resolve()}" if json else ""))
+
+
+@app.command()
+def export(
+    trace: TraceFile,
+    output: Annotated[Path, typer.Argument(help="OpenMetrics text for promtool.")],
+    concurrency: Concurrency = 1,
+    step_s: StepS = 60.0,
+    service_s: ServiceS = 0.2,
+    seed: Seed = 0,
+) -> None:
+    """Write a trace as the metrics that kn-ahead would have exported, to backfill a Prometheus.
+
+    promtool tsdb create-blocks-from openmetrics OUTPUT DIR makes blocks of them.
+    """
+    from benchmarks.arrivals import draw, measure
+    from benchmarks.openmetrics import write_openmetrics
+    from benchmarks.policies import SOFT_LIMIT
+    from benchmarks.traces import read_trace
+
+    with one_line_errors():
+        recorded = read_trace(*trace)
+        drawn = draw(recorded, service_s=service_s, seed=seed)
+        capacity = float(concurrency) or SOFT_LIMIT
+        demand = measure(drawn, recorded, step_s=step_s, capacity=capacity)
+        with whole_file(output) as file:
+            text = TextIOWrapper(file, encoding="utf-8")
+            write_openmetrics(demand, text)
+            text.detach()  # flushes; the file is closed by whom it belongs to
+
+
+@app.command()
+def demo(
+    report: Annotated[Path, typer.Option(help="Where the HTML report goes.")] = DEMO_REPORT,
+    host: Annotated[str, typer.Option(help="Address that the REST API listens on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of the REST API.", parser=PORT)] = 8080,
+    serve: Annotated[bool, typer.Option(help="Leave the API serving; not in CI (CI=true).")] = "CI"
+    not in os.environ,
+) -> None:
+    """A made shop: two weeks learned, two days replayed under KPA and kn-ahead, then the API."""
+    from rich.console import Console
+
+    from autoscaler.advisor.read_model import ReadModel
+    from autoscaler.api.app import create_app
+    from autoscaler.api.server import ServerSettings, server
+    from autoscaler.clock import SimulatedClock
+    from autoscaler.health import Health
+    from autoscaler.limits import Refusals
+    from benchmarks.demo import demonstrate
+    from benchmarks.screen import Screen
+
+    with one_line_errors():
+        check_writable(report)
+        screen, refusals = Screen(Console()), Refusals()
+        model, clock = ReadModel(Health()), SimulatedClock()
+        made = create_app(model, clock, refusals)
+        # First, so that a port that is taken is told of before the work.
+        api = server(made, ServerSettings(host=host, port=port), refusals) if serve else None
+        demonstrate(screen, report, model, clock)
+        if api:
+            screen.say(f"REST API: {api.url}/  (Ctrl-C ends it)")
+            with suppress(KeyboardInterrupt):
+                api.run()
+
+
+def _past(run: "Replay", url: str, screen: "Screen") -> "Demand":
+    from learner.prometheus import PrometheusReader
+
+    own = run.demand.until(run.first)
+    screen.say(f"Reading {own.n_steps} steps of {own.step_s:g} s from {url}")
+    reader = PrometheusReader(url, capacity=float(own.capacity[0]))
+    return reader.read(start_s=own.start_s, end_s=own.end_s, step_s=own.step_s)
+
+
+def _facts(trace: list[Path], prometheus: str | None, run: "Replay") -> list[tuple[str, str]]:
+    s, demand = run.settings, run.demand
+    learned = run.first * demand.step_s / 86_400
+    return [
+        ("Trace", ", ".join(path.name for path in trace)),
+        ("Past read from", "Prometheus" if prometheus else "the trace"),
+        ("Services", str(len(demand.services))),
+        ("Learned from", f"{learned:g} days"),
+        ("Replayed", f"{demand.n_steps * demand.step_s / 86_400 - learned:g} days"),
+        ("Start-up of a pod", f"{s.start_up_s:g} s"),
+        ("Concurrency of a pod", str(s.concurrency or "no limit")),
+        ("Price of a cold request", f"{s.price_s:g} s of idle pod"),
+        ("Seed", str(s.seed)),
+    ]

@@ -1,0 +1,139 @@
+"""The commands of this room: controller and advisor, each alone or side by side.
+
+The controller's is a command line of its own (`knative.controller`), because it has to listen
+within seconds after a crash: `autoscaler.launch` hands over to it before anything else is imported.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autoscaler.logs import set_up
+from autoscaler.options import ANY_PORT, COUNT, one_line_errors
+
+app = typer.Typer()
+
+Bundle = Annotated[
+    str, typer.Option(help="Path or URL of the learner's forecasts; none: Knative's rule alone.")
+]
+ApiPort = Annotated[int, typer.Option(help="Of the REST API and the metrics.", parser=ANY_PORT)]
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Key = Annotated[
+    Path | None, typer.Option(help="File with the key that the learner signs forecasts with.")
+]
+CaFile = Annotated[
+    Path | None, typer.Option(help="Certificates that vouch for the learner's https address.")
+]
+
+
+@app.command()
+def advisor(
+    snapshots: Annotated[Path, typer.Option(help="Folder of the controller's snapshots.")],
+    advice: Annotated[Path, typer.Option(help="Folder for the advice.")],
+    bundle: Bundle = "",
+    key: Key = None,
+    ca_file: CaFile = None,
+    host: Host = "0.0.0.0",  # noqa: S104
+    api_port: ApiPort = 9090,
+    tls_cert: Annotated[Path | None, typer.Option(help="Of the API; none: plain HTTP.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Of that certificate.")] = None,
+    authorize: Annotated[
+        bool, typer.Option(help="Whether readers need a token with the right to (TLS advised).")
+    ] = False,
+    memory: Annotated[
+        int, typer.Option(help="MiB that it may take; 0 = no limit of its own.", parser=COUNT)
+    ] = 0,
+    keep: Annotated[  # noqa: ARG001  # seen to by the launcher, which this process is kept by
+        bool, typer.Option("--keep", help="Start it again whenever it ends.")
+    ] = False,
+    namespace: Annotated[
+        str, typer.Option(envvar="SYSTEM_NAMESPACE", help="Of our pod.")
+    ] = "knative-serving",
+    pod_name: Annotated[str, typer.Option(envvar="POD_NAME", help="Of our pod.")] = "",
+    pod_uid: Annotated[
+        str, typer.Option(envvar="POD_UID", help="Of our pod: names us in Events about us.")
+    ] = "",
+) -> None:
+    """Advise a controller, and serve what it decides and why: REST API, pages, metrics."""
+    import tempfile
+    from functools import partial
+
+    from autoscaler.advisor.advisor import AdvisorSettings
+    from autoscaler.api.server import ServerSettings
+    from autoscaler.bundle.file import load_bundle
+    from autoscaler.signing import read_key
+    from knative.advisor.events import Regarding
+    from knative.advisor.process import Settings, advise
+
+    set_up()
+    with one_line_errors(), tempfile.TemporaryDirectory(prefix="kn-ahead-") as scratch:
+        url = bundle if bundle.startswith(("http://", "https://")) else ""
+        copy = Path(scratch, "forecasts.npz") if url else Path(bundle)
+        settings = Settings(
+            advisor=AdvisorSettings(
+                snapshots=snapshots, advice=advice, bundle=copy if bundle else None
+            ),
+            server=ServerSettings(host=host, port=api_port, tls_cert=tls_cert, tls_key=tls_key),
+            bundle_url=url,
+            ca_file=ca_file,
+            authorize=authorize,
+            memory_mib=memory,
+            own_pod=Regarding(
+                api_version="v1", kind="Pod", namespace=namespace, name=pod_name, uid=pod_uid
+            )
+            if pod_name and pod_uid
+            else None,
+        )
+        load = partial(load_bundle, key=read_key(key) if key else None)
+        raise typer.Exit(asyncio.run(advise(settings, load)))
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def controller(context: typer.Context) -> None:
+    """Scale Knative's revisions, in the place of its own autoscaler (controller --help)."""
+    from knative.controller.__main__ import main as run
+
+    raise typer.Exit(run(context.args))
+
+
+@app.command()
+def autoscale(
+    bundle: Bundle = "",
+    key: Key = None,
+    ca_file: CaFile = None,
+    host: Host = "0.0.0.0",  # noqa: S104
+    port: Annotated[
+        int, typer.Option(help="Where activators dial and the kubelet probes.", parser=ANY_PORT)
+    ] = 8080,
+    api_port: ApiPort = 9090,
+) -> None:
+    """Take the place of Knative's autoscaler in the cluster of KUBECONFIG: controller and advisor.
+
+    In a pod, each of the two runs in a container of its own.
+    """
+    import tempfile
+
+    from autoscaler.keeper import Child, keep
+    from autoscaler.signing import read_key
+
+    set_up()
+    learner = [f"--bundle={bundle}"] if bundle else []
+    learner += [f"--key={key}"] if key else []
+    learner += [f"--ca-file={ca_file}"] if ca_file else []
+    run, listen = [sys.executable, "-m", "autoscaler.launch"], f"--host={host}"
+    with one_line_errors(), tempfile.TemporaryDirectory(prefix="kn-ahead-") as folder:
+        if key:
+            read_key(key)  # what is wrong with it is said once, not at every start of the advisor
+        files = [f"--{name}={Path(folder, name)}" for name in ("snapshots", "advice")]
+        for name in ("snapshots", "advice"):
+            Path(folder, name).mkdir()
+        act = [*run, "controller", *files, listen, f"--port={port}"]
+        show = [*run, "advisor", *files, *learner, listen, f"--api-port={api_port}"]
+        children = Child("controller", act, essential=True), Child("advisor", show)
+        raise typer.Exit(keep(children))

@@ -1,0 +1,79 @@
+"""The command of this room: forecasts are kept current."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autoscaler.files import check_writable
+from autoscaler.logs import set_up
+from autoscaler.options import PORT, Concurrency, StepS, moment, one_line_errors
+
+app = typer.Typer()
+
+
+@app.command()
+def learn(
+    prometheus: Annotated[str, typer.Option(help="Address of the Prometheus to learn from.")],
+    bundle: Annotated[Path, typer.Option(help="Where the forecasts are published.")],
+    step_s: StepS = 60.0,
+    history: Annotated[str, typer.Option(help="How far back is read, such as 14d.")] = "14d",
+    refit: Annotated[str, typer.Option(help="How often the models are fitted anew.")] = "1h",
+    concurrency: Concurrency = 1,
+    upstream: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A series that a service follows, as namespace/service=PromQL; may be repeated."
+        ),
+    ] = None,
+    serve: Annotated[
+        int | None,
+        typer.Option(help="Serve the forecasts over HTTP on this port.", parser=PORT),
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="File whose bytes sign the forecasts; 32 or more.")
+    ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="Certificate, PEM: serve over HTTPS with it.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
+) -> None:
+    """Keep forecasts current: read demand from Prometheus, fit now and then, publish every step."""
+    import time
+
+    from autoscaler.clock import SystemClock
+    from autoscaler.signing import read_key
+    from learner.prometheus import PrometheusReader
+    from learner.pulls import pulls_of
+    from learner.queries import PrometheusServer
+    from learner.service import Publisher, PublishSettings
+    from learner.shelf import Shelf, ShelfSettings
+    from learner.upstreams import WithUpstreams, upstreams_of
+    from learner.vitals import Vitals
+
+    set_up()
+    with one_line_errors():
+        check_writable(bundle)
+        upstreams = upstreams_of(upstream or ())
+        settings = PublishSettings(
+            bundle=bundle,
+            step_s=step_s,
+            history_s=moment(history, 0.0),
+            refit_s=moment(refit, 0.0),
+            key=read_key(key) if key else None,
+        )
+        vitals = Vitals(SystemClock(), step_s=settings.step_s, refit_s=settings.refit_s)
+        reader = PrometheusReader(prometheus, capacity=float(concurrency) or 100.0, vitals=vitals)
+        if serve:
+            shelf = ShelfSettings(
+                host="0.0.0.0",  # noqa: S104  # a pod's own address
+                port=serve,
+                tls_cert=tls_cert,
+                tls_key=tls_key,
+            )
+            Shelf(bundle, shelf, vitals).start()
+        # A search that fails is made again a step later, and forecasts are not to wait for it.
+        server = PrometheusServer(prometheus, timeout_s=10.0, attempts=1, vitals=vitals)
+        source = WithUpstreams(reader, server, upstreams)
+        pulls = pulls_of(server, bundle)
+        Publisher(source, settings, SystemClock(), time.sleep, pulls, vitals).run()
