@@ -18,7 +18,8 @@ from autoscaler.errors import AutoscalerError
 from autoscaler.logs import set_up
 from knative.api import Api
 from knative.controller.breaker import Breaker
-from knative.controller.process import CLEAN, Process, Settings
+from knative.controller.process import CLEAN, Process
+from knative.controller.settings import Settings
 from knative.descriptors import make_room
 from knative.statistics.peers import Policy
 

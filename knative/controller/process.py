@@ -10,83 +10,41 @@ import gc
 import logging
 import signal
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-import aiohttp
-import numpy as np
-
 from autoscaler.clock import Clock
-from autoscaler.core.fleet import Fleet
-from autoscaler.core.predictive import TICK_S
-from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
-from autoscaler.limits import CHANGES, Limit, Refusals
+from autoscaler.limits import Limit, Refusals
 from autoscaler.pulse import Pulse
 from knative.api import Api
 from knative.controller import events as seen
+from knative.controller.activator import activator_answers
 from knative.controller.advice_file import AdviceFile
 from knative.controller.controller import WRITES, Controller
-from knative.controller.events import Event, StatisticsCame
+from knative.controller.display import Display, Parts
+from knative.controller.events import Event
 from knative.controller.instructions import ForwardTo
+from knative.controller.intake import Intake
 from knative.controller.recording import Recorder
+from knative.controller.settings import Settings
 from knative.controller.snapshots import Snapshots
 from knative.controller.sources import Sources
+from knative.controller.ticking import Ticking
 from knative.controller.writer import Writer
-from knative.leadership.elector import Elector, Standing, identity_of
+from knative.leadership.elector import Elector, identity_of
 from knative.mirror.reporters import Reporter
 from knative.settings.election import Election, election
 from knative.settings.network import network_of
-from knative.statistics.decode import decode
 from knative.statistics.forward import Forwarder
-from knative.statistics.peers import Peers, Policy
-from knative.statistics.scraper import Target
+from knative.statistics.peers import Peers
 from knative.statistics.scraping import Scraping
 from knative.statistics.server import StatisticsServer
 
 SOON_S = 0.05  # s in which changes are gathered
-BREATH_S = 0.02  # s between the parts of a tick: a frame is followed by its write within
-TICKS_FAILED = 3  # in a row, after which the fleet is made anew
 CLEAN, BROKEN = 0, 1  # exit codes
-PROBE_HEADERS = {"K-Network-Probe": "activator", "User-Agent": "Knative-Autoscaling-Probe"}
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """Where the controller listens, and what it reads and writes."""
-
-    namespace: str = "knative-serving"
-    """Where Knative's ConfigMaps lie."""
-
-    host: str = "0.0.0.0"  # noqa: S104  # a pod's own address
-    """Address to listen on."""
-
-    port: int = 8080
-    """Where activators dial and the kubelet probes."""
-
-    statistics_from: Policy = Policy.AUTO
-    """Who may report statistics."""
-
-    advice: Path | None = None
-    """Folder in which the advisor puts advice; None = Knative's rule alone."""
-
-    snapshots: Path | None = None
-    """Folder for what the advisor shows; None = nothing is shown."""
-
-    record: Path | None = None
-    """File for all events and instructions; None = they are not recorded."""
-
-    cluster_domain: str = "cluster.local"
-    """For asking the activator."""
-
-    pod_name: str = ""
-    """Of the pod we run in, by which leases name their holder; "" = we run in none."""
-
-    pod_ip: str = ""
-    """Its address, where whoever follows us passes activators' frames."""
 
 
 class Process:
@@ -106,21 +64,31 @@ class Process:
         self._forwarder = Forwarder(identity, self._elector.wake, port=settings.port)
         self._writer = Writer(
             api,
-            self._ask_activator,
+            partial(activator_answers, cluster_domain=settings.cluster_domain),
             report=self.handle,
             may_write=self._elector.may_write,
             uid_of=self.controller.uid_of,
         )
         self._reporters: dict[str, Reporter] = {}  # by "namespace/pod"
         self._peers = Peers(settings.statistics_from, self.refusals)
+        self._intake = Intake(
+            self.controller,
+            self._forwarder,
+            handle=self.handle,
+            attend=self._attend,
+            refuse=self._refuse,
+        )
         self._server = StatisticsServer(
-            self._take, peers=self._peers, refusals=self.refusals, leads=self._elector.may_write
+            self._intake.take,
+            peers=self._peers,
+            refusals=self.refusals,
+            leads=self._elector.may_write,
         )
         self._scraping = Scraping(
             clock,
-            targets=self._targets,
-            target=self._target,
-            came=self._pods_reported,
+            targets=self._intake.targets,
+            target=self._intake.target,
+            came=self._intake.take_answers,
             took=self.controller.note_scrape,
             connections=scrapes,
         )
@@ -135,9 +103,34 @@ class Process:
         for part in (*self._sources.parts, WRITES):
             self.controller.health.say(part, "", clock.now())  # shown from the start
         self._advice = AdviceFile(settings.advice) if settings.advice else None
-        self._snapshots = Snapshots(settings.snapshots) if settings.snapshots else None
         self._recorder = (
             Recorder(settings.record, plain=plain, now=clock.now()) if settings.record else None
+        )
+        display = (
+            Display(Snapshots(settings.snapshots), self._shown()) if settings.snapshots else None
+        )
+        self._ticking = Ticking(
+            clock,
+            self._pulse,
+            handle=self.handle,
+            attend=self._attend,
+            advice=self._advice,
+            display=display,
+        )
+
+    def _shown(self) -> Parts:
+        return Parts(
+            controller=self.controller,
+            elector=self._elector,
+            forwarder=self._forwarder,
+            peers=self._peers,
+            server=self._server,
+            scraping=self._scraping,
+            writer=self._writer,
+            refusals=self.refusals,
+            pulse=self._pulse,
+            advice=self._advice,
+            recorder=self._recorder,
         )
 
     # --- life ---------------------------------------------------------------------------------
@@ -206,10 +199,6 @@ class Process:
             log.info("%s: %s", self._elector.identity, standing.value)
             self.handle(seen.StandingChanged(standing=standing, leader=leader))
 
-    @property
-    def _following(self) -> bool:
-        return self.controller.standing is Standing.FOLLOWING
-
     # --- ticks --------------------------------------------------------------------------------
 
     async def _tick(self) -> None:
@@ -219,79 +208,7 @@ class Process:
         # revisions: 0.3 s, again and again) and finds nothing.
         gc.collect()
         gc.freeze()
-        loop, failed = asyncio.get_running_loop(), 0
-        while True:
-            begin_s = loop.time()
-            try:
-                await self._tick_once()
-                failed = 0
-            except Exception:
-                # The socket that activators need must outlive any fault of a tick.
-                log.exception("a tick failed; the next one comes")
-                failed += 1
-            if failed == TICKS_FAILED:
-                # What we made of the cluster is wrong, not the cluster: as after a restart.
-                log.error("%d ticks failed in a row; beginning anew from what is listed", failed)
-                self.handle(seen.BegunAnew())
-                failed = 0
-            await asyncio.sleep(max(0.0, TICK_S - (loop.time() - begin_s)))
-
-    async def _tick_once(self) -> None:
-        """Read advice, decide for all, show it; what came meanwhile is seen to in between."""
-        took_s = self._turn(self._read_advice)
-        await asyncio.sleep(BREATH_S)
-        took_s += self._turn(lambda: self.handle(seen.Ticked()))
-        await asyncio.sleep(BREATH_S)
-        took_s += self._turn(self._show)
-        self._pulse.beat(self._clock.now(), took_s)
-
-    def _turn(self, work: Callable[[], None]) -> float:
-        """Do a part of a tick; returns how long it kept the loop, s."""
-        loop = asyncio.get_running_loop()
-        begin_s = loop.time()
-        self._attend()
-        work()
-        return loop.time() - begin_s
-
-    def _read_advice(self) -> None:
-        if self._advice and self._advice.poll():
-            self.handle(seen.AdviceSeen(table=self._advice.table))
-
-    def _show(self) -> None:
-        """Write what was decided, for the advisor."""
-        if self._snapshots is None:
-            return
-        controller, now = self.controller, self._clock.now()
-        fleet = Fleet() if self._following else controller.fleet
-        changes = controller.changes.take()
-        self._snapshots.write(controller.revisions, fleet, changes, self._notes(now), now)
-
-    def _notes(self, now: float) -> dict[str, Any]:
-        """What is of the process, and no number a revision."""
-        health = self.controller.health
-        for part, fault in (
-            ("statistics", self._peers.fault(asyncio.get_running_loop().time())),
-            ("scrape", self._scraping.silence.fault),
-            ("leases", self._elector.broken),
-            ("advice", self._advice.fault if self._advice else ""),
-            ("snapshots", self._snapshots.fault if self._snapshots else ""),
-            ("recording", self._recorder.fault if self._recorder else ""),
-        ):
-            health.say(part, fault, now)
-        counts, table = self._server.counts, self._advice.table if self._advice else None
-        return {
-            "standing": self.controller.standing_in_words,
-            "leading": self.controller.standing is Standing.LEADING,
-            "faults": {part: str(f) if f else "" for part, f in health.by_part.items()},
-            "refused": {**self.refusals.counts, CHANGES.name: self.controller.changes.left_out},
-            "forwarded": {"sent": self._forwarder.sent, "dropped": self._forwarder.dropped},
-            "activators": {"known": counts.known, "unknown": counts.unknown},
-            "advice_refused": table.refused if table else 0,
-            "trust_namespaces": self.controller.revisions.config.across_namespaces,
-            "tick_counts": self._pulse.counts,
-            "tick_sum_s": self._pulse.sum_s,
-            "writes": self._writer.writes,
-        }
+        await self._ticking.run()
 
     async def _settle(self) -> None:
         """What changes between ticks shows at once."""
@@ -332,71 +249,12 @@ class Process:
             self._reporters.pop(key, None)
         self._peers.follow(self._reporters.values())
 
-    def _take(self, frame: bytes, forwarded: bool) -> None:
-        """A frame of an activator: taken in, or passed on to who leads."""
-        self._attend()
-        if not self._following:
-            self._take_in(frame)
-        elif forwarded:
-            # Its sender and we do not agree on who leads: it would go round in circles.
-            self._forwarder.refuse()
-        else:
-            self._forwarder.send(frame)
-
-    def _take_in(self, frame: bytes) -> None:
-        reported = decode(frame, self._refuse)
-        if reported.keys:
-            event = StatisticsCame(
-                keys=reported.keys,
-                samples=np.stack([reported.concurrency, reported.requests]),
-                seconds=reported.second,
-                by_activator=True,
-            )
-            self.handle(event)
-
-    def _pods_reported(self, keys: list[str], samples: FloatArray) -> None:
-        seconds = np.zeros(len(keys), dtype=np.int64)
-        event = StatisticsCame(keys=keys, samples=samples, seconds=seconds, by_activator=False)
-        self.handle(event)
-
     # --- scraping -----------------------------------------------------------------------------
 
     async def _scrape(self) -> None:
         """Ask pods once they are known."""
         await self._sources.podautoscalers.synced.wait()
         await self._scraping.run()
-
-    def _targets(self) -> list[str]:
-        """Revisions with ready pods; none where whoever leads asks them."""
-        if self._following:
-            return []
-        fleet = self.controller.fleet
-        return [fleet.keys[row] for row in np.flatnonzero(fleet.observed.ready > 0).tolist()]
-
-    def _target(self, key: str) -> Target:
-        controller, fleet = self.controller, self.controller.fleet
-        private = controller.private_service_of(key)
-        window_s = fleet.spec.stable_window_s[fleet.row(key)] if key in fleet else 0.0
-        return Target(
-            key=key,
-            pods=controller.revisions.ready_pods(key),
-            service=f"{private}.{key.partition('/')[0]}" if private else "",
-            stable_window_s=float(window_s),
-        )
-
-    async def _ask_activator(self, host: str) -> bool:
-        """Whether the activator answers at "service.namespace"; over a connection of its own."""
-        url = f"http://{host}.svc.{self._settings.cluster_domain}:80/healthz"
-        connector = aiohttp.TCPConnector(force_close=True)
-        timeout = aiohttp.ClientTimeout(total=2.0)
-        try:
-            async with (
-                aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
-                session.get(url, headers=PROBE_HEADERS) as answer,
-            ):
-                return answer.status == 200 and await answer.content.read(16) == b"activator"
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
-            return False
 
     # --- settings -----------------------------------------------------------------------------
 

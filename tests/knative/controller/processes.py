@@ -6,7 +6,8 @@ from contextlib import suppress
 from typing import Any
 
 from knative.api import Object
-from knative.controller.process import Process, Settings
+from knative.controller.process import Process
+from knative.controller.settings import Settings
 from knative.leadership.elector import Standing
 from tests.knative.leadership.leases import LeaseApi, LeaseStore
 from tests.knative.objects import (

@@ -14,8 +14,9 @@ from autoscaler.exchange.advice import NAME
 from autoscaler.exchange.snapshot import NAMES, TICK, read_names, read_tick
 from knative.api import ApiError
 from knative.controller.controller import Controller
-from knative.controller.process import BROKEN, CLEAN, TICKS_FAILED
+from knative.controller.process import BROKEN, CLEAN
 from knative.controller.recording import as_json, read
+from knative.controller.ticking import TICKS_FAILED
 from knative.mirror.objects import PODAUTOSCALERS
 from knative.settings.network import Mesh, Network
 from knative.statistics.scraping import Scraping

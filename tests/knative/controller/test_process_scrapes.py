@@ -16,7 +16,8 @@ from autoscaler.exchange.snapshot import TICK, Snapshot, read_tick
 from knative.api import Object
 from knative.controller.controller import Controller
 from knative.controller.events import PodAutoscalerSeen, ServerlessServiceSeen
-from knative.controller.process import CLEAN, Process, Settings
+from knative.controller.process import CLEAN, Process
+from knative.controller.settings import Settings
 from knative.mirror.objects import podautoscaler, serverlessservice
 from knative.statistics import silence
 from tests.knative.leadership.leases import LeaseApi, LeaseStore
