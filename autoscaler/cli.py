@@ -56,8 +56,8 @@ def graph(
     """Show the dependencies between services, in the terminal and as a picture."""
     from rich.console import Console
 
+    from autoscaler.api.graph_picture import check_suffix, write_picture
     from autoscaler.graph import hint, picture, shown, summary
-    from autoscaler.graph_picture import check_suffix, write_picture
 
     with one_line_errors():
         if bool(url) == bool(bundle):

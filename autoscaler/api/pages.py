@@ -13,12 +13,12 @@ from autoscaler.advisor.read_model import Readiness, ReadModel
 from autoscaler.api import readings
 from autoscaler.api.bodies import body
 from autoscaler.api.dependencies import Listing, listing
+from autoscaler.api.graph_picture import svg
 from autoscaler.api.rendering import Renderer
 from autoscaler.api.words import TEMPLATES
 from autoscaler.clock import Clock
 from autoscaler.core.types import IntArray
 from autoscaler.errors import PermanentError
-from autoscaler.graph_picture import svg
 
 PAGE = 50  # services
 REFRESH_S = 10

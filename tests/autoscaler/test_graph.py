@@ -22,6 +22,8 @@ from typer.testing import CliRunner, Result
 
 from autoscaler.advisor.read_model import ReadModel
 from autoscaler.api.app import create_app
+from autoscaler.api.graph_layout import layout
+from autoscaler.api.graph_picture import svg
 from autoscaler.api.words import UNKNOWN, percent
 from autoscaler.bundle.file import save_bundle
 from autoscaler.cli import app
@@ -30,8 +32,6 @@ from autoscaler.core.dependencies import Edges, Origin, no_edges
 from autoscaler.core.forecasts import ForecastBundle
 from autoscaler.errors import PermanentError
 from autoscaler.graph import NONE_YET, picture, shown
-from autoscaler.graph_layout import layout
-from autoscaler.graph_picture import svg
 from autoscaler.graph_source import read_edges
 from autoscaler.health import Health
 from autoscaler.limits import Refusals

@@ -13,12 +13,12 @@ import numpy as np
 
 from autoscaler.api.answers import Dependency
 from autoscaler.api.dependencies import in_order, listed
+from autoscaler.api.graph_layout import layout
 from autoscaler.api.words import TEMPLATES, in_words, seconds
 from autoscaler.core.dependencies import Edges
 from autoscaler.core.types import FloatArray, IntArray
 from autoscaler.errors import PermanentError
 from autoscaler.files import whole_file
-from autoscaler.graph_layout import layout
 
 LINE = 44.0  # px from one service to the next below it
 HEIGHT = 28.0  # px of a box
