@@ -89,11 +89,7 @@ class Timelines:
 
 
 class Replay:
-    """One trace under all policies.
-
-    >>> replay = Replay(trace, settings)           # doctest: +SKIP
-    >>> replay.fit(); replay.run()                 # doctest: +SKIP
-    """
+    """One trace under all policies: `fit` on its past, then `run` the rest."""
 
     def __init__(self, trace: Trace, settings: ReplaySettings) -> None:
         self.settings = settings
