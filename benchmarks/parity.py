@@ -61,11 +61,11 @@ def read(path: Path) -> list[Scenario]:
             scenarios = [Scenario.parse(line) for line in lines if line.strip()]
         if not scenarios:
             raise ValueError("no scenario")
-        return scenarios
     except (OSError, EOFError, ValueError, LookupError, TypeError, zlib.error) as error:
         raise PermanentError(
             f"{path}: {error!r}; allowed: one JSON scenario a line with spec, events and expected"
         ) from error
+    return scenarios
 
 
 def replay(scenarios: Sequence[Scenario]) -> Iterator[tuple[int, Answer]]:

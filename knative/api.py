@@ -154,7 +154,7 @@ class Api:
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(WATCH_S),
         }
-        response = await self._send("GET", path, query=asked, timeout=WATCH_S + self._answer_s)
+        response = await self._send("GET", path, query=asked, within_s=WATCH_S + self._answer_s)
         try:
             _keep_alive(response)
             yield _events(response, path)
@@ -188,7 +188,7 @@ class Api:
         body: Any = None,
         query: Mapping[str, str] | None = None,
         content_type: str = "application/json",
-        timeout: float | None = None,
+        within_s: float | None = None,
     ) -> aiohttp.ClientResponse:
         try:
             # The token is read anew from its file here: that can fail as well.
@@ -205,7 +205,7 @@ class Api:
                 auth_settings=["BearerToken"],
             )
             answer = await self._client.call_api(
-                *request, _request_timeout=timeout or self._answer_s
+                *request, _request_timeout=within_s or self._answer_s
             )
         except Exception as error:
             raise ApiError(f"{method} {path}: {error!r}", status=0) from error
@@ -254,7 +254,7 @@ async def _refused(what: str, response: aiohttp.ClientResponse) -> ApiError:
         return ApiError(f"{what}: the answer is packed, which nobody asked for", status=0)
     try:
         said = decode(await read(response.content.iter_any(), REFUSAL_BYTES)).get("message", "")
-    except Exception:  # the status says enough
+    except Exception:  # noqa: BLE001  # the status says enough
         said = ""
     after = response.headers.get("Retry-After", "")
     return ApiError(

@@ -35,6 +35,6 @@ def culprits(
                 raise error
             try:
                 attempt(half)
-            except Exception as another:
+            except Exception as another:  # noqa: BLE001  # it is told with whose it is
                 failed.append((half, another))
     return found

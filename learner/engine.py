@@ -118,7 +118,7 @@ class Learner:
         """Fitted on all; where that fails, on all but those with whom it does."""
         try:
             return self._competition(self.settings).fit(demand, progress)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # found out with whom it fails
             quick = replace(
                 self.settings, max_rows=REHEARSED_ROWS, rounds=1, seeds=self.settings.seeds[:1]
             )
@@ -140,7 +140,7 @@ class Learner:
         some = demand.only(rows) if silenced else demand
         try:
             said, speaker = self.competition_.speak(some, origins)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # found out with whom it fails
             among = np.arange(len(rows))
             found = culprits(
                 among, error, lambda few: self.competition_.speak(some.only(few), origins)

@@ -91,7 +91,7 @@ class Publisher:
                 self.publish()
             except AutoscalerError as error:
                 self._fall_silent(str(error))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001
                 # A fault of ours over one step's demand need not be one over the next.
                 self._fall_silent(f"{error!r}", traceback=error)
             else:

@@ -113,7 +113,8 @@ class Events:
         path = f"/api/v1/namespaces/{told.note.about.namespace}/events"
         try:
             await self._api.create(path, _body(told))
-        except Exception as error:  # whatever it is, an event is never worth the loop
+        except Exception as error:  # noqa: BLE001
+            # Whatever it is, an event is never worth the loop.
             self.outcomes["failed"] += 1
             self._ailing(f"Events cannot be written: {error}")
             return max(PAUSE_S, error.retry_after_s if isinstance(error, ApiError) else 0.0)

@@ -72,7 +72,8 @@ class Recorder:
                 self._file.flush(zlib.Z_SYNC_FLUSH)
             if self._bytes > RECORDING_BYTES.most:
                 self.end(f"the recording has {self._bytes} bytes, and ends")
-        except Exception as error:  # whatever it is, a recording is never worth an event
+        except Exception as error:  # noqa: BLE001
+            # Whatever it is, a recording is never worth an event.
             self.end(f"the recording ends: {error}")
 
     def end(self, why: str = "") -> None:

@@ -167,7 +167,7 @@ class Writer:
     def _answered(self, plan: Plan, answer: Object) -> None:
         try:
             written = podautoscaler(answer)
-        except Exception:  # an empty answer, say: the watch tells it as well
+        except Exception:  # noqa: BLE001  # an empty answer, say: the watch tells it as well
             return
         outdates = plan.key in self._plans
         self._tell(StatusWritten(key=plan.key, object=written, outdates=outdates))

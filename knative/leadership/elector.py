@@ -137,7 +137,7 @@ class Elector:
         try:
             async with asyncio.timeout(RELEASE_S):
                 await self._hand_back()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # they run out by themselves
             log.warning("the leases were not handed back and have to run out: %r", error)
 
     async def _hand_back(self) -> None:

@@ -79,7 +79,7 @@ class Cache(Generic[T]):
                 wait_s = self._ended(backoff, clock() - watching_s)
                 if self._left_out:
                     version = ""
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  # whatever it is, it is listed anew
                 if watching_s is not None:
                     backoff.worked(clock() - watching_s)
                 wait_s = self._failed(backoff, error, watching=watching_s is not None)
@@ -194,7 +194,7 @@ class Cache(Generic[T]):
             kept = self._parse(item)
         except LimitError as error:
             self._refuse(error.limit, f"{self.kind} {key}")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # an object concerns itself alone
             log.error("%s in %s is not understood and left out: %r", key, self._path, error)
         else:
             self._put(key, kept)

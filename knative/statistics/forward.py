@@ -85,7 +85,8 @@ class Forwarder:
                     wait_s, said = SHORTEST_S, ""
                     await self._pour(link)
                 self._lost()
-            except Exception as error:  # whatever a lease names: the next word may name another
+            except Exception as error:  # noqa: BLE001
+                # Whatever a lease names: the next word may name another.
                 if repr(error) != said:
                     log.warning("leader at %s: %r; trying again", address, error)
                 said = repr(error)

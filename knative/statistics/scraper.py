@@ -146,10 +146,12 @@ class Scraper:
         for pod in left:
             try:
                 url = f"http://{pod.address}:{PORT}/metrics"
-                asked.answers.append(await ask(self._session, url, headers))
-                return
+                answer = await ask(self._session, url, headers)
             except Refused as refusal:
                 asked.only_mesh &= refusal.mesh
+            else:
+                asked.answers.append(answer)
+                return
 
     async def _through_service(self, target: Target, size: int) -> list[Answer] | None:
         """Ask the Service for a sample of different pods, old ones first; None = too few."""

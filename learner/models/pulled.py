@@ -67,7 +67,7 @@ class Pulled:
         """Find out who follows whom, and learn what comes of it."""
         try:
             self.following_ = following(demand)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             # The same search for the published edges says more; the other models are to be heard.
             log.warning("nobody is forecast from an upstream: %r", error)
             self.following_ = NOBODY

@@ -101,7 +101,7 @@ class Kubelet:
             try:
                 await self._api.patch(f"{path}/status", {"status": status}, STRATEGIC)
                 return
-            except Exception:
+            except Exception:  # noqa: BLE001
                 await asyncio.sleep(0.2)
 
     def _queue_proxy(self, key: str, pod: str) -> web.Application:
