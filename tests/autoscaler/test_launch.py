@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from autoscaler.launch import MISUSED
 from tests.autoscaler.advisor.scene import Scene
 from tests.knative.advisor.api_server import ApiServer, kubeconfig_of
 from tests.programs import NO_CLUSTER, Running, alive, kn_ahead, running, until
@@ -90,6 +91,14 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
         with running(*kn_ahead("controller", *options), KUBECONFIG=at) as it:
             assert it.ends() == 2
             it.says(f"^kn-ahead controller: .*Address already in use .*'127.0.0.1', {port}.*$")
+
+
+def test_what_is_not_installed_is_one_line_that_says_what_to_install() -> None:
+    code = "import sys; sys.modules['typer'] = None; from autoscaler.launch import main; main()"
+    with running(sys.executable, "-c", code) as it:
+        assert it.ends() == MISUSED
+    assert it.said.startswith("kn-ahead: typer is not installed; allowed here: ")
+    assert "\n" not in it.said
 
 
 # --- an advisor that is kept ----------------------------------------------------------------------
