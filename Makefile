@@ -8,7 +8,7 @@ export KUBE_BIN ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kn-ahead/kube-$(shell 
 GO ?= $(or $(shell command -v go),/usr/local/go/bin/go)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test fuzz test-cluster lint e2e bench lock clean prometheus etcd
+.PHONY: demo test fuzz test-cluster lint e2e bench lock sbom clean prometheus etcd
 .DEFAULT_GOAL := test
 
 $(VENV)/run: requirements.lock pyproject.toml
@@ -74,6 +74,12 @@ lock:  ## resolve the pinned requirements anew (needs uv)
 	$(LOCK) --extra benchmarks pyproject.toml -o requirements.lock
 	$(LOCK) --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	$(LOCK) -c requirements.lock pyproject.toml -o requirements-controller.lock
+	echo cyclonedx-bom | $(LOCK) - -o requirements-sbom.lock
+
+sbom: $(VENV)/run  ## what the two images hold, as CycloneDX: sbom.json, sbom-controller.json
+	@[ -x $(VENV)/sbom/bin/cyclonedx-py ] || { $(PYTHON) -m venv $(VENV)/sbom && $(VENV)/sbom/bin/pip install --quiet --require-hashes -r requirements-sbom.lock; }
+	$(VENV)/sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o sbom.json requirements.lock
+	$(VENV)/sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o sbom-controller.json requirements-controller.lock
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
