@@ -7,7 +7,7 @@ import requests
 from pydantic import ValidationError
 from requests.exceptions import RequestException
 
-from autoscaler.api.answers import Dependencies, Dependency
+from autoscaler.api.answers import DependenciesAnswer, DependencyAnswer
 from autoscaler.api.dependencies import edges_of
 from autoscaler.core.dependencies import Edges
 from autoscaler.errors import PermanentError
@@ -32,14 +32,14 @@ def read_edges(url: str) -> Edges:
     return _edges(url, answers)
 
 
-def _edges(url: str, answers: list[Dependency]) -> Edges:
+def _edges(url: str, answers: list[DependencyAnswer]) -> Edges:
     try:
         return edges_of(answers)
     except PermanentError as error:
         raise PermanentError(f"{url} answers with what cannot be: {error}") from error
 
 
-def _page(session: requests.Session, url: str, offset: int) -> Dependencies:
+def _page(session: requests.Session, url: str, offset: int) -> DependenciesAnswer:
     path = f"{url.rstrip('/')}/v1/dependencies"
     asked = {"limit": PAGE, "offset": offset}
     try:
@@ -55,7 +55,7 @@ def _page(session: requests.Session, url: str, offset: int) -> Dependencies:
             "kn-ahead's REST API that knows dependencies, as the API port of `kn-ahead autoscale`"
         )
     try:
-        return Dependencies.model_validate_json(answer.content)
+        return DependenciesAnswer.model_validate_json(answer.content)
     except ValidationError as error:
         raise PermanentError(
             f"{path} answers with {answer.headers.get('content-type', 'no type')!r} that is no "

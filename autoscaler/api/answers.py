@@ -23,14 +23,14 @@ _NOW = "2026-03-02T08:59:42Z"
 _SENTENCE = "4 pods: the forecast finds 4 pods worth having (Knative alone: 2 pods)."
 
 
-class Answer(BaseModel):
+class ApiAnswer(BaseModel):
     """A body that the API returns."""
 
     model_config = ConfigDict(frozen=True)
     example: ClassVar[dict[str, Any]]
 
 
-class Health(Answer):
+class HealthAnswer(ApiAnswer):
     """The process answers."""
 
     status: Literal["ok"] = "ok"
@@ -38,7 +38,7 @@ class Health(Answer):
     example: ClassVar = {"status": "ok"}
 
 
-class Ready(Answer):
+class ReadyAnswer(ApiAnswer):
     """Whether pods are decided, and what keeps the answer at Knative's own."""
 
     ready: bool = Field(description="Decisions are being made")
@@ -50,7 +50,7 @@ class Ready(Answer):
     }
 
 
-class Service(Answer):
+class ServiceAnswer(ApiAnswer):
     """One service in the list."""
 
     namespace: str
@@ -72,18 +72,23 @@ class Service(Answer):
     }
 
 
-class Services(Answer):
+class ServicesAnswer(ApiAnswer):
     """A page of services, in alphabetical order."""
 
     total: int
     limit: int
     offset: int
-    services: list[Service]
+    services: list[ServiceAnswer]
 
-    example: ClassVar = {"total": 137, "limit": 1, "offset": 20, "services": [Service.example]}
+    example: ClassVar = {
+        "total": 137,
+        "limit": 1,
+        "offset": 20,
+        "services": [ServiceAnswer.example],
+    }
 
 
-class Window(Answer):
+class WindowAnswer(ApiAnswer):
     """The peak of demand in one window ahead: requests in flight at once, as quantiles."""
 
     start: datetime
@@ -105,7 +110,7 @@ class Window(Answer):
     }
 
 
-class Forecast(Answer):
+class ForecastAnswer(ApiAnswer):
     """What is forecast of a service, or why nothing is."""
 
     namespace: str
@@ -114,7 +119,7 @@ class Forecast(Answer):
     model: str | None
     fitted_at: datetime | None = Field(description="Until when the models have learned")
     made_at: datetime | None = Field(description="Until when demand was seen")
-    windows: list[Window]
+    windows: list[WindowAnswer]
 
     example: ClassVar = {
         "namespace": "shop",
@@ -123,11 +128,11 @@ class Forecast(Answer):
         "model": "pooled",
         "fitted_at": "2026-03-02T00:00:00Z",
         "made_at": _MADE,
-        "windows": [Window.example],
+        "windows": [WindowAnswer.example],
     }
 
 
-class Candidates(Answer):
+class CandidatesAnswer(ApiAnswer):
     """The numbers of pods that competed, before bounds."""
 
     kpa: int | None = Field(description="By Knative's own rule; null = no data to decide on")
@@ -140,7 +145,7 @@ class Candidates(Answer):
     example: ClassVar = {"kpa": 2, "predicted": 4, "anticipated": None, "together": 4}
 
 
-class Averages(Answer):
+class AveragesAnswer(ApiAnswer):
     """Demand over all pods, in requests in flight or per second as the revision's metric says."""
 
     stable: float | None = Field(description="Over the stable window; null = no data")
@@ -149,7 +154,7 @@ class Averages(Answer):
     example: ClassVar = {"stable": 121.5, "panic": 130.25}
 
 
-class Decision(Answer):
+class DecisionAnswer(ApiAnswer):
     """The last decision for one revision."""
 
     revision: str
@@ -157,8 +162,8 @@ class Decision(Answer):
     mode: ModeName
     ready: int = Field(description="Pods ready")
     desired_scale: int | None = Field(description="Pods wanted; null = hold what there is")
-    candidates: Candidates
-    averages: Averages
+    candidates: CandidatesAnswer
+    averages: AveragesAnswer
     panicking: bool
     reason: str = Field(description="The rule that had the last word")
     sentence: str
@@ -169,15 +174,15 @@ class Decision(Answer):
         "mode": "outward",
         "ready": 2,
         "desired_scale": 4,
-        "candidates": Candidates.example,
-        "averages": Averages.example,
+        "candidates": CandidatesAnswer.example,
+        "averages": AveragesAnswer.example,
         "panicking": False,
         "reason": "FORECAST",
         "sentence": _SENTENCE,
     }
 
 
-class Change(Answer):
+class ChangeAnswer(ApiAnswer):
     """A decision that wanted another number of pods than the one before it."""
 
     at: datetime
@@ -197,23 +202,23 @@ class Change(Answer):
     }
 
 
-class Decisions(Answer):
+class DecisionsAnswer(ApiAnswer):
     """What is decided for a service, revision by revision, and what changed of late."""
 
     namespace: str
     service: str
-    revisions: list[Decision]
-    changes: list[Change] = Field(description="Newest first; the last 50 are kept")
+    revisions: list[DecisionAnswer]
+    changes: list[ChangeAnswer] = Field(description="Newest first; the last 50 are kept")
 
     example: ClassVar = {
         "namespace": "shop",
         "service": "cart",
-        "revisions": [Decision.example],
-        "changes": [Change.example],
+        "revisions": [DecisionAnswer.example],
+        "changes": [ChangeAnswer.example],
     }
 
 
-class Dependency(Answer):
+class DependencyAnswer(ApiAnswer):
     """An edge of the dependency graph: when the upstream is called, so is the downstream."""
 
     upstream: str = Field(description="namespace/service that is called first")
@@ -247,17 +252,17 @@ class Dependency(Answer):
     }
 
 
-class Dependencies(Answer):
+class DependenciesAnswer(ApiAnswer):
     """A page of dependencies, in alphabetical order."""
 
     total: int
     limit: int
     offset: int
-    dependencies: list[Dependency]
+    dependencies: list[DependencyAnswer]
 
     example: ClassVar = {
         "total": 12,
         "limit": 1,
         "offset": 0,
-        "dependencies": [Dependency.example],
+        "dependencies": [DependencyAnswer.example],
     }

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from autoscaler.advisor.read_model import ReadModel
 from autoscaler.api import pages, probes, problems, routes
-from autoscaler.api.answers import Answer
+from autoscaler.api.answers import ApiAnswer
 from autoscaler.api.authorization import Authorization, Authorize
 from autoscaler.api.metrics import page as metrics
 from autoscaler.api.rendering import Renderer
@@ -20,7 +20,7 @@ class _Api(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         schema = super().openapi()
-        examples = {answer.__name__: answer.example for answer in Answer.__subclasses__()}
+        examples = {answer.__name__: answer.example for answer in ApiAnswer.__subclasses__()}
         for path in schema["paths"].values():
             for response in path["get"]["responses"].values():
                 for content in response["content"].values():

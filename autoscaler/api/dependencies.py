@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from autoscaler.advisor.read_model import KnownEdges, ReadModel
-from autoscaler.api.answers import Dependencies, Dependency, OriginName
+from autoscaler.api.answers import DependenciesAnswer, DependencyAnswer, OriginName
 from autoscaler.api.rendering import Renderer
 from autoscaler.core.dependencies import COLUMNS, KINDS, Edges, Origin, merged
 from autoscaler.core.types import IntArray
@@ -78,10 +78,10 @@ async def names(model: ReadModel, renderer: Renderer) -> list[str]:
     )
 
 
-def page(listing: Listing, chosen: IntArray, *, limit: int, offset: int) -> Dependencies:
+def page(listing: Listing, chosen: IntArray, *, limit: int, offset: int) -> DependenciesAnswer:
     """A page of the edges that were chosen."""
     edges, causes = listing.known.edges, listing.known.not_acted_on
-    return Dependencies(
+    return DependenciesAnswer(
         total=len(chosen),
         limit=limit,
         offset=offset,
@@ -104,15 +104,15 @@ def in_order(edges: Edges) -> Edges:
     return edges.where(alphabetical(edges))
 
 
-def listed(edges: Edges) -> list[Dependency]:
+def listed(edges: Edges) -> list[DependencyAnswer]:
     """Each edge as an answer."""
     return [dependency(edges, i) for i in range(len(edges))]
 
 
-def dependency(edges: Edges, i: int, not_acted_on: str = "") -> Dependency:
+def dependency(edges: Edges, i: int, not_acted_on: str = "") -> DependencyAnswer:
     """The i-th edge as an answer; a number that cannot be is not known."""
     seen_at_s = float(edges.seen_at_s[i])
-    return Dependency(
+    return DependencyAnswer(
         upstream=edges.services[int(edges.upstream[i])],
         downstream=edges.services[int(edges.downstream[i])],
         lag_s=_known(edges.lag_s[i]),
@@ -127,7 +127,7 @@ def dependency(edges: Edges, i: int, not_acted_on: str = "") -> Dependency:
     )
 
 
-def edges_of(answers: Sequence[Dependency]) -> Edges:
+def edges_of(answers: Sequence[DependencyAnswer]) -> Edges:
     """Edges from answers; a pair once, as the best origin says.
 
     Raises PermanentError where a number is out of its range.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autoscaler.api.answers import Dependency
+from autoscaler.api.answers import DependencyAnswer
 from autoscaler.api.dependencies import in_order, listed
 from autoscaler.api.graph_layout import layout
 from autoscaler.api.words import TEMPLATES, in_words, seconds
@@ -128,7 +128,7 @@ def _y(line: float) -> float:
     return MARGIN + HEIGHT / 2 + float(line) * LINE
 
 
-def _arrow(said: Dependency, way: list[_Curve], *, along: float | None) -> _Arrow:
+def _arrow(said: DependencyAnswer, way: list[_Curve], *, along: float | None) -> _Arrow:
     sure = 1.0 if said.confidence is None else said.confidence
     x, y = _place(way, along or 0.5)
     (start, *_), *_ = way

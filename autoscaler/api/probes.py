@@ -5,7 +5,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, Response
 
 from autoscaler.advisor.read_model import ReadModel
-from autoscaler.api.answers import Health, Ready
+from autoscaler.api.answers import HealthAnswer, ReadyAnswer
 from autoscaler.clock import Clock
 
 _NOT_YET = ["no decision was made yet"]
@@ -16,27 +16,27 @@ def router(model: ReadModel, clock: Clock) -> APIRouter:
     routes = APIRouter()
 
     @routes.get("/healthz", tags=["health"])
-    async def health() -> Health:
+    async def health() -> HealthAnswer:
         """Whether the process answers."""
-        return Health()
+        return HealthAnswer()
 
     @routes.get(
         "/readyz",
         tags=["health"],
         responses={
             503: {
-                "model": Ready,
+                "model": ReadyAnswer,
                 "description": "Nothing is decided: not yet, or not any more",
                 "content": {"application/json": {"example": {"ready": False, "detail": _NOT_YET}}},
             },
         },
     )
-    async def readiness(response: Response) -> Ready:
+    async def readiness(response: Response) -> ReadyAnswer:
         """Whether pods are being decided. Degraded (Knative's own answer, exactly) is ready too."""
         state = model.readiness(clock.now())
         if state.ready:
-            return Ready(ready=True, detail=list(state.degraded))
+            return ReadyAnswer(ready=True, detail=list(state.degraded))
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-        return Ready(ready=False, detail=[state.missing, *state.degraded])
+        return ReadyAnswer(ready=False, detail=[state.missing, *state.degraded])
 
     return routes

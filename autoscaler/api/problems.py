@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 from starlette.exceptions import HTTPException
 
-from autoscaler.api.answers import Answer
+from autoscaler.api.answers import ApiAnswer
 
 MEDIA_TYPE = "application/problem+json"
 NO_SERVICE = "tag:kn-ahead.dev,2026:unknown-service"
@@ -21,7 +21,7 @@ LONGEST_INSTANCE = 2048  # characters
 NEIGHBOURS = 50  # names looked at for the nearest: bounds the work that a wrong name costs
 
 
-class Problem(Answer):
+class Problem(ApiAnswer):
     """Problem details, RFC 9457."""
 
     type: str = Field(

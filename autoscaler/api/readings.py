@@ -8,16 +8,16 @@ import numpy as np
 from autoscaler.advisor.read_model import Change as Changed
 from autoscaler.advisor.read_model import ReadModel, RevisionState, known
 from autoscaler.api.answers import (
-    Averages,
-    Candidates,
-    Change,
-    Decision,
-    Decisions,
-    Forecast,
+    AveragesAnswer,
+    CandidatesAnswer,
+    ChangeAnswer,
+    DecisionAnswer,
+    DecisionsAnswer,
+    ForecastAnswer,
     ModeName,
-    Service,
-    Services,
-    Window,
+    ServiceAnswer,
+    ServicesAnswer,
+    WindowAnswer,
 )
 from autoscaler.core.forecasts import ForecastBundle, demand_at
 from autoscaler.core.revision import Mode
@@ -25,10 +25,10 @@ from autoscaler.core.revision import Mode
 QUANTILES = np.array([0.5, 0.9, 0.95, 0.99])
 
 
-def services(model: ReadModel, *, limit: int, offset: int) -> Services:
+def services(model: ReadModel, *, limit: int, offset: int) -> ServicesAnswer:
     """A page of the services, in alphabetical order."""
     page = model.services[offset : offset + limit]
-    return Services(
+    return ServicesAnswer(
         total=len(model.services),
         limit=limit,
         offset=offset,
@@ -36,11 +36,11 @@ def services(model: ReadModel, *, limit: int, offset: int) -> Services:
     )
 
 
-def _service(model: ReadModel, name: str) -> Service:
+def _service(model: ReadModel, name: str) -> ServiceAnswer:
     revisions = model.revisions(name)
     wants = [r.want for r in revisions if r.want >= 0]
     forecast_by = model.forecast_by(name)
-    return Service(
+    return ServiceAnswer(
         namespace=_head(name),
         service=_tail(name),
         has_forecast=bool(forecast_by),
@@ -51,11 +51,11 @@ def _service(model: ReadModel, name: str) -> Service:
     )
 
 
-def forecast(model: ReadModel, name: str, *, now: float) -> Forecast:
+def forecast(model: ReadModel, name: str, *, now: float) -> ForecastAnswer:
     """What is forecast of a known service. now: Unix s."""
     bundle = model.forecast(name)
     if bundle is None:
-        return Forecast(
+        return ForecastAnswer(
             namespace=_head(name),
             service=_tail(name),
             reason="the learner has published no forecast of this service",
@@ -64,7 +64,7 @@ def forecast(model: ReadModel, name: str, *, now: float) -> Forecast:
             made_at=None,
             windows=[],
         )
-    return Forecast(
+    return ForecastAnswer(
         namespace=_head(name),
         service=_tail(name),
         reason=_silence(bundle, now),
@@ -89,7 +89,7 @@ def _silence(bundle: ForecastBundle, now: float) -> str | None:
     return None
 
 
-def _windows(bundle: ForecastBundle) -> list[Window]:
+def _windows(bundle: ForecastBundle) -> list[WindowAnswer]:
     """The windows of a one-service bundle that have a curve."""
     n = len(QUANTILES)
     demand = demand_at(  # (quantiles, windows) requests in flight
@@ -100,7 +100,7 @@ def _windows(bundle: ForecastBundle) -> list[Window]:
     edges_s = bundle.made_at_s + bundle.window_edges_s
     some = bundle.exceedance[0, :, 0]  # (windows,) P(peak > 0)
     return [
-        Window(
+        WindowAnswer(
             start=_utc(float(edges_s[j])),
             end=_utc(float(edges_s[j + 1])),
             probability_of_any=float(some[j]),
@@ -113,9 +113,9 @@ def _windows(bundle: ForecastBundle) -> list[Window]:
     ]
 
 
-def decisions(model: ReadModel, name: str) -> Decisions:
+def decisions(model: ReadModel, name: str) -> DecisionsAnswer:
     """What is decided for a known service."""
-    return Decisions(
+    return DecisionsAnswer(
         namespace=_head(name),
         service=_tail(name),
         revisions=[decision(state) for state in model.revisions(name)],
@@ -123,22 +123,22 @@ def decisions(model: ReadModel, name: str) -> Decisions:
     )
 
 
-def decision(state: RevisionState) -> Decision:
+def decision(state: RevisionState) -> DecisionAnswer:
     """One revision's last decision."""
     made = state.decision
-    return Decision(
+    return DecisionAnswer(
         revision=_tail(state.name.revision),
         decided_at=_utc(made.at_s),
         mode=_mode(state.mode),
         ready=state.ready,
         desired_scale=known(made.want),
-        candidates=Candidates(
+        candidates=CandidatesAnswer(
             kpa=known(made.kpa),
             predicted=known(made.predicted),
             anticipated=known(made.anticipated),
             together=known(made.desired),
         ),
-        averages=Averages(
+        averages=AveragesAnswer(
             stable=None if made.no_data else made.stable,
             panic=None if made.no_data else made.panic,
         ),
@@ -148,8 +148,8 @@ def decision(state: RevisionState) -> Decision:
     )
 
 
-def _change(changed: Changed) -> Change:
-    return Change(
+def _change(changed: Changed) -> ChangeAnswer:
+    return ChangeAnswer(
         at=_utc(changed.decision.at_s),
         revision=_tail(changed.revision.revision),
         before=None if changed.before is None else known(changed.before),

@@ -10,11 +10,11 @@ from autoscaler.advisor.read_model import ReadModel
 from autoscaler.api import dependencies as edges
 from autoscaler.api import readings
 from autoscaler.api.answers import (
-    Answer,
-    Decisions,
-    Dependencies,
-    Forecast,
-    Services,
+    ApiAnswer,
+    DecisionsAnswer,
+    DependenciesAnswer,
+    ForecastAnswer,
+    ServicesAnswer,
 )
 from autoscaler.api.bodies import body
 from autoscaler.api.problems import BAD_REQUEST, UnknownServiceError, documented
@@ -45,7 +45,7 @@ def router(model: ReadModel, clock: Clock, renderer: Renderer) -> APIRouter:
     """Routes over a read model; what may be long is made by the renderer, beside the loop."""
     routes = APIRouter()
 
-    async def rendered(key: Hashable, make: Callable[[], Answer]) -> Response:
+    async def rendered(key: Hashable, make: Callable[[], ApiAnswer]) -> Response:
         """An answer that is made once for all who ask of one version of the model."""
 
         def encoded() -> bytes:
@@ -53,7 +53,9 @@ def router(model: ReadModel, clock: Clock, renderer: Renderer) -> APIRouter:
 
         return body(await renderer.page(key, model.version, encoded), "application/json")
 
-    @routes.get("/v1/services", tags=["services"], responses=_INVALID, response_model=Services)
+    @routes.get(
+        "/v1/services", tags=["services"], responses=_INVALID, response_model=ServicesAnswer
+    )
     async def services(limit: Limit = 100, offset: Offset = 0) -> Response:
         """A page of the services in alphabetical order, each with its mode and desired scale."""
         return await rendered(
@@ -66,7 +68,7 @@ def router(model: ReadModel, clock: Clock, renderer: Renderer) -> APIRouter:
         tags=["services"],
         responses={**_UNKNOWN, **_INVALID},
     )
-    async def forecast(namespace: Namespace, service: ServiceName) -> Forecast:
+    async def forecast(namespace: Namespace, service: ServiceName) -> ForecastAnswer:
         """Quantiles of the peak demand (requests in flight at once) in each window ahead."""
         return readings.forecast(model, _known(model, namespace, service), now=clock.now())
 
@@ -74,7 +76,7 @@ def router(model: ReadModel, clock: Clock, renderer: Renderer) -> APIRouter:
         "/v1/decisions/{namespace}/{service}",
         tags=["services"],
         responses={**_UNKNOWN, **_INVALID},
-        response_model=Decisions,
+        response_model=DecisionsAnswer,
     )
     async def decisions(namespace: Namespace, service: ServiceName) -> Response:
         """Pods wanted of each revision, the candidates that competed, and why, in a sentence."""
@@ -88,7 +90,7 @@ def router(model: ReadModel, clock: Clock, renderer: Renderer) -> APIRouter:
             **documented(HTTPStatus.NOT_FOUND, instance="/v1/dependencies"),
             **_INVALID,
         },
-        response_model=Dependencies,
+        response_model=DependenciesAnswer,
     )
     async def dependencies(
         service: Either = None, direct: Direct = None, limit: Limit = 100, offset: Offset = 0
@@ -98,7 +100,7 @@ def router(model: ReadModel, clock: Clock, renderer: Renderer) -> APIRouter:
         if service is not None and not (model.knows(service) or service in listing):
             raise UnknownServiceError(service, await edges.names(model, renderer))
 
-        def make() -> Dependencies:
+        def make() -> DependenciesAnswer:
             chosen = listing.all(direct=direct)
             if service is not None:
                 chosen = listing.around([service], direct=direct)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from autoscaler.api.answers import Dependency
+from autoscaler.api.answers import DependencyAnswer
 
 UNKNOWN = "\N{EN DASH}"
 
@@ -25,7 +25,7 @@ def percent(value: float | None) -> str:
     return UNKNOWN if value is None else f"{np.floor(round(value * 1000, 6)) / 10:g} %"
 
 
-def in_words(said: Dependency) -> str:
+def in_words(said: DependencyAnswer) -> str:
     """One edge in a line."""
     parts = [
         f"lag {seconds(said.lag_s)}",

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from autoscaler.advisor.read_model import ReadModel
-from autoscaler.api.answers import Dependencies, Dependency
+from autoscaler.api.answers import DependenciesAnswer, DependencyAnswer
 from autoscaler.api.app import create_app
 from autoscaler.api.dependencies import edges_of, listed
 from autoscaler.clock import SimulatedClock
@@ -284,7 +284,7 @@ def test_no_answers_make_no_edges() -> None:
 
 
 def test_a_pair_that_is_said_twice_is_taken_as_the_better_origin_says() -> None:
-    said = Dependency.model_validate(Dependency.example)
+    said = DependencyAnswer.model_validate(DependencyAnswer.example)
     known = said.model_copy(update={"origin": "annotation", "gain": 7.0, "lag_s": None})
     both = edges_of([said, known])
     assert (both.gain.tolist(), both.lag_s.tolist()) == ([7.0], [2.5])
@@ -299,10 +299,12 @@ def test_a_pair_that_is_said_twice_is_taken_as_the_better_origin_says() -> None:
     ],
 )
 def test_answers_that_cannot_be_are_refused(wrong: dict[str, object], said: str) -> None:
-    answer = Dependency.model_validate(Dependency.example | wrong)
+    answer = DependencyAnswer.model_validate(DependencyAnswer.example | wrong)
     with pytest.raises(PermanentError, match=said):
         edges_of([answer])
 
 
 def test_the_example_is_such_an_answer() -> None:
-    assert Dependencies.model_validate_json(json.dumps(Dependencies.example)).total == 12
+    assert (
+        DependenciesAnswer.model_validate_json(json.dumps(DependenciesAnswer.example)).total == 12
+    )
