@@ -24,7 +24,7 @@ from autoscaler.core.fleet import Fleet
 from autoscaler.core.predictive import TICK_S
 from autoscaler.core.revision import Revision
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
-from benchmarks.pods import Pod, Pods
+from benchmarks.pods import SimulatedPod, SimulatedPods
 from benchmarks.surroundings import carry_out, long_idle
 
 Step = Generator[simpy.Event, Any, None]
@@ -95,7 +95,7 @@ class Log:
     cold: BoolArray  # waited for a pod that was not ready when it came
 
 
-class Simulation:
+class CallSimulation:
     """Runs a shop under one policy. Times are s from the beginning, ``start_s`` is Unix s."""
 
     def __init__(
@@ -111,7 +111,7 @@ class Simulation:
         self.env = simpy.Environment(initial_time=start_s)
         self.seed = seed
         limits = {"slots": shop.slots, "start_up_s": shop.start_up_s}
-        self.pods = [Pods(self.env, **limits) for _ in shop.services]  # type: ignore[arg-type]
+        self.pods = [SimulatedPods(self.env, **limits) for _ in shop.services]  # type: ignore[arg-type]
         self.state = ControlState(fleet=_fleet(shop, revision, start_s))
         if edges is not None:
             control(self.state, Advised(advice=_advice(self.fleet, edges)), start_s)
@@ -165,7 +165,7 @@ class Simulation:
         # With no pod wanted the activator is in the path, whether one is left or not.
         if self.fleet.memory.kpa[service] == 0:
             self._poke(service)
-        pod: Pod = yield turn
+        pod: SimulatedPod = yield turn
         call.wait_s = self.env.now - call.at_s
         call.cold = call.wait_s > 0 and pod.ready_s > call.at_s
         yield self.env.timeout(self.shop.services[service].work_s)

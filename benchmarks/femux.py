@@ -37,7 +37,7 @@ TABLE_WIDTH = 110  # characters; a pipe would get 80, and cut the numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class FemuxOutcome:
     """What a policy came to, for each application."""
 
     cold: FloatArray  # (n,) containers that were missing
@@ -45,14 +45,14 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
+class FemuxCurve:
     """Our policy at every price."""
 
     price: FloatArray  # (n_prices,) idle container-minutes per cold start
     cold: FloatArray  # (n_prices, n)
     allocated: FloatArray  # (n_prices, n)
 
-    def at(self, allocated: float) -> Outcome:
+    def at(self, allocated: float) -> FemuxOutcome:
         """Each application's outcome where all together allocate so much, between two prices."""
         total = self.allocated.sum(axis=1)
         order = np.argsort(total, kind="stable")
@@ -60,14 +60,14 @@ class Curve:
         low, high = order[right - 1], order[right]
         width = total[high] - total[low]
         share = float(np.clip((allocated - total[low]) / width, 0, 1)) if width else 0.0
-        return Outcome(
+        return FemuxOutcome(
             cold=self.cold[low] + share * (self.cold[high] - self.cold[low]),
             allocated=self.allocated[low] + share * (self.allocated[high] - self.allocated[low]),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class FemuxComparison:
     """One keep-alive and our policy at its allocation."""
 
     keep_alive: int  # minutes
@@ -82,10 +82,10 @@ class Comparison:
     median_cold_rate_ours: float
 
 
-def score(need: FloatArray, provided: FloatArray) -> Outcome:
+def score(need: FloatArray, provided: FloatArray) -> FemuxOutcome:
     """Apply the rules. need, provided: (n, n_minutes) containers."""
     cold = np.maximum(need - provided, 0)
-    return Outcome(cold=cold.sum(axis=1), allocated=(provided + cold).sum(axis=1))
+    return FemuxOutcome(cold=cold.sum(axis=1), allocated=(provided + cold).sum(axis=1))
 
 
 def keep_alive(need: FloatArray, minutes: int) -> FloatArray:
@@ -95,10 +95,10 @@ def keep_alive(need: FloatArray, minutes: int) -> FloatArray:
     return np.asarray(windows.max(axis=2), dtype=np.float64)
 
 
-def sweep(need: FloatArray, chance: FloatArray) -> Curve:
+def sweep(need: FloatArray, chance: FloatArray) -> FemuxCurve:
     """Provide level k where ``p * price > 1 - p``. chance: (n, n_minutes, n_levels), falling."""
     outcomes = [score(need, (chance * price > 1 - chance).sum(axis=2)) for price in PRICES]
-    return Curve(
+    return FemuxCurve(
         price=PRICES,
         cold=np.array([outcome.cold for outcome in outcomes]),
         allocated=np.array([outcome.allocated for outcome in outcomes]),
@@ -139,7 +139,7 @@ def _demand(need: FloatArray) -> Demand:
     )
 
 
-def compare(need: FloatArray, curve: Curve) -> list[Comparison]:
+def compare(need: FloatArray, curve: FemuxCurve) -> list[FemuxComparison]:
     """Our policy beside each keep-alive, where both allocate the same."""
     comparisons = []
     for minutes in KEEP_ALIVES:
@@ -148,7 +148,7 @@ def compare(need: FloatArray, curve: Curve) -> list[Comparison]:
         total = float(theirs.cold.sum())
         difference = np.round(ours.cold - theirs.cold)
         comparisons.append(
-            Comparison(
+            FemuxComparison(
                 keep_alive=minutes,
                 allocated=float(theirs.allocated.sum()),
                 cold=total,
@@ -200,7 +200,7 @@ def _checked(path: Path, name: str, values: FloatArray) -> FloatArray:
     return np.ceil(values) if name == "containers" else (values > 0).astype(np.float64)
 
 
-def show(need: FloatArray, comparisons: list[Comparison], console: Console) -> None:
+def show(need: FloatArray, comparisons: list[FemuxComparison], console: Console) -> None:
     """Print one line per keep-alive."""
     table = Table(title=f"Cold containers at equal allocation, {len(need)} applications")
     for heading in ("KA min", "allocated", "KA cold", "ours", "change"):
@@ -224,7 +224,7 @@ def show(need: FloatArray, comparisons: list[Comparison], console: Console) -> N
     console.print(f"Perfect knowledge: no cold container at {need.sum():,.0f} allocated.")
 
 
-def as_json(need: FloatArray, curve: Curve, comparisons: list[Comparison]) -> str:
+def as_json(need: FloatArray, curve: FemuxCurve, comparisons: list[FemuxComparison]) -> str:
     """The table and the curve, in container-minutes."""
     return json.dumps(
         {
@@ -246,7 +246,7 @@ def as_json(need: FloatArray, curve: Curve, comparisons: list[Comparison]) -> st
     )
 
 
-def run(fit: Path | None, trace: Path) -> tuple[FloatArray, Curve, list[Comparison]]:
+def run(fit: Path | None, trace: Path) -> tuple[FloatArray, FemuxCurve, list[FemuxComparison]]:
     """Score the model on ``trace``; what was needed, the curve, and the table's lines."""
     need = load(trace)
     if fit is None and len(need) < FOLDS:

@@ -17,7 +17,7 @@ FIRST_FREE = 3  # slots up to which the first free pod serves, as Knative's acti
 
 
 @dataclass(slots=True, eq=False)
-class Pod:
+class SimulatedPod:
     """A pod that is starting, ready, or serving its last requests."""
 
     created_s: float  # Unix s
@@ -28,18 +28,18 @@ class Pod:
     leaves: bool = False  # takes no more requests
 
 
-class Pods:
+class SimulatedPods:
     """The pods and the queue of one service."""
 
     def __init__(self, env: simpy.Environment, *, slots: int, start_up_s: float) -> None:
         self.env = env
         self.slots = slots
         self.start_up_s = start_up_s
-        self.pods: list[Pod] = []  # those that leave are not among them
+        self.pods: list[SimulatedPod] = []  # those that leave are not among them
         self.started = 0
         self.in_vain = 0  # gone without a request
         self._waiting: deque[simpy.Event] = deque()
-        self._leaving: list[Pod] = []
+        self._leaving: list[SimulatedPod] = []
         self._in_system = 0  # requests that wait or are in flight
         self._load_s = 0.0  # their sum over time since the last look
         self._since_s = float(env.now)
@@ -62,7 +62,7 @@ class Pods:
         self._serve()
         return turn
 
-    def done(self, pod: Pod) -> None:
+    def done(self, pod: SimulatedPod) -> None:
         """A request leaves its pod."""
         self._pass()
         self._in_system -= 1
@@ -78,7 +78,7 @@ class Pods:
         """Have so many pods; the youngest go first, those that are starting before all."""
         for _ in range(len(self.pods), want):
             now = float(self.env.now)
-            self.pods.append(Pod(created_s=now, ready_s=now + self.start_up_s))
+            self.pods.append(SimulatedPod(created_s=now, ready_s=now + self.start_up_s))
             self.started += 1
             self.env.process(self._rise(self.pods[-1]))
         for _ in range(want, len(self.pods)):
@@ -108,7 +108,7 @@ class Pods:
         self._load_s += (now - self._since_s) * self._in_system
         self._since_s = now
 
-    def _rise(self, pod: Pod) -> "Generator[simpy.Event, Any, None]":
+    def _rise(self, pod: SimulatedPod) -> "Generator[simpy.Event, Any, None]":
         # Until that instant, not for so long: the sum would round to another one.
         yield self.env.timeout(max(0.0, pod.ready_s - self.env.now))
         self._serve()
@@ -125,10 +125,10 @@ class Pods:
             pod.served += 1
             self._waiting.popleft().succeed(pod)
 
-    def _end(self, pod: Pod) -> None:
+    def _end(self, pod: SimulatedPod) -> None:
         self._ended_s += self.env.now - pod.created_s
         self.in_vain += not pod.served
 
 
-def _load(pod: Pod) -> int:
+def _load(pod: SimulatedPod) -> int:
     return pod.load

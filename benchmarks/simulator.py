@@ -65,7 +65,7 @@ class Simulation:
         self._rows = np.arange(len(self.fleet))
         self._told = np.zeros(len(self.fleet), dtype=np.bool_)  # rows that reported last second
         self._adjust = np.zeros(len(self.fleet))  # what a poke reported ahead of its second
-        self._forecasts = _Forecasts(world, policies, n)
+        self._forecasts = _RollingForecasts(world, policies, n)
 
     def run(self, until: float) -> None:
         """Let time pass until whole Unix s ``until``."""
@@ -130,7 +130,7 @@ class Simulation:
         self._adjust[:] = 0.0
 
 
-class _Forecasts:
+class _RollingForecasts:
     """The tables as the rows see them: the newest bundle that is published, read at their price."""
 
     def __init__(self, world: World, policies: Sequence[Policy], n: int) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from autoscaler.core.dependencies import Edges, Origin, merged
 from autoscaler.core.revision import Mode, Revision
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
-from benchmarks.calls import START_S, Shop, Simulation
+from benchmarks.calls import START_S, CallSimulation, Shop
 from benchmarks.policies import revision
 from benchmarks.shops import Story
 from learner.demand import Demand
@@ -26,7 +26,7 @@ class Day:
     """A day that was simulated."""
 
     story: Story
-    simulation: Simulation
+    simulation: CallSimulation
     begin_s: float  # Unix s
     n_requests: int
 
@@ -42,7 +42,7 @@ def simulate(
 ) -> Day:
     """Run a day. edges: None = Knative. A day and a seed bring the same requests always."""
     begin_s = START_S + day * story.day_s
-    simulation = Simulation(
+    simulation = CallSimulation(
         story.shop,
         settings(story.shop, price_s=price_s),
         edges,

@@ -23,7 +23,7 @@ LIST_LEVELS = 4  # of a list down to what stands in an item's metadata
 EVENT_LEVELS = 3  # of an event likewise
 
 
-class TooLargeError(Exception):
+class AnswerTooLargeError(Exception):
     """An answer is larger than a limit allows."""
 
 
@@ -70,7 +70,7 @@ async def read(pieces: Pieces, most: int) -> bytes:
     async for piece in pieces:
         held += piece
         if len(held) > most:
-            raise TooLargeError(f"more than {most} bytes")
+            raise AnswerTooLargeError(f"more than {most} bytes")
     return bytes(held)
 
 

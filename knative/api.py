@@ -22,8 +22,8 @@ from autoscaler.limits import ANSWER_S, API_CONNECTIONS, LIST_BYTES, OBJECT_BYTE
 from knative.answers import (
     EVENT_LEVELS,
     LIST_LEVELS,
+    AnswerTooLargeError,
     Page,
-    TooLargeError,
     decode,
     lines,
     read,
@@ -136,7 +136,7 @@ class Api:
             most = int(LIST_BYTES.most)
             text = await read_or_outline(response.content.iter_any(), most, LIST_LEVELS)
             if limit > 1 and not text.whole:
-                raise TooLargeError(f"more than {most} bytes")
+                raise AnswerTooLargeError(f"more than {most} bytes")
             return Page(text)
         except Exception as error:
             raise _unread(f"GET {path}", error) from error
@@ -244,7 +244,7 @@ async def _events(response: aiohttp.ClientResponse, path: str) -> AsyncIterator[
 
 
 def _unread(what: str, error: Exception) -> ApiError:
-    if isinstance(error, TooLargeError):
+    if isinstance(error, AnswerTooLargeError):
         return TooLargeAnswerError(f"{what}: {error}", status=0)
     return ApiError(f"{what}: half an answer: {error!r}", status=0)
 

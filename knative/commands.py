@@ -66,13 +66,13 @@ def advisor(
     from autoscaler.bundle.file import load_bundle
     from autoscaler.signing import read_key
     from knative.advisor.events import Regarding
-    from knative.advisor.process import Settings, advise
+    from knative.advisor.process import AdvisorProcessSettings, advise
 
     set_up()
     with one_line_errors(), tempfile.TemporaryDirectory(prefix="kn-ahead-") as scratch:
         url = bundle if bundle.startswith(("http://", "https://")) else ""
         copy = Path(scratch, "forecasts.npz") if url else Path(bundle)
-        settings = Settings(
+        settings = AdvisorProcessSettings(
             advisor=AdvisorSettings(
                 snapshots=snapshots, advice=advice, bundle=copy if bundle else None
             ),

@@ -28,7 +28,7 @@ LONGEST_SLUG = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Upstream:
+class UpstreamSeries:
     """A series that a service follows."""
 
     name: str  # "prometheus/<number>-<words of the query>", beside names of services
@@ -36,7 +36,7 @@ class Upstream:
     query: str  # PromQL; where it answers with several series they are added up
 
 
-def upstreams_of(texts: Sequence[str]) -> tuple[Upstream, ...]:
+def upstreams_of(texts: Sequence[str]) -> tuple[UpstreamSeries, ...]:
     """Upstreams as the command line has them, "namespace/service=PromQL" each.
 
     Raises PermanentError for one that is malformed.
@@ -54,7 +54,7 @@ def upstreams_of(texts: Sequence[str]) -> tuple[Upstream, ...]:
             )
         slug = re.sub(r"[^a-z0-9]+", "-", query.lower())[:LONGEST_SLUG].strip("-")
         name = f"prometheus/{number}-{slug}"
-        found.append(Upstream(name=name, downstream=service, query=query))
+        found.append(UpstreamSeries(name=name, downstream=service, query=query))
     return tuple(found)
 
 
@@ -70,7 +70,7 @@ class WithUpstreams:
     """Demand together with what is outside of it. Where a series cannot be read, it is a gap."""
 
     def __init__(
-        self, source: DemandSource, server: PrometheusServer, upstreams: Sequence[Upstream]
+        self, source: DemandSource, server: PrometheusServer, upstreams: Sequence[UpstreamSeries]
     ) -> None:
         self._source, self._server, self._upstreams = source, server, upstreams
         self._faults = Health()
@@ -90,7 +90,7 @@ class WithUpstreams:
         )
         return replace(demand, outside=outside)
 
-    def _values(self, upstream: Upstream, demand: Demand) -> FloatArray:
+    def _values(self, upstream: UpstreamSeries, demand: Demand) -> FloatArray:
         part = f"the upstream {upstream.query!r} of {upstream.downstream}"
         try:
             values = values_of(self._server, upstream.query, demand)

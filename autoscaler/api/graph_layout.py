@@ -23,7 +23,7 @@ ASPECT = 1.6  # width by height that parts are packed to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class GraphLayout:
     """Places of n services, and where edges (m,) pass the columns between their ends."""
 
     column: IntArray  # (n,) from the left, 0 up
@@ -31,7 +31,7 @@ class Layout:
     bends: tuple[tuple[tuple[int, float], ...], ...]  # (m,) column and line, from the upstream on
 
 
-def layout(n: int, upstream: IntArray, downstream: IntArray) -> Layout:
+def layout(n: int, upstream: IntArray, downstream: IntArray) -> GraphLayout:
     """Places for n services with edges (m,) between them, indices 0 to n - 1, a pair once."""
     column = _columns(n, upstream, downstream)
     graph = _Bent.of(column, upstream, downstream)
@@ -48,7 +48,7 @@ def layout(n: int, upstream: IntArray, downstream: IntArray) -> Layout:
             line[group[order]] = _spread(wished[order], graph.height[group[order]])
     column, line = _packed(graph.column, line, part)
     bends = tuple(tuple((int(column[i]), float(line[i])) for i in via) for via in graph.via)
-    return Layout(column=column[:n], line=line[:n], bends=bends)
+    return GraphLayout(column=column[:n], line=line[:n], bends=bends)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class AdvisorProcessSettings:
     """What the advisor reads, and where it serves."""
 
     advisor: AdvisorSettings
@@ -61,7 +61,7 @@ class Settings:
     """The pod that we run in, which Events tell that forecasts are gone; None = none."""
 
 
-async def advise(settings: Settings, load_bundle: LoadBundle) -> int:
+async def advise(settings: AdvisorProcessSettings, load_bundle: LoadBundle) -> int:
     """Run until told to stop; returns the exit code. load_bundle: reads what the learner wrote."""
     _be_modest(settings.memory_mib)
     api = await _connect()
@@ -92,7 +92,11 @@ class _Process:
     """All parts, each in a task of its own."""
 
     def __init__(
-        self, settings: Settings, load_bundle: LoadBundle, api: Api | None, clock: Clock
+        self,
+        settings: AdvisorProcessSettings,
+        load_bundle: LoadBundle,
+        api: Api | None,
+        clock: Clock,
     ) -> None:
         self._settings, self._clock = settings, clock
         self._health, self._refusals = Health(self._turned), Refusals()

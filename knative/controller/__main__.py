@@ -19,9 +19,9 @@ from autoscaler.logs import set_up
 from knative.api import Api
 from knative.controller.breaker import Breaker
 from knative.controller.process import CLEAN, Process
-from knative.controller.settings import Settings
+from knative.controller.settings import ControllerSettings
 from knative.descriptors import make_room
-from knative.statistics.peers import Policy
+from knative.statistics.peers import ReporterPolicy
 
 MISUSED = 2  # exit code of what the user has to change
 
@@ -50,11 +50,11 @@ async def _run(options: argparse.Namespace) -> int:
     plain = options.plain or bool(breaker and breaker.start(clock.now()))
     if plain:
         log.error("starting with Knative's rule alone, without advice or annotations of ours")
-    settings = Settings(
+    settings = ControllerSettings(
         namespace=options.namespace,
         host=options.host,
         port=options.port,
-        statistics_from=Policy(options.statistics_from),
+        statistics_from=ReporterPolicy(options.statistics_from),
         advice=options.advice,
         snapshots=options.snapshots,
         record=options.record,
@@ -94,8 +94,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--port", type=_port, default=8080, help="where activators dial and the kubelet probes")
     add(
         "--statistics-from",
-        choices=[policy.value for policy in Policy],
-        default=Policy.AUTO.value,
+        choices=[policy.value for policy in ReporterPolicy],
+        default=ReporterPolicy.AUTO.value,
         help="who may report: auto = activators, once one was seen by its own address",
     )
     add("--advice", type=Path, help="folder in which the advisor puts advice")

@@ -11,7 +11,7 @@ from knative.controller.events import StatisticsCame
 from knative.leadership.elector import Standing
 from knative.statistics.decode import decode
 from knative.statistics.forward import Forwarder
-from knative.statistics.scraper import Target
+from knative.statistics.scraper import ScrapeTarget
 
 
 class Intake:
@@ -70,12 +70,12 @@ class Intake:
         fleet = self._controller.fleet
         return [fleet.keys[row] for row in np.flatnonzero(fleet.observed.ready > 0).tolist()]
 
-    def target(self, key: str) -> Target:
+    def target(self, key: str) -> ScrapeTarget:
         """Where a revision's pods are asked."""
         controller, fleet = self._controller, self._controller.fleet
         private = controller.private_service_of(key)
         window_s = fleet.spec.stable_window_s[fleet.row(key)] if key in fleet else 0.0
-        return Target(
+        return ScrapeTarget(
             key=key,
             pods=controller.revisions.ready_pods(key),
             service=f"{private}.{key.partition('/')[0]}" if private else "",

@@ -27,7 +27,7 @@ from knative.controller.events import Event
 from knative.controller.instructions import ForwardTo
 from knative.controller.intake import Intake
 from knative.controller.recording import Recorder
-from knative.controller.settings import Settings
+from knative.controller.settings import ControllerSettings
 from knative.controller.snapshots import Snapshots
 from knative.controller.sources import Sources
 from knative.controller.ticking import Ticking
@@ -51,7 +51,7 @@ class Process:
     """Runs until it is told to stop."""
 
     def __init__(
-        self, api: Api, settings: Settings, clock: Clock, *, plain: bool, scrapes: int
+        self, api: Api, settings: ControllerSettings, clock: Clock, *, plain: bool, scrapes: int
     ) -> None:
         """plain: as of `Controller`. scrapes: connections to queue-proxies, at most."""
         self._api, self._settings, self._clock = api, settings, clock

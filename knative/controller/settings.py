@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from knative.statistics.peers import Policy
+from knative.statistics.peers import ReporterPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class ControllerSettings:
     """Where the controller listens, and what it reads and writes."""
 
     namespace: str = "knative-serving"
@@ -19,7 +19,7 @@ class Settings:
     port: int = 8080
     """Where activators dial and the kubelet probes."""
 
-    statistics_from: Policy = Policy.AUTO
+    statistics_from: ReporterPolicy = ReporterPolicy.AUTO
     """Who may report statistics."""
 
     advice: Path | None = None

@@ -29,7 +29,7 @@ LONGEST_GENERATION = 18  # digits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class ScaleTarget:
     """What is scaled: a Deployment."""
 
     api_version: str = ""
@@ -55,7 +55,7 @@ class PodAutoscaler:
     configuration_generation: int  # the younger the revision the greater; 0 = not known
     annotations: Mapping[str, str]  # those that we read, by the names in `annotation_names`
     concurrency: int  # requests in flight that a pod takes at most; 0 = no limit
-    target: Target
+    target: ScaleTarget
     protocol: str
     reachability: str
     status: Status
@@ -67,7 +67,7 @@ class ServiceSpec:
 
     mode: str
     activators: int  # 0 = all
-    target: Target
+    target: ScaleTarget
     protocol: str
 
     def as_object(self) -> dict[str, Any]:
@@ -218,8 +218,8 @@ def _annotations(meta: Object, refuse: Refuse) -> dict[str, str]:
     return kept
 
 
-def _target(o: Object) -> Target:
-    return Target(
+def _target(o: Object) -> ScaleTarget:
+    return ScaleTarget(
         api_version=text(o.get("apiVersion")), kind=text(o.get("kind")), name=name(o.get("name"))
     )
 

@@ -35,7 +35,7 @@ _SHOWN = 80  # characters of a name that is refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reported:
+class DecodedFrame:
     """What an activator says of n revisions for the second that ended."""
 
     keys: list[str]  # "namespace/revision"; one may come twice
@@ -44,7 +44,7 @@ class Reported:
     second: IntArray  # (n,) Unix s; 0 = now
 
 
-def decode(frame: bytes, refuse: Refuse = lambda *_: None) -> Reported:
+def decode(frame: bytes, refuse: Refuse = lambda *_: None) -> DecodedFrame:
     """The statistics in a frame; never raises. A message without a statistic is left out."""
     keys, concurrency, requests, second = list[str](), list[float](), list[float](), list[int]()
     for message in _messages(frame, refuse):
@@ -54,7 +54,7 @@ def decode(frame: bytes, refuse: Refuse = lambda *_: None) -> Reported:
             concurrency.append(stat.average_concurrent_requests)
             requests.append(stat.request_count)
             second.append(stat.timestamp)
-    reported = Reported(
+    reported = DecodedFrame(
         keys=keys,
         concurrency=np.array(concurrency, np.float64),
         requests=np.array(requests, np.float64),
@@ -158,10 +158,10 @@ def _varint(frame: bytes, at: int) -> tuple[int, int]:
     raise ValueError("an integer of more than ten bytes")
 
 
-def _select(r: Reported, which: BoolArray) -> Reported:
+def _select(r: DecodedFrame, which: BoolArray) -> DecodedFrame:
     if which.all():
         return r
-    return Reported(
+    return DecodedFrame(
         keys=[key for key, kept in zip(r.keys, which.tolist(), strict=True) if kept],
         concurrency=r.concurrency[which],
         requests=r.requests[which],
@@ -169,7 +169,7 @@ def _select(r: Reported, which: BoolArray) -> Reported:
     )
 
 
-def _valid_numbers(r: Reported, refuse: Refuse) -> BoolArray:
+def _valid_numbers(r: DecodedFrame, refuse: Refuse) -> BoolArray:
     """Which messages have possible numbers; (n,)."""
     low, high = np.minimum(r.concurrency, r.requests), np.maximum(r.concurrency, r.requests)
     possible: BoolArray = (low >= 0) & (high <= SAMPLE.most)  # NaN compares False

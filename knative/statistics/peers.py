@@ -29,7 +29,7 @@ FAULT_MISSING = (
 )
 
 
-class Policy(StrEnum):
+class ReporterPolicy(StrEnum):
     """From whom statistics are taken."""
 
     AUTO = "auto"  # from known addresses, once every ready activator was seen by one
@@ -40,7 +40,7 @@ class Policy(StrEnum):
 class Peers:
     """Decides which addresses may report."""
 
-    def __init__(self, policy: Policy, refusals: Refusals) -> None:
+    def __init__(self, policy: ReporterPolicy, refusals: Refusals) -> None:
         self._policy, self._refusals = policy, refusals
         self._known = frozenset[str]()
         self._connects: list[frozenset[str]] = []  # of each pod that must be connected
@@ -69,7 +69,9 @@ class Peers:
             self._last_s[_normalised(address)] = now
             self._proved = self._proved or (bool(self._connects) and not self._missing(_EVER_S))
             return True
-        if self._policy is Policy.ACTIVATORS or (self._policy is Policy.AUTO and self._proved):
+        if self._policy is ReporterPolicy.ACTIVATORS or (
+            self._policy is ReporterPolicy.AUTO and self._proved
+        ):
             self._refusals.count(STRANGERS, address, now)
             self._refused_last_s = now
             return False
@@ -85,7 +87,7 @@ class Peers:
 
     def fault(self, now: float) -> str:
         """What operators have to know; "" = nothing."""
-        if self._policy is Policy.ANY:
+        if self._policy is ReporterPolicy.ANY:
             return FAULT_ANY
         if now - self._refused_last_s <= TOLD_AFTER_S and (
             missing := self._missing(now - TOLD_AFTER_S)

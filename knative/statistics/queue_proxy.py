@@ -30,7 +30,7 @@ class Answer:
     uptime_s: float  # of its process
 
 
-class Refused(Exception):  # noqa: N818  # nothing is wrong with us
+class RefusedError(Exception):  # nothing is wrong with us
     """There is no answer that can be used; ``mesh``: it is one that a mesh gives."""
 
     def __init__(self, *, mesh: bool = False) -> None:
@@ -45,16 +45,16 @@ async def ask(
     try:
         async with session.get(url, headers={"Accept": PROTOBUF, **(headers or {})}) as answer:
             if answer.status // 100 != 2:
-                raise Refused(mesh=answer.status in MESH_STATUS)
+                raise RefusedError(mesh=answer.status in MESH_STATUS)
             if PROTOBUF not in answer.headers.get("Content-Type", ""):
-                raise Refused
+                raise RefusedError
             body = b""
             async for piece in answer.content.iter_any():
                 body += piece
                 if len(body) > LARGEST:
-                    raise Refused
+                    raise RefusedError
     except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-        raise Refused from error
+        raise RefusedError from error
     return _decode(body)
 
 
@@ -62,11 +62,11 @@ def _decode(body: bytes) -> Answer:
     try:
         stat = Stat.FromString(body)
     except DecodeError as error:
-        raise Refused from error
+        raise RefusedError from error
     in_flight, proxied = stat.average_concurrent_requests, stat.average_proxied_concurrent_requests
     said = (in_flight, proxied, stat.request_count, stat.proxied_request_count)
     if not all(0 <= number <= LARGEST_SAMPLE for number in said):  # NaN compares False
-        raise Refused
+        raise RefusedError
     return Answer(
         concurrency=in_flight - proxied,
         requests=stat.request_count - stat.proxied_request_count,

@@ -19,7 +19,7 @@ import aiohttp
 from autoscaler.limits import SCRAPE_CONNECTIONS
 from knative.mirror.objects import Pod
 from knative.settings.network import Mesh, Network
-from knative.statistics.queue_proxy import PORT, Answer, Refused, ask
+from knative.statistics.queue_proxy import PORT, Answer, RefusedError, ask
 
 TIMEOUT_S = 3.0
 TRIES = 10  # of each of the sample, through a Service
@@ -28,7 +28,7 @@ SPREAD = 1.96**2 * 100 / 25  # of a sample: 95 % within five requests at a devia
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class ScrapeTarget:
     """Whom to ask for a revision."""
 
     key: str  # "namespace/revision"
@@ -98,7 +98,7 @@ class Scraper:
         """Revisions went. known: whether one is still there."""
         self._meshed = {key for key in self._meshed if known(key)}
 
-    async def scrape(self, target: Target, *, now: float) -> PodStat | None:
+    async def scrape(self, target: ScrapeTarget, *, now: float) -> PodStat | None:
         """One statistic of a revision's ready pods; None = there is none this second."""
         if not target.pods:
             return None
@@ -113,7 +113,7 @@ class Scraper:
             requests=share * sum(a.requests for a in found),
         )
 
-    async def _sample(self, target: Target, size: int, now: float) -> list[Answer] | None:
+    async def _sample(self, target: ScrapeTarget, size: int, now: float) -> list[Answer] | None:
         mesh, network = self._network.mesh, self._network
         if mesh is Mesh.ENABLED:
             return await self._through_service(target, size)
@@ -129,7 +129,7 @@ class Scraper:
             self._meshed.add(target.key)
         return found
 
-    async def _pods(self, target: Target, size: int, now: float) -> _Round:
+    async def _pods(self, target: ScrapeTarget, size: int, now: float) -> _Round:
         """Ask pods at their addresses; whoever fails is stood in for by the next."""
         old = [p for p in target.pods if now - p.started_s >= target.stable_window_s]
         young = [p for p in target.pods if now - p.started_s < target.stable_window_s]
@@ -139,7 +139,7 @@ class Scraper:
         await asyncio.gather(*(self._one_pod(left, target, asked) for _ in range(size)))
         return asked
 
-    async def _one_pod(self, left: Iterator[Pod], target: Target, asked: _Round) -> None:
+    async def _one_pod(self, left: Iterator[Pod], target: ScrapeTarget, asked: _Round) -> None:
         headers = {}
         if self._network.pods_addressable:
             headers = {"Host": target.service, "Knative-Direct-Lb": "true"}
@@ -147,13 +147,13 @@ class Scraper:
             try:
                 url = f"http://{pod.address}:{PORT}/metrics"
                 answer = await ask(self._session, url, headers)
-            except Refused as refusal:
+            except RefusedError as refusal:
                 asked.only_mesh &= refusal.mesh
             else:
                 asked.answers.append(answer)
                 return
 
-    async def _through_service(self, target: Target, size: int) -> list[Answer] | None:
+    async def _through_service(self, target: ScrapeTarget, size: int) -> list[Answer] | None:
         """Ask the Service for a sample of different pods, old ones first; None = too few."""
         if not target.service:
             return None
@@ -172,7 +172,7 @@ class Scraper:
             tries += 1
             try:
                 answer = await ask(self._fresh, url)
-            except Refused:
+            except RefusedError:
                 failed = True
             else:
                 failed = False

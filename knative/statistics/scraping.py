@@ -16,7 +16,7 @@ import numpy as np
 from autoscaler.clock import Clock
 from autoscaler.core.types import FloatArray
 from knative.settings.network import Network
-from knative.statistics.scraper import PodStat, Scraper, Target
+from knative.statistics.scraper import PodStat, Scraper, ScrapeTarget
 from knative.statistics.silence import Silence
 
 PERIOD_S = 1.0
@@ -34,7 +34,7 @@ class Scraping:
         clock: Clock,
         *,
         targets: Callable[[], Iterable[str]],
-        target: Callable[[str], Target],
+        target: Callable[[str], ScrapeTarget],
         came: Callable[[list[str], FloatArray], None],
         took: Callable[[str, float], None],
         connections: int,

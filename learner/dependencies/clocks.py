@@ -10,12 +10,12 @@ from autoscaler.core.rings import span
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from learner.dependencies.following import CELLS, StartRules
 from learner.dependencies.spells import Spells
-from learner.dependencies.timers import SLACK_S, USUAL_S, Timers
+from learner.dependencies.timers import SLACK_S, USUAL_S, TimedStarts
 
 HOUR_S = 3600.0
 
 
-def cycles_s(timers: Timers, n: int) -> tuple[FloatArray, FloatArray]:
+def cycles_s(timers: TimedStarts, n: int) -> tuple[FloatArray, FloatArray]:
     """(n,) s twice: the period of each service's clock (NaN = none), and about an hour.
 
     The second is a multiple of the first, so that everything by that clock is where it was. A loop

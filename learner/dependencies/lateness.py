@@ -19,7 +19,7 @@ import numpy as np
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from learner.dependencies.following import Coincidences, StartRules, coincidences, tally
 from learner.dependencies.spells import Spells
-from learner.dependencies.timers import SLACK_S, Timers
+from learner.dependencies.timers import SLACK_S, TimedStarts
 
 LEAST_S = 0.003  # s: a clock steadier than this shows nothing
 LOOSE = 0.2  # Fisher's z up to which two share something, rather than one calling the other
@@ -44,7 +44,7 @@ class Lateness:
 
 
 def lateness(
-    spells: Spells, timers: Timers, cycles: Sequence[FloatArray], rules: StartRules
+    spells: Spells, timers: TimedStarts, cycles: Sequence[FloatArray], rules: StartRules
 ) -> Lateness:
     """How late B comes when A is late. cycles: (n,) s each, after which clocks are where they were.
 
@@ -77,7 +77,7 @@ def lateness(
 
 
 def _correlated(
-    spells: Spells, timers: Timers, later_s: FloatArray, rules: StartRules, asked: BoolArray
+    spells: Spells, timers: TimedStarts, later_s: FloatArray, rules: StartRules, asked: BoolArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Fisher's z, its weight, and the slope, (n, n) each; B as it was later_s (n,) later.
 

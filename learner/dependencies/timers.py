@@ -20,7 +20,7 @@ ROUNDS = 3  # timers a service may have
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Timers:
+class TimedStarts:
     """Timers found in spells."""
 
     service: IntArray  # (n_timers,) whose starts keep it
@@ -33,7 +33,7 @@ class Timers:
     )
 
 
-def find_timers(spells: Spells, *, share: float = 0.25) -> Timers:
+def find_timers(spells: Spells, *, share: float = 0.25) -> TimedStarts:
     """Timers of all services, at most `ROUNDS` a service, the most regular first.
 
     share: of the starts that no timer found before explains, how many a timer has to explain.
@@ -64,7 +64,7 @@ def find_timers(spells: Spells, *, share: float = 0.25) -> Timers:
         np.concatenate([c]) if not found else np.concatenate(c) for c in columns
     )
     loop, loop_s = _loops(spells)
-    return Timers(
+    return TimedStarts(
         service=service.astype(np.int64),
         period_s=period,
         phase_s=phase,

@@ -11,8 +11,8 @@ from autoscaler.core.revision import Mode
 from autoscaler.core.types import FloatArray
 from benchmarks import simulator
 from benchmarks.arrivals import Requests
-from benchmarks.calls import Call, Log, Service, Shop, Simulation
-from benchmarks.pods import Pod
+from benchmarks.calls import Call, CallSimulation, Log, Service, Shop
+from benchmarks.pods import SimulatedPod
 from benchmarks.policies import revision
 
 START_UP_S = 3.0
@@ -44,21 +44,21 @@ def edges(names: tuple[str, ...], *pairs: tuple[int, int], confidence: float = 1
 
 
 def test_a_cold_chain_waits_once_a_service_under_knative() -> None:
-    latency = Simulation(chain(4), OURS, None).run([(10.3, 0)], 60.0)
+    latency = CallSimulation(chain(4), OURS, None).run([(10.3, 0)], 60.0)
     assert latency == pytest.approx([4 * START_UP_S + 4 * 0.02], abs=1e-5)
 
 
 def test_with_sure_edges_it_waits_once() -> None:
     shop = chain(4)
     pulls = edges(shop.names, (0, 1), (1, 2), (2, 3))
-    latency = Simulation(shop, OURS, pulls).run([(10.3, 0)], 60.0)
+    latency = CallSimulation(shop, OURS, pulls).run([(10.3, 0)], 60.0)
     assert latency == pytest.approx([START_UP_S + 4 * 0.02], abs=1e-5)
 
 
 def test_what_nobody_waits_for_comes_later_and_delays_nobody() -> None:
     later = (Call(to=1, pause_s=20.0),)
     shop = replace(chain(2), services=(Service(name="shop/a", calls=later), Service(name="shop/b")))
-    simulation = Simulation(shop, OURS, None)
+    simulation = CallSimulation(shop, OURS, None)
     latency = simulation.run([(10.3, 0)], 200.0)
     assert latency == pytest.approx([START_UP_S + 0.02], abs=1e-5)
     log = simulation.log()
@@ -69,7 +69,7 @@ def test_what_nobody_waits_for_comes_later_and_delays_nobody() -> None:
 def test_a_reply_calls_nobody() -> None:
     calls = (Call(to=1),), (Call(to=0, ends=True),)
     services = tuple(Service(name=f"shop/{i}", calls=c) for i, c in enumerate(calls))
-    simulation = Simulation(replace(chain(2), services=services), OURS, None)
+    simulation = CallSimulation(replace(chain(2), services=services), OURS, None)
     simulation.run([(10.3, 0)], 60.0)
     assert simulation.log().service.tolist() == [0, 1, 0]
 
@@ -87,7 +87,7 @@ def test_requests_are_the_same_under_every_policy() -> None:
     pulls = edges(shop.names, (0, 1), (0, 2))
     many = []
     for graph in (None, pulls):
-        simulation = Simulation(shop, OURS, graph, seed=4)
+        simulation = CallSimulation(shop, OURS, graph, seed=4)
         simulation.run(arrivals, 700.0)
         many.append(np.bincount(simulation.log().service).tolist())
     assert many[0] == many[1]
@@ -96,14 +96,14 @@ def test_requests_are_the_same_under_every_policy() -> None:
 
 def test_a_pod_that_leaves_serves_its_last_request_and_takes_no_room() -> None:
     shop = Shop(services=(Service(name="shop/a", work_s=50.0),), start_up_s=1.0)
-    simulation = Simulation(shop, OURS, None)
+    simulation = CallSimulation(shop, OURS, None)
     pods = simulation.pods[0]
     pods.scale(2)
     simulation.env.run(until=simulation.env.now + 2.0)
     turns = [pods.come() for _ in range(4)]
     first, second = turns[0].value, turns[1].value
-    assert isinstance(first, Pod)
-    assert isinstance(second, Pod)
+    assert isinstance(first, SimulatedPod)
+    assert isinstance(second, SimulatedPod)
     assert first is not second
     assert [first.load, second.load] == [2, 2]
     pods.scale(1)
@@ -124,7 +124,7 @@ def test_a_pod_that_leaves_serves_its_last_request_and_takes_no_room() -> None:
 
 def test_a_pod_that_served_nobody_was_started_in_vain() -> None:
     shop = chain(2)
-    simulation = Simulation(shop, OURS, edges(shop.names[::-1], (0, 1)))  # s1 pulls s0, it says
+    simulation = CallSimulation(shop, OURS, edges(shop.names[::-1], (0, 1)))  # s1 pulls s0, it says
     simulation.run([(10.3, 1)], 300.0)
     assert [pods.started for pods in simulation.pods] == [1, 1]
     assert [pods.in_vain for pods in simulation.pods] == [1, 0]
@@ -148,7 +148,7 @@ def test_without_calls_it_agrees_with_the_fast_simulator(
     arrivals = independent(seed, seconds)
     services = tuple(Service(name=f"shop/{i}", work_s=work_s) for i in range(len(arrivals)))
     shop = Shop(services=services, start_up_s=5.0, slots=slots)
-    ours = Simulation(shop, settings, None, start_s=0.0)
+    ours = CallSimulation(shop, settings, None, start_s=0.0)
     ours.run([(float(at), i) for i, some in enumerate(arrivals) for at in some], seconds)
     fast = _fast(shop, arrivals, work_s)
     fast.run(seconds)

@@ -13,7 +13,7 @@ from autoscaler.api.server import ServerSettings
 from autoscaler.bundle.file import load_bundle
 from autoscaler.clock import SystemClock
 from autoscaler.limits import MIB
-from knative.advisor.process import BROKEN, NICENESS, Settings, _Process
+from knative.advisor.process import BROKEN, NICENESS, AdvisorProcessSettings, _Process
 from tests.autoscaler.advisor.scene import SERVICE, Scene
 from tests.knative.advisor.advising import advising, serves
 from tests.knative.advisor.api_server import OWN, PROMETHEUS, STRANGER, ApiServer, kubeconfig_of
@@ -100,7 +100,7 @@ def test_it_leaves_the_core_to_others_and_takes_no_more_memory_than_it_is_given(
 
 
 def test_a_part_that_ends_by_itself_is_an_exit_code(scene: Scene) -> None:
-    settings = Settings(
+    settings = AdvisorProcessSettings(
         advisor=AdvisorSettings(snapshots=scene.snapshots, advice=scene.advice, bundle=None),
         server=ServerSettings(host="127.0.0.1", port=0),
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from knative.api import Object
 from knative.controller.process import Process
-from knative.controller.settings import Settings
+from knative.controller.settings import ControllerSettings
 from knative.leadership.elector import Standing
 from tests.knative.leadership.leases import LeaseApi, LeaseStore
 from tests.knative.objects import (
@@ -60,7 +60,9 @@ class Running:
         self.clock = LoopClock()
         known: dict[str, Any] = {"host": HERE, "port": 0} | settings
         self.port = known["port"]
-        self.process = Process(self.api, Settings(**known), self.clock, plain=False, scrapes=8)
+        self.process = Process(
+            self.api, ControllerSettings(**known), self.clock, plain=False, scrapes=8
+        )
         self.stop = asyncio.Event()
         self.task: asyncio.Task[int] | None = None
 

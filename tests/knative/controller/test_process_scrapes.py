@@ -17,7 +17,7 @@ from knative.api import Object
 from knative.controller.controller import Controller
 from knative.controller.events import PodAutoscalerSeen, ServerlessServiceSeen
 from knative.controller.process import CLEAN, Process
-from knative.controller.settings import Settings
+from knative.controller.settings import ControllerSettings
 from knative.mirror.objects import podautoscaler, serverlessservice
 from knative.statistics import silence
 from tests.knative.leadership.leases import LeaseApi, LeaseStore
@@ -47,7 +47,7 @@ class Running:
 
     def __init__(self, api: LeaseApi, folder: Path) -> None:
         self.api, self._tick = api, folder / TICK
-        settings = Settings(host="127.0.0.1", port=0, snapshots=folder)
+        settings = ControllerSettings(host="127.0.0.1", port=0, snapshots=folder)
         self.process = Process(api, settings, SystemClock(), plain=False, scrapes=4)
 
     async def until(self, holds: Callable[[Snapshot], object]) -> Snapshot:

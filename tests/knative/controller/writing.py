@@ -14,7 +14,7 @@ from knative.controller.instructions import (
     Write,
 )
 from knative.controller.writer import Writer
-from knative.mirror.objects import ServiceSpec, Target
+from knative.mirror.objects import ScaleTarget, ServiceSpec
 from tests.knative.api_server import FakeApi
 from tests.knative.fast_loop import run_fast
 from tests.knative.objects import (
@@ -27,7 +27,7 @@ from tests.knative.objects import (
 
 SCALE, STATUS = path_of("Deployment") + "/scale", path_of("PodAutoscaler") + "/status"
 SKS = path_of("ServerlessService")
-TARGET = Target(api_version="apps/v1", kind="Deployment", name="cart-deployment")
+TARGET = ScaleTarget(api_version="apps/v1", kind="Deployment", name="cart-deployment")
 SPEC = ServiceSpec(mode="Serve", activators=3, target=TARGET, protocol="http1")
 ALL: tuple[Write, ...] = (
     Scale(deployment="cart-deployment", pods=5),

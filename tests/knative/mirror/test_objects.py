@@ -10,7 +10,7 @@ from knative.mirror.annotation_names import CLASS, NAME_OF
 from knative.mirror.conditions import Status
 from knative.mirror.fields import kubernetes_time
 from knative.mirror.objects import (
-    Target,
+    ScaleTarget,
     configmaps,
     deployment,
     pod,
@@ -45,7 +45,7 @@ def test_what_the_api_server_leaves_out_has_a_meaning() -> None:
     pa = podautoscaler({"metadata": meta})
     assert (pa.generation, pa.concurrency, pa.protocol, pa.reachability) == (0, 0, "http1", "")
     assert (pa.service, pa.configuration, pa.configuration_generation) == ("shop/cart", "", 0)
-    assert (pa.annotations, pa.target, pa.status) == ({}, Target(), Status())
+    assert (pa.annotations, pa.target, pa.status) == ({}, ScaleTarget(), Status())
 
 
 def test_a_revision_belongs_to_its_service_or_to_itself() -> None:

@@ -1,6 +1,6 @@
 """The ServerlessService that every PodAutoscaler owns, as it is created."""
 
-from knative.mirror.objects import ServiceSpec, Target
+from knative.mirror.objects import ScaleTarget, ServiceSpec
 from knative.mirror.serverlessservice import body_of
 from tests.knative.objects import KPA, a_podautoscaler
 
@@ -12,7 +12,7 @@ RAW = a_podautoscaler(
     },
     protocolType="h2c",
 )
-TARGET = Target(api_version="apps/v1", kind="Deployment", name="cart-deployment")
+TARGET = ScaleTarget(api_version="apps/v1", kind="Deployment", name="cart-deployment")
 SPEC = ServiceSpec(mode="Serve", activators=3, target=TARGET, protocol="h2c")
 
 

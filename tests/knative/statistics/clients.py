@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed
 
 from autoscaler.limits import Refusals
 from knative.statistics.decode import decode
-from knative.statistics.peers import Peers, Policy
+from knative.statistics.peers import Peers, ReporterPolicy
 from knative.statistics.server import StatisticsServer
 
 PATIENCE_S = 10.0  # until a test gives up; none waits so long
@@ -37,7 +37,7 @@ class Clock:
 class Port:
     """A server that listens, and what it took in."""
 
-    policy: Policy = Policy.AUTO
+    policy: ReporterPolicy = ReporterPolicy.AUTO
     leads: bool = True
     refusals: Refusals = field(default_factory=Refusals)
     clock: Clock = field(default_factory=Clock)

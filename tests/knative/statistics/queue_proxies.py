@@ -11,7 +11,7 @@ from aiohttp import web
 
 from knative.mirror.objects import Pod
 from knative.statistics.queue_proxy import PORT, PROTOBUF
-from knative.statistics.scraper import Target
+from knative.statistics.scraper import ScrapeTarget
 from knative.statistics.wire import Stat
 from tests.knative.objects import NOW_S
 
@@ -131,8 +131,8 @@ class Pods:
         return a_pod_at(address, age_s)
 
 
-def target(pods: list[Pod], service: str = "") -> Target:
-    return Target(key=KEY, pods=pods, service=service, stable_window_s=WINDOW_S)
+def target(pods: list[Pod], service: str = "") -> ScrapeTarget:
+    return ScrapeTarget(key=KEY, pods=pods, service=service, stable_window_s=WINDOW_S)
 
 
 def a_session(timeout_s: float = TIMEOUT_S, **options: Any) -> aiohttp.ClientSession:

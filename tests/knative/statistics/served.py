@@ -14,7 +14,7 @@ SERVE = """
 import asyncio, logging, sys
 from autoscaler.limits import Refusals
 from knative.statistics.decode import decode
-from knative.statistics.peers import Peers, Policy
+from knative.statistics.peers import Peers, ReporterPolicy
 from tests.knative.statistics.examples import activators
 from knative.statistics.server import StatisticsServer
 
@@ -25,7 +25,7 @@ def take(frame, forwarded):
 
 async def serve():
     refusals = Refusals()
-    peers = Peers(Policy.ANY, refusals)
+    peers = Peers(ReporterPolicy.ANY, refusals)
     peers.follow(activators("127.0.0.1"))
     server = StatisticsServer(take, peers=peers, refusals=refusals)
     print(await server.start("127.0.0.1", 0), flush=True)

@@ -18,7 +18,7 @@ from autoscaler.limits import (
     SAMPLE,
     Limit,
 )
-from knative.statistics.decode import Reported, decode, split
+from knative.statistics.decode import DecodedFrame, decode, split
 from knative.statistics.wire import Stat, WireStatMessage, WireStatMessages
 from tests.knative.statistics.examples import STAT, a_frame, double, piece
 
@@ -205,6 +205,6 @@ def test_a_frame_that_is_refused_is_not_split() -> None:
 
 
 def test_what_is_reported_is_a_value() -> None:
-    assert isinstance(decode(b""), Reported)
+    assert isinstance(decode(b""), DecodedFrame)
     with pytest.raises(AttributeError):
         decode(b"").keys = []  # type: ignore[misc]

@@ -4,7 +4,7 @@ import pytest
 
 from autoscaler.limits import STRANGERS, Refusals
 from knative.mirror.reporters import Reporter, reporter
-from knative.statistics.peers import FAULT_ANY, FAULT_HIDDEN, TOLD_AFTER_S, Peers, Policy
+from knative.statistics.peers import FAULT_ANY, FAULT_HIDDEN, TOLD_AFTER_S, Peers, ReporterPolicy
 from tests.knative.statistics.examples import activators
 
 ACTIVATOR, OURS, STRANGER = "10.0.0.7", "10.0.0.8", "10.0.9.9"
@@ -12,7 +12,7 @@ REPLICA = Reporter(addresses=(OURS,), connects=False)
 NOW_S = 1000.0
 
 
-def peers(policy: Policy = Policy.AUTO) -> tuple[Peers, Refusals]:
+def peers(policy: ReporterPolicy = ReporterPolicy.AUTO) -> tuple[Peers, Refusals]:
     refusals = Refusals()
     it = Peers(policy, refusals)
     it.follow([*activators(ACTIVATOR), REPLICA])
@@ -78,7 +78,7 @@ def test_an_activator_that_came_before_it_was_known_proves_it_too() -> None:
 
 
 def test_where_only_activators_are_taken_nothing_need_be_proved() -> None:
-    it, refusals = peers(Policy.ACTIVATORS)
+    it, refusals = peers(ReporterPolicy.ACTIVATORS)
     assert not it.admits(STRANGER, NOW_S)
     assert it.admits(ACTIVATOR, NOW_S)
     assert refused(refusals) == 1
@@ -86,7 +86,7 @@ def test_where_only_activators_are_taken_nothing_need_be_proved() -> None:
 
 
 def test_where_anybody_is_taken_nobody_is_refused() -> None:
-    it, refusals = peers(Policy.ANY)
+    it, refusals = peers(ReporterPolicy.ANY)
     assert it.admits(ACTIVATOR, NOW_S)
     assert it.admits(STRANGER, NOW_S)
     assert refused(refusals) == 0
@@ -103,7 +103,7 @@ def test_where_anybody_is_taken_nobody_is_refused() -> None:
     ],
 )
 def test_an_address_is_the_same_however_it_is_written(known: str, seen: str) -> None:
-    it, _ = peers(Policy.ACTIVATORS)
+    it, _ = peers(ReporterPolicy.ACTIVATORS)
     it.follow(activators(known))
     assert it.admits(seen, NOW_S)
     assert not it.admits("fd00::8", NOW_S)

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from knative.statistics.queue_proxy import LARGEST, PORT, Answer, Refused, ask
+from knative.statistics.queue_proxy import LARGEST, PORT, Answer, RefusedError, ask
 from knative.statistics.wire import Stat
 from tests.knative.statistics.queue_proxies import (
     BAD,
@@ -67,7 +67,7 @@ def test_so_long_an_answer_is_read_and_no_longer_one() -> None:
     head = len(Stat(pod_name="x" * 2000).SerializeToString()) - 2000
     name = "x" * (LARGEST - head)
     assert answer_of(says(Stat(pod_name=name))).pod == name
-    with pytest.raises(Refused):
+    with pytest.raises(RefusedError):
         answer_of(says(Stat(pod_name=name + "x")))
 
 
@@ -75,6 +75,6 @@ def test_so_long_an_answer_is_read_and_no_longer_one() -> None:
 def test_what_is_no_answer_is_refused_and_a_mesh_is_told_from_other_failures(
     page: Page | None,
 ) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         answer_of(page)
     assert refused.value.mesh == (page in MESHED.values())

@@ -9,7 +9,7 @@ import pytest
 from autoscaler.clock import SimulatedClock
 from autoscaler.core.types import FloatArray
 from knative.settings.network import Mesh, Network
-from knative.statistics.scraper import PodStat, Scraper, Target
+from knative.statistics.scraper import PodStat, Scraper, ScrapeTarget
 from knative.statistics.scraping import GATHER_S, Scraping
 from knative.statistics.silence import SILENT_S
 from tests.knative.fast_loop import run_fast
@@ -27,7 +27,7 @@ class Answering(Scraper):
         """answers: by the revision's own name; who has none answers `STAT`."""
         self._takes_s, self._answers = takes_s, answers
 
-    async def scrape(self, target: Target, *, now: float) -> PodStat | None:
+    async def scrape(self, target: ScrapeTarget, *, now: float) -> PodStat | None:
         await asyncio.sleep(self._takes_s)
         answer = self._answers.get(target.key.partition("/")[2], STAT) if target.pods else None
         if isinstance(answer, Exception):
@@ -52,9 +52,9 @@ class Story:
             connections=1,
         )
 
-    def _target(self, key: str) -> Target:
+    def _target(self, key: str) -> ScrapeTarget:
         pods = [a_pod_at("127.0.0.1")] * self.pods
-        return Target(key=key, pods=pods, service="", stable_window_s=WINDOW_S)
+        return ScrapeTarget(key=key, pods=pods, service="", stable_window_s=WINDOW_S)
 
     def _take(self, keys: list[str], samples: FloatArray) -> None:
         if self.faults:
@@ -149,7 +149,7 @@ class Watched(Scraping):
         super().__init__(
             SimulatedClock(NOW_S),
             targets=lambda: self.keys,
-            target=lambda key: Target(key=key, pods=[], service="", stable_window_s=WINDOW_S),
+            target=lambda key: ScrapeTarget(key=key, pods=[], service="", stable_window_s=WINDOW_S),
             came=lambda keys, samples: None,
             took=lambda key, seconds: None,
             connections=1,

@@ -17,7 +17,7 @@ from autoscaler.limits import (
     STRANGERS,
     Limit,
 )
-from knative.statistics.peers import Policy
+from knative.statistics.peers import ReporterPolicy
 from tests.knative.statistics.clients import (
     PATIENCE_S,
     PROBE,
@@ -101,7 +101,7 @@ def test_where_only_activators_report_strangers_get_no_socket() -> None:
         async with await port.dial(ACTIVATOR):
             pass
 
-    run(story, port=Port(Policy.ACTIVATORS))
+    run(story, port=Port(ReporterPolicy.ACTIVATORS))
 
 
 async def sockets(
@@ -149,7 +149,7 @@ def test_strangers_take_no_activators_place() -> None:
             assert refused(port, PEER_CONNECTIONS) == 1
             await sockets(port, stack, ACTIVATOR, 1)
 
-    run(story, port=Port(Policy.ANY))
+    run(story, port=Port(ReporterPolicy.ANY))
 
 
 @pytest.mark.parametrize("kubelet", ["127.0.0.9", STRANGER])
