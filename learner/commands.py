@@ -41,13 +41,14 @@ def learn(
     """Keep forecasts current: read demand from Prometheus, fit now and then, publish every step."""
     import time
 
+    from autoscaler.api.server import ServerSettings
     from autoscaler.clock import SystemClock
     from autoscaler.signing import read_key
     from learner.prometheus import PrometheusReader
     from learner.pulls import pulls_of
     from learner.queries import PrometheusServer
     from learner.service import Publisher, PublishSettings
-    from learner.shelf import Shelf, ShelfSettings
+    from learner.shelf import Shelf
     from learner.upstreams import WithUpstreams, upstreams_of
     from learner.vitals import Vitals
 
@@ -65,7 +66,7 @@ def learn(
         vitals = Vitals(SystemClock(), step_s=settings.step_s, refit_s=settings.refit_s)
         reader = PrometheusReader(prometheus, capacity=float(concurrency) or 100.0, vitals=vitals)
         if serve:
-            shelf = ShelfSettings(
+            shelf = ServerSettings(
                 host="0.0.0.0",  # noqa: S104  # a pod's own address
                 port=serve,
                 tls_cert=tls_cert,

@@ -1,71 +1,29 @@
 """Serves the bundle over HTTP or HTTPS, so that learner and autoscaler need not share a disk."""
 
 import os
-import socket
-import ssl
 import threading
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated
 
-import uvicorn
 from fastapi import FastAPI, Header, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from autoscaler.errors import PermanentError
+from autoscaler.api.server import ServerSettings, server
 from learner.telemetry import metrics_of
 from learner.vitals import Vitals
 
 NAME = "forecasts.npz"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShelfSettings:
-    """Where it is served."""
-
-    host: str
-    """Address to listen on."""
-
-    port: int
-    """Port; 0 = any that is free."""
-
-    tls_cert: Path | None = None
-    """Certificate, PEM, with those that vouch for it; None = plain HTTP."""
-
-    tls_key: Path | None = None
-    """Its private key, PEM; None = in the file of the certificate."""
-
-
 class Shelf:
     """A server in a thread of its own."""
 
-    def __init__(self, bundle: Path, settings: ShelfSettings, vitals: Vitals) -> None:
+    def __init__(self, bundle: Path, settings: ServerSettings, vitals: Vitals) -> None:
         """Listens at once. Raises PermanentError for a port that is taken, or bad certificates."""
-        s = settings
-        config = uvicorn.Config(
-            create_shelf(bundle, vitals),
-            log_level="warning",
-            log_config=None,  # our own lines, which strangers cannot forge
-            ssl_certfile=s.tls_cert,
-            ssl_keyfile=s.tls_key,
-        )
-        try:
-            config.load()
-        except (OSError, ssl.SSLError) as error:
-            raise PermanentError(f"{s.tls_cert} and its key cannot be used: {error}") from error
-        try:
-            self._socket = socket.create_server((s.host, s.port))
-        except OSError as error:
-            raise PermanentError(
-                f"{s.host}:{s.port} cannot be listened on: {error.strerror}; allowed: a free port"
-            ) from error
-        scheme = "https" if s.tls_cert else "http"
-        self.url = f"{scheme}://{s.host}:{self._socket.getsockname()[1]}/{NAME}"
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(
-            target=self._server.run, args=([self._socket],), name="shelf", daemon=True
-        )
+        self._server = server(create_shelf(bundle, vitals), settings, vitals.refusals)
+        self.url = f"{self._server.url}/{NAME}"
+        self._thread = threading.Thread(target=self._server.run, name="shelf", daemon=True)
 
     def start(self) -> None:
         """Serve until the process ends, or `stop`."""

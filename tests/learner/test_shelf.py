@@ -1,9 +1,11 @@
 """The shelf: what was published, to whoever does not have it yet."""
 
 import asyncio
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -11,10 +13,11 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from autoscaler.advisor.fetch import Fetcher
+from autoscaler.api.server import ServerSettings
 from autoscaler.clock import SimulatedClock
 from autoscaler.errors import PermanentError
-from autoscaler.limits import SERVICE_PODS
-from learner.shelf import NAME, Shelf, ShelfSettings
+from autoscaler.limits import REST_CONNECTIONS, SERVICE_PODS
+from learner.shelf import NAME, Shelf
 from learner.vitals import Vitals
 from tests.certificates import Certificates
 
@@ -33,7 +36,7 @@ def shelf(bundle: Path) -> Iterator[str]:
 @contextmanager
 def serving(bundle: Path, vitals: Vitals | None = None, **tls: Path) -> Iterator[str]:
     """The address of a shelf over a bundle."""
-    settings = ShelfSettings(host="127.0.0.1", port=0, **tls)
+    settings = ServerSettings(host="127.0.0.1", port=0, **tls)
     shelf = Shelf(bundle, settings, vitals or Vitals())
     shelf.start()
     yield shelf.url.removesuffix(f"/{NAME}")
@@ -66,10 +69,21 @@ def test_nothing_else_of_the_folder_is_served(shelf: str, bundle: Path, path: st
     assert requests.get(f"{shelf}{path}", timeout=5).status_code == 404
 
 
+def test_clients_that_ask_nothing_keep_nobody_out_and_are_counted(bundle: Path) -> None:
+    vitals = Vitals()
+    with serving(bundle, vitals) as url, ExitStack() as stack:
+        place = urlsplit(url)
+        assert place.port
+        for _ in range(int(REST_CONNECTIONS.most) + 8):
+            stack.enter_context(socket.create_connection((place.hostname, place.port)))
+        assert requests.get(url, timeout=10).status_code == 404
+        assert vitals.refusals.counts[REST_CONNECTIONS.name] > 0
+
+
 def test_a_port_that_is_taken_is_named_at_once(shelf: str, bundle: Path) -> None:
     port = int(shelf.rpartition(":")[2])
     with pytest.raises(PermanentError, match=f"127.0.0.1:{port} cannot be listened on"):
-        Shelf(bundle, ShelfSettings(host="127.0.0.1", port=port), Vitals())
+        Shelf(bundle, ServerSettings(host="127.0.0.1", port=port), Vitals())
 
 
 def fetched(url: str, copy: Path, ca_file: Path | None) -> str:
@@ -123,7 +137,7 @@ def test_a_ca_that_is_replaced_is_trusted_at_the_next_look(tmp_path: Path, bundl
 
 def test_certificates_that_cannot_be_used_are_named(tmp_path: Path, bundle: Path) -> None:
     ours, others = Certificates(tmp_path / "ours"), Certificates(tmp_path / "others")
-    settings = ShelfSettings(host="127.0.0.1", port=0, tls_cert=ours.cert, tls_key=others.key)
+    settings = ServerSettings(host="127.0.0.1", port=0, tls_cert=ours.cert, tls_key=others.key)
     with pytest.raises(PermanentError, match=r"cert\.pem and its key cannot be used"):
         Shelf(bundle, settings, Vitals())
 
