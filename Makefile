@@ -17,7 +17,7 @@ $(VENV)/run: requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --require-hashes -r requirements.lock
 	@# The project itself: a path file and a launcher, so that running it needs no build backend.
 	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "kn-ahead.pth").write_text(str(pathlib.Path.cwd()) + "\n")'
-	@printf '#!/bin/sh\nexec "%s/python" -m autoscaler.launch "$$@"\n' "$(abspath $(BIN))" >$(BIN)/kn-ahead && chmod +x $(BIN)/kn-ahead
+	@printf '#!/bin/sh\nexec "%s/python" -m autoscaler.cli.launch "$$@"\n' "$(abspath $(BIN))" >$(BIN)/kn-ahead && chmod +x $(BIN)/kn-ahead
 	@touch $@
 
 $(VENV)/dev: requirements-dev.lock $(VENV)/run
@@ -65,9 +65,9 @@ e2e: $(VENV)/dev  ## on the cluster of KUBECONFIG, with kn-ahead in the place of
 	$(BIN)/pytest -o addopts="--import-mode=importlib --strict-markers -ra" tests/cluster -v
 
 bench: $(VENV)/run
-	$(BIN)/python -m benchmarks.tick
-	$(BIN)/python -m benchmarks.poke --apart
-	$(BIN)/python -m benchmarks.poke --together
+	$(BIN)/python -m benchmarks.controller.tick
+	$(BIN)/python -m benchmarks.controller.poke --apart
+	$(BIN)/python -m benchmarks.controller.poke --together
 
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 lock:  ## resolve the pinned requirements anew (needs uv)

@@ -81,7 +81,7 @@ def keep_this(name: str, option: str) -> int:
     """Keep what this process was called as, without the option that asked for it."""
     set_up()
     rest = [word for word in sys.argv[1:] if word != option]
-    return keep([Child(name, [sys.executable, "-m", "autoscaler.launch", *rest])])
+    return keep([Child(name, [sys.executable, "-m", "autoscaler.cli.launch", *rest])])
 
 
 def keep(children: Sequence[Child]) -> int:

@@ -1,1 +1,5 @@
-"""Measures the product: against Knative's own answers, against baselines, and against itself."""
+"""Measures the product: against Knative's own answers, against baselines, and against itself.
+
+`traces` → `simulator` under `policies` → `replay` → `scores` → `report`; `dependencies` and
+`controller` are benchmarks of their own; `parity` and `recorded` compare answers. May import all.
+"""

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from autoscaler.cli.options import COUNT, PORT, Concurrency, StepS, moment, one_line_errors
 from autoscaler.errors import PermanentError
 from autoscaler.files import check_writable, whole_file
-from autoscaler.options import COUNT, PORT, Concurrency, StepS, moment, one_line_errors
 
 if TYPE_CHECKING:
     from benchmarks.replay import Replay
-    from benchmarks.screen import Screen
+    from benchmarks.report.screen import Screen
     from learner.demand import Demand
 
 app = typer.Typer()
@@ -60,11 +60,11 @@ def replay(
     """Fit on a trace's past, run the rest under every policy, and show what came out."""
     from rich.console import Console
 
-    from benchmarks import outcome
     from benchmarks.replay import Replay, ReplaySettings
-    from benchmarks.report import write_report
-    from benchmarks.screen import Screen
-    from benchmarks.traces import read_trace
+    from benchmarks.report import outcome
+    from benchmarks.report.page import write_report
+    from benchmarks.report.screen import Screen
+    from benchmarks.traces.trace import read_trace
 
     with one_line_errors():
         for place in (report, json) if json else (report,):
@@ -109,10 +109,10 @@ def export(
 
     promtool tsdb create-blocks-from openmetrics OUTPUT DIR makes blocks of them.
     """
-    from benchmarks.arrivals import draw, measure
-    from benchmarks.openmetrics import write_openmetrics
-    from benchmarks.policies import SOFT_LIMIT
-    from benchmarks.traces import read_trace
+    from benchmarks.policies.policies import SOFT_LIMIT
+    from benchmarks.simulator.arrivals import draw, measure
+    from benchmarks.traces.openmetrics import write_openmetrics
+    from benchmarks.traces.trace import read_trace
 
     with one_line_errors():
         recorded = read_trace(*trace)
@@ -143,7 +143,7 @@ def demo(
     from autoscaler.health import Health
     from autoscaler.limits import Refusals
     from benchmarks.demo import demonstrate
-    from benchmarks.screen import Screen
+    from benchmarks.report.screen import Screen
 
     with one_line_errors():
         check_writable(report)
@@ -160,7 +160,7 @@ def demo(
 
 
 def _past(run: "Replay", url: str, screen: "Screen") -> "Demand":
-    from learner.prometheus import PrometheusReader
+    from learner.sources.demand_reader import PrometheusReader
 
     own = run.demand.until(run.first)
     screen.say(f"Reading {own.n_steps} steps of {own.step_s:g} s from {url}")

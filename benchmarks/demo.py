@@ -11,21 +11,21 @@ from autoscaler.advisor.advisor import Advisor, AdvisorSettings
 from autoscaler.advisor.read_model import ReadModel
 from autoscaler.bundle.file import load_bundle, save_bundle
 from autoscaler.clock import SimulatedClock
-from autoscaler.core.decision import Decision
-from autoscaler.core.fleet import Fleet
 from autoscaler.core.names import name_id
-from autoscaler.core.predictive import TICK_S
+from autoscaler.core.prediction.predictive import TICK_S
+from autoscaler.core.state.decision import Decision
+from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.types import IntArray
 from autoscaler.exchange.snapshot import NAMES, TICK, Changes, Named, write_names, write_tick
 from autoscaler.limits import Refusals
-from benchmarks import outcome
-from benchmarks.policies import OUTWARD, priced
+from benchmarks.policies.policies import OUTWARD, priced
 from benchmarks.replay import Replay, ReplaySettings
-from benchmarks.report import write_report
-from benchmarks.screen import Screen
-from benchmarks.simulator import Simulation
-from benchmarks.workloads import made_shop
-from learner.dependencies.counts import edges_from_counts
+from benchmarks.report import outcome
+from benchmarks.report.page import write_report
+from benchmarks.report.screen import Screen
+from benchmarks.simulator.simulation import Simulation
+from benchmarks.traces.made import made_shop
+from learner.dependencies.counts.edges import edges_from_counts
 from learner.engine import LearnerSettings
 
 LEARNED_DAYS, REPLAYED_DAYS = 14, 2

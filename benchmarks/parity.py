@@ -19,8 +19,8 @@ import numpy as np
 import typer
 
 from autoscaler.core.decider import Step, decide
-from autoscaler.core.fleet import Fleet
-from autoscaler.core.revision import KNATIVE_DEFAULTS, Revision
+from autoscaler.core.state.fleet import Fleet
+from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Revision
 from autoscaler.errors import PermanentError
 
 # Averages agree to 1e-8 (the samples in the files are themselves rounded to nine decimals), and

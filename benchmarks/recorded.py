@@ -19,9 +19,9 @@ from rich.progress import track
 from rich.table import Table
 
 from autoscaler.errors import PermanentError
-from knative.controller.controller import Controller
-from knative.controller.events import AdviceSeen
-from knative.controller.recording import Record, as_json, read
+from knative.controller.runtime.recording import Record, as_json, read
+from knative.controller.state.controller import Controller
+from knative.controller.state.events import AdviceSeen
 
 SHOWN = 10  # differences
 

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from autoscaler.core.forecasts import ForecastBundle
+from autoscaler.core.prediction.forecasts import ForecastBundle
 from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
-from benchmarks.arrivals import draw, measure
-from benchmarks.forecasts import ForecastTable, all_knowing, joined
-from benchmarks.policies import baselines, oracle, ours, revision
-from benchmarks.score import PolicyScore, score
-from benchmarks.simulator import Policy, Simulation, World
-from benchmarks.traces import Trace
+from benchmarks.policies.policies import baselines, oracle, ours, revision
+from benchmarks.scores.score import PolicyScore, score
+from benchmarks.simulator.arrivals import draw, measure
+from benchmarks.simulator.forecasts import ForecastTable, all_knowing, joined
+from benchmarks.simulator.simulation import Policy, Simulation, World
+from benchmarks.traces.trace import Trace
 from learner.demand import Demand
 from learner.engine import Learner, LearnerSettings
 

@@ -1,7 +1,7 @@
 """The commands of this room: controller and advisor, each alone or side by side.
 
 The controller's is a command line of its own (`knative.controller`), because it has to listen
-within seconds after a crash: `autoscaler.launch` hands over to it before anything else is imported.
+within seconds after a crash: `autoscaler.cli.launch` hands over to it before any other import.
 """
 
 import asyncio
@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
+from autoscaler.cli.options import ANY_PORT, COUNT, one_line_errors
 from autoscaler.logs import set_up
-from autoscaler.options import ANY_PORT, COUNT, one_line_errors
 
 app = typer.Typer()
 
@@ -126,7 +126,7 @@ def autoscale(
     learner = [f"--bundle={bundle}"] if bundle else []
     learner += [f"--key={key}"] if key else []
     learner += [f"--ca-file={ca_file}"] if ca_file else []
-    run, listen = [sys.executable, "-m", "autoscaler.launch"], f"--host={host}"
+    run, listen = [sys.executable, "-m", "autoscaler.cli.launch"], f"--host={host}"
     with one_line_errors(), tempfile.TemporaryDirectory(prefix="kn-ahead-") as folder:
         if key:
             read_key(key)  # what is wrong with it is said once, not at every start of the advisor

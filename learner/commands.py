@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from autoscaler.cli.options import PORT, Concurrency, StepS, moment, one_line_errors
 from autoscaler.files import check_writable
 from autoscaler.logs import set_up
-from autoscaler.options import PORT, Concurrency, StepS, moment, one_line_errors
 
 app = typer.Typer()
 
@@ -44,13 +44,13 @@ def learn(
     from autoscaler.api.server import ServerSettings
     from autoscaler.clock import SystemClock
     from autoscaler.signing import read_key
-    from learner.prometheus import PrometheusReader
-    from learner.pulls import pulls_of
-    from learner.queries import PrometheusServer
-    from learner.service import Publisher, PublishSettings
-    from learner.shelf import Shelf
-    from learner.upstreams import WithUpstreams, upstreams_of
-    from learner.vitals import Vitals
+    from learner.dependency_search import pulls_of
+    from learner.publishing.bundle_server import Shelf
+    from learner.publishing.publisher import Publisher, PublishSettings
+    from learner.sources.demand_reader import PrometheusReader
+    from learner.sources.queries import PrometheusServer
+    from learner.sources.upstreams import WithUpstreams, upstreams_of
+    from learner.status import Vitals
 
     set_up()
     with one_line_errors():

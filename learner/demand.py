@@ -39,7 +39,7 @@ class Demand:
     def __post_init__(self) -> None:
         """Check shapes and values once, where demand enters.
 
-        What may hold anything comes in by `learner.quarantine.sound_demand`.
+        What may hold anything comes in by `learner.sources.quarantine.sound_demand`.
         """
         shape = (len(self.services), self.arrivals.shape[-1])
         if self.capacity.shape != shape[:1] or not (self.capacity > 0).all():

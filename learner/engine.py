@@ -18,16 +18,16 @@ from typing import Self
 import numpy as np
 
 from autoscaler.bundle.checks import faults_of_curves
-from autoscaler.core.forecasts import QUARANTINED, ForecastBundle
+from autoscaler.core.prediction.forecasts import QUARANTINED, ForecastBundle
 from autoscaler.core.types import IntArray
-from learner.competition import Competition, Progress, Speakers
-from learner.culprits import culprits
 from learner.demand import Demand
 from learner.models import WINDOWS, Forecast, Model
 from learner.models.pooled import Pooled
-from learner.models.pulled import Pulled
 from learner.models.seasonal import SeasonalCopy
 from learner.models.timers import Timers
+from learner.models.upstream import Pulled
+from learner.selection.bisection import culprits
+from learner.selection.competition import Competition, Progress, Speakers
 
 FEWEST_STEPS = 60  # of history, over all services, before anything is forecast
 REHEARSED_ROWS = 2_000  # that a model learns from when it is only tried with whom it fails

@@ -11,7 +11,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from benchmarks.openmetrics import backfill
+from benchmarks.traces.openmetrics import backfill
 from learner.demand import Demand
 
 ServeHistory = Callable[[Demand], str]

@@ -129,4 +129,4 @@ def _end(it: Running) -> None:
 
 def kn_ahead(*args: str | Path) -> list[str]:
     """The command line, of the code that is tested."""
-    return [sys.executable, "-m", "autoscaler.launch", *map(str, args)]
+    return [sys.executable, "-m", "autoscaler.cli.launch", *map(str, args)]

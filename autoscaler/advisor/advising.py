@@ -6,11 +6,11 @@ import numpy as np
 
 from autoscaler.advisor.declarations import Declaration
 from autoscaler.advisor.paths import NamedPaths
-from autoscaler.core.advice import NO_PATHS
-from autoscaler.core.forecasts import ForecastBundle
 from autoscaler.core.names import name_id
-from autoscaler.core.predictive import demand_at_price
-from autoscaler.core.revision import Mode
+from autoscaler.core.prediction.advice import NO_PATHS
+from autoscaler.core.prediction.forecasts import ForecastBundle
+from autoscaler.core.prediction.predictive import demand_at_price
+from autoscaler.core.state.revision import Mode
 from autoscaler.core.types import BoolArray, IntArray
 from autoscaler.exchange.advice import AdviceTable
 from autoscaler.exchange.snapshot import Named, Snapshot

@@ -20,7 +20,7 @@ from autoscaler.advisor.bundles import Bundles, LoadBundle
 from autoscaler.advisor.dependency_graph import DependencyGraph, dependency_graph
 from autoscaler.advisor.read_model import Change, ReadModel
 from autoscaler.clock import Clock
-from autoscaler.core.dependencies import Edges, no_edges
+from autoscaler.core.prediction.dependencies import Edges, no_edges
 from autoscaler.core.types import IntArray
 from autoscaler.errors import AutoscalerError
 from autoscaler.exchange.advice import NAME as ADVICE

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from autoscaler.core.forecasts import ForecastBundle, Refused
+from autoscaler.core.prediction.forecasts import ForecastBundle, Refused
 from autoscaler.errors import AutoscalerError
 from autoscaler.health import shown_time
 from autoscaler.limits import LimitError, Refusals

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from autoscaler import limits
 from autoscaler.annotations import DOWNSTREAM_NAMESPACES, UPSTREAMS
-from autoscaler.core.revision import Mode
+from autoscaler.core.state.revision import Mode
 
 EVERY_NAMESPACE = "*"
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")

@@ -23,7 +23,7 @@ from autoscaler import limits
 from autoscaler.advisor.declarations import Declaration, Declared, WrongName
 from autoscaler.advisor.namespaces import CAPS, Caps, Namespaces, most_valuable, namespace_of
 from autoscaler.advisor.paths import LEAST_VALUE, NamedPaths, best_paths, value_of
-from autoscaler.core.dependencies import COLUMNS, Edges, Origin, merged
+from autoscaler.core.prediction.dependencies import COLUMNS, Edges, Origin, merged
 from autoscaler.core.types import BoolArray, IntArray
 
 

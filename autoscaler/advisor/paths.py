@@ -21,8 +21,8 @@ import numpy as np
 
 from autoscaler import limits
 from autoscaler.advisor.namespaces import CAPS, Caps, Namespaces, most_valuable, one_namespace
-from autoscaler.core.advice import Paths
-from autoscaler.core.dependencies import Edges
+from autoscaler.core.prediction.advice import Paths
+from autoscaler.core.prediction.dependencies import Edges
 from autoscaler.core.types import FloatArray, IntArray
 
 LEAST_VALUE = 0.05  # probability x confidence; a path with less is followed no further

@@ -12,10 +12,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from autoscaler.core.decision import OneDecision, Reason, explain, reason_of, row_of
-from autoscaler.core.dependencies import Edges, no_edges
-from autoscaler.core.forecasts import ForecastBundle
-from autoscaler.core.revision import NO_ANSWER, UNDECIDED, Mode
+from autoscaler.core.prediction.dependencies import Edges, no_edges
+from autoscaler.core.prediction.forecasts import ForecastBundle
+from autoscaler.core.state.decision import OneDecision, Reason, explain, reason_of, row_of
+from autoscaler.core.state.revision import NO_ANSWER, UNDECIDED, Mode
 from autoscaler.errors import PermanentError
 from autoscaler.exchange.snapshot import Named, Snapshot
 from autoscaler.health import FORECASTS, Health

@@ -13,7 +13,7 @@ import numpy as np
 from autoscaler.advisor.read_model import KnownEdges, ReadModel
 from autoscaler.api.answers import DependenciesAnswer, DependencyAnswer, OriginName
 from autoscaler.api.rendering import Renderer
-from autoscaler.core.dependencies import COLUMNS, KINDS, Edges, Origin, merged
+from autoscaler.core.prediction.dependencies import COLUMNS, KINDS, Edges, Origin, merged
 from autoscaler.core.types import IntArray
 from autoscaler.limits import LATEST_S
 

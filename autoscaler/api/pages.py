@@ -13,7 +13,7 @@ from autoscaler.advisor.read_model import Readiness, ReadModel
 from autoscaler.api import readings
 from autoscaler.api.bodies import body
 from autoscaler.api.dependencies import Listing, listing
-from autoscaler.api.graph_picture import svg
+from autoscaler.api.graph.picture import svg
 from autoscaler.api.rendering import Renderer
 from autoscaler.api.words import TEMPLATES
 from autoscaler.clock import Clock

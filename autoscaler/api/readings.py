@@ -19,8 +19,8 @@ from autoscaler.api.answers import (
     ServicesAnswer,
     WindowAnswer,
 )
-from autoscaler.core.forecasts import ForecastBundle, demand_at
-from autoscaler.core.revision import Mode
+from autoscaler.core.prediction.forecasts import ForecastBundle, demand_at
+from autoscaler.core.state.revision import Mode
 
 QUANTILES = np.array([0.5, 0.9, 0.95, 0.99])
 

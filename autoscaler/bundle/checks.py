@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from autoscaler.core.dependencies import COLUMNS, KINDS, Edges, Origin
+from autoscaler.core.prediction.dependencies import COLUMNS, KINDS, Edges, Origin
 from autoscaler.core.types import BoolArray, Curves, FloatArray, IntArray
 from autoscaler.limits import EDGE_GAIN, EDGE_LAG_S, SERVICE_PODS
 from autoscaler.names import fault_of_name, shown_name

@@ -25,8 +25,8 @@ from autoscaler.bundle.checks import (
     texts_of,
 )
 from autoscaler.bundle.npz import Arrays, read_bytes, unpack
-from autoscaler.core.dependencies import COLUMNS, KINDS, Edges
-from autoscaler.core.forecasts import MOST_NAMED, QUARANTINED, ForecastBundle, Refused
+from autoscaler.core.prediction.dependencies import COLUMNS, KINDS, Edges
+from autoscaler.core.prediction.forecasts import MOST_NAMED, QUARANTINED, ForecastBundle, Refused
 from autoscaler.errors import PermanentError
 from autoscaler.files import whole_file
 from autoscaler.limits import (

@@ -17,15 +17,15 @@ from typing import TypeAlias
 
 import numpy as np
 
-from autoscaler.core.advice import NO_PATHS, Advice, Paths
-from autoscaler.core.anticipated import average_rates, downstream
 from autoscaler.core.decider import Step, decide
 from autoscaler.core.demand import count_cold
-from autoscaler.core.fleet import ALL, Fleet, Rows, take
-from autoscaler.core.revision import UNDECIDED, Active
-from autoscaler.core.services import IDLE_S
+from autoscaler.core.kpa.zero import next_active
+from autoscaler.core.prediction.advice import NO_PATHS, Advice, Paths
+from autoscaler.core.prediction.anticipated import average_rates, downstream
+from autoscaler.core.state.fleet import ALL, Fleet, Rows, take
+from autoscaler.core.state.revision import UNDECIDED, Active
+from autoscaler.core.state.services import IDLE_S
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
-from autoscaler.core.zero import next_active
 
 SHORTEST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0  # until what failed is tried again
 

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autoscaler.core.advice import Advice, no_advice
-from autoscaler.core.anticipated import anticipate
-from autoscaler.core.bounds import clip
-from autoscaler.core.decision import Decision, DecisionArrays
-from autoscaler.core.fleet import ALL, Fleet, Rows, take
-from autoscaler.core.predictive import pods_ahead
-from autoscaler.core.reactive import Reactive, react
-from autoscaler.core.revision import NO_ANSWER, Memory, MemoryArrays, Mode, SpecArrays
+from autoscaler.core.kpa.bounds import clip
+from autoscaler.core.kpa.reactive import Reactive, react
+from autoscaler.core.kpa.zero import last_pod
+from autoscaler.core.prediction.advice import Advice, no_advice
+from autoscaler.core.prediction.anticipated import anticipate
+from autoscaler.core.prediction.predictive import pods_ahead
+from autoscaler.core.state.decision import Decision, DecisionArrays
+from autoscaler.core.state.fleet import ALL, Fleet, Rows, take
+from autoscaler.core.state.revision import NO_ANSWER, Memory, MemoryArrays, Mode, SpecArrays
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
-from autoscaler.core.zero import last_pod
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

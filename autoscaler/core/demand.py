@@ -8,8 +8,8 @@ nothing.
 
 import numpy as np
 
-from autoscaler.core.fleet import LARGEST_SAMPLE, Fleet
-from autoscaler.core.services import PEAK_S
+from autoscaler.core.state.fleet import LARGEST_SAMPLE, Fleet
+from autoscaler.core.state.services import PEAK_S
 from autoscaler.core.types import FloatArray, IntArray
 
 LATE_S = 2  # s that a statistic may come late and still be counted

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from autoscaler.core.advice import Advice, Paths
-from autoscaler.core.fleet import Fleet
+from autoscaler.core.prediction.advice import Advice, Paths
+from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from autoscaler.errors import PermanentError
 from autoscaler.exchange.layout import Arrays, Field, Layout

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from autoscaler.core.decision import Decision, DecisionArrays
-from autoscaler.core.fleet import Fleet
-from autoscaler.core.revision import (
+from autoscaler.core.state.decision import Decision, DecisionArrays
+from autoscaler.core.state.fleet import Fleet
+from autoscaler.core.state.revision import (
     DTYPES,
     Memory,
     Metric,
@@ -24,7 +24,7 @@ from autoscaler.core.revision import (
     PodCounts,
     Spec,
 )
-from autoscaler.core.services import BOUNDS_S, PARTS, Calls
+from autoscaler.core.state.services import BOUNDS_S, PARTS, Calls
 from autoscaler.core.types import IntArray
 from autoscaler.errors import PermanentError
 from autoscaler.exchange.layout import Arrays, Field, Layout

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 from autoscaler.advisor.read_model import Change
 from autoscaler.clock import Clock
-from autoscaler.core.decision import Reason
+from autoscaler.core.state.decision import Reason
 from knative.advisor.tokens import TokenBucket
-from knative.api import Api, ApiError, Object
+from knative.client.api import Api, ApiError, Object
 from knative.mirror.fields import kubernetes_time
 
 EACH_BURST, EACH_PER_S = 10, 1 / 60  # events about one object

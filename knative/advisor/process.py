@@ -27,7 +27,7 @@ from autoscaler.health import FORECASTS, Health
 from autoscaler.limits import MIB, Refusals
 from knative.advisor.events import Events, Note, Regarding, note_of
 from knative.advisor.review import Reviewer
-from knative.api import Api
+from knative.client.api import Api
 
 CLEAN, BROKEN = 0, 1  # exit codes
 NICENESS = 10  # the controller's work goes first, where both want the same core

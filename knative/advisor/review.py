@@ -9,7 +9,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
 
-from knative.api import Api
+from knative.client.api import Api
 
 AUTHENTICATION = "/apis/authentication.k8s.io/v1/tokenreviews"
 AUTHORIZATION = "/apis/authorization.k8s.io/v1/subjectaccessreviews"

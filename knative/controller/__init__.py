@@ -1,7 +1,6 @@
 """The controller: keeps every PodAutoscaler of ours scaled, whatever else goes on.
 
-`controller` is a state machine from events to instructions; the other modules are its two ends: the
-caches, sockets, scrapes and leases that events come from, and who carries instructions out. May
-import the core, the exchange and the mirror of the cluster, and of packages only numpy, protobuf,
-websockets, aiohttp and kubernetes.
+`runtime` (caches, sockets and timers make events) → `state` (events to instructions; pure) →
+`runtime` (instructions are carried out). May import the core, the exchange and the rest of this
+room but its advisor, and of packages only numpy, protobuf, websockets, aiohttp and kubernetes.
 """

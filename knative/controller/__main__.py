@@ -16,12 +16,12 @@ from typing import NoReturn
 from autoscaler.clock import SystemClock
 from autoscaler.errors import AutoscalerError
 from autoscaler.logs import set_up
-from knative.api import Api
-from knative.controller.breaker import Breaker
-from knative.controller.process import CLEAN, Process
-from knative.controller.settings import ControllerSettings
-from knative.descriptors import make_room
+from knative.client.api import Api
+from knative.controller.runtime.breaker import Breaker
+from knative.controller.runtime.process import CLEAN, Process
+from knative.controller.runtime.settings import ControllerSettings
 from knative.statistics.peers import ReporterPolicy
+from knative.statistics.port.descriptors import make_room
 
 MISUSED = 2  # exit code of what the user has to change
 

@@ -18,7 +18,7 @@ from enum import Enum
 
 from autoscaler.clock import Clock
 from autoscaler.errors import AutoscalerError
-from knative.api import Api
+from knative.client.api import Api
 from knative.leadership.lease import Lease
 from knative.settings.election import Election
 

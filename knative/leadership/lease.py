@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from autoscaler.clock import Clock
 from autoscaler.errors import TransientError
-from knative.api import CONFLICT, NOT_FOUND, Api, ApiError, Object
+from knative.client.api import CONFLICT, NOT_FOUND, Api, ApiError, Object
 from knative.settings.quantities import LARGEST
 
 TRIES = 3  # writes of one renewal that others may cross

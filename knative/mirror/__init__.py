@@ -1,1 +1,5 @@
-"""What we keep of the cluster's objects, kept current: one cache a kind, list then watch."""
+"""What we keep of the cluster's objects, kept current: one cache a kind, list then watch.
+
+`fields`, `annotation_names` → `objects`, `conditions`, `routes`, `reporters` → `pods`, `quota` →
+`cache`. Imports the API client.
+"""

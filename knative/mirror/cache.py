@@ -17,9 +17,9 @@ from typing import Generic, TypeVar
 
 from autoscaler.errors import AutoscalerError
 from autoscaler.limits import LIST_OBJECTS, NAME_BYTES, OBJECT_BYTES, LimitError, Refuse, ignore
-from knative.answers import Page
-from knative.api import GONE, SAID_LENGTH, Api, ApiError, Event, Object, TooLargeAnswerError
-from knative.backoff import Backoff
+from knative.client.answers import Page
+from knative.client.api import GONE, SAID_LENGTH, Api, ApiError, Event, Object, TooLargeAnswerError
+from knative.client.backoff import Backoff
 from knative.mirror.quota import Quota
 
 T = TypeVar("T")

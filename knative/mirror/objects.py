@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autoscaler.limits import CONFIG_LENGTH, LimitError, Refuse, ignore
-from knative.api import Object
+from knative.client.api import Object
 from knative.mirror.annotation_names import NAME_OF, limit_of
 from knative.mirror.conditions import Status, status
 from knative.mirror.fields import name, text, unix, whole

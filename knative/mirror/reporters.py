@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from knative.api import Object
+from knative.client.api import Object
 from knative.mirror.fields import name
 
 REPORTERS = "app in (activator, autoscaler)"  # their labels, in Knative's namespace

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autoscaler.limits import ROUTE_TARGETS, LimitError
-from knative.api import Object
+from knative.client.api import Object
 from knative.mirror.fields import name, text
 from knative.mirror.objects import SERVICE_LABEL
 

@@ -1,6 +1,6 @@
 """The ServerlessService that every PodAutoscaler owns: to the pods, or through the activator."""
 
-from knative.api import Object
+from knative.client.api import Object
 from knative.mirror.objects import ServiceSpec
 
 API_VERSION = "networking.internal.knative.dev/v1alpha1"

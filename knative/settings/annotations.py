@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from autoscaler.annotations import COLD_PRICE, MODE
-from autoscaler.core.revision import Metric, Mode, Revision, Spec
+from autoscaler.core.state.revision import Metric, Mode, Revision, Spec
 from knative.mirror.annotation_names import PREFIX, PROGRESS_DEADLINE
 from knative.mirror.objects import PodAutoscaler
 from knative.settings.cluster import MODES, ClusterConfig

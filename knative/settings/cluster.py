@@ -8,7 +8,7 @@ Source: knative/serving pkg/autoscaler/config/config.go.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
-from autoscaler.core.revision import Mode
+from autoscaler.core.state.revision import Mode
 from autoscaler.errors import PermanentError
 from knative.settings.quantities import boolean, duration_s, integer, number
 

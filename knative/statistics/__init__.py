@@ -1,1 +1,5 @@
-"""What activators report: who may speak, what is taken of it, and to whom it is passed on."""
+"""What activators and queue-proxies report, and who may.
+
+`port` (the socket) → `peers` (who may report) → `decode` (bytes to arrays) or `forward` (to the
+leader); `scraping` asks pods; `wire` is the protocol. Imports `settings` and the API client.
+"""

@@ -17,7 +17,7 @@ from learner.demand import Demand
 from learner.models import WINDOWS, Forecast
 from learner.models.levels import LEVELS
 from learner.models.rows import greatest_ahead
-from learner.models.soloists import forecast_each, learn_each
+from learner.models.single_service import forecast_each, learn_each
 
 SEASONS = 8  # former seasons that count
 SHIFTS = np.array([-1, 0, 1])  # steps: the neighbours of the same window count too ...

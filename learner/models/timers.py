@@ -16,7 +16,7 @@ from autoscaler.core.types import FloatArray, IntArray
 from learner.demand import Demand
 from learner.models import WINDOWS, Forecast
 from learner.models.levels import LEVELS
-from learner.models.soloists import forecast_each, learn_each
+from learner.models.single_service import forecast_each, learn_each
 
 OVERLAID = (1, 2, 3)  # timers of one period that are looked for
 EXACT_SHARE = 0.85  # of the starts that must come a period after their forerunner

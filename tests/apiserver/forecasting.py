@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from autoscaler.core.forecasts import ForecastBundle
+from autoscaler.core.prediction.forecasts import ForecastBundle
 
 AHEAD_S = 3600.0
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 
 from aiohttp import web
 
-from knative.api import Api, Object
+from knative.client.api import Api, Object
 from tests.apiserver.queue_proxy import Load, answer_of
 from tests.apiserver.watching import followed, now_text
 

@@ -11,14 +11,14 @@ from typing import Any, Self
 
 import requests
 
-from autoscaler.core.decision import OneDecision, row_of
 from autoscaler.core.names import name_id
+from autoscaler.core.state.decision import OneDecision, row_of
 from autoscaler.exchange.snapshot import TICK, Snapshot, read_tick
 from tests.apiserver.objects import HERE, SYSTEM
 from tests.apiserver.plane import ControlPlane, free_ports, wait_until
 
 ROOT = HERE.parents[1]
-BINARY = [sys.executable, "-m", "autoscaler.launch"]
+BINARY = [sys.executable, "-m", "autoscaler.cli.launch"]
 PROBE = {"User-Agent": "kube-probe/1.36"}
 
 

@@ -5,7 +5,7 @@ import contextlib
 
 from aiohttp import web
 
-from knative.api import MERGE_PATCH, Api, Object
+from knative.client.api import MERGE_PATCH, Api, Object
 from tests.apiserver.kubelet import Kubelet
 from tests.apiserver.queue_proxy import answer_of
 from tests.apiserver.watching import followed, now_text

@@ -14,7 +14,7 @@ from aiohttp import web
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import load_kube_config
 
-from knative.api import Api
+from knative.client.api import Api
 from tests.apiserver.kubelet import Kubelet
 from tests.apiserver.queue_proxy import Load
 from tests.apiserver.services import ServiceController

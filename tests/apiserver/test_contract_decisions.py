@@ -4,7 +4,7 @@ import math
 import time
 from functools import partial
 
-from autoscaler.core.predictive import TICK_S
+from autoscaler.core.prediction.predictive import TICK_S
 from tests.apiserver.activator import Activator, connected, frame
 from tests.apiserver.conftest import StartController
 from tests.apiserver.objects import PREFIX, QUICK, Objects

@@ -182,7 +182,7 @@ def test_a_namespace_that_we_may_not_write_to_delays_no_other(
     wait_until(lambda: f"{refused}: " in controller.log, 40, "the refusal to be said")
     Neighbour(cluster, world, activator).assert_served()
     wait_until(lambda: refused in controller.fault("writes"), 20, "the refusal to be shown")
-    said = f"WARNING knative.controller.failing: {refused}: "
+    said = f"WARNING knative.controller.state.failing: {refused}: "
     assert controller.log.count(said) == 1
     write_only_in(other_namespace.namespace)
     wait_until(lambda: other_namespace.initialized("cart-00001"), 60, "allowed again")

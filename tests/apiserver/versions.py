@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from knative.api import Object
+from knative.client.api import Object
 from knative.mirror.objects import AUTOSCALING, NETWORKING
 from tests.apiserver.standins import World
 from tests.apiserver.watching import followed

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
-from knative.api import Api, Object
+from knative.client.api import Api, Object
 
 
 def now_text() -> str:

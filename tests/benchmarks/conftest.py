@@ -5,8 +5,8 @@ import pytest
 from rich.console import Console
 
 from benchmarks.replay import Replay, ReplaySettings
-from benchmarks.screen import Screen
-from benchmarks.traces import Trace
+from benchmarks.report.screen import Screen
+from benchmarks.traces.trace import Trace
 from learner.engine import LearnerSettings
 from tests.benchmarks.finished import FIT_STEPS, N_STEPS, SCREEN, Finished
 

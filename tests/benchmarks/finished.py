@@ -3,7 +3,7 @@
 import io
 
 from benchmarks.replay import Replay
-from benchmarks.score import PolicyScore
+from benchmarks.scores.score import PolicyScore
 
 N_STEPS, FIT_STEPS = 170, 120
 SCREEN = io.StringIO()

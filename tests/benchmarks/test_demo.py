@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from autoscaler.advisor.read_model import ReadModel
 from autoscaler.api.app import create_app
-from autoscaler.cli import app
+from autoscaler.cli.main import app
 from autoscaler.clock import SimulatedClock
-from autoscaler.core.revision import Mode
+from autoscaler.core.state.revision import Mode
 from autoscaler.health import Health
 from autoscaler.limits import Refusals
 from benchmarks.demo import SHOWN_S, show

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from autoscaler.errors import PermanentError
-from benchmarks.policies import KPA, ORACLE
+from benchmarks.policies.policies import KPA, ORACLE
 from benchmarks.replay import ORIGINS_AT_ONCE, WARM_UP_S, Replay, ReplaySettings
-from benchmarks.score import PolicyScore
-from benchmarks.traces import Trace
+from benchmarks.scores.score import PolicyScore
+from benchmarks.traces.trace import Trace
 from learner.demand import Demand
 from learner.engine import LearnerSettings
 

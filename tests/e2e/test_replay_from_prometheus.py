@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from autoscaler.cli import app
+from autoscaler.cli.main import app
 from benchmarks.replay import Replay, ReplaySettings
-from benchmarks.traces import read_trace
-from learner.prometheus import PrometheusReader
+from benchmarks.traces.trace import read_trace
+from learner.sources.demand_reader import PrometheusReader
 from tests.conftest import prometheus_server
 
 START_S = 1_612_051_200.0

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from knative.answers import Page
-from knative.api import JSON_PATCH, MERGE_PATCH, Api, ApiError, Event, Object
+from knative.client.answers import Page
+from knative.client.api import JSON_PATCH, MERGE_PATCH, Api, ApiError, Event, Object
 from tests.knative.objects import path_of
 
 WATCH_ENDS_S = 300.0  # s after which the server ends a watch

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from knative.api import Object
+from knative.client.api import Object
 from knative.mirror.annotation_names import CLASS
 from knative.mirror.fields import kubernetes_time
 from knative.mirror.objects import (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autoscaler.core.services import Services
+from autoscaler.core.state.services import Services
 from autoscaler.core.types import FloatArray
 
 GAUGES = {

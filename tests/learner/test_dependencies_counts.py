@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from autoscaler.core.dependencies import Edges
+from autoscaler.core.prediction.dependencies import Edges
 from autoscaler.core.types import FloatArray
 from learner.demand import Demand
-from learner.dependencies.counts import edges_from_counts
+from learner.dependencies.counts.edges import edges_from_counts
 
 DAY = 1440  # steps of a minute
 

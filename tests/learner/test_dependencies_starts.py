@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from autoscaler.core.dependencies import Edges
+from autoscaler.core.prediction.dependencies import Edges
 from autoscaler.core.types import FloatArray, IntArray
 from autoscaler.errors import PermanentError
-from learner.dependencies.evidence import Evidence, added, faded, gather
-from learner.dependencies.following import StartRules, following, trials, watched
-from learner.dependencies.spells import Spells, spells_of
-from learner.dependencies.starts import edges_from_starts
+from learner.dependencies.busy_periods import Spells, spells_of
+from learner.dependencies.starts.coincidences import StartRules, following, trials, watched
+from learner.dependencies.starts.edges import edges_from_starts
+from learner.dependencies.starts.evidence import Evidence, added, faded, gather
 
 DAY_S = 86400.0
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from autoscaler.core.types import FloatArray, IntArray
-from learner.backtest import HeldBack
 from learner.demand import Demand
 from learner.engine import Learner, LearnerSettings, candidates
-from learner.losses import decision_cost
 from learner.models import Forecast, Model
+from learner.selection.backtest import HeldBack
+from learner.selection.losses import decision_cost
 
 WINDOWS = (0, 1, 2, 5)
 SETTINGS = LearnerSettings(windows=WINDOWS, max_rows=20_000, rounds=15)

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autoscaler.core.forecasts import ForecastBundle
+from autoscaler.core.prediction.forecasts import ForecastBundle
 from autoscaler.core.types import FloatArray
 from learner.demand import Demand
 from learner.engine import Learner, LearnerSettings
-from learner.quarantine import sound_demand
+from learner.sources.quarantine import sound_demand
 
 N_STEPS = 400
 SETTINGS = LearnerSettings(windows=(0, 1, 2, 5), max_rows=4_000, rounds=8)

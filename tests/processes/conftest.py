@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import pytest
 from websockets.asyncio.client import ClientConnection
 
-from benchmarks.processes import HERE, Running, frame, keys, running
+from benchmarks.controller.processes import HERE, Running, frame, keys, running
 
 T = TypeVar("T")
 PATIENCE_S = 60.0  # until a test gives up

@@ -19,8 +19,13 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from autoscaler.exchange.advice import LAYOUT, NAME
-from benchmarks.made_objects import a_deployment, a_pod, a_podautoscaler, a_serverlessservice
-from benchmarks.processes import HERE, frame
+from benchmarks.controller.made_objects import (
+    a_deployment,
+    a_pod,
+    a_podautoscaler,
+    a_serverlessservice,
+)
+from benchmarks.controller.processes import HERE, frame
 from tests.processes.conftest import REVISIONS, Background, Watched
 
 MIB = 2**20

@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import Path
 
 from autoscaler.bundle.file import save_bundle
-from autoscaler.core.dependencies import no_edges
-from autoscaler.core.predictive import TICK_S
+from autoscaler.core.prediction.dependencies import no_edges
+from autoscaler.core.prediction.predictive import TICK_S
 from autoscaler.exchange.advice import NAME
-from benchmarks.poke import a_bundle
-from benchmarks.processes import frame, keys, running, start_advisor
+from benchmarks.controller.poke import a_bundle
+from benchmarks.controller.processes import frame, keys, running, start_advisor
 from benchmarks.recorded import replay
 from tests.processes.conftest import PATIENCE_S, Watched, for_s
 from tests.processes.test_whatever_comes import absurd

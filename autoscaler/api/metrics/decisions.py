@@ -6,9 +6,9 @@ import numpy as np
 
 from autoscaler.api.metrics.labels import Labels
 from autoscaler.api.metrics.text import braced, family, head, pairs
-from autoscaler.core.decision import Reason, reasons
-from autoscaler.core.revision import UNDECIDED
-from autoscaler.core.services import IDLE_S, PARTS, PEAK_S
+from autoscaler.core.state.decision import Reason, reasons
+from autoscaler.core.state.revision import UNDECIDED
+from autoscaler.core.state.services import IDLE_S, PARTS, PEAK_S
 from autoscaler.exchange.snapshot import Snapshot
 
 START_UP = "kn_ahead_start_up_seconds"

@@ -13,8 +13,8 @@ import numpy as np
 
 from autoscaler.api.metrics.labels import Labels
 from autoscaler.api.metrics.text import Values, family, head
-from autoscaler.core.revision import UNDECIDED
-from autoscaler.core.services import BOUNDS_S
+from autoscaler.core.state.revision import UNDECIDED
+from autoscaler.core.state.services import BOUNDS_S
 from autoscaler.core.types import BoolArray
 from autoscaler.exchange.snapshot import Snapshot
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from autoscaler.advisor.read_model import Change, ReadModel
-from autoscaler.core.advice import Advice
 from autoscaler.core.control import Advised, ControlState, Event, Tick, control
-from autoscaler.core.decision import Decision
-from autoscaler.core.fleet import Fleet
 from autoscaler.core.names import name_id
-from autoscaler.core.revision import KNATIVE_DEFAULTS, Revision
+from autoscaler.core.prediction.advice import Advice
+from autoscaler.core.state.decision import Decision
+from autoscaler.core.state.fleet import Fleet
+from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Revision
 from autoscaler.core.types import IntArray
 from autoscaler.exchange.snapshot import Changes, Named, Snapshot, read_tick, write_tick
 from autoscaler.health import Health

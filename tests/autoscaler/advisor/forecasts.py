@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from autoscaler.core.dependencies import Edges, no_edges
-from autoscaler.core.forecasts import ForecastBundle
+from autoscaler.core.prediction.dependencies import Edges, no_edges
+from autoscaler.core.prediction.forecasts import ForecastBundle
 
 NOW_S = 1_700_000_000.0
 

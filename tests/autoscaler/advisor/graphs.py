@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from autoscaler.advisor.paths import NamedPaths, best_paths
-from autoscaler.core.dependencies import COLUMNS, Edges, Origin
+from autoscaler.core.prediction.dependencies import COLUMNS, Edges, Origin
 
 NAN = np.nan
 

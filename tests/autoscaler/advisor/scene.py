@@ -5,7 +5,7 @@ from pathlib import Path
 
 from autoscaler.bundle.file import save_bundle
 from autoscaler.clock import SystemClock
-from autoscaler.core.revision import KNATIVE_DEFAULTS, Mode
+from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Mode
 from autoscaler.exchange.advice import NAME, AdviceTable, read_advice
 from autoscaler.exchange.snapshot import NAMES, write_names
 from tests.autoscaler.advisor.controller import Controller

@@ -15,11 +15,11 @@ from autoscaler.advisor.read_model import Change, ReadModel
 from autoscaler.bundle.file import load_bundle, save_bundle
 from autoscaler.clock import SimulatedClock
 from autoscaler.core.control import ControlState, Tick, control
-from autoscaler.core.decision import Decision
-from autoscaler.core.dependencies import Edges, Origin
-from autoscaler.core.fleet import Fleet
 from autoscaler.core.names import name_id
-from autoscaler.core.revision import KNATIVE_DEFAULTS, Mode
+from autoscaler.core.prediction.dependencies import Edges, Origin
+from autoscaler.core.state.decision import Decision
+from autoscaler.core.state.fleet import Fleet
+from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Mode
 from autoscaler.exchange.advice import AdviceTable, for_fleet, read_advice
 from autoscaler.exchange.snapshot import Changes, Named, write_names, write_tick
 from autoscaler.health import FORECASTS, Health

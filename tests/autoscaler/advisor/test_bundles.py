@@ -14,7 +14,7 @@ import pytest
 
 from autoscaler.advisor.bundles import AGAIN_S, Bundles
 from autoscaler.bundle.file import load_bundle, save_bundle
-from autoscaler.core.forecasts import ForecastBundle
+from autoscaler.core.prediction.forecasts import ForecastBundle
 from autoscaler.limits import BUNDLE_UNPACKED, Refusals
 from tests.autoscaler.advisor.forecasts import NOW_S, a_bundle
 

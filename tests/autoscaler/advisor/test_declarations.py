@@ -15,7 +15,7 @@ from autoscaler.advisor.declarations import (
     upstream_names,
 )
 from autoscaler.annotations import DOWNSTREAM_NAMESPACES, UPSTREAMS
-from autoscaler.core.revision import Mode
+from autoscaler.core.state.revision import Mode
 
 CART = "shop/cart"
 

@@ -9,8 +9,8 @@ import pytest
 from autoscaler.advisor.declarations import Declaration
 from autoscaler.advisor.dependency_graph import Cause, DependencyGraph, dependency_graph
 from autoscaler.advisor.namespaces import Caps
-from autoscaler.core.dependencies import Edges, Origin, no_edges
-from autoscaler.core.revision import Mode
+from autoscaler.core.prediction.dependencies import Edges, Origin, no_edges
+from autoscaler.core.state.revision import Mode
 from tests.autoscaler.advisor.graphs import edges_of, random_pairs
 
 NOBODY = no_edges(())

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from autoscaler.advisor.declarations import Declaration
 from autoscaler.advisor.dependency_graph import DependencyGraph, dependency_graph
 from autoscaler.advisor.namespaces import Caps
-from autoscaler.core.dependencies import Edges, merged
-from autoscaler.core.revision import Mode
+from autoscaler.core.prediction.dependencies import Edges, merged
+from autoscaler.core.state.revision import Mode
 from tests.autoscaler.advisor.graphs import NAN, edges_of
 from tests.autoscaler.core.stories import LAW
 

@@ -8,7 +8,7 @@ import pytest
 from autoscaler import limits
 from autoscaler.advisor.namespaces import Caps
 from autoscaler.advisor.paths import best_paths
-from autoscaler.core.dependencies import Origin, no_edges
+from autoscaler.core.prediction.dependencies import Origin, no_edges
 from tests.autoscaler.advisor.graphs import (
     NAN,
     edges_of,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from autoscaler.advisor.paths import NamedPaths
-from autoscaler.core.dependencies import Edges
+from autoscaler.core.prediction.dependencies import Edges
 from autoscaler.limits import PATHS
 from tests.autoscaler.advisor.graphs import (
     NAN,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from autoscaler.advisor.namespaces import Caps
 from autoscaler.advisor.paths import LEAST_VALUE, NamedPaths
-from autoscaler.core.dependencies import Edges
+from autoscaler.core.prediction.dependencies import Edges
 from tests.autoscaler.advisor.graphs import (
     NAN,
     edges_of,

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from autoscaler.advisor.read_model import CHANGES_KEPT, ReadModel
-from autoscaler.core.decision import Reason
-from autoscaler.core.dependencies import Edges, Origin
-from autoscaler.core.forecasts import ForecastBundle
-from autoscaler.core.revision import KNATIVE_DEFAULTS, Mode
+from autoscaler.core.prediction.dependencies import Edges, Origin
+from autoscaler.core.prediction.forecasts import ForecastBundle
+from autoscaler.core.state.decision import Reason
+from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Mode
 from autoscaler.errors import PermanentError
 from autoscaler.health import Health
 from tests.autoscaler.advisor.controller import Controller

@@ -13,9 +13,9 @@ from fastapi import FastAPI
 from autoscaler.advisor.read_model import ReadModel
 from autoscaler.api.app import create_app
 from autoscaler.clock import SimulatedClock
-from autoscaler.core.forecasts import ForecastBundle
-from autoscaler.core.predictive import read_at_price
-from autoscaler.core.revision import KNATIVE_DEFAULTS, Active, Mode
+from autoscaler.core.prediction.forecasts import ForecastBundle
+from autoscaler.core.prediction.predictive import read_at_price
+from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Active, Mode
 from autoscaler.health import Health
 from autoscaler.limits import Refusals
 from tests.autoscaler.advisor.controller import Controller

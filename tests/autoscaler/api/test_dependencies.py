@@ -14,10 +14,10 @@ from autoscaler.api.answers import DependenciesAnswer, DependencyAnswer
 from autoscaler.api.app import create_app
 from autoscaler.api.dependencies import edges_of, listed
 from autoscaler.clock import SimulatedClock
-from autoscaler.core.advice import no_advice
 from autoscaler.core.control import Reported
-from autoscaler.core.dependencies import COLUMNS, Edges, Origin, no_edges
-from autoscaler.core.revision import KNATIVE_DEFAULTS, Active, Mode
+from autoscaler.core.prediction.advice import no_advice
+from autoscaler.core.prediction.dependencies import COLUMNS, Edges, Origin, no_edges
+from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Active, Mode
 from autoscaler.errors import PermanentError
 from autoscaler.limits import Refusals
 from tests.autoscaler.advisor.controller import Controller

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from autoscaler.bundle.file import load_bundle, save_bundle
-from autoscaler.core.dependencies import COLUMNS, Edges, Origin
-from autoscaler.core.forecasts import MOST_NAMED, ForecastBundle
+from autoscaler.core.prediction.dependencies import COLUMNS, Edges, Origin
+from autoscaler.core.prediction.forecasts import MOST_NAMED, ForecastBundle
 from tests.autoscaler.bundle.test_file import rewritten
 
 CURVE = [[0.9, 0.5, 0.0], [0.95, 0.7, 0.1]]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from autoscaler.bundle.file import MAGIC, VERSION, load_bundle, save_bundle
-from autoscaler.core.dependencies import COLUMNS, KINDS, Edges, Origin
-from autoscaler.core.forecasts import ForecastBundle
+from autoscaler.core.prediction.dependencies import COLUMNS, KINDS, Edges, Origin
+from autoscaler.core.prediction.forecasts import ForecastBundle
 from autoscaler.errors import PermanentError
 from autoscaler.limits import LimitError
 

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
-from autoscaler.core.revision import Active, Metric, Observed, Revision
+from autoscaler.core.state.revision import Active, Metric, Observed, Revision
 
 
 def round_half_away(x: float) -> float:

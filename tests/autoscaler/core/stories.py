@@ -10,11 +10,11 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from autoscaler.core.advice import NO_PATHS, Advice
 from autoscaler.core.decider import Step, decide
-from autoscaler.core.decision import Decision, DecisionArrays, explain, row_of
-from autoscaler.core.fleet import Fleet
-from autoscaler.core.revision import (
+from autoscaler.core.prediction.advice import NO_PATHS, Advice
+from autoscaler.core.state.decision import Decision, DecisionArrays, explain, row_of
+from autoscaler.core.state.fleet import Fleet
+from autoscaler.core.state.revision import (
     KNATIVE_DEFAULTS,
     Active,
     Memory,

@@ -19,8 +19,8 @@ from autoscaler.core.control import (
     Tick,
     control,
 )
-from autoscaler.core.fleet import Fleet
-from autoscaler.core.revision import KNATIVE_DEFAULTS, UNDECIDED, Active, Mode
+from autoscaler.core.state.fleet import Fleet
+from autoscaler.core.state.revision import KNATIVE_DEFAULTS, UNDECIDED, Active, Mode
 from tests.autoscaler.core.stories import forecast
 
 NOW_S = 1_700_000_000.0

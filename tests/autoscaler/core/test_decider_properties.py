@@ -7,12 +7,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.core.advice import Advice
-from autoscaler.core.bounds import least
 from autoscaler.core.decider import Step, decide
-from autoscaler.core.decision import reasons
-from autoscaler.core.fleet import Fleet
-from autoscaler.core.revision import Active, Mode, Revision
+from autoscaler.core.kpa.bounds import least
+from autoscaler.core.prediction.advice import Advice
+from autoscaler.core.state.decision import reasons
+from autoscaler.core.state.fleet import Fleet
+from autoscaler.core.state.revision import Active, Mode, Revision
 from autoscaler.core.types import IntArray
 from tests.autoscaler.core.stories import (
     AT_WORK,

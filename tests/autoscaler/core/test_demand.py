@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from autoscaler.core.demand import LATE_S, NONE_COUNTED, count_cold, count_demand
-from autoscaler.core.fleet import Fleet
-from autoscaler.core.revision import KNATIVE_DEFAULTS
-from autoscaler.core.services import PEAK_S
+from autoscaler.core.state.fleet import Fleet
+from autoscaler.core.state.revision import KNATIVE_DEFAULTS
+from autoscaler.core.state.services import PEAK_S
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.core.advice import Advice
 from autoscaler.core.decider import decide
-from autoscaler.core.forecasts import ForecastBundle
-from autoscaler.core.predictive import read_at_price
-from autoscaler.core.revision import Mode
+from autoscaler.core.prediction.advice import Advice
+from autoscaler.core.prediction.forecasts import ForecastBundle
+from autoscaler.core.prediction.predictive import read_at_price
+from autoscaler.core.state.revision import Mode
 from autoscaler.core.types import FloatArray
 from tests.autoscaler.core.stories import (
     LAW,

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from autoscaler.core.advice import Advice, Paths, no_advice
 from autoscaler.core.control import Advised, ControlState, Reported, Tick, control
-from autoscaler.core.decision import DecisionArrays
-from autoscaler.core.fleet import Fleet
-from autoscaler.core.revision import KNATIVE_DEFAULTS, Active, Mode
+from autoscaler.core.prediction.advice import Advice, Paths, no_advice
+from autoscaler.core.state.decision import DecisionArrays
+from autoscaler.core.state.fleet import Fleet
+from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Active, Mode
 
 NOW_S = 1_700_000_000.0
 SHOP = replace(KNATIVE_DEFAULTS, mode=Mode.OUTWARD, pod_capacity=1.0, lead_s=3.0)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.core.advice import NO_PATHS, Paths
-from autoscaler.core.fleet import Fleet
 from autoscaler.core.names import name_id
-from autoscaler.core.revision import KNATIVE_DEFAULTS
+from autoscaler.core.prediction.advice import NO_PATHS, Paths
+from autoscaler.core.state.fleet import Fleet
+from autoscaler.core.state.revision import KNATIVE_DEFAULTS
 from autoscaler.errors import PermanentError
 from autoscaler.exchange.advice import LAYOUT, AdviceTable, checked, for_fleet, read_advice
 from tests.autoscaler.core.stories import LAW

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from autoscaler.core.control import ControlState, Tick, control
-from autoscaler.core.decision import Decision, explain, row_of
-from autoscaler.core.fleet import Fleet
 from autoscaler.core.names import name_id
-from autoscaler.core.revision import KNATIVE_DEFAULTS
+from autoscaler.core.state.decision import Decision, explain, row_of
+from autoscaler.core.state.fleet import Fleet
+from autoscaler.core.state.revision import KNATIVE_DEFAULTS
 from autoscaler.errors import PermanentError
 from autoscaler.exchange.snapshot import (
     Changes,

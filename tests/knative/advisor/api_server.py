@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler, Middleware
 from kubernetes.aio.client import Configuration
 
 from knative.advisor.review import AUTHENTICATION, AUTHORIZATION
-from knative.api import Api, Object
+from knative.client.api import Api, Object
 
 PROMETHEUS, STRANGER, OWN = "token-of-prometheus", "token-of-nobody", "token-of-the-advisor"
 USER = {

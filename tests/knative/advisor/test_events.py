@@ -17,7 +17,7 @@ from knative.advisor.events import (
     Note,
     Regarding,
 )
-from knative.api import ApiError, Object
+from knative.client.api import ApiError, Object
 from tests.knative.api_server import FakeApi
 from tests.knative.fast_loop import run_fast
 from tests.knative.objects import NOW_S

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from autoscaler.advisor.read_model import Change
-from autoscaler.core.decision import Decision, Reason
 from autoscaler.core.names import name_id
+from autoscaler.core.state.decision import Decision, Reason
 from autoscaler.exchange.snapshot import Named
 from knative.advisor.events import Regarding, note_of
 

@@ -10,7 +10,7 @@ from kubernetes.aio.client import Configuration
 
 from knative.advisor import review
 from knative.advisor.review import MOST_REMEMBERED, REMEMBERED_S, Reviewer
-from knative.api import Api, ApiError
+from knative.client.api import Api, ApiError
 from tests.knative.advisor.api_server import PROMETHEUS, STRANGER, USER, ApiServer, connected
 
 T = TypeVar("T")

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from knative.api import Object
-from knative.controller.events import Event
-from knative.controller.instructions import GiveUp, Instruction
-from knative.controller.writer import Writer
+from knative.client.api import Object
+from knative.controller.runtime.writer import Writer
+from knative.controller.state.events import Event
+from knative.controller.state.instructions import GiveUp, Instruction
 from knative.mirror.objects import podautoscaler
 from tests.knative.api_server import FakeApi
 from tests.knative.controller.world import World, event_of

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from knative.api import Object
-from knative.controller.process import Process
-from knative.controller.settings import ControllerSettings
+from knative.client.api import Object
+from knative.controller.runtime.process import Process
+from knative.controller.runtime.settings import ControllerSettings
 from knative.leadership.elector import Standing
 from tests.knative.leadership.leases import LeaseApi, LeaseStore
 from tests.knative.objects import (

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from knative.controller import events as seen
-from knative.controller.events import Event
-from knative.controller.instructions import Instruction
-from knative.controller.recording import Recorder
+from knative.controller.runtime.recording import Recorder
+from knative.controller.state import events as seen
+from knative.controller.state.events import Event
+from knative.controller.state.instructions import Instruction
 from knative.leadership.elector import Standing
 from tests.knative.controller.world import KEY, OUTWARD, World
 from tests.knative.objects import NOW_S, a_deployment, a_pod, a_route, to

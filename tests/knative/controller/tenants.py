@@ -15,15 +15,15 @@ from autoscaler.advisor.declarations import downstream_namespaces, upstream_name
 from autoscaler.advisor.dependency_graph import dependency_graph
 from autoscaler.annotations import DOWNSTREAM_NAMESPACES, UPSTREAMS
 from autoscaler.bundle.file import load_bundle, save_bundle
-from autoscaler.core.dependencies import Edges, no_edges
-from autoscaler.core.forecasts import ForecastBundle
+from autoscaler.core.prediction.dependencies import Edges, no_edges
+from autoscaler.core.prediction.forecasts import ForecastBundle
 from autoscaler.exchange.advice import NAME
 from autoscaler.exchange.snapshot import NAMES, TICK, read_names, read_tick
-from knative.api import Object
-from knative.controller import events as seen
-from knative.controller.advice_file import AdviceFile
-from knative.controller.instructions import AskActivator, Instruction, Plan
-from knative.controller.snapshots import Snapshots
+from knative.client.api import Object
+from knative.controller.runtime.advice_file import AdviceFile
+from knative.controller.runtime.snapshots import Snapshots
+from knative.controller.state import events as seen
+from knative.controller.state.instructions import AskActivator, Instruction, Plan
 from knative.mirror.objects import SERVICE_LABEL
 from tests.knative.controller.world import World, event_of, statistics
 from tests.knative.objects import (

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from knative.controller.instructions import Plan
+from knative.controller.state.instructions import Plan
 from tests.knative.controller.cluster import Cluster
 from tests.knative.controller.world import KEY
 from tests.knative.fast_loop import run_fast

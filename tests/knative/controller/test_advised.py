@@ -2,8 +2,8 @@
 
 import pytest
 
-from autoscaler.core.revision import Mode
-from knative.controller.instructions import Scale
+from autoscaler.core.state.revision import Mode
+from knative.controller.state.instructions import Scale
 from tests.knative.controller.world import KEY, OUTWARD, World, writes
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from knative.controller import events as seen
-from knative.controller.instructions import AskActivator, GiveUp
-from knative.controller.writer import ASK_LIMIT_S, ASKED_AT_ONCE, Writer
+from knative.controller.runtime.writer import ASK_LIMIT_S, ASKED_AT_ONCE, Writer
+from knative.controller.state import events as seen
+from knative.controller.state.instructions import AskActivator, GiveUp
 from tests.knative.api_server import FakeApi
 from tests.knative.fast_loop import run_fast
 

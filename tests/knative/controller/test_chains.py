@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from autoscaler.core.advice import Paths
-from autoscaler.core.decision import Reason, explain, reason_of
-from knative.controller.instructions import Instruction, Scale
+from autoscaler.core.prediction.advice import Paths
+from autoscaler.core.state.decision import Reason, explain, reason_of
+from knative.controller.state.instructions import Instruction, Scale
 from tests.knative.controller.world import OUTWARD, World, plans
 from tests.knative.objects import NAMESPACE
 

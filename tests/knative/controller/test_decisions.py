@@ -2,9 +2,9 @@
 
 import pytest
 
-from autoscaler.core.revision import Active
-from knative.controller import events as seen
-from knative.controller.instructions import (
+from autoscaler.core.state.revision import Active
+from knative.controller.state import events as seen
+from knative.controller.state.instructions import (
     AskActivator,
     Instruction,
     PatchStatus,

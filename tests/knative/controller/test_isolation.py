@@ -19,7 +19,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from autoscaler.annotations import COLD_PRICE, DOWNSTREAM_NAMESPACES, MODE, UPSTREAMS
-from autoscaler.core.dependencies import Edges
+from autoscaler.core.prediction.dependencies import Edges
 from knative.mirror.annotation_names import CLASS, NAME_OF
 from tests.autoscaler.advisor.graphs import edges_of
 from tests.autoscaler.core.stories import LAW, eighths

@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoscaler.core.revision import Observed
+from autoscaler.core.state.revision import Observed
 from autoscaler.exchange.advice import LAYOUT, NAME
-from knative.controller import events as seen
-from knative.controller.advice_file import AdviceFile
+from knative.controller.runtime.advice_file import AdviceFile
+from knative.controller.state import events as seen
 from tests.autoscaler.core.stories import LAW, eighths
-from tests.knative.controller.test_advice_file import DAMAGE
+from tests.knative.controller.runtime.test_advice_file import DAMAGE
 from tests.knative.controller.world import KEY, World, an_advice
 from tests.knative.objects import NOW_S, a_deployment, a_pod
 

@@ -4,9 +4,9 @@ import logging
 
 import pytest
 
-from knative.api import Object
-from knative.controller import events as seen
-from knative.controller.instructions import CreateServerlessService, PatchStatus, Plan, Scale
+from knative.client.api import Object
+from knative.controller.state import events as seen
+from knative.controller.state.instructions import CreateServerlessService, PatchStatus, Plan, Scale
 from knative.mirror.objects import podautoscaler
 from tests.knative.controller.world import KEY, World, writes
 from tests.knative.objects import a_podautoscaler, a_serverlessservice
@@ -80,7 +80,7 @@ def test_when_the_server_is_back_what_failed_is_tried_at_once(world: World) -> N
 def test_a_failure_is_said_once_and_shown_until_it_is_over(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.WARNING, logger="knative.controller.failing"):
+    with caplog.at_level(logging.WARNING, logger="knative.controller.state.failing"):
         fails(world)
         fails(world)
         fails(world, OTHER)

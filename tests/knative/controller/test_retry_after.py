@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from autoscaler.core.control import LONGEST_WAIT_S
-from knative.controller import events as seen
-from knative.controller.controller import Controller
-from knative.controller.instructions import Plan, Scale
+from knative.controller.state import events as seen
+from knative.controller.state.controller import Controller
+from knative.controller.state.instructions import Plan, Scale
 from knative.leadership.elector import Standing
 from knative.mirror.objects import deployment, pod, podautoscaler, serverlessservice
 from tests.knative.objects import (

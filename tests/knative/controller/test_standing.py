@@ -2,10 +2,10 @@
 
 import pytest
 
-from autoscaler.core.revision import KNATIVE_DEFAULTS
-from knative.controller import events as seen
-from knative.controller.controller import NOBODY_LEADS, Controller
-from knative.controller.instructions import ForwardTo, GiveUp, Instruction, Scale
+from autoscaler.core.state.revision import KNATIVE_DEFAULTS
+from knative.controller.state import events as seen
+from knative.controller.state.controller import NOBODY_LEADS, Controller
+from knative.controller.state.instructions import ForwardTo, GiveUp, Instruction, Scale
 from knative.leadership.elector import Standing
 from tests.knative.controller.world import KEY, OUTWARD, World, plans, writes
 from tests.knative.objects import NOW_S, a_pod

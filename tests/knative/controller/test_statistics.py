@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knative.controller.controller import AHEAD_S
-from knative.controller.events import StatisticsCame
-from knative.controller.instructions import Scale
+from knative.controller.state.controller import AHEAD_S
+from knative.controller.state.events import StatisticsCame
+from knative.controller.state.instructions import Scale
 from tests.autoscaler.core.stories import LAW
 from tests.knative.controller.world import KEY, World, plans, statistics, writes
 from tests.knative.objects import NOW_S

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 
 from autoscaler.clock import SimulatedClock
-from autoscaler.core.advice import NO_PATHS, Paths
-from autoscaler.core.decision import OneDecision
-from autoscaler.core.fleet import Fleet
 from autoscaler.core.names import name_id
-from autoscaler.core.revision import Active
+from autoscaler.core.prediction.advice import NO_PATHS, Paths
+from autoscaler.core.state.decision import OneDecision
+from autoscaler.core.state.fleet import Fleet
+from autoscaler.core.state.revision import Active
 from autoscaler.exchange.advice import LAYOUT, AdviceTable, checked
-from knative.api import Object
-from knative.controller import events as seen
-from knative.controller.controller import Controller
-from knative.controller.events import Event
-from knative.controller.instructions import Instruction, Plan, Write
+from knative.client.api import Object
+from knative.controller.state import events as seen
+from knative.controller.state.controller import Controller
+from knative.controller.state.events import Event
+from knative.controller.state.instructions import Instruction, Plan, Write
 from knative.leadership.elector import Standing
 from knative.mirror.objects import deployment, pod, podautoscaler, serverlessservice
 from knative.mirror.routes import route

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from knative.controller import events as seen
-from knative.controller.instructions import (
+from knative.controller.runtime.writer import Writer
+from knative.controller.state import events as seen
+from knative.controller.state.instructions import (
     GiveUp,
     PatchServerlessService,
     PatchStatus,
@@ -13,7 +14,6 @@ from knative.controller.instructions import (
     Scale,
     Write,
 )
-from knative.controller.writer import Writer
 from knative.mirror.objects import ScaleTarget, ServiceSpec
 from tests.knative.api_server import FakeApi
 from tests.knative.fast_loop import run_fast

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Awaitable, Callable, Mapping
 
-from knative.api import CONFLICT, NOT_FOUND, ApiError, Object
+from knative.client.api import CONFLICT, NOT_FOUND, ApiError, Object
 from tests.knative.api_server import FakeApi
 
 SYSTEM = "knative-serving"

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from autoscaler.clock import SimulatedClock
-from knative.api import Object
+from knative.client.api import Object
 from knative.leadership.elector import Elector, Standing
 from tests.knative.conftest import NOW_S
 from tests.knative.leadership.leases import (

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from knative.api import Object
+from knative.client.api import Object
 from knative.leadership.elector import Standing, address_of, identity_of
 from knative.settings.election import Election
 from tests.knative.conftest import run_fast

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from autoscaler.clock import SimulatedClock
-from knative.api import ApiError, Object
+from knative.client.api import ApiError, Object
 from knative.leadership.elector import Elector
 from tests.knative.conftest import NOW_S, run_fast
 from tests.knative.leadership.leases import (

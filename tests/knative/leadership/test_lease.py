@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from autoscaler.clock import SimulatedClock
-from knative.api import ApiError, Object
+from knative.client.api import ApiError, Object
 from knative.leadership.elector import Standing
 from knative.settings.election import Election
 from tests.knative.conftest import NOW_S, run_fast

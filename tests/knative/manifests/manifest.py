@@ -7,7 +7,7 @@ import yaml
 from typer.main import get_command
 
 import knative
-from autoscaler.cli import app
+from autoscaler.cli.main import app
 from autoscaler.limits import MIB
 from knative.controller.__main__ import _parser
 

@@ -10,10 +10,10 @@ from aiohttp import web
 from kubernetes.aio.client import Configuration
 
 from autoscaler.limits import Limit
-from knative.api import Api, Object
+from knative.client.api import Api, Object
 from knative.mirror.cache import Cache
 from knative.mirror.objects import deployment
-from tests.knative.test_api import PATH, PATIENCE_S, Answer
+from tests.knative.client.test_api import PATH, PATIENCE_S, Answer
 
 Heard = list[tuple[str, int | None]]
 

@@ -3,6 +3,7 @@ import asyncio
 import pytest
 from aiohttp import web
 
+from tests.knative.client.test_api import PATIENCE_S, Answer, page, refusal
 from tests.knative.mirror.following import (
     ApiServer,
     Follower,
@@ -11,7 +12,6 @@ from tests.knative.mirror.following import (
     connected,
     follow,
 )
-from tests.knative.test_api import PATIENCE_S, Answer, page, refusal
 
 # --- when all goes well ---------------------------------------------------------------------------
 

@@ -8,8 +8,9 @@ import pytest
 from aiohttp import web
 
 from autoscaler.limits import LIST_BYTES, OBJECT_BYTES, Limit
-from knative.api import Object
+from knative.client.api import Object
 from knative.mirror.quota import Quota, in_all, of_namespace
+from tests.knative.client.test_api import PATIENCE_S, page, refusal
 from tests.knative.mirror.following import (
     ApiServer,
     Follower,
@@ -19,7 +20,6 @@ from tests.knative.mirror.following import (
     follow,
     replicas,
 )
-from tests.knative.test_api import PATIENCE_S, page, refusal
 
 # --- what may never end it ------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ import pytest
 
 from autoscaler.annotations import UPSTREAMS
 from autoscaler.limits import ANNOTATION_CHARS, ANNOTATION_LENGTH, CONFIG_LENGTH, Limit, LimitError
-from knative.api import Object
+from knative.client.api import Object
 from knative.mirror.annotation_names import CLASS, NAME_OF
 from knative.mirror.conditions import Status
 from knative.mirror.fields import kubernetes_time

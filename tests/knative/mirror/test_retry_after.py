@@ -6,13 +6,13 @@ from collections.abc import Mapping
 import pytest
 from aiohttp import web
 
-from knative.answers import Page
-from knative.api import LONGEST_ASKED_S, ApiError
+from knative.client.answers import Page
+from knative.client.api import LONGEST_ASKED_S, ApiError
 from knative.mirror.cache import LONGEST_S, Cache
 from tests.knative.api_server import FakeApi
+from tests.knative.client.test_api import PATH, refusal, with_api
 from tests.knative.fast_loop import run_fast
 from tests.knative.mirror.following import replicas
-from tests.knative.test_api import PATH, refusal, with_api
 
 
 class BusyApi(FakeApi):

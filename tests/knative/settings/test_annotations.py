@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from autoscaler.core.revision import Metric, Mode, Revision
+from autoscaler.core.state.revision import Metric, Mode, Revision
 from knative.mirror.objects import podautoscaler
 from knative.settings.annotations import revision_of
 from knative.settings.cluster import ClusterConfig

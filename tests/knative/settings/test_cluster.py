@@ -2,7 +2,7 @@ from dataclasses import fields
 
 import pytest
 
-from autoscaler.core.revision import Mode
+from autoscaler.core.state.revision import Mode
 from autoscaler.errors import PermanentError
 from knative.settings.cluster import ClusterConfig, cluster_config, progress_deadline_s
 

@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from autoscaler.limits import Refusals
 from knative.statistics.decode import decode
 from knative.statistics.peers import Peers, ReporterPolicy
-from knative.statistics.server import StatisticsServer
+from knative.statistics.port.server import StatisticsServer
 
 PATIENCE_S = 10.0  # until a test gives up; none waits so long
 PROBE = b"GET / HTTP/1.1\r\nHost: autoscaler\r\nUser-Agent: kube-probe/1.31\r\n\r\n"

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from knative.settings.network import Mesh, Network
-from knative.statistics.scraper import PodStat, Scraper
+from knative.statistics.scraping.scraper import PodStat, Scraper
 from knative.statistics.wire import Stat
 from tests.knative.objects import NOW_S
 from tests.knative.statistics.queue_proxies import (

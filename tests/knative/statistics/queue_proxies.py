@@ -10,8 +10,8 @@ import aiohttp
 from aiohttp import web
 
 from knative.mirror.objects import Pod
-from knative.statistics.queue_proxy import PORT, PROTOBUF
-from knative.statistics.scraper import ScrapeTarget
+from knative.statistics.scraping.queue_proxy import PORT, PROTOBUF
+from knative.statistics.scraping.scraper import ScrapeTarget
 from knative.statistics.wire import Stat
 from tests.knative.objects import NOW_S
 

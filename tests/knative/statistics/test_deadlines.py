@@ -133,7 +133,7 @@ def test_who_is_silent_for_too_long_is_cut_off_and_who_pings_is_not() -> None:
 
 
 def test_a_server_sweeps_of_its_own_accord(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("knative.statistics.server.SWEEP_S", 0.01)
+    monkeypatch.setattr("knative.statistics.port.server.SWEEP_S", 0.01)
 
     async def story(port: Port) -> None:
         raw = await port.raw()

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from autoscaler.core.fleet import LARGEST_SAMPLE
+from autoscaler.core.state.fleet import LARGEST_SAMPLE
 from autoscaler.limits import (
     FRAME_MESSAGES,
     GARBLED_FRAMES,

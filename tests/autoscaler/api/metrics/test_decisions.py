@@ -1,7 +1,7 @@
 from httpx import Client
 
-from autoscaler.core.decision import Reason
-from autoscaler.core.services import PARTS
+from autoscaler.core.state.decision import Reason
+from autoscaler.core.state.services import PARTS
 from tests.autoscaler.advisor.controller import Controller
 from tests.autoscaler.api.conftest import START_S
 from tests.autoscaler.api.metrics.scrape import samples, scraped

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from autoscaler.core.predictive import read_at_price
-from autoscaler.core.revision import KNATIVE_DEFAULTS, Active, Metric, Mode
-from autoscaler.core.services import BOUNDS_S
+from autoscaler.core.prediction.predictive import read_at_price
+from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Active, Metric, Mode
+from autoscaler.core.state.services import BOUNDS_S
 from tests.autoscaler.advisor.controller import Controller
 from tests.autoscaler.advisor.test_read_model import a_bundle
 from tests.autoscaler.api.metrics.scrape import of, samples, scraped

@@ -1,0 +1,1 @@
+"""The dependency graph as SVG: `layout` (where) → `picture` (how). Loads nothing from elsewhere."""

@@ -1,0 +1,121 @@
+"""`kn-ahead graph`: which edges are shown, and how they look in a terminal."""
+
+import numpy as np
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from autoscaler.api.dependencies import in_order, listed
+from autoscaler.api.words import number, percent, seconds
+from autoscaler.core.prediction.dependencies import Edges
+from autoscaler.core.types import BoolArray, IntArray
+from autoscaler.errors import PermanentError
+
+MOST_READ = 600  # arrows that can be followed in one picture
+NONE_YET = (
+    "No dependency is known yet: the learner finds them when services have called each other for "
+    "some days, and the annotation kn-ahead.dev/upstreams names them at once."
+)
+
+
+def shown(edges: Edges, *, direct: bool, least: float, service: str) -> Edges:
+    """The edges to show, in alphabetical order.
+
+    direct: leave out those that somebody in between explains. least: confidence; with any above 0,
+    those that do not say theirs are left out. service: only what leads to it or from it, over any
+    number of edges; "" = all. Raises PermanentError for a service without an edge.
+    """
+    kept = edges.direct.copy() if direct else np.ones(len(edges), dtype=np.bool_)
+    if least > 0:
+        kept &= edges.confidence >= least  # NaN compares False
+    chosen = edges.where(kept)
+    if service:
+        _check(edges, service)
+        chosen = chosen.where(_around(chosen, chosen.services.index(service)))
+    return in_order(chosen)
+
+
+def picture(edges: Edges, *, of: Edges) -> RenderableType:
+    """Edges as a table, and a line of how many; of: all that are known."""
+    if not len(edges):
+        return Text(summary(edges, of=of) if len(of) else NONE_YET)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("Upstream", "", "Downstream"):
+        table.add_column(name, overflow="fold", min_width=min(22, _widest(edges)) if name else 3)
+    for name in ("Lag", "Gain", "Probability", "Confidence"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("Origin")
+    said = listed(edges)
+    befores = [None, *(one.upstream for one in said)]
+    for before, one in zip(befores, said, strict=False):
+        table.add_row(
+            Text("" if one.upstream == before else one.upstream, style="bold"),
+            Text("──▶" if one.direct else "╌╌▶", style="cyan"),
+            Text(one.downstream),
+            seconds(one.lag_s),
+            number(one.gain),
+            percent(one.probability),
+            percent(one.confidence),
+            one.origin,
+        )
+    return Group(table, Text(""), Text(summary(edges, of=of), style="dim"))
+
+
+def _widest(edges: Edges) -> int:
+    ends = np.union1d(edges.upstream, edges.downstream).tolist()
+    return max(len(edges.services[i]) for i in ends)
+
+
+def summary(edges: Edges, *, of: Edges) -> str:
+    """How many of how many, in a sentence or two."""
+    ends = np.union1d(edges.upstream, edges.downstream)
+    much = f"{_many(len(edges), 'dependency', 'dependencies')} between {len(ends)} services"
+    if len(edges) == len(of):
+        return f"{much}."
+    indirect = int((~of.direct).sum())
+    more = f", {indirect:,} of them not direct: --all shows those" if indirect else ""
+    return f"{much} shown, of {len(of):,} known{more}."
+
+
+def hint(edges: Edges) -> str:
+    """What to do where a picture would hold more than can be followed; "" = it does not."""
+    if len(edges) <= MOST_READ:
+        return ""
+    return (
+        f"{len(edges):,} arrows in one picture are hard to follow: --service NAME or "
+        "--least 0.9 draw fewer."
+    )
+
+
+def _many(n: int, one: str, several: str) -> str:
+    return f"{n:,} {one if n == 1 else several}"
+
+
+def _check(edges: Edges, service: str) -> None:
+    ends = np.union1d(edges.upstream, edges.downstream).tolist()
+    names = sorted(edges.services[i] for i in ends)
+    if service not in names:
+        some = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
+        raise PermanentError(
+            f"service {service!r} has no dependency; "
+            f"allowed: namespace/service, one of {len(names)}: {some}"
+        )
+
+
+def _around(edges: Edges, at: int) -> BoolArray:
+    """(m,) whether an edge lies on a path to a service or from it."""
+    n = len(edges.services)
+    before = _reached(n, at, edges.downstream, edges.upstream)
+    after = _reached(n, at, edges.upstream, edges.downstream)
+    return np.asarray(before[edges.downstream] | after[edges.upstream])
+
+
+def _reached(n: int, at: int, tail: IntArray, head: IntArray) -> BoolArray:
+    """(n,) whether edges lead from a service to each, however many; to itself with none."""
+    reached = np.zeros(n, dtype=np.bool_)
+    reached[at] = True
+    while True:
+        further = head[reached[tail]]
+        if reached[further].all():
+            return reached
+        reached[further] = True

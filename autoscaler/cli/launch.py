@@ -1,0 +1,33 @@
+"""The command `kn-ahead`: the controller starts before anything that it does not need is read."""
+
+import sys
+from importlib import import_module
+
+MISUSED = 2  # exit code
+ROOMS = ("autoscaler", "benchmarks", "knative", "learner")
+
+
+def main() -> None:
+    """Run the command line; a library that an extra brings and that is not there is one line."""
+    if sys.argv[1:2] == ["controller"]:
+        # By name: this room is below that one, and knows no more of it than its command.
+        sys.exit(import_module("knative.controller.__main__").main(sys.argv[2:]))
+    if sys.argv[1:2] == ["advisor"] and "--keep" in sys.argv:
+        from autoscaler.keeper import keep_this  # noqa: PLC0415
+
+        sys.exit(keep_this("advisor", "--keep"))
+    try:
+        import_module("autoscaler.cli.main").main()
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ROOMS:
+            raise
+        print(
+            f"kn-ahead: {error.name} is not installed; allowed here: the command controller. "
+            "The others come with kn-ahead[advisor], kn-ahead[learner] or kn-ahead[benchmarks]",
+            file=sys.stderr,
+        )
+        sys.exit(MISUSED)
+
+
+if __name__ == "__main__":
+    main()

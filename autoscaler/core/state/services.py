@@ -1,0 +1,180 @@
+"""The services of a fleet: what is one service's, whatever revisions it has.
+
+Traffic, forecasts and dependencies are of services; pods and decisions of revisions. A service is
+here while at least one of its revisions is in the fleet, and leaves nothing behind when it goes.
+Rows are always 0 ... n - 1, as in the fleet.
+"""
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import Any, Generic
+
+import numpy as np
+import numpy.typing as npt
+
+from autoscaler.core.names import name_id
+from autoscaler.core.state.columns import Column, Table
+from autoscaler.core.state.rate_history import RateHistory
+from autoscaler.core.state.revision import DTYPES, F, I
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
+
+PARTS = ("scheduled", "started", "ready", "total")  # of a pod's start
+BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+IDLE_S = 60.0  # s without a call after which a call is a start, as it is from zero
+PEAK_S = 15  # s that a crest is shown: Prometheus's usual scrape interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calls(Generic[F, I]):
+    """What is known of one service's calls."""
+
+    id: I  # `name_id` of its key
+    revisions: I  # of it in the fleet
+    last_call_s: F  # Unix s; NaN = none was seen
+    last_start_s: F  # Unix s of the last call that came after idleness; NaN = none was seen
+    requests: F  # that arrived
+    cold: F  # of these, that arrived while no pod was ready
+    seconds: I  # counted
+
+
+CallsArrays = Calls[FloatArray, IntArray]
+
+
+class Services:
+    """All services, in rows."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []  # row -> "namespace/service"
+        self._rows: dict[str, int] = {}  # and back
+        self._calls: Table[CallsArrays] = Table(Calls, DTYPES)
+        self._crests = Column(np.float64, (PEAK_S,))  # in flight, a ring of seconds
+        self._turn = 0  # seconds counted, of all services
+        self._starts = Column(np.int32, (len(PARTS),))
+        self._starts_s = Column(np.float64, (len(PARTS),))
+        self._scrapes = Column(np.int32, (len(BOUNDS_S) + 1,))
+        self._scrapes_s = Column(np.float64)
+        self.rates = RateHistory()
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._rows
+
+    def row(self, key: str) -> int:
+        """The row of a service; KeyError where there is none."""
+        return self._rows[key]
+
+    @property
+    def calls(self) -> CallsArrays:
+        """(n,) each."""
+        return self._calls.view
+
+    @property
+    def peak(self) -> FloatArray:
+        """(n,) greatest one-second average in flight of the last `PEAK_S` seconds."""
+        return np.asarray(self._crests.values.max(axis=0, initial=0.0))
+
+    @property
+    def in_flight(self) -> FloatArray:
+        """(n,) mean in flight over the last `PEAK_S` seconds, or those since it was first seen."""
+        seconds = np.clip(self.calls.seconds, 1, PEAK_S)
+        return np.asarray(self._crests.values.sum(axis=0) / seconds)
+
+    @property
+    def starts(self) -> npt.NDArray[np.int32]:
+        """(n_parts, n) starts of pods that were measured, by part of the start."""
+        return self._starts.values
+
+    @property
+    def starts_s(self) -> FloatArray:
+        """(n_parts, n) s that they took together."""
+        return self._starts_s.values
+
+    @property
+    def scrapes(self) -> npt.NDArray[np.int32]:
+        """(n_bounds + 1, n) scrapes by how long they took: up to each bound, and longer."""
+        return self._scrapes.values
+
+    @property
+    def scrapes_s(self) -> FloatArray:
+        """(n,) s that they took together."""
+        return self._scrapes_s.values
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held, bytes."""
+        return self._calls.nbytes + self.rates.nbytes + sum(c.nbytes for c in self._columns)
+
+    @property
+    def _columns(self) -> tuple[Column[Any], ...]:
+        return (self._crests, self._starts, self._starts_s, self._scrapes, self._scrapes_s)
+
+    def join(self, key: str) -> int:
+        """Count one more revision of a service, which is new where it had none; its row."""
+        row = self._rows.get(key)
+        if row is None:
+            row = self._rows[key] = len(self.keys)
+            self.keys.append(key)
+            self._calls.append([_never_called(key)])
+            for column in self._columns:
+                column.append(np.zeros((*column.values.shape[:-1], 1)))
+            self.rates.append(1)
+        self.calls.revisions[row] += 1
+        return row
+
+    def leave(self, row: int) -> bool:
+        """Count one revision less; whether the service went, and the last one took its row."""
+        self.calls.revisions[row] -= 1
+        if self.calls.revisions[row]:
+            return False
+        self._calls.remove(row)
+        self.rates.remove(row)
+        for column in self._columns:
+            column.remove(row)
+        del self._rows[self.keys[row]]
+        last = self.keys.pop()
+        if row < len(self.keys):
+            self.keys[row], self._rows[last] = last, row
+        return True
+
+    def note_calls(self, services: IntArray, now: FloatArray, at_zero: BoolArray) -> None:
+        """Requests arrived at services (k,), some of them more than once, at Unix s (k,).
+
+        at_zero: (k,) those that were let go to zero: they slept, however short.
+        """
+        calls = self.calls
+        # Never called is NaN, which compares False: it slept.
+        slept = at_zero | ~(now - calls.last_call_s[services] < IDLE_S)
+        calls.last_start_s[services[slept]] = now[slept]
+        calls.last_call_s[services] = now
+
+    def note_start(self, service: int, part: str, seconds: float) -> None:
+        """A pod of a service was started, and one part of it took so long."""
+        at = PARTS.index(part)
+        self.starts[at, service] += 1
+        self.starts_s[at, service] += seconds
+
+    def note_scrape(self, service: int, seconds: float) -> None:
+        """Asking the pods of one of a service's revisions took so long."""
+        self.scrapes[bisect_left(BOUNDS_S, seconds), service] += 1
+        self.scrapes_s[service] += seconds
+
+    def count_second(self, in_flight: FloatArray, requests: FloatArray) -> None:
+        """Count a second that is complete: (n,) average in flight, (n,) requests."""
+        self.calls.requests[:] += requests
+        self.calls.seconds[:] += 1
+        self._crests.values[self._turn % PEAK_S] = in_flight
+        self._turn += 1
+
+
+def _never_called(key: str) -> Calls[float, int]:
+    return Calls(
+        id=name_id(key),
+        revisions=0,
+        last_call_s=np.nan,
+        last_start_s=np.nan,
+        requests=0.0,
+        cold=0.0,
+        seconds=0,
+    )

@@ -1,0 +1,168 @@
+"""Services that call each other: Knative, and with the graph that the learner found in the past.
+
+    python -m benchmarks.dependencies.chains [--json FILE] [--report FILE.html]
+
+All of it is synthetic: made shops, made arrivals, seeded. The graph is never given: the learner's
+own search finds it in days under Knative that came before, with seeds of their own.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from autoscaler.core.prediction.dependencies import Edges
+from autoscaler.errors import AutoscalerError, PermanentError
+from autoscaler.files import whole_file
+from benchmarks.dependencies.findings import (
+    GRAPH,
+    KPA,
+    SECOND,
+    Results,
+    Size,
+    edges_table,
+    judge,
+    page,
+    table,
+)
+from benchmarks.dependencies.made_shops import Story, chains, fan, market, saga, strangers
+from benchmarks.dependencies.trial import Day, false_edges, learn, outcome, simulate
+from benchmarks.report.page import write_report
+from learner.dependencies.starts.evidence import Evidence
+
+PRICES = (1.0, 10.0, 30.0, 100.0, 200.0, 600.0, 3000.0)
+SHOPS = {"chains": 4, "saga": 3, "market": 3, "strangers": 3, "fan": 2 + len(PRICES)}  # days run
+WIDTH = 130  # columns that the tables need
+FALSE = 0.3  # confidence of a false edge
+app = typer.Typer(add_completion=False, help=__doc__)
+Tick = Callable[[], None]
+
+
+@app.command()
+def main(
+    shop: Annotated[list[str] | None, typer.Option(help=f"{', '.join(SHOPS)}; all.")] = None,
+    seeds: Annotated[int, typer.Option(help="Seeds, from 0 on.", min=1)] = 3,
+    rounds: Annotated[int, typer.Option(help="Requests of an entry a day.", min=20)] = 40,
+    hours: Annotated[int, typer.Option(help="Hours of a day of the market.", min=1)] = 3,
+    to_json: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a page of HTML here.")] = None,
+) -> None:
+    """Run shops with and without the graph."""
+    # Narrower, the tables lose their numbers.
+    screen = Console(width=max(Console().width, WIDTH))
+    size = Size(seeds=seeds, rounds=rounds, hours=hours)
+    try:
+        chosen = _chosen(shop or list(SHOPS))
+        with Progress(console=screen) as progress:
+            task = progress.add_task("Days", total=seeds * sum(SHOPS[name] for name in chosen))
+            results = measure(chosen, size, lambda: progress.advance(task))
+        screen.print(table(results.outcomes))
+        screen.print(edges_table(results.found))
+        if to_json:
+            with whole_file(to_json) as file:
+                found = {"size": asdict(size)} | asdict(results)
+                file.write(json.dumps(found, indent=1).encode())
+        if report:
+            write_report(page(results, size), report)
+    except AutoscalerError as error:
+        typer.echo(f"chains: {error}", err=True)
+        raise typer.Exit(2) from error
+
+
+def _chosen(names: list[str]) -> list[str]:
+    wrong = [name for name in names if name not in SHOPS]
+    if wrong:
+        raise PermanentError(f"shop is {wrong[0]!r}; allowed: {', '.join(SHOPS)}")
+    return names
+
+
+def measure(shops: Sequence[str], size: Size, tick: Tick) -> Results:
+    """Run shops. tick is called after every day that was simulated."""
+    results, seeds = Results(outcomes=[], found=[], sweep=[]), range(size.seeds)
+    for shop in shops:
+        match shop:
+            case "chains":
+                _chains(results, chains(size.rounds), seeds, tick)
+            case "saga":
+                _saga(results, saga(size.rounds), seeds, tick)
+            case "market":
+                _market(results, market(size.hours), seeds, tick)
+            case "strangers":
+                _strangers(results, strangers(size.rounds), seeds, tick)
+            case "fan":
+                _sweep(results, fan(size.rounds), seeds, tick)
+    return results
+
+
+def _chains(results: Results, story: Story, seeds: range, tick: Tick) -> None:
+    known = [_past(results, story, seed, tick) for seed in seeds]
+    kpa = [_day(story, None, 1, seed, tick) for seed in seeds]
+    first = [_day(story, edges, 1, seed, tick) for seed, (edges, _) in enumerate(known)]
+    again = [learn(day, evidence)[0] for day, (_, evidence) in zip(first, known, strict=True)]
+    results.found.extend(judge(story, edges, f"{story.name}, second day") for edges in again)
+    second = [_day(story, edges, 2, seed, tick) for seed, edges in enumerate(again)]
+    ends = (*story.entries[1:], len(story.shop.services))
+    for begin, end in zip(story.entries, ends, strict=True):
+        mine, name = range(begin, end), f"chain of {end - begin}"
+        for policy, days in ((KPA, kpa), (GRAPH, first), (SECOND, second)):
+            results.outcomes.append(outcome(days, name, policy, mine))
+
+
+def _saga(results: Results, story: Story, seeds: range, tick: Tick) -> None:
+    known = [_past(results, story, seed, tick)[0] for seed in seeds]
+    for policy, graphs in ((KPA, [None] * len(seeds)), (GRAPH, known)):
+        days = [_day(story, edges, 1, seed, tick) for seed, edges in enumerate(graphs)]
+        results.outcomes.append(outcome(days, story.name, policy))
+
+
+def _market(results: Results, story: Story, seeds: range, tick: Tick) -> None:
+    known = [_past(results, story, seed, tick)[0] for seed in seeds]
+    kpa = [_day(story, None, 1, seed, tick) for seed in seeds]
+    ours = [_day(story, edges, 1, seed, tick) for seed, edges in enumerate(known)]
+    for i, name in enumerate(story.shop.names):
+        for policy, days in ((KPA, kpa), (GRAPH, ours)):
+            results.outcomes.append(outcome(days, name, policy, (i,)))
+
+
+def _strangers(results: Results, story: Story, seeds: range, tick: Tick) -> None:
+    wrong = false_edges(story.shop, confidence=FALSE)
+    for seed in seeds:
+        _past(results, story, seed, tick)
+    for policy, edges in ((KPA, None), (f"with false edges ({FALSE})", wrong)):
+        days = [_day(story, edges, 1, seed, tick) for seed in seeds]
+        results.outcomes.append(outcome(days, story.name, policy))
+
+
+def _sweep(results: Results, story: Story, seeds: range, tick: Tick) -> None:
+    known = [_past(results, story, seed, tick)[0] for seed in seeds]
+    kpa = [_day(story, None, 1, seed, tick) for seed in seeds]
+    results.outcomes.append(outcome(kpa, story.name, KPA))
+    for price_s in PRICES:
+        days = [_day(story, e, 1, seed, tick, price_s) for seed, e in enumerate(known)]
+        found = outcome(days, story.name, f"{GRAPH} @ {price_s:g} s")
+        results.outcomes.append(found)
+        results.sweep.append((price_s, found))
+
+
+def _past(results: Results, story: Story, seed: int, tick: Tick) -> tuple[Edges, Evidence]:
+    """A day under Knative, and what it taught."""
+    edges, evidence = learn(_day(story, None, 0, seed, tick))
+    results.found.append(judge(story, edges, story.name))
+    return edges, evidence
+
+
+def _day(
+    story: Story, edges: Edges | None, day: int, seed: int, tick: Tick, price_s: float = 600.0
+) -> Day:
+    done = simulate(story, edges, day=day, seed=seed, price_s=price_s)
+    tick()
+    return done
+
+
+if __name__ == "__main__":
+    app()

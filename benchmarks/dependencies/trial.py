@@ -1,0 +1,180 @@
+"""A shop on days of its own, with and without a graph that was learned from the days before."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from autoscaler.core.prediction.dependencies import Edges, Origin, merged
+from autoscaler.core.state.revision import Mode, Revision
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
+from benchmarks.dependencies.made_shops import Story
+from benchmarks.policies.policies import revision
+from benchmarks.simulator.calls import START_S, CallSimulation, Shop
+from learner.demand import Demand
+from learner.dependencies.busy_periods import spells_of
+from learner.dependencies.counts.edges import edges_from_counts
+from learner.dependencies.starts.edges import edges_from_starts
+from learner.dependencies.starts.evidence import Evidence, added, gather
+
+HALF_LIFE_S = 7 * 86_400.0  # of evidence
+STEP_S = 60.0  # of counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """A day that was simulated."""
+
+    story: Story
+    simulation: CallSimulation
+    begin_s: float  # Unix s
+    n_requests: int
+
+
+def settings(shop: Shop, *, price_s: float = 600.0) -> Revision:
+    """Knative's defaults, to which upstreams may add pods at a price."""
+    base = revision(shop.slots, shop.start_up_s)
+    return replace(base, mode=Mode.OUTWARD, cold_price_s=price_s)
+
+
+def simulate(
+    story: Story, edges: Edges | None, *, day: int, seed: int, price_s: float = 600.0
+) -> Day:
+    """Run a day. edges: None = Knative. A day and a seed bring the same requests always."""
+    begin_s = START_S + day * story.day_s
+    simulation = CallSimulation(
+        story.shop,
+        settings(story.shop, price_s=price_s),
+        edges,
+        seed=1000 * seed + day,
+        start_s=begin_s,
+    )
+    arrivals = story.come(np.random.default_rng((seed, day)))
+    simulation.run(arrivals, story.day_s)
+    return Day(story=story, simulation=simulation, begin_s=begin_s, n_requests=len(arrivals))
+
+
+def learn(day: Day, before: Evidence | None = None) -> tuple[Edges, Evidence]:
+    """Who pulls whom, by what a day showed, and what was known before."""
+    log, names = day.simulation.log(), day.story.shop.names
+    until_s = day.begin_s + day.story.day_s
+    spells = spells_of(names, log.service, log.at_s, since_s=day.begin_s, until_s=until_s)
+    evidence = gather(spells)
+    if before is not None:
+        evidence = added(before, evidence, half_life_s=HALF_LIFE_S)
+    return merged(edges_from_starts(evidence), edges_from_counts(_demand(day))), evidence
+
+
+def _demand(day: Day) -> Demand:
+    log, n = day.simulation.log(), len(day.story.shop.services)
+    n_steps = int(day.story.day_s // STEP_S)
+    step = ((log.at_s - day.begin_s) / STEP_S).astype(np.int64)
+    inside = step < n_steps
+    key = log.service[inside] * n_steps + step[inside]
+    counts = np.bincount(key, minlength=n * n_steps).reshape(n, n_steps).astype(np.float64)
+    return Demand(
+        services=day.story.shop.names,
+        start_s=day.begin_s,
+        step_s=STEP_S,
+        arrivals=counts,
+        peak=counts,
+        capacity=np.ones(n),
+    )
+
+
+def reach(shop: Shop) -> BoolArray:
+    """(n, n) whom a call of a service may bring along, however far."""
+    n = len(shop.services)
+    found = np.zeros((n, n), dtype=np.bool_)
+    for up, service in enumerate(shop.services):
+        found[up, [call.to for call in service.calls]] = True
+    for via in range(n):  # Warshall's closure
+        found |= np.outer(found[:, via], found[via])
+    np.fill_diagonal(found, val=False)
+    return found
+
+
+def false_edges(shop: Shop, *, confidence: float) -> Edges:
+    """Every service of the first half is said to pull one of the second: none does."""
+    pairs = len(shop.services) // 2
+    one = np.ones(pairs)
+    return Edges(
+        services=shop.names,
+        upstream=np.arange(pairs),
+        downstream=np.arange(pairs) + pairs,
+        lag_s=3.0 * one,
+        gain=one,
+        needed=one,
+        confidence=confidence * one,
+        evidence=one,
+        seen_at_s=one,
+        direct=one > 0,
+        origin=np.full(pairs, Origin.LEARNED_STARTS, dtype=np.int64),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What users felt, and what it cost."""
+
+    story: str
+    policy: str
+    requests: int
+    end_to_end_s: dict[str, float]  # p50, p95, max: until the last call of a request is answered
+    calls: int
+    wait_s: dict[str, float]  # p50, p95, max, of calls
+    cold: int  # calls that waited for a pod that was not ready when they came
+    cold_s: float  # s they waited, all together
+    pods_started: int
+    pods_in_vain: int  # gone without a request
+    pod_s: float  # pod-seconds from creation to end
+    work_s: float  # s of work itself: neither waiting nor what is called counts
+
+
+def outcome(days: Sequence[Day], name: str, policy: str, services: Sequence[int] = ()) -> Outcome:
+    """Of days together. services: those that count; all where they are left out."""
+    chosen = services or range(len(days[0].story.shop.services))
+    work_of = np.array([service.work_s for service in days[0].story.shop.services])
+    spent, wait, cold, work_s = [], [], [], 0.0
+    for day in days:
+        log = day.simulation.log()
+        mine = np.isin(log.service, chosen)
+        work_s += float(work_of[log.service[mine]].sum())
+        spent.append(_spent(log.request[mine], log.at_s[mine], log.done_s[mine]))
+        wait.append(log.wait_s[mine])
+        cold.append(log.cold[mine])
+    waits, colds = np.concatenate(wait), np.concatenate(cold)
+    pods = [day.simulation.pods[i] for day in days for i in chosen]
+    return Outcome(
+        story=name,
+        policy=policy,
+        requests=sum(len(some) for some in spent),
+        end_to_end_s=_quantiles(np.concatenate(spent)),
+        calls=len(waits),
+        wait_s=_quantiles(waits),
+        cold=int(colds.sum()),
+        cold_s=float(np.nansum(waits[colds])),
+        pods_started=sum(p.started for p in pods),
+        pods_in_vain=sum(p.in_vain for p in pods),
+        pod_s=sum(p.pod_s()[0] for p in pods),
+        work_s=work_s,
+    )
+
+
+def _spent(request: IntArray, at_s: FloatArray, done_s: FloatArray) -> FloatArray:
+    """(n_requests,) s from the first call of a request until the last is answered."""
+    _, place = np.unique(request, return_inverse=True)
+    begin = np.full(place.max(initial=-1) + 1, np.inf)
+    end = np.full(len(begin), -np.inf)
+    np.minimum.at(begin, place, at_s)
+    np.maximum.at(end, place, np.where(np.isnan(done_s), np.inf, done_s))
+    return end - begin
+
+
+def _quantiles(values: FloatArray) -> dict[str, float]:
+    some = np.nan_to_num(values, nan=np.inf)
+    return {
+        "p50": float(np.quantile(some, 0.5, method="higher")),
+        "p95": float(np.quantile(some, 0.95, method="higher")),
+        "max": float(some.max()),
+    }

@@ -1,0 +1,1 @@
+"""What a replay compares: `policies`; `femux` runs the pooled model under FeMux's rules."""

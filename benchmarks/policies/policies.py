@@ -1,0 +1,67 @@
+"""The policies that a replay compares: Knative, its usual remedies, ours, an oracle."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Mode, Revision
+from benchmarks.simulator.simulation import Policy
+
+KPA = "Knative (KPA)"
+OUTWARD = "kn-ahead outward"
+FULL = "kn-ahead full"
+KEPT = "KPA, kept"
+ALWAYS = "KPA, min-scale 1"
+ORACLE = "oracle"
+KEEP_ALIVE_MINUTES = (5, 10, 20)
+SWEEP = (1 / 30, 1 / 10, 1 / 3, 1.0, 3.0, 10.0)  # parts and multiples of the price asked for
+UTILISATION = 0.7  # Knative's container-concurrency-target-percentage
+SOFT_LIMIT = 100.0  # Knative's container-concurrency-target-default, where pods have no limit
+
+
+def priced(name: str, price_s: float) -> str:
+    """The name of one of ours at a price."""
+    return f"{name} @ {price_s:g} s"
+
+
+def revision(concurrency: int, start_up_s: float) -> Revision:
+    """Knative's defaults for a service whose pods take ``concurrency`` requests (0 = no limit)."""
+    total = float(concurrency) or SOFT_LIMIT
+    return replace(
+        KNATIVE_DEFAULTS,
+        total=total,
+        target=max(0.01, total * UTILISATION),
+        pod_capacity=total,
+        lead_s=start_up_s,
+        mode=Mode.OFF,
+    )
+
+
+def baselines(base: Revision) -> list[Policy]:
+    """KPA, KPA with its last pod kept for a while, and KPA that never goes to zero."""
+    kept = [
+        Policy(name=f"{KEPT} {m} min", revision=replace(base, retention_s=60.0 * m))
+        for m in KEEP_ALIVE_MINUTES
+    ]
+    always = Policy(name=ALWAYS, revision=replace(base, min_scale=1))
+    return [Policy(name=KPA, revision=base), *kept, always]
+
+
+def ours(
+    base: Revision, price_s: float, table: str, prices: Sequence[float] = SWEEP
+) -> list[Policy]:
+    """kn-ahead in both modes, over a sweep of prices around ``price_s``."""
+    modes = {OUTWARD: Mode.OUTWARD, FULL: Mode.FULL}
+    return [
+        Policy(
+            name=priced(name, part * price_s),
+            revision=replace(base, mode=mode, cold_price_s=part * price_s),
+            forecasts=table,
+        )
+        for name, mode in modes.items()
+        for part in prices
+    ]
+
+
+def oracle(base: Revision, table: str) -> Policy:
+    """Knows each step's peak in advance; the same decide(), the same start-up, the same steps."""
+    return Policy(name=ORACLE, revision=replace(base, mode=Mode.FULL), forecasts=table)

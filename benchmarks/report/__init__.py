@@ -1,0 +1,1 @@
+"""What a benchmark found, for people: `figures`, `plots` → `page` (HTML), `outcome`, `screen`."""

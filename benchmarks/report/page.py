@@ -1,0 +1,70 @@
+"""The report: what a benchmark found, as one HTML file that needs nothing else.
+
+Figures are SVG inside the page; their colours are the page's own variables, so that they follow the
+reader from light to dark. Labels speak to somebody who has never seen the project.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from autoscaler.files import whole_file
+from benchmarks.report.figures import Curve, Timeline
+from benchmarks.report.plots import colours, draw_curves, draw_timeline, steps_a_point
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """All that the page shows, in its order."""
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]  # preformatted; the first column names the policy
+    curves: tuple[Curve, ...]
+    timelines: tuple[Timeline, ...]
+    notes: tuple[str, ...]
+
+
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def write_report(report: Report, path: Path) -> None:
+    """Write the page, whole or not at all. Raises PermanentError where it cannot be written."""
+    colour = colours(_policies(report))
+    # The figures are SVG of our own making: their texts were escaped when they were drawn.
+    curves = draw_curves(report.curves, colour) if report.curves else ""
+    timelines = [
+        (t.service, _points(t), Markup(draw_timeline(t, colour)))  # noqa: S704
+        for t in report.timelines
+    ]
+    page = _TEMPLATES.get_template("report.html.j2").render(
+        report=report,
+        curves=Markup(curves),  # noqa: S704
+        timelines=timelines,
+    )
+    with whole_file(path) as file:
+        file.write(page.encode())
+
+
+def _policies(report: Report) -> list[str]:
+    """Every policy's name, in order of appearance."""
+    drawn = [policy for t in report.timelines for policy, _ in (*t.pods, *t.cold)]
+    return [*(curve.name for curve in report.curves), *drawn]
+
+
+def _points(timeline: Timeline) -> str:
+    """What one drawn point stands for, where that is more than one step."""
+    steps = steps_a_point(len(timeline.peak))
+    if steps == 1:
+        return ""
+    seconds = steps * timeline.step_s
+    return f" Each point shows the greatest within {seconds:g} s, each tick the sum."

@@ -1,0 +1,120 @@
+"""Scores of a simulation: what users felt, and what it cost.
+
+* cold-request rate: cold requests / requests; from zero and by scale-out; in total, as the mean
+  over services, and as their 75th percentile (the field's "third-quartile application")
+* wait: arrival to start of execution; latency: wait + execution; quantiles from histograms, within
+  2 %
+* idle pod-seconds: allocated (from creation, start-up included) minus busy (a request in flight)
+* normalised memory: allocated / busy; 1.0 is ideal. Pods are taken as equally large
+* churn: pods started per service and hour; container cold starts: those while a request waited
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from autoscaler.core.types import FloatArray, IntArray
+from benchmarks.simulator.events import BINS, RATIO, SHORTEST_S
+from benchmarks.simulator.simulation import Simulation
+
+QUANTILES = (0.5, 0.95, 0.99, 0.999)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceScore:
+    """One service under one policy."""
+
+    service: str
+    requests: int
+    cold_requests: int
+    cold_from_zero: int
+    cold_scale_out: int
+    cold_rate: float
+    wait_s: dict[str, float]  # quantiles over all requests
+    cold_wait_s: dict[str, float]  # quantiles over cold requests
+    latency_s: dict[str, float]
+    cold_seconds: float  # sum of waits
+    allocated_pod_s: float
+    busy_pod_s: float
+    idle_pod_s: float
+    normalised_memory: float
+    pods_started: int
+    container_cold_starts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyScore:
+    """All services under one policy."""
+
+    policy: str
+    total: ServiceScore  # over all services together; its `service` is "all"
+    cold_rate_mean: float  # over services with requests
+    cold_rate_p75: float
+    churn_per_hour: float  # pods started per service and hour
+    services: tuple[ServiceScore, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, ready for json.dump."""
+        return asdict(self)
+
+
+def score(simulation: Simulation, *, hours: float) -> list[PolicyScore]:
+    """Score every policy over what was counted in the last ``hours``."""
+    n = len(simulation.world.services)
+    return [
+        _policy(simulation, policy.name, np.arange(i * n, (i + 1) * n), hours)
+        for i, policy in enumerate(simulation.policies)
+    ]
+
+
+def _policy(simulation: Simulation, name: str, rows: IntArray, hours: float) -> PolicyScore:
+    names = simulation.world.services
+    services = tuple(
+        _score(simulation, service, rows[i : i + 1]) for i, service in enumerate(names)
+    )
+    total = _score(simulation, "all", rows)
+    rates = np.array([s.cold_rate for s in services if s.requests] or [0.0])
+    return PolicyScore(
+        policy=name,
+        total=total,
+        cold_rate_mean=float(rates.mean()),
+        cold_rate_p75=float(np.percentile(rates, 75)),
+        churn_per_hour=total.pods_started / (len(rows) * hours),
+        services=services,
+    )
+
+
+def _score(simulation: Simulation, name: str, rows: IntArray) -> ServiceScore:
+    s = simulation.cluster.state
+    requests = int(s.requests[rows].sum())
+    zero, out = int(s.cold_zero[rows].sum()), int(s.cold_out[rows].sum())
+    allocated, busy = float(s.allocated_s[rows].sum()), float(s.busy_s[rows].sum())
+    return ServiceScore(
+        service=name,
+        requests=requests,
+        cold_requests=zero + out,
+        cold_from_zero=zero,
+        cold_scale_out=out,
+        cold_rate=(zero + out) / requests if requests else 0.0,
+        wait_s=_quantiles(s.waits[rows].sum(axis=0)),
+        cold_wait_s=_quantiles(s.cold_waits[rows].sum(axis=0)),
+        latency_s=_quantiles(s.latencies[rows].sum(axis=0)),
+        cold_seconds=float(s.wait_s[rows].sum()),
+        allocated_pod_s=allocated,
+        busy_pod_s=busy,
+        idle_pod_s=allocated - busy,
+        normalised_memory=allocated / busy if busy else 0.0,
+        pods_started=int(s.started[rows].sum()),
+        container_cold_starts=int(s.started_cold[rows].sum()),
+    )
+
+
+def _quantiles(counts: IntArray) -> dict[str, float]:
+    """Quantiles in s of a histogram of times; 0 where nothing was counted."""
+    edges: FloatArray = np.where(np.arange(BINS) == 0, 0.0, SHORTEST_S * RATIO ** np.arange(BINS))
+    total = np.cumsum(counts)
+    ranks = [np.ceil(q * total[-1]) for q in QUANTILES]
+    at = [int(np.searchsorted(total, max(rank, 1.0))) for rank in ranks]
+    values = [float(edges[i]) if total[-1] else 0.0 for i in at]
+    return {f"p{100 * q:g}": value for q, value in zip(QUANTILES, values, strict=True)}

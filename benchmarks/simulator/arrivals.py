@@ -1,0 +1,120 @@
+"""Requests with instants, drawn from a trace that only counts them, and the demand they make.
+
+A trace says how many requests a step had and how long they took on average; where in the step
+each came is drawn, uniformly and seeded. That part is synthetic, and every result that rests on it
+says so. A trace of requests *in flight* is read the other way round: each pod level that stays
+needed for a run of steps is one request that lasts the run.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
+from benchmarks.traces.trace import Trace
+from learner.demand import Demand
+
+SHORTEST_S = 1e-3  # s that a request takes at least: none passes without a trace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requests:
+    """Every request of every service: service i owns ``offset[i] ... offset[i + 1] - 1``."""
+
+    arrival_s: FloatArray  # (n_requests,) Unix s, ascending within a service
+    service_s: FloatArray  # (n_requests,) s of execution once started
+    offset: IntArray  # (n_services + 1,)
+
+
+def draw(trace: Trace, *, service_s: float, seed: int) -> Requests:
+    """Draw the instants of a trace's requests.
+
+    service_s: execution time of requests whose trace tells none. A gap has no requests.
+    """
+    rng = np.random.default_rng(seed)
+    arrivals, took = [], []
+    for i in range(len(trace.services)):
+        if trace.kind == "in_flight":
+            begin, last = _runs(trace, i, rng)
+        else:
+            begin, last = _scattered(trace, i, service_s, rng)
+        order = np.argsort(begin, kind="stable")
+        arrivals.append(begin[order])
+        took.append(last[order])
+    return Requests(
+        arrival_s=np.concatenate(arrivals),
+        service_s=np.concatenate(took),
+        offset=np.concatenate([[0], np.cumsum([len(a) for a in arrivals])]).astype(np.int64),
+    )
+
+
+def _scattered(
+    trace: Trace, i: int, service_s: float, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """Arrivals uniform within their step; a fractional count is rounded by chance."""
+    expected = np.nan_to_num(trace.counts[i])
+    counts = np.floor(expected + rng.random(len(expected))).astype(np.int64)
+    step = np.repeat(np.arange(len(counts)), counts)
+    arrival = trace.start_s + (step + rng.random(len(step))) * trace.step_s
+    mean = trace.duration_s[i][step]
+    return arrival, np.where(np.isnan(mean), service_s, mean)
+
+
+def _runs(trace: Trace, i: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """One request per pod level and run of steps in which the level stays needed."""
+    need = np.ceil(np.nan_to_num(trace.counts[i])).astype(np.int64)
+    levels = np.arange(need.max(initial=0))[:, None] < need  # (n_levels, n_steps)
+    change = np.diff(np.pad(levels, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    first, end = np.nonzero(change == 1)[1], np.nonzero(change == -1)[1]
+    begin = first + rng.random(len(first))
+    return trace.start_s + begin * trace.step_s, (end - begin) * trace.step_s
+
+
+def measure(requests: Requests, trace: Trace, *, step_s: float, capacity: float) -> Demand:
+    """The demand that the requests make when none has to wait: what an autoscaler would export.
+
+    Arrivals per step, and the greatest one-second average of requests in flight: the finest that an
+    autoscaler sees, and what pods are needed for (a crest of milliseconds waits out in a queue).
+    step_s: whole seconds. capacity: requests in flight that one pod takes. Steps that the trace
+    does not know stay gaps.
+    """
+    ratio = step_s / trace.step_s
+    n_steps = int(np.floor(trace.counts.shape[1] / ratio + 1e-9))
+    arrivals, peaks = np.zeros((2, len(trace.services), n_steps))
+    for i, (begin, end) in enumerate(pairwise(requests.offset)):
+        at = requests.arrival_s[begin:end] - trace.start_s
+        step = np.floor(at / step_s).astype(np.int64)
+        arrivals[i] = np.bincount(step[step < n_steps], minlength=n_steps)
+        second = _in_flight(at, requests.service_s[begin:end], int(n_steps * step_s))
+        peaks[i] = second.reshape(n_steps, int(step_s)).max(axis=1)
+    gap = _gaps(np.isnan(trace.counts), ratio, n_steps)
+    return Demand(
+        services=trace.services,
+        start_s=trace.start_s,
+        step_s=step_s,
+        arrivals=np.where(gap, np.nan, arrivals),
+        peak=np.where(gap, np.nan, peaks),
+        capacity=np.full(len(trace.services), capacity),
+    )
+
+
+def _gaps(unknown: BoolArray, ratio: float, n_steps: int) -> BoolArray:
+    """(n, n_steps) whether any of the trace's steps that a step touches is not known."""
+    first = np.floor(np.arange(n_steps) * ratio + 1e-9).astype(np.int64)
+    end = np.ceil((np.arange(n_steps) + 1) * ratio - 1e-9).astype(np.int64)
+    so_far = np.pad(np.cumsum(unknown, axis=1), ((0, 0), (1, 0)))
+    return np.asarray(so_far[:, end] > so_far[:, first], dtype=np.bool_)
+
+
+def _in_flight(at: FloatArray, service_s: FloatArray, seconds: int) -> FloatArray:
+    """(seconds,) requests in flight, averaged over each second; > 0 wherever one was."""
+    end = at + np.maximum(service_s, SHORTEST_S)
+    first = np.minimum(np.floor(at).astype(np.int64), seconds)
+    last = np.minimum(np.floor(end).astype(np.int64), seconds)
+    total = np.bincount(first, np.minimum(end, first + 1) - at, minlength=seconds + 1)
+    longer = last > first
+    total += np.bincount(last[longer], (end - last)[longer], minlength=seconds + 1)
+    whole = np.bincount(np.minimum(first + 1, seconds), longer, minlength=seconds + 1)
+    whole -= np.bincount(last, longer, minlength=seconds + 1)
+    return np.asarray(np.round(total + np.cumsum(whole), 6)[:seconds])

@@ -1,0 +1,170 @@
+"""Requests in, cold starts out: services under several policies, under the real control loop.
+
+Every service under every policy is one row of one fleet, so a sweep over ten prices costs little
+more than one run: the autoscaler decides for all rows in the same pass. The virtual clock moves as
+Knative's does: statistics every second, a decision every two, and at once for a revision at zero
+that gets a request (a poke). A policy is a revision's settings and the forecasts it may see.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from autoscaler.core.control import Advised, ControlState, Reported, Tick, control
+from autoscaler.core.prediction.advice import Advice
+from autoscaler.core.prediction.predictive import TICK_S, read_at_price
+from autoscaler.core.state.fleet import Fleet
+from autoscaler.core.state.revision import Revision
+from autoscaler.core.types import IntArray
+from benchmarks.simulator.arrivals import Requests
+from benchmarks.simulator.cluster import Cluster
+from benchmarks.simulator.forecasts import ForecastTable, stack
+from benchmarks.simulator.surroundings import carry_out, long_idle
+
+PUBLISH_S = 5.0  # s from the end of a step until its forecast is there: scrape, read, predict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """A way to scale all services."""
+
+    name: str
+    revision: Revision  # settings of every revision
+    forecasts: str = ""  # the table it sees; "" = none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What all policies meet alike."""
+
+    services: tuple[str, ...]  # (n,)
+    requests: Requests
+    tables: dict[str, ForecastTable]  # same origins each
+    concurrency: int  # requests in flight that one pod takes; 0 = unlimited
+    start_up_s: float  # s from creating a pod until it is ready
+
+
+class Simulation:
+    """Runs a world under policies. Row p * n + i is service i under policy p."""
+
+    def __init__(self, world: World, policies: Sequence[Policy], *, start_s: float) -> None:
+        n = len(world.services)
+        self.policies = tuple(policies)
+        self.world = world
+        self.now = start_s
+        self.service = np.tile(np.arange(n), len(policies))  # (n_rows,) index into the services
+        self.cluster = Cluster(
+            world.requests,
+            self.service,
+            concurrency=world.concurrency,
+            start_up_s=world.start_up_s,
+        )
+        self.cluster.begin(start_s)
+        self.state = ControlState(fleet=_fleet(world, policies, start_s))
+        self._rows = np.arange(len(self.fleet))
+        self._told = np.zeros(len(self.fleet), dtype=np.bool_)  # rows that reported last second
+        self._adjust = np.zeros(len(self.fleet))  # what a poke reported ahead of its second
+        self._forecasts = _RollingForecasts(world, policies, n)
+
+    def run(self, until: float) -> None:
+        """Let time pass until whole Unix s ``until``."""
+        while self.now < until:
+            self._second()
+            if self.now % TICK_S == 0:
+                advice = self._forecasts.newer(self.now, self.fleet)
+                if advice:
+                    control(self.state, Advised(advice=advice), self.now)
+                now = self.cluster.state.clock
+                done = control(self.state, Tick(), now)
+                self.cluster.scale(*carry_out(self.state, done, None, now))
+
+    @property
+    def fleet(self) -> Fleet:
+        """Every row's columns."""
+        return self.state.fleet
+
+    @property
+    def advice(self) -> Advice | None:
+        """The forecasts in force, at each row's price."""
+        return self.state.advice
+
+    def _second(self) -> None:
+        self.now += 1.0
+        poke = self.fleet.memory.kpa == 0
+        due = self.cluster.run(self.now, self._rows, poke)
+        while len(due):
+            poke[due] = False
+            self._poke(due)
+            due = self.cluster.run(self.now, due, poke)
+        self._report()
+
+    def _poke(self, rows: IntArray) -> None:
+        """A request met no pod: the activator says so at once, and the rows are decided."""
+        at = self.cluster.state.clock[rows]
+        self._adjust[rows] += 1.0
+        self._told[rows] = True
+        first = Reported(
+            rows=rows,
+            seconds=np.floor(at).astype(np.int64),
+            samples=np.ones((2, len(rows))),
+            by_activator=True,
+        )
+        done = control(self.state, first, at)
+        self.cluster.scale(*carry_out(self.state, done, rows, at))
+
+    def _report(self) -> None:
+        """The statistics of the second that has just ended."""
+        load, came = self.cluster.look()
+        self.fleet.observed.ready[:] = self.cluster.ready()
+        alive = (self.fleet.observed.ready > 0) | (load > 0)
+        rows = np.flatnonzero(alive | self._told)
+        report = Reported(
+            rows=rows,
+            seconds=np.full(len(rows), int(self.now)),
+            samples=np.stack([load[rows], came[rows]]) - self._adjust[rows],
+            by_activator=False,
+        )
+        control(self.state, report, self.now)
+        self._told = alive
+        self._adjust[:] = 0.0
+
+
+class _RollingForecasts:
+    """The tables as the rows see them: the newest bundle that is published, read at their price."""
+
+    def __init__(self, world: World, policies: Sequence[Policy], n: int) -> None:
+        names = list(world.tables)
+        self._table = stack(tuple(world.tables.values())) if names else None
+        offset = {name: i * n for i, name in enumerate(names)}
+        self._row = np.concatenate(
+            [
+                np.arange(n) + offset[p.forecasts] if p.forecasts else np.full(n, -1)
+                for p in policies
+            ]
+        )
+        self._next = 0
+
+    def newer(self, now: float, fleet: Fleet) -> Advice | None:
+        """Advice by a bundle that came out by Unix s ``now``; None = no other than before."""
+        if self._table is None:
+            return None
+        out = int(np.searchsorted(self._table.made_at_s, now - PUBLISH_S, side="right"))
+        if out <= self._next:
+            return None
+        self._next = out
+        bundle = self._table.bundle(out - 1)
+        return read_at_price(bundle, self._row, fleet.spec.cold_price_s, layout=fleet.layout)
+
+
+def _fleet(world: World, policies: Sequence[Policy], start_s: float) -> Fleet:
+    """All rows, long at zero: ready to be called."""
+    fleet = Fleet()
+    rows = {
+        f"{name}-{i:05d}": policy.revision
+        for i, policy in enumerate(policies, 1)
+        for name in world.services
+    }
+    fleet.add(rows, now=start_s)
+    long_idle(fleet)
+    return fleet

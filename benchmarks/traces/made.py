@@ -1,0 +1,70 @@
+"""Made workloads, for when there is no trace at hand. Everything here is synthetic, and says so."""
+
+import numpy as np
+
+from autoscaler.core.types import FloatArray, IntArray
+from benchmarks.traces.trace import Trace
+
+MINUTES_A_DAY = 1440
+PER_MINUTE = 60.0
+
+
+def made_shop(days: int, seed: int = 0) -> Trace:
+    """A shop: people browse, some fill a cart, few buy; timers; services that are rarely called.
+
+    Synthetic. Day and night with a quieter weekend, browsers Poisson around it; carts follow views
+    by a minute or two, purchases follow carts; a nightly report, a five-minute sync, an hourly
+    invoice run; refunds a few times a day, and an admin page in office hours.
+    """
+    rng = np.random.default_rng(seed)
+    minutes = np.arange(days * MINUTES_A_DAY)
+    views = rng.poisson(24.0 * _day(minutes, peak_hour=20.0) + 0.4)
+    carts = _followers(views, share=0.25, minutes=2, rng=rng)
+    purchases = _followers(carts, share=0.3, minutes=3, rng=rng)
+    night = minutes % MINUTES_A_DAY
+    series = {
+        "browse": (views, 0.15),
+        "cart": (carts, 0.25),
+        "purchase": (purchases, 0.8),
+        "mailer": (_followers(purchases, share=1.0, minutes=1, rng=rng), 0.4),
+        "report": (np.where((night >= 120) & (night < 123), 6, 0), 4.0),
+        "sync": (np.where(minutes % 5 == 0, 1, 0), 0.6),
+        "invoices": (np.where(minutes % 60 == 7, 3, 0), 1.5),
+        "refund": (rng.poisson(4 / MINUTES_A_DAY, len(minutes)), 0.5),
+        "admin": (rng.poisson(0.12 * _office(minutes)), 0.3),
+        "thumbnails": (rng.poisson(6.0, len(minutes)) * (rng.random(len(minutes)) < 0.01), 1.2),
+    }
+    duration = [np.full(len(minutes), seconds) for _, seconds in series.values()]
+    return Trace(
+        services=tuple(f"shop/{name}" for name in series),
+        start_s=0.0,
+        step_s=PER_MINUTE,
+        counts=np.stack([counts.astype(np.float64) for counts, _ in series.values()]),
+        duration_s=np.stack(duration),
+        kind="counts",
+    )
+
+
+def _day(minutes: IntArray, *, peak_hour: float) -> FloatArray:
+    """(n,) 0 at the quietest, 1 at the busiest minute of a weekday; weekends are quieter."""
+    phase = 2 * np.pi * (minutes / 60.0 - peak_hour) / 24.0
+    weekend = (minutes // MINUTES_A_DAY) % 7 >= 5
+    return np.asarray(((1 + np.cos(phase)) / 2) ** 3 * np.where(weekend, 0.6, 1.0))
+
+
+def _office(minutes: IntArray) -> FloatArray:
+    """(n,) 1 from nine to five on weekdays, else 0."""
+    hour, day = (minutes // 60) % 24, (minutes // MINUTES_A_DAY) % 7
+    return np.asarray(((hour >= 9) & (hour < 17) & (day < 5)).astype(np.float64))
+
+
+def _followers(
+    callers: IntArray,
+    *,
+    share: float,
+    minutes: int,
+    rng: np.random.Generator,
+) -> IntArray:
+    """(n,) calls that a share of callers makes within so many minutes after."""
+    late = rng.multinomial(rng.binomial(callers, share), np.full(minutes, 1 / minutes))
+    return np.asarray(sum(np.roll(late[:, lag], lag) for lag in range(minutes)))

@@ -1,0 +1,259 @@
+"""Recorded traffic, whatever it was recorded in: npz arrays or Azure's public CSV files.
+
+A trace is what was measured and nothing that was made up: steps that were not recorded are NaN, and
+what the numbers are, arrivals or requests in flight, is said beside them.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from autoscaler.bundle.npz import NPZ_START, Arrays, read_npz
+from autoscaler.core.types import BoolArray, FloatArray
+from autoscaler.errors import PermanentError
+from benchmarks.traces import azure_csv
+
+Kind = Literal["counts", "in_flight"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """Regular series of several services."""
+
+    services: tuple[str, ...]  # (n,) "namespace/service"
+    start_s: (
+        float  # Unix s at which the first step begins; from 0 where only relative time is known
+    )
+    step_s: float  # s
+    counts: FloatArray  # (n, n_steps) as ``kind`` says; NaN = gap
+    duration_s: FloatArray  # (n, n_steps) mean service time of a request; NaN = none or not known
+    kind: Kind  # "counts": requests that arrived in the step; "in_flight": pods' worth in flight
+
+    def __post_init__(self) -> None:
+        """Check shapes and values once, where traffic enters."""
+        shape = (len(self.services), self.counts.shape[-1])
+        for name, array in (("counts", self.counts), ("duration_s", self.duration_s)):
+            if array.shape != shape:
+                raise PermanentError(f"{name} has shape {array.shape}; allowed: {shape}")
+            if np.isinf(array).any() or (array < 0).any():
+                raise PermanentError(f"{name} holds a negative or infinite value; allowed: >= 0")
+        if not shape[0] or not shape[1]:
+            raise PermanentError(
+                f"counts has shape {shape}; allowed: a service and a step at least"
+            )
+        if len(set(self.services)) != shape[0]:
+            raise PermanentError("a service stands in the trace twice; allowed: once")
+        if not 0 < self.step_s < np.inf or not np.isfinite(self.start_s):
+            raise PermanentError(f"start_s, step_s are {self.start_s}, {self.step_s}; allowed: > 0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layout:
+    """What an array of an npz means."""
+
+    kind: Kind = "counts"
+    per_second: bool = False
+    nan_is_gap: bool = False  # else a NaN has to be marked by ``valid`` or ``n_valid``
+
+
+_LAYOUTS = {
+    "counts": _Layout(),
+    "requests": _Layout(),
+    "rate_rps": _Layout(per_second=True),
+    "ops": _Layout(per_second=True, nan_is_gap=True),
+    "containers": _Layout(kind="in_flight"),
+}
+_ALLOWED = f"arrays ids, step_s and one of {', '.join(_LAYOUTS)}"
+
+
+def read_trace(path: Path, *more: Path) -> Trace:
+    """Read an npz file, Azure CSV files of one layout, or a folder of Azure's 2019 files.
+
+    Ids without a namespace are put into "default". Raises PermanentError, naming the file, where it
+    is missing, of no known layout, or holds what no trace can.
+    """
+    paths = [path, *more]
+    if len(paths) == 1 and path.is_dir():
+        paths = sorted(path.glob(f"{azure_csv.INVOCATIONS}*.csv"))
+        if not paths:
+            raise PermanentError(f"{path} holds no {azure_csv.INVOCATIONS}*.csv; allowed: some")
+    if _is_npz(paths[0]):
+        if len(paths) > 1:
+            raise PermanentError(f"{paths[1]} is one npz too many; allowed: one, or CSV files")
+        return _read_npz_trace(paths[0])
+    return _read_csv_trace(paths)
+
+
+def _is_npz(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(NPZ_START)) == NPZ_START
+    except OSError as error:
+        raise PermanentError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _read_csv_trace(paths: list[Path]) -> Trace:
+    headers = [azure_csv.header_of(path)[:4] for path in paths]
+    if all(header == azure_csv.HEADER_2019 for header in headers):
+        table = azure_csv.read_2019(paths)
+    elif all(header == azure_csv.HEADER_2021 for header in headers):
+        table = azure_csv.read_2021(paths)
+    else:
+        path, header = next(
+            (p, h) for p, h in zip(paths, headers, strict=True) if h != azure_csv.HEADER_2019
+        )
+        raise PermanentError(
+            f"{path} begins with {','.join(header)[:80]!r}; allowed: an npz, or the columns"
+            f" {','.join(azure_csv.HEADER_2019)},1.. or {','.join(azure_csv.HEADER_2021)}"
+        )
+    return Trace(
+        services=table.services,
+        start_s=table.start_s,
+        step_s=azure_csv.STEP_S,
+        counts=table.counts,
+        duration_s=table.duration_s,
+        kind="counts",
+    )
+
+
+def _read_npz_trace(path: Path) -> Trace:
+    arrays = read_npz(path, allowed=_ALLOWED)
+    held = [name for name in _LAYOUTS if name in arrays]
+    if len(held) != 1 or not {"ids", "step_s"} <= arrays.keys():
+        raise PermanentError(f"{path} holds {', '.join(arrays)[:200]}; allowed: {_ALLOWED}")
+    layout = _LAYOUTS[held[0]]
+    values = _values(arrays, held[0], path)
+    unmarked = np.isnan(values) & _recorded(arrays, values.shape, path)
+    if unmarked.any() and not layout.nan_is_gap:
+        row, step = (int(i) for i in np.argwhere(unmarked)[0])
+        raise PermanentError(
+            f"{path}: {held[0]}[{row}, {step}] is nan; allowed: outside valid only"
+        )
+    step_s = _scalar(arrays, "step_s", path)
+    columns = _columns(arrays, values.shape[1], step_s, path)
+    azure_csv.check_size(path, len(values), int(columns[-1]) + 1)
+    durations = _durations(arrays, values.shape, path)
+    try:
+        return Trace(
+            services=_services(arrays, path),
+            start_s=_start_s(arrays, path),
+            step_s=step_s,
+            counts=_spread(values * (step_s if layout.per_second else 1.0), columns),
+            duration_s=_spread(durations, columns),
+            kind=layout.kind,
+        )
+    except PermanentError as error:
+        raise PermanentError(f"{path}: {error}") from error
+
+
+def _values(arrays: Arrays, name: str, path: Path) -> FloatArray:
+    """(n, T) with NaN wherever nothing was recorded."""
+    array = arrays[name]
+    if array.ndim != 2 or not array.size or array.dtype.kind not in "iuf":
+        raise PermanentError(
+            f"{path}: {name} is {array.dtype} of shape {array.shape}; allowed: numbers (n, T)"
+        )
+    values = np.where(_recorded(arrays, array.shape, path), array.astype(np.float64), np.nan)
+    wrong = (values < 0) | np.isinf(values)
+    if wrong.any():
+        row, step = (int(i) for i in np.argwhere(wrong)[0])
+        raise PermanentError(
+            f"{path}: {name}[{row}, {step}] is {values[row, step]:g}; allowed: finite, >= 0"
+        )
+    return values
+
+
+def _recorded(arrays: Arrays, shape: tuple[int, ...], path: Path) -> BoolArray:
+    """(n, T) False where ``valid`` says so, or past a series' ``n_valid``."""
+    recorded = np.ones(shape, dtype=np.bool_)
+    if "valid" in arrays:
+        valid = arrays["valid"]
+        if valid.shape != shape or valid.dtype.kind != "b":
+            raise PermanentError(
+                f"{path}: valid is {valid.dtype} of shape {valid.shape}; allowed: bool of {shape}"
+            )
+        recorded &= valid
+    if "n_valid" in arrays:
+        n_valid = arrays["n_valid"]
+        if n_valid.shape != shape[:1] or n_valid.dtype.kind not in "iu":
+            raise PermanentError(
+                f"{path}: n_valid is {n_valid.dtype} of shape {n_valid.shape};"
+                f" allowed: whole numbers of shape {shape[:1]}"
+            )
+        recorded &= np.arange(shape[1]) < n_valid[:, None]
+    return recorded
+
+
+def _durations(arrays: Arrays, shape: tuple[int, ...], path: Path) -> FloatArray:
+    if "avg_duration_s" not in arrays:
+        return np.full(shape, np.nan)
+    array = arrays["avg_duration_s"]
+    if array.shape != shape or array.dtype.kind not in "iuf":
+        raise PermanentError(
+            f"{path}: avg_duration_s is {array.dtype} of shape {array.shape};"
+            f" allowed: numbers of shape {shape}"
+        )
+    return array.astype(np.float64)
+
+
+def _services(arrays: Arrays, path: Path) -> tuple[str, ...]:
+    ids = arrays["ids"]
+    if ids.ndim != 1 or ids.dtype.kind != "U" or not ids.size or not ids.all():
+        raise PermanentError(f"{path}: ids is {ids.dtype} of shape {ids.shape}; allowed: text (n,)")
+    names = tuple(name if "/" in name else f"default/{name}" for name in ids.tolist())
+    name, n_times = Counter(names).most_common(1)[0]
+    if n_times > 1:
+        raise PermanentError(f"{path}: ids holds {name!r} {n_times} times; allowed: once")
+    return names
+
+
+def _scalar(arrays: Arrays, name: str, path: Path) -> float:
+    array = arrays[name]
+    if array.ndim or array.dtype.kind not in "iuf" or not 0 < array < np.inf:
+        raise PermanentError(f"{path}: {name} is {str(array)[:40]}; allowed: one number > 0")
+    return float(array)
+
+
+def _start_s(arrays: Arrays, path: Path) -> float:
+    if "ts" in arrays:
+        return float(arrays["ts"][0])
+    if "t0" not in arrays:
+        return 0.0
+    try:
+        start = datetime.fromisoformat(str(arrays["t0"]))
+    except ValueError as error:
+        message = f"{path}: t0 is {str(arrays['t0'])[:40]!r}; allowed: ISO 8601"
+        raise PermanentError(message) from error
+    return (start if start.tzinfo else start.replace(tzinfo=UTC)).timestamp()
+
+
+def _columns(arrays: Arrays, n_steps: int, step_s: float, path: Path) -> FloatArray:
+    """(T,) steps from the first at which the columns stand; without ``ts`` one after another."""
+    if "ts" not in arrays:
+        return np.arange(float(n_steps))
+    times = arrays["ts"]
+    if times.shape != (n_steps,) or times.dtype.kind not in "iuf":
+        raise PermanentError(
+            f"{path}: ts is {times.dtype} of shape {times.shape}; allowed: Unix s ({n_steps},)"
+        )
+    columns = np.asarray((times - times[0]) / step_s, dtype=np.float64)
+    for wrong, allowed in (
+        (~np.isfinite(columns), "finite"),
+        (np.diff(columns, prepend=-1.0) <= 0, "ascending, each time once"),
+        (np.abs(columns - np.rint(columns)) > 1e-6, f"whole steps of {step_s:g} s apart"),
+    ):
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            raise PermanentError(f"{path}: ts[{at}] is {times[at]}; allowed: {allowed}")
+    return np.rint(columns)
+
+
+def _spread(values: FloatArray, columns: FloatArray) -> FloatArray:
+    """values (n, T) put at their columns, NaN between them."""
+    spread = np.full((len(values), int(columns[-1]) + 1), np.nan)
+    spread[:, columns.astype(np.int64)] = values
+    return spread

@@ -1,0 +1,1 @@
+"""The Kubernetes API within bounds: `outline`, `answers` (what may be read) → `api`; `backoff`."""

@@ -1,0 +1,61 @@
+"""What the advisor shows: the numbers of each tick, and the names of revisions when they change."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from autoscaler.annotations import DOWNSTREAM_NAMESPACES, UPSTREAMS
+from autoscaler.core.names import name_id
+from autoscaler.core.state.fleet import Fleet
+from autoscaler.exchange.snapshot import NAMES, TICK, Changes, Named, write_names, write_tick
+from knative.controller.state.revisions import Revisions
+from knative.mirror.objects import PodAutoscaler
+
+
+class Snapshots:
+    """Writes into a folder; what cannot be written keeps nobody from deciding."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._texts = -1  # of the revisions whose names were written
+        self._encoded: dict[str, tuple[PodAutoscaler, bytes]] = {}  # by "namespace/revision"
+        self.fault = ""  # why the last one was not written; "" = it was
+
+    def write(
+        self,
+        revisions: Revisions,
+        fleet: Fleet,
+        changes: Changes,
+        notes: Mapping[str, Any],
+        now: float,
+    ) -> None:
+        """Put a tick in place of the former at Unix s ``now``."""
+        try:
+            if revisions.texts != self._texts:
+                self._write_names(revisions)
+                self._texts = revisions.texts
+            write_tick(self._folder / TICK, fleet, changes, notes, now)
+            self.fault = ""
+        except (OSError, ValueError) as error:
+            self.fault = f"nothing is shown: {error}"
+
+    def _write_names(self, revisions: Revisions) -> None:
+        former, self._encoded = self._encoded, {}
+        for key, pa in revisions.podautoscalers():
+            known = former.get(key)
+            encoded = known[1] if known and known[0] is pa else _named(key, pa).encoded()
+            self._encoded[key] = (pa, encoded)
+        write_names(self._folder / NAMES, (encoded for _, encoded in self._encoded.values()))
+
+
+def _named(key: str, pa: PodAutoscaler) -> Named:
+    return Named(
+        id=name_id(key),
+        revision=key,
+        service=pa.service,
+        configuration=pa.configuration,
+        labelled_service=pa.service_label,
+        uid=pa.uid,
+        upstreams=pa.annotations.get(UPSTREAMS, ""),
+        downstream_namespaces=pa.annotations.get(DOWNSTREAM_NAMESPACES, ""),
+    )

@@ -1,0 +1,279 @@
+"""The objects of every revision of ours, and the fleet's rows that follow from them.
+
+Whatever a cache tells is kept here, and at once written into the columns of the revision's row:
+what was asked for (`Fleet.spec`) and what was observed (`Fleet.observed`). Deciding is for others.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+
+from autoscaler.core.control import ControlState
+from autoscaler.core.state.fleet import Fleet
+from autoscaler.core.state.revision import Mode, Revision
+from knative.controller.state.plan import RevisionObjects
+from knative.controller.state.start_up import StartUps, parts_of
+from knative.controller.state.status import active_of, is_initialized
+from knative.controller.state.traffic import Traffic
+from knative.mirror.annotation_names import CLASS
+from knative.mirror.conditions import ACTIVE
+from knative.mirror.fields import unix
+from knative.mirror.objects import Deployment, Pod, PodAutoscaler, ServerlessService
+from knative.mirror.pods import PENDING, READY, TERMINATING, UNREADY, Pods
+from knative.mirror.routes import Route
+from knative.settings.annotations import revision_of
+from knative.settings.cluster import ClusterConfig
+
+T = TypeVar("T")
+OURS = ("kpa.autoscaling.knative.dev", "predictive.kn-ahead.dev")
+
+
+class Revisions:
+    """All revisions whose PodAutoscaler is of a class of ours."""
+
+    def __init__(self, state: ControlState, *, plain: bool) -> None:
+        """state: whose fleet is kept. plain: our own annotations and settings do not count."""
+        self._state, self._plain = state, plain
+        self._config, self._deadline_s = ClusterConfig(), 600.0
+        self._podautoscalers: dict[str, PodAutoscaler] = {}
+        self._serverlessservices: dict[str, ServerlessService] = {}
+        self._deployments: dict[str, Deployment] = {}
+        # By scale target, "namespace/deployment": who names it. Anybody may name another's.
+        self._scaled: dict[str, set[str]] = {}
+        self._pods = Pods()
+        self._start_ups = StartUps()
+        self._traffic = Traffic()
+        self.texts = 0  # counts up whenever a text changes that is shown of a revision
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet that is kept."""
+        return self._state.fleet
+
+    @property
+    def config(self) -> ClusterConfig:
+        """What holds for every revision that says nothing else."""
+        return self._config
+
+    def podautoscalers(self) -> Iterator[tuple[str, PodAutoscaler]]:
+        """Every PodAutoscaler of ours, by "namespace/name"."""
+        return iter(self._podautoscalers.items())
+
+    def podautoscaler(self, key: str) -> PodAutoscaler | None:
+        """The PodAutoscaler of a revision of ours."""
+        return self._podautoscalers.get(key)
+
+    def objects(self, key: str) -> RevisionObjects:
+        """The objects of a revision of ours."""
+        pa = self._podautoscalers[key]
+        return RevisionObjects(
+            podautoscaler=pa,
+            serverlessservice=self._serverlessservices.get(key),
+            deployment=self._deployments.get(_target_of(pa)),
+        )
+
+    def ready_pods(self, key: str) -> list[Pod]:
+        """A revision's pods that are ready."""
+        return self._pods.ready(key)
+
+    # --- what caches tell --------------------------------------------------------------------
+
+    def saw_podautoscaler(self, key: str, pa: PodAutoscaler | None, now: float) -> None:
+        """A PodAutoscaler came, changed or went (None); others' are never touched."""
+        if pa is None or pa.annotations.get(CLASS) not in OURS:
+            self._forget(key)
+            return
+        former = self._podautoscalers.get(key)
+        if former and former.uid != pa.uid:
+            self._forget(key)  # made anew under the same name
+            former = None
+        if former is None or _texts_of(former) != _texts_of(pa):
+            self.texts += 1
+        self._podautoscalers[key] = pa
+        if former:
+            self._leave_target(key, former)
+        self._scaled.setdefault(_target_of(pa), set()).add(key)
+        shared = self._traffic.saw_revision(key, pa)
+        if key not in self.fleet:
+            self._admit([key], now)
+        else:
+            if former and former.service != pa.service:
+                self.fleet.move(key, pa.service)
+                self._forget_starts(former.service)
+            self.fleet.configure(key, self._revision(key, pa))
+            self._observe(key)
+        self.share_out(shared)
+
+    def saw_own_status(self, key: str, pa: PodAutoscaler) -> None:
+        """The answer to a write of ours, newer than what was watched.
+
+        A watch event that was under way meanwhile is older and takes its place until the next one
+        comes; at worst the same status is written once more. Versions are not compared to tell:
+        only Kubernetes >= 1.35 promises that they are ordered, and after a restore of etcd, which
+        turns them back, a comparison would hide what is true from us.
+        """
+        former = self._podautoscalers.get(key)
+        if former and former.uid == pa.uid:
+            self._podautoscalers[key] = pa
+
+    def saw_serverlessservice(self, key: str, sks: ServerlessService | None) -> None:
+        """A ServerlessService came, changed or went (None)."""
+        _put(self._serverlessservices, key, sks)
+        self._observe(key)
+
+    def saw_deployment(self, key: str, deployment: Deployment | None) -> None:
+        """A Deployment came, changed or went (None)."""
+        _put(self._deployments, key, deployment)
+        for revision in self._scaled.get(key, ()):
+            self._observe(revision)
+
+    def saw_pod(self, key: str, pod: Pod | None) -> None:
+        """A pod came, changed or went (None)."""
+        if pod is None:
+            self._observe(self._pods.drop(key))
+            return
+        if self._pods.put(key, pod) and pod.revision in self.fleet:
+            self._measure(pod.revision, pod)
+        self._observe(pod.revision)
+
+    def saw_route(self, key: str, route: Route | None) -> None:
+        """A Route came, changed or went (None)."""
+        self.share_out(self._traffic.saw_route(key, route))
+
+    def reconfigure(
+        self, *, config: ClusterConfig | None = None, deadline_s: float | None = None
+    ) -> None:
+        """Follow a change of the cluster's settings for every revision."""
+        self._config = config or self._config
+        self._deadline_s = deadline_s or self._deadline_s
+        for key, pa in self._podautoscalers.items():
+            self.fleet.configure(key, self._revision(key, pa))
+            self._changed(key)
+
+    def share_out(self, keys: Iterable[str]) -> None:
+        """Revisions may have another share of their services' traffic now."""
+        for key in keys:
+            if key in self.fleet:
+                self.fleet.spec.share[self.fleet.row(key)] = self._share(key)
+
+    def begin_anew(self, now: float) -> None:
+        """Make the fleet again from what was observed last, as at a start."""
+        layout = self.fleet.layout
+        self._state.fleet = Fleet()
+        self._admit(list(self._podautoscalers), now)
+        self.fleet.layout += layout  # nothing that was read for the former fleet is of this one
+
+    # --- keeping the fleet -------------------------------------------------------------------
+
+    def _admit(self, keys: list[str], now: float) -> None:
+        pas = [self._podautoscalers[key] for key in keys]
+        self.fleet.add(
+            {key: self._revision(key, pa) for key, pa in zip(keys, pas, strict=True)},
+            now=now,
+            ready=[self._pods.counts(key).get(READY, 0) for key in keys],
+            services=[pa.service for pa in pas],
+        )
+        for key, pa in zip(keys, pas, strict=True):
+            row, observed = self.fleet.row(key), self.fleet.observed
+            observed.active[row] = int(active_of(pa))
+            since = unix(pa.status.condition(ACTIVE).since or None)
+            observed.active_since_s[row] = now if since is None else since
+            observed.initialized[row] = is_initialized(pa)
+            self._observe(key)
+
+    def _forget(self, key: str) -> None:
+        if key in self.fleet:
+            service = self.fleet.services.keys[int(self.fleet.service[self.fleet.row(key)])]
+            self.fleet.remove(key)  # first: a row without its PodAutoscaler would end every tick
+            self._forget_starts(service)
+        pa = self._podautoscalers.pop(key, None)
+        if pa:
+            self.texts += 1
+            self._leave_target(key, pa)
+            self.share_out(self._traffic.forget(key))
+
+    def _forget_starts(self, service: str) -> None:
+        if service not in self.fleet.services:
+            self._start_ups.forget(service)
+
+    def _leave_target(self, key: str, pa: PodAutoscaler) -> None:
+        target = _target_of(pa)
+        self._scaled[target].discard(key)
+        if not self._scaled[target]:
+            del self._scaled[target]
+
+    def _observe(self, key: str) -> None:
+        """Bring a revision's row up to what was observed."""
+        if key not in self.fleet:
+            return
+        row, observed, objects = self.fleet.row(key), self.fleet.observed, self.objects(key)
+        sks, deployment, counts = (
+            objects.serverlessservice,
+            objects.deployment,
+            self._pods.counts(key),
+        )
+        observed.ready[row] = counts.get(READY, 0)
+        observed.replicas[row] = deployment.replicas if deployment else -1
+        observed.set_up[row] = objects.set_up
+        observed.named[row] = bool(sks and sks.service)
+        proxied_s = sks.proxied_since_s if sks else None
+        observed.proxied_since_s[row] = np.nan if proxied_s is None else proxied_s
+        for state, column in (
+            (UNREADY, self.fleet.pods.unready),
+            (PENDING, self.fleet.pods.pending),
+            (TERMINATING, self.fleet.pods.terminating),
+        ):
+            column[row] = counts.get(state, 0)
+        self._changed(key)
+
+    def _changed(self, key: str) -> None:
+        self.fleet.asked.changed[self.fleet.row(key)] = True
+
+    def _revision(self, key: str, pa: PodAutoscaler) -> Revision:
+        revision = revision_of(
+            pa,
+            self._config,
+            progress_deadline_s=self._deadline_s,
+            lead_s=partial(self._start_ups.lead_s, pa.service),
+            share=self._share(key),
+        )
+        return replace(revision, mode=Mode.OFF) if self._plain else revision
+
+    def _share(self, key: str) -> float:
+        pa = self._podautoscalers[key]
+        initialized = is_initialized(pa)
+        if key in self.fleet:  # which knows first
+            initialized = bool(self.fleet.observed.initialized[self.fleet.row(key)])
+        return self._traffic.share(key, pa, initialized=initialized)
+
+    def _measure(self, key: str, pod: Pod) -> None:
+        """A pod became ready for the first time: learn from its start."""
+        fleet, row = self.fleet, self.fleet.row(key)
+        service = int(fleet.service[row])
+        name = fleet.services.keys[service]
+        parts = parts_of(pod)
+        for part, seconds in parts.items():
+            fleet.services.note_start(service, part, seconds)
+        if "total" in parts:
+            self._start_ups.add(name, parts["total"])
+        price_s = float(fleet.spec.cold_price_s[row])
+        fleet.spec.lead_s[row] = self._start_ups.lead_s(name, price_s)
+
+
+def _put(objects: dict[str, T], key: str, found: T | None) -> None:
+    if found is None:
+        objects.pop(key, None)
+    else:
+        objects[key] = found
+
+
+def _target_of(pa: PodAutoscaler) -> str:
+    return f"{pa.namespace}/{pa.target.name}"
+
+
+def _texts_of(pa: PodAutoscaler) -> tuple[str, ...]:
+    """What is text of a revision and shown of it."""
+    return (pa.uid, pa.service, pa.configuration, *(f"{k}={v}" for k, v in pa.annotations.items()))

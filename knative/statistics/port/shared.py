@@ -1,0 +1,36 @@
+"""What all connections to the statistics port share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from autoscaler.limits import CHUNK_BYTES, Refusals
+from knative.statistics.port.scheduler import FairScheduler
+
+
+@dataclass(slots=True)
+class HeldBytes:
+    """Bytes in memory, of one connection or of all."""
+
+    unfinished: int = 0  # of messages that have come in part
+    waiting: int = 0  # of frames that wait to be taken
+
+
+@dataclass(slots=True)
+class ReceivedCounts:
+    """Counted since the start."""
+
+    frames: int = 0  # whole binary messages
+    bytes: int = 0  # of these
+    refused: int = 0  # messages that were too long
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedState:
+    """One a server."""
+
+    now: Callable[[], float]  # s
+    scheduler: FairScheduler
+    refusals: Refusals
+    held: HeldBytes = field(default_factory=HeldBytes)
+    received: ReceivedCounts = field(default_factory=ReceivedCounts)
+    buffer: memoryview = field(default_factory=lambda: memoryview(bytearray(CHUNK_BYTES)))

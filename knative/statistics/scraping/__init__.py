@@ -1,0 +1,1 @@
+"""Pods asked for statistics: `schedule` (when) → `scraper` (whom) → `queue_proxy` (one request)."""

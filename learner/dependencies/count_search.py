@@ -1,0 +1,57 @@
+"""Who pulls whom among services that never sleep, and what pulls them from outside."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from autoscaler.core.prediction.dependencies import Edges, Origin, merged, no_edges
+from learner.demand import Demand, Outside
+from learner.dependencies.counts.edges import edges_from_counts
+
+MOST_SERVICES = 1_000  # whose pairs are all searched: it takes minutes for more
+
+
+def edges_among_busiest(demand: Demand) -> Edges:
+    """Edges from counts, between the services with the most arrivals."""
+    if len(demand.services) <= MOST_SERVICES:
+        return edges_from_counts(demand)
+    busiest = np.argsort(-np.nansum(demand.arrivals, axis=1), kind="stable")[:MOST_SERVICES]
+    return edges_from_counts(demand.only(np.sort(busiest)))
+
+
+def edges_from_outside(demand: Demand) -> Edges:
+    """Edges from the series outside to those services that do follow them, as far as known.
+
+    Each pair is searched on its own. The series comes first whatever the lag: nobody else could
+    have told the direction.
+    """
+    outside = demand.outside
+    if outside is None:
+        return no_edges(())
+    services = (*outside.names, *dict.fromkeys(outside.followers))
+    found = [
+        _edges_of_pair(demand, outside, i).onto(services)
+        for i, follower in enumerate(outside.followers)
+        if follower in demand.services
+    ]
+    return merged(no_edges(services), *found)
+
+
+def _edges_of_pair(demand: Demand, outside: Outside, i: int) -> Edges:
+    row = demand.services.index(outside.followers[i])
+    both = np.stack([outside.values[i], demand.arrivals[row]])
+    pair = replace(
+        demand,
+        services=(outside.names[i], outside.followers[i]),
+        arrivals=both,
+        peak=np.minimum(both, 1.0),  # not looked at
+        capacity=np.ones(2),
+        outside=None,
+    )
+    edges = edges_from_counts(pair)
+    edges = edges.where(edges.upstream == 0)
+    return replace(
+        edges,
+        direct=np.ones(len(edges), dtype=np.bool_),
+        origin=np.full(len(edges), int(Origin.PROMETHEUS)),
+    )

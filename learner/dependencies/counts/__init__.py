@@ -1,0 +1,1 @@
+"""Edges between continuous services: `residuals` → `partial` → `edges`."""

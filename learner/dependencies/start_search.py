@@ -1,0 +1,146 @@
+"""Who pulls whom among services that sleep, kept current: what is new is counted once, and added.
+
+Starts of the last two days are at hand, since a timer shows itself only over a long time; of them
+those are counted that were not yet. A start's base rate is what happens up to ten minutes to
+either side of it, and hours ago, so counting stays those minutes behind.
+"""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from autoscaler.core.prediction.dependencies import no_edges
+from autoscaler.core.types import IntArray
+from autoscaler.errors import PermanentError
+from learner.dependencies.activity import Sightings
+from learner.dependencies.busy_periods import Spells
+from learner.dependencies.starts.coincidences import StartRules
+from learner.dependencies.starts.edges import edges_from_starts
+from learner.dependencies.starts.evidence import OF_PAIRS, TABLES, Evidence, added, gather
+from learner.dependencies.starts.evidence_file import load_evidence, save_evidence
+
+WINDOW_S = 2 * 86_400.0  # s of starts at hand
+AGAIN_S = 300.0  # s that are read once more: a sample may come late
+LEAST_BLOCK_S = 60.0  # s of starts counted at a time, at least,
+BLOCK_S = 2.4  # and s for every service that sleeps: counting takes longer the more there are
+HALF_LIFE_S = 7 * 86_400.0  # s in which evidence counts half: weeks differ, releases come
+LEAST_TRIALS = 1.0  # of a service that was not seen of late, below which it is forgotten
+MOST_SERVICES = 1_000  # with the most starts: counting their pairs takes 2.5 GB and 30 s
+
+log = logging.getLogger(__name__)
+
+
+class StartsSource(Protocol):
+    """Where past starts come from."""
+
+    def read(self, *, start_s: float, end_s: float) -> Sightings:
+        """What was seen in a span of Unix s. Raises AutoscalerError."""
+        ...
+
+
+class Sleepers:
+    """Keeps the evidence, and the edges that follow from it."""
+
+    def __init__(self, source: StartsSource, path: Path, rules: StartRules | None = None) -> None:
+        """``path``: where the evidence is kept across restarts."""
+        self._source, self._path, self._rules = source, path, rules or StartRules()
+        self._behind_s = max(map(abs, self._rules.nearby_s)) + self._rules.idle_s
+        self._seen = Sightings(begun={}, called={}, watched_s=np.zeros(0))
+        self._read_until_s: float | None = None
+        self._evidence: Evidence | None = None
+        self._too_many = False  # and it was said
+        self.edges = no_edges(())
+
+    def remember(self, now: float) -> None:
+        """Take up what an earlier process left. Raises PermanentError where it is no good."""
+        if not self._path.exists():
+            return
+        evidence = load_evidence(self._path, self._rules)
+        if evidence.until_s > now:
+            raise PermanentError(
+                f"{self._path} was counted up to Unix second {evidence.until_s:.0f}, which is to"
+                f" come; allowed: up to {now:.0f}"
+            )
+        self._evidence = evidence
+        self.edges = edges_from_starts(evidence)
+
+    def update(self, now: float) -> bool:
+        """Read what is new; count it if it is enough, and tell whether. Raises AutoscalerError."""
+        oldest_s = now - WINDOW_S
+        since_s = max(oldest_s, (self._read_until_s or 0.0) - AGAIN_S)
+        self._seen = self._seen.joined(self._source.read(start_s=since_s, end_s=now))
+        self._seen = self._seen.since(oldest_s)
+        self._read_until_s = now
+        # A start counts when all is known that follows it, and all of its moved copies.
+        until_s = now - self._behind_s
+        first_s = max(oldest_s, self._seen.watched_s.min(initial=np.inf))
+        from_s = max(self._counted_s(), first_s + self._rules.idle_s)
+        n = min(len(self._seen.begun), MOST_SERVICES)
+        block_s = max(LEAST_BLOCK_S, BLOCK_S * n)
+        if not n or until_s - self._rules.within_s - from_s < block_s:
+            return False
+        self._count(self._spells(from_s, until_s))
+        return True
+
+    def _counted_s(self) -> float:
+        """Unix s of the first start that was not counted yet."""
+        return self._evidence.until_s - self._rules.within_s if self._evidence else -np.inf
+
+    def _spells(self, since_s: float, until_s: float) -> Spells:
+        """All at hand; what is counted of them is what lies in the span."""
+        spells = self._seen.spells(since_s=since_s, until_s=np.inf, idle_s=self._rules.idle_s)
+        spells = replace(spells, until_s=until_s)
+        if spells.n <= MOST_SERVICES:
+            return spells
+        if not self._too_many:
+            log.warning(
+                "%d services sleep; who pulls whom is looked for among the %d with the most starts",
+                spells.n,
+                MOST_SERVICES,
+            )
+        self._too_many = True
+        n_starts = np.bincount(spells.service, minlength=spells.n)
+        return _of_services(spells, np.sort(np.argsort(-n_starts, kind="stable")[:MOST_SERVICES]))
+
+    def _count(self, spells: Spells) -> None:
+        new = gather(spells, self._rules)
+        old = self._evidence
+        total = added(old, new, half_life_s=HALF_LIFE_S) if old else new
+        self._evidence = _without_forgotten(total, len(new.services))
+        self.edges = edges_from_starts(self._evidence)
+        save_evidence(self._evidence, self._path)
+
+
+def _of_services(spells: Spells, rows: IntArray) -> Spells:
+    place = np.full(spells.n, -1, dtype=np.int64)
+    place[rows] = np.arange(len(rows))
+    kept = place[spells.service] >= 0
+    return replace(
+        spells,
+        services=tuple(spells.services[row] for row in rows),
+        service=place[spells.service][kept],
+        start_s=spells.start_s[kept],
+        end_s=spells.end_s[kept],
+    )
+
+
+def _without_forgotten(evidence: Evidence, n_current: int) -> Evidence:
+    """Without services beyond the first ``n_current`` of which hardly anything is left."""
+    trials = evidence.trials.sum(axis=0) + evidence.trials.sum(axis=1)
+    n = len(trials)
+    rows = np.flatnonzero((np.arange(n) < n_current) | (trials >= LEAST_TRIALS))
+    rows = rows[: max(n_current, MOST_SERVICES)]
+    if len(rows) == n:
+        return evidence
+    place = np.full(n, -1, dtype=np.int64)
+    place[rows] = np.arange(len(rows))
+    up, down = (place[end] for end in np.divmod(evidence.pair, n))
+    kept = (up >= 0) & (down >= 0)
+    columns = {name: getattr(evidence, name)[np.ix_(rows, rows)] for name in TABLES}
+    columns |= {name: getattr(evidence, name)[kept] for name in OF_PAIRS}
+    services = tuple(evidence.services[row] for row in rows)
+    pair = up[kept] * len(rows) + down[kept]
+    return replace(evidence, services=services, pair=pair, **columns)

@@ -1,0 +1,188 @@
+"""Whose starts follow whose: the counting, for every ordered pair of services at once.
+
+It is asked of the starts as they were, and again of moved ones: B as it was some time later. What
+is left of the following then has nothing to do with A.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from autoscaler.core.state.rings import span
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
+from learner.dependencies.busy_periods import Spells
+
+CELLS = 1 << 23  # cells of a mask held at once: bounds memory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRules:
+    """What counts as asleep, as following, and as near enough for a base rate.
+
+    Twenty seconds are ten cold hops; shorter, and the end of a long chain is never seen. The times
+    nearby lie half a minute off whole minutes, where timers of one phase do not meet; times at
+    which they do are asked about apart.
+    """
+
+    idle_s: float = 60.0  # s of idleness after which a call is a start
+    within_s: float = 20.0  # s within which a start follows another
+    bin_s: float = 2.0  # s of lag counted together; divides within_s
+    nearby_s: tuple[float, ...] = tuple(
+        sign * (90.0 + 60.0 * i) for i in range(10) for sign in (-1.0, 1.0)
+    )
+    n_cycles: int = 4  # cycles of a clock that are asked about
+
+    @property
+    def n_bins(self) -> int:
+        """Number of bins of lag."""
+        return round(self.within_s / self.bin_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coincidences:
+    """Pairs of starts of two services, B's within a window after A's."""
+
+    before: IntArray  # (k,) index of A's spell
+    after: IntArray  # (k,) index of B's spell
+    pair: IntArray  # (k,) A's service * number of services + B's
+    lag_s: FloatArray  # (k,) s from A's start to B's, as moved
+
+    def where(self, kept: BoolArray) -> "Coincidences":
+        """Those that are kept (k,)."""
+        return Coincidences(
+            before=self.before[kept],
+            after=self.after[kept],
+            pair=self.pair[kept],
+            lag_s=self.lag_s[kept],
+        )
+
+
+def coincidences(
+    spells: Spells, later_s: FloatArray, among: IntArray, window_s: tuple[float, float]
+) -> Coincidences:
+    """All pairs of starts with a lag in the window.
+
+    later_s: (n,) s by which B's starts are taken to have come earlier than they did.
+    among: (j,) spells of A that are looked at. window_s: least and greatest lag.
+    """
+    moved = spells.start_s - later_s[spells.service]
+    order = np.argsort(moved, kind="stable")
+    line, at = moved[order], spells.start_s[among]
+    first = np.searchsorted(line, at + window_s[0], side="left")
+    last = np.searchsorted(line, at + window_s[1], side="right")
+    before, after = np.repeat(among, last - first), order[span(first, last - first)]
+    other = spells.service[before] != spells.service[after]
+    before, after = before[other], after[other]
+    return Coincidences(
+        before=before,
+        after=after,
+        pair=spells.service[before] * spells.n + spells.service[after],
+        lag_s=moved[after] - spells.start_s[before],
+    )
+
+
+def watched(spells: Spells, rules: StartRules) -> FloatArray:
+    """(2, n) Unix s from which and up to which every service was watched for what it follows."""
+    return np.repeat([[spells.since_s], [spells.until_s - rules.within_s]], spells.n, axis=1)
+
+
+def alive(spells: Spells, rules: StartRules) -> FloatArray:
+    """(2, n) the same, without the time before a service came and after it went.
+
+    It has gone when it is silent for longer than it ever was between two starts at hand.
+    """
+    order = np.lexsort((spells.start_s, spells.service))
+    who, start_s = spells.service[order], spells.start_s[order]
+    same = who[1:] == who[:-1]
+    silent_s = np.zeros(spells.n)
+    np.maximum.at(silent_s, who[1:][same], np.diff(start_s)[same])
+    first_s, last_s = np.full(spells.n, np.inf), np.full(spells.n, -np.inf)
+    np.minimum.at(first_s, who, start_s)
+    np.maximum.at(last_s, who, start_s)
+    since_s, until_s = watched(spells, rules)
+    known = silent_s > 0  # of what started once nobody knows
+    first_s = np.where(known, first_s - silent_s, -np.inf)
+    last_s = np.where(known, last_s + silent_s, np.inf)
+    return np.stack([np.maximum(since_s, first_s), np.minimum(until_s, last_s)])
+
+
+def following(
+    spells: Spells, later_s: FloatArray, span_s: FloatArray, rules: StartRules
+) -> Coincidences:
+    """Starts that follow, as `trials` counts: B was watched, and asleep, when A started.
+
+    What the clocks of one machine do not tell apart counts as following.
+    """
+    found = coincidences(spells, later_s, _about(spells, later_s), (-1e-5, rules.within_s))
+    b = spells.service[found.after]
+    at = spells.start_s[found.before] + later_s[b]
+    asleep = at - spells.previous_end_s()[found.after] >= rules.idle_s
+    return found.where(asleep & (at >= span_s[0, b]) & (at <= span_s[1, b]))
+
+
+def trials(
+    spells: Spells, later_s: FloatArray, span_s: FloatArray, rules: StartRules
+) -> FloatArray:
+    """(n, n) starts of A (row) at which B (column) was watched, and asleep.
+
+    later_s: (n,) s by which B's spells are taken to have come earlier than they did. span_s: (2, n)
+    Unix s from which and up to which B was watched.
+    """
+    n, among = spells.n, _about(spells, later_s)
+    at = spells.start_s[among]
+    one = np.ones(len(at), dtype=np.float32)
+    rows = sparse.csr_array((one, (spells.service[among], np.arange(len(at)))), (n, len(at)))
+    # What is not watched counts as in use: two more spells of every service.
+    since_s, until_s = span_s - later_s
+    later, end_of_time = later_s[spells.service], np.full(n, np.inf)
+    service = np.concatenate([spells.service, np.arange(n), np.arange(n)])
+    begin_s = np.concatenate([spells.start_s - later, -end_of_time, until_s])
+    end_s = np.concatenate([spells.end_s - later + rules.idle_s, since_s, end_of_time])
+    begin, end = np.searchsorted(at, begin_s, side="right"), np.searchsorted(at, end_s)
+    result = np.zeros((n, n))
+    width = max(1, CELLS // (len(at) + 1))
+    for first in range(0, n, width):
+        block = slice(first, min(first + width, n))
+        mine = np.flatnonzero((service >= block.start) & (service < block.stop))
+        column = service[mine] - block.start
+        idle = _idle(column, begin[mine], end[mine], (len(at), block.stop - block.start))
+        result[:, block] = rows @ idle
+    np.fill_diagonal(result, 0.0)
+    return result
+
+
+def _about(spells: Spells, later_s: FloatArray) -> IntArray:
+    """The spells of A that may be asked about: any B was watched so much later."""
+    at = spells.start_s
+    least, most = later_s.min(initial=0.0), later_s.max(initial=0.0)
+    return np.flatnonzero((at + most >= spells.since_s) & (at + least <= spells.until_s))
+
+
+def _idle(
+    column: IntArray, begin: IntArray, end: IntArray, shape: tuple[int, int]
+) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    """(n_times, n_columns) 1 where no spell of the column goes on.
+
+    begin, end: (k,) index of the first time in the spell, and after it.
+    """
+    n_times, width = shape
+    change = np.zeros((n_times + 1) * width, dtype=np.int8)
+    np.add.at(change, begin * width + column, np.int8(1))
+    np.add.at(change, np.maximum(end, begin) * width + column, np.int8(-1))
+    busy = np.cumsum(change.reshape(-1, width)[:-1], axis=0, dtype=np.int8)
+    return np.asarray(busy == 0, dtype=np.float32)
+
+
+def tally(n: int, found: Coincidences, weight: FloatArray | None = None) -> FloatArray:
+    """(n, n) coincidences of every ordered pair of services, or sums of ``weight`` (k,)."""
+    return np.bincount(found.pair, weight, n * n).reshape(n, n).astype(np.float64)
+
+
+def histogram(
+    n: int, found: Coincidences, rules: StartRules, weight: FloatArray | None = None
+) -> FloatArray:
+    """(n_bins, n * n) coincidences by lag, or sums of ``weight`` (k,)."""
+    slot = np.clip((found.lag_s / rules.bin_s).astype(np.int64), 0, rules.n_bins - 1)
+    counts = np.bincount(slot * n * n + found.pair, weight, rules.n_bins * n * n)
+    return counts.reshape(rules.n_bins, n * n).astype(np.float64)

@@ -1,0 +1,1 @@
+"""The learner as a process: `publisher` (the loop), `bundle_server` (HTTP), `metrics`."""

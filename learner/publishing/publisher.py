@@ -1,0 +1,164 @@
+"""The learner as a process of its own: read, fit now and then, forecast every step, publish.
+
+Whatever goes wrong (Prometheus gone, too little history) is said once when it begins and once when
+it is over. Meanwhile nothing is published and the last bundle grows old: the autoscaler sees that
+and is Knative until a new one appears.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+from autoscaler.bundle.file import save_bundle
+from autoscaler.clock import Clock
+from autoscaler.core.prediction.forecasts import MOST_NAMED, QUARANTINED, ForecastBundle
+from autoscaler.errors import AutoscalerError
+from autoscaler.health import Health
+from autoscaler.names import shown_name
+from learner.demand import Demand
+from learner.dependency_search import Pulls
+from learner.engine import Learner, LearnerSettings
+from learner.status import Vitals
+
+SETTLE_S = 3.0  # s after a step's end until its samples are in Prometheus
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishSettings:
+    """How much is read, and how often."""
+
+    bundle: Path
+    """Where the bundle appears."""
+
+    step_s: float = 60.0
+    """Step of the demand, s."""
+
+    history_s: float = 14 * 86_400.0
+    """How far back is read, s."""
+
+    refit_s: float = 3600.0
+    """How often the models are fitted anew, s."""
+
+    key: bytes | None = None
+    """What the bundle is signed with; None = it is not."""
+
+    learner: LearnerSettings = field(default_factory=LearnerSettings)
+    """What a fit may cost."""
+
+
+class Source(Protocol):
+    """Where past demand comes from."""
+
+    def read(self, *, start_s: float, end_s: float, step_s: float) -> Demand:
+        """Demand over [start_s, end_s), Unix s. Raises AutoscalerError."""
+        ...
+
+
+class Publisher:
+    """Keeps a bundle current."""
+
+    def __init__(
+        self,
+        source: Source,
+        settings: PublishSettings,
+        clock: Clock,
+        sleep: Callable[[float], None],
+        pulls: Pulls | None = None,
+        vitals: Vitals | None = None,
+    ) -> None:
+        """``pulls``: who pulls whom, published with the forecasts; None = it is not looked for.
+
+        vitals: hear of every step and of what was published.
+        """
+        self._vitals = vitals or Vitals(clock)
+        self._faults = Health()
+        self._source, self._settings, self._pulls = source, settings, pulls
+        self._clock, self._sleep = clock, sleep
+        self._learner: Learner | None = None
+        self._fitted_s = 0.0
+        self._silent_since_s: float | None = None  # Unix s; None = the last step was published
+
+    def run(self) -> None:
+        """Publish once a step, for ever."""
+        while True:
+            self.wait()
+            self._vitals.beat()
+            try:
+                self.publish()
+            except AutoscalerError as error:
+                self._fall_silent(str(error))
+            except Exception as error:  # noqa: BLE001
+                # A fault of ours over one step's demand need not be one over the next.
+                self._fall_silent(f"{error!r}", traceback=error)
+            else:
+                self._speak_again()
+
+    def _fall_silent(self, why: str, traceback: Exception | None = None) -> None:
+        if self._silent_since_s is None:
+            self._silent_since_s = self._clock.now()
+            log.warning("nothing published: %s; trying again every step", why, exc_info=traceback)
+
+    def _speak_again(self) -> None:
+        if self._silent_since_s is not None:
+            log.info("published again after %.0f s", self._clock.now() - self._silent_since_s)
+            self._silent_since_s = None
+
+    def wait(self) -> None:
+        """Until the next step has ended and settled."""
+        step_s = self._settings.step_s
+        now = self._clock.now() - SETTLE_S
+        self._sleep(step_s - now % step_s)
+
+    def publish(self) -> None:
+        """Read, fit if it is time, forecast, write. Raises AutoscalerError."""
+        demand = self._read()
+        now = self._clock.now()
+        if self._learner is None or now - self._fitted_s >= self._settings.refit_s:
+            learner = Learner(self._settings.learner)
+            self._learner = learner.fit(demand, progress=lambda *_: self._vitals.beat())
+            self._fitted_s = now
+            log.info("fitted on %d services x %d steps", len(demand.services), demand.n_steps)
+        bundle = self._learner.bundle(demand)
+        if self._pulls:
+            self._pulls.remember(now)
+            bundle = replace(bundle, edges=self._pulls.edges)
+        self._save(bundle)
+        self._note_published(demand, bundle)
+        # Forecasts do not wait for a search: it may take long, or find a Prometheus that is gone.
+        if self._pulls and self._pulls.update(demand if self._fitted_s == now else None, now):
+            self._save(replace(bundle, edges=self._pulls.edges))
+
+    def _save(self, bundle: ForecastBundle) -> None:
+        save_bundle(bundle, self._settings.bundle, self._settings.key)
+
+    def _note_published(self, demand: Demand, bundle: ForecastBundle) -> None:
+        """Say who is quarantined, when others are than before."""
+        former, now = self._vitals.quarantined, dict(demand.quarantined)
+        for name, why in zip(bundle.services, bundle.reason, strict=True):
+            if why.startswith(QUARANTINED):
+                now[name] = why.removeprefix(QUARANTINED)
+        new = [f"{shown_name(name)}: {why}" for name, why in now.items() if name not in former]
+        over = [shown_name(name) for name in former if name not in now]
+        if new:
+            log.warning("quarantined, as no other service is: %s", _some(new))
+        if over:
+            log.info("no longer quarantined: %s", _some(over))
+        self._vitals.published(now)
+
+    def _read(self) -> Demand:
+        s, begun_s = self._settings, self._clock.now()
+        end_s = (begun_s - SETTLE_S) // s.step_s * s.step_s
+        demand = self._source.read(start_s=end_s - s.history_s, end_s=end_s, step_s=s.step_s)
+        now = self._clock.now()
+        slow = f"took {now - begun_s:.0f} s; forecasts come every {s.step_s:.0f} s at best"
+        self._faults.say("reading demand", slow if now - begun_s > s.step_s else "", now)
+        return demand
+
+
+def _some(names: list[str]) -> str:
+    more = f"; and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return "; ".join(names[:MOST_NAMED]) + more

@@ -1,0 +1,6 @@
+"""Where demand comes from: Prometheus's query API, read within limits.
+
+`bounded_http` → `queries` (range queries in pieces) → `counters` (samples to series by step) →
+`quarantine` (samples that cannot be) → `demand_reader`, `activity_reader`, `upstreams`, `istio`.
+Imports `demand`, `status` and the values of `dependencies`.
+"""

@@ -1,0 +1,214 @@
+"""Reads demand from Prometheus, or from anything that speaks its query API.
+
+Arrivals are a counter, read raw at every step's end and differenced by ``counters.py``. The
+greatest number in flight is a gauge that the autoscaler exports once a step; it also says whether a
+step was watched at all. Where either has no sample the step is a gap, never a zero.
+
+A step is what happened in (t, t + step]. Prometheus 2 closes the window of a range selector on both
+sides and Prometheus 3 leaves the left side open; one millisecond less than a step means the same to
+both, as samples lie on whole milliseconds.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from autoscaler.errors import PermanentError
+from autoscaler.health import Health
+from autoscaler.limits import COUNT, HISTORY, SERVICE_SERIES, LimitError
+from autoscaler.names import fault_of_name
+from learner.demand import Demand
+from learner.sources.counters import (
+    Grid,
+    Instances,
+    Labels,
+    Sample,
+    arrivals_of,
+    peak_of,
+    sample_on,
+)
+from learner.sources.quarantine import Quarantine, impossible, sound_demand
+from learner.sources.queries import MAX_POINTS, MAX_POINTS_PER_SERIES, TIMEOUT_S, PrometheusServer
+from learner.status import Vitals
+
+LATEST_S = 253_402_300_799  # the last second of the year 9999
+
+Series = dict[str, Instances]  # by "namespace/service"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrometheusSettings:
+    """What is asked, and how much at a time."""
+
+    requests_query: str = "last_over_time(kn_ahead_requests_total[$step])"
+    """A counter of arrivals at a step's end, with labels namespace and service."""
+
+    peak_query: str = "max_over_time(kn_ahead_peak_in_flight[$step])"
+    """The greatest number of requests in flight during the step, with the same labels."""
+
+    max_points_per_series: int = MAX_POINTS_PER_SERIES
+    """Points a series in one answer; Prometheus refuses more than this."""
+
+    max_points: int = MAX_POINTS
+    """Points in one answer over all series: about 15 MB of text."""
+
+    timeout_s: float = TIMEOUT_S
+    """Longest silence of the server, s, before a query is tried again."""
+
+    min_steps: int = 2
+    """Fewest steps with data that are worth returning."""
+
+
+class PrometheusReader:
+    """Past demand of all services that a Prometheus server knows."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        capacity: float,
+        settings: PrometheusSettings | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        vitals: Vitals | None = None,
+    ) -> None:
+        """Capacity: requests in flight that one pod takes, for every service."""
+        self._vitals = vitals or Vitals()
+        self._faults = Health()
+        self._capacity = capacity
+        self._settings = settings or PrometheusSettings()
+        self._server = PrometheusServer(
+            url,
+            max_points_per_series=self._settings.max_points_per_series,
+            max_points=self._settings.max_points,
+            timeout_s=self._settings.timeout_s,
+            sleep=sleep,
+            vitals=self._vitals,
+        )
+        self.shown_url = self._server.shown_url
+
+    def read(self, *, start_s: float, end_s: float, step_s: float) -> Demand:
+        """Demand over [start_s, end_s), in steps of step_s; all three are whole seconds.
+
+        Arrivals are NaN too where the peak is: such a step was not watched. What cannot be is a
+        gap of its service, and named in ``quarantined``. Raises TransientError where Prometheus
+        stays unreachable, slow or overloaded after retries, PermanentError where it refuses,
+        answers something else or too much, knows no such series or has too few steps.
+        """
+        grid = _grid(start_s, end_s, step_s)
+        quarantine = Quarantine()
+        counters = self._series(self._settings.requests_query, grid, quarantine)
+        gauges = self._series(self._settings.peak_query, grid, quarantine)
+        services = tuple(sorted(counters.keys() | gauges.keys()))
+        for series in (counters, gauges):
+            for service, instances in series.items():
+                if len(instances) > SERVICE_SERIES.most:
+                    self._vitals.refuse(SERVICE_SERIES, service)
+                    quarantine.whole[service] = f"{len(instances)} series"
+        for service in quarantine.whole:
+            counters[service], gauges[service] = {}, {}
+        peak = np.array([peak_of(gauges.get(name, {}), grid.n_points) for name in services])
+        arrivals = np.array(
+            [arrivals_of(counters.get(name, {}), grid.n_points) for name in services]
+        )
+        demand = sound_demand(
+            services=services,
+            start_s=start_s,
+            step_s=step_s,
+            arrivals=arrivals,
+            peak=peak,
+            capacity=np.full(len(services), self._capacity),
+            quarantine=quarantine,
+        )
+        for limit, n in quarantine.bitten.items():
+            self._vitals.refuse(limit, f"samples of {self.shown_url}", n)
+        self._check_length(demand)
+        return demand
+
+    def _series(self, query: str, grid: Grid, quarantine: Quarantine) -> Series:
+        """All samples on the grid, asked for in pieces that the server accepts."""
+        query = query.replace("$step", f"{grid.step_s * 1000 - 1}ms")
+        series: Series = defaultdict(lambda: defaultdict(list))
+        for first, piece, answer in self._server.pieces(query, grid):
+            for service, labels, (points, values) in self._parse(answer, query, piece, quarantine):
+                series[service][labels].append((points + first, values))
+            if len(series) * grid.n_points > HISTORY.most:
+                self._vitals.refuse(HISTORY, self.shown_url)
+                raise LimitError(HISTORY, f"the past of {len(series)} services (read less of it)")
+        if not series:
+            raise PermanentError(
+                f"Prometheus at {self.shown_url} has no series for {query} from"
+                f" {_shown_time(grid.start_s)} to {_shown_time(grid.last_s)}"
+            )
+        return series
+
+    def _parse(
+        self, answer: list[Any], query: str, piece: Grid, quarantine: Quarantine
+    ) -> Iterator[tuple[str, Labels, Sample]]:
+        """The series of an answer that are right; of the others their service is quarantined."""
+        nameless = ""  # what is wrong with the first series that cannot be told whose it is
+        seen: set[Labels] = set()
+        for one in answer:
+            try:
+                labels = self._server.labels_of(one)
+                service = _service(labels)
+            except (ValueError, TypeError, LookupError) as error:
+                nameless = nameless or str(error)
+                continue
+            key = tuple(sorted(labels.items()))
+            sample: Sample = np.zeros(0, dtype=np.int64), np.zeros(0)
+            try:
+                if key in seen:
+                    raise ValueError("a series twice; allowed: once")
+                sample = sample_on(one["values"], piece)
+            except (ValueError, TypeError, LookupError, OverflowError) as error:
+                quarantine.whole[service] = f"bad samples: {error!s:.100}"
+            seen.add(key)
+            points, values = sample
+            sound = ~(np.isnan(values) | impossible(values))
+            quarantine.samples(service, COUNT, values[~sound])
+            yield service, key, (points[sound], values[sound])
+        if nameless and not seen:
+            raise PermanentError(f"Prometheus at {self.shown_url} answered {query} with {nameless}")
+        said = f"left out {nameless}" if nameless else ""
+        self._faults.say(f"Prometheus at {self.shown_url}, {query}", said, self._vitals.now())
+
+    def _check_length(self, demand: Demand) -> None:
+        n_known = int(demand.known.any(axis=0).sum())
+        if n_known < self._settings.min_steps:
+            cause = [f"; {name}: {why}" for name, why in demand.quarantined.items()][:1]
+            raise PermanentError(
+                f"Prometheus at {self.shown_url} has {n_known} steps with data from"
+                f" {_shown_time(demand.start_s)} to {_shown_time(demand.end_s)};"
+                f" allowed: >= {self._settings.min_steps}{''.join(cause)}"
+            )
+
+
+def _service(labels: dict[str, str]) -> str:
+    """Whose series it is. Raises ValueError where it does not say."""
+    namespace, service = labels.get("namespace", ""), labels.get("service", "")
+    name = f"{namespace}/{service}"
+    if "/" in namespace or fault_of_name(name):
+        raise ValueError(f"{str(labels)[:200]}; allowed: with namespace, service")
+    return name
+
+
+def _grid(start_s: float, end_s: float, step_s: float) -> Grid:
+    if not (step_s >= 1 and float(step_s).is_integer()):
+        raise PermanentError(f"step_s is {step_s}; allowed: whole seconds >= 1")
+    in_time = 0 <= start_s < end_s <= LATEST_S
+    if not (in_time and float(start_s).is_integer() and (end_s - start_s) % step_s == 0):
+        raise PermanentError(
+            f"the range is {start_s} to {end_s};"
+            f" allowed: whole seconds since 1970, a multiple of {step_s} s long"
+        )
+    n_points = int((end_s - start_s) // step_s) + 1  # both ends: a step lies between two points
+    return Grid(start_s=int(start_s), step_s=int(step_s), n_points=n_points)
+
+
+def _shown_time(time_s: float) -> str:
+    return datetime.fromtimestamp(time_s, UTC).isoformat()

@@ -1,0 +1,155 @@
+"""Counted bit by bit, evidence is what it would be counted at once; it outlives a restart."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autoscaler.core.prediction.dependencies import Edges
+from autoscaler.core.types import FloatArray
+from autoscaler.errors import PermanentError, TransientError
+from learner.dependencies.activity import WATCH_S, Sightings
+from learner.dependencies.busy_periods import spells_of
+from learner.dependencies.start_search import AGAIN_S, WINDOW_S, Sleepers
+from learner.dependencies.starts.coincidences import StartRules
+from learner.dependencies.starts.evidence import gather
+from learner.dependencies.starts.evidence_file import load_evidence
+
+T0 = 1_700_000_010.0
+HOUR_S = 3600.0
+BEHIND_S = 690.0  # by which counting stays behind
+
+
+class Recorded:
+    """Calls, as they would have been seen at any time."""
+
+    def __init__(self, calls: dict[str, FloatArray]) -> None:
+        self.calls = calls
+        self.asked: list[tuple[float, float]] = []
+        self.gone = False
+
+    def read(self, *, start_s: float, end_s: float) -> Sightings:
+        self.asked.append((start_s, end_s))
+        if self.gone:
+            raise TransientError("Prometheus cannot be reached")
+        seen = {name: at[at <= end_s] for name, at in self.calls.items() if at[0] <= end_s}
+        begun, called = {}, {}
+        for name, at in seen.items():
+            fresh = np.diff(at, prepend=-np.inf) >= 60.0
+            starts, ends = at[fresh], at[np.append(fresh[1:], True)]
+            began = max(int(np.searchsorted(starts, start_s, "right")) - 1, 0)
+            begun[name], called[name] = starts[began:], ends[ends >= start_s]
+        first = np.ceil(start_s / WATCH_S) * WATCH_S
+        return Sightings(begun=begun, called=called, watched_s=np.arange(first, end_s, WATCH_S))
+
+
+def calls(span_s: float, seed: int = 1) -> dict[str, FloatArray]:
+    """A pulls b; an hourly pair that has nothing to do with each other; one on its own."""
+    rng = np.random.default_rng(seed)
+    a = T0 + np.sort(rng.uniform(0.0, span_s, int(span_s / 400.0)))
+    due = T0 + np.arange(100.0, span_s, HOUR_S)
+    return {
+        "shop/a": a,
+        "shop/b": a[rng.random(len(a)) < 0.8] + 2.0,
+        "till/hourly": due + np.abs(0.2 * rng.standard_normal(len(due))),
+        "till/nightly": due + np.abs(0.2 * rng.standard_normal(len(due))),
+        "till/own": T0 + np.sort(rng.uniform(0.0, span_s, int(span_s / 500.0))),
+    }
+
+
+def pairs(edges: Edges) -> set[tuple[str, str]]:
+    ends = zip(edges.upstream, edges.downstream, strict=True)
+    return {(edges.services[up], edges.services[down]) for up, down in ends}
+
+
+def test_bit_by_bit_is_as_at_once(tmp_path: Path) -> None:
+    span_s = 8 * HOUR_S
+    source = Recorded(calls(span_s))
+    sleepers = Sleepers(source, tmp_path / "evidence.npz")
+    for minute in range(30, int(span_s / 60.0) + 1):
+        sleepers.update(T0 + 60.0 * minute)
+    part = load_evidence(tmp_path / "evidence.npz", StartRules())
+    names = tuple(sorted(source.calls))
+    who = np.repeat(np.arange(len(names)), [len(source.calls[name]) for name in names])
+    at = np.concatenate([source.calls[name] for name in names])
+    whole = gather(spells_of(names, who, at, since_s=T0, until_s=part.until_s))
+    assert part.services == whole.services
+    assert part.until_s > T0 + span_s - BEHIND_S - 700.0
+    # What was counted hours ago has faded by some percent.
+    for name in ("trials", "near_trials", "clock_trials"):
+        np.testing.assert_allclose(getattr(part, name), getattr(whole, name), rtol=0.06, atol=1.5)
+    np.testing.assert_array_equal(part.pair, whole.pair)
+    for name in ("followed", "near_followed"):
+        np.testing.assert_allclose(getattr(part, name), getattr(whole, name), rtol=0.06, atol=1.5)
+    assert part.late[:, 1] == pytest.approx(whole.late[:, 1], rel=0.2, abs=3.0)
+    assert ("shop/a", "shop/b") in pairs(sleepers.edges)
+
+
+def test_after_a_day_the_pull_is_known_and_timers_that_meet_are_not_taken_for_one(
+    tmp_path: Path,
+) -> None:
+    sleepers = Sleepers(Recorded(calls(30 * HOUR_S)), tmp_path / "evidence.npz")
+    for half_hour in range(1, 61):
+        sleepers.update(T0 + 1800.0 * half_hour)
+    assert pairs(sleepers.edges) == {("shop/a", "shop/b")}
+
+
+def test_at_first_two_days_are_read_then_what_is_new(tmp_path: Path) -> None:
+    source = Recorded(calls(HOUR_S))
+    sleepers = Sleepers(source, tmp_path / "evidence.npz")
+    for now in (T0 + HOUR_S, T0 + HOUR_S + 60.0):
+        sleepers.update(now)
+    source.gone = True
+    with pytest.raises(TransientError):
+        sleepers.update(T0 + HOUR_S + 120.0)
+    source.gone = False
+    sleepers.update(T0 + HOUR_S + 180.0)
+    begun = [T0 + HOUR_S + ago for ago in (-WINDOW_S, -AGAIN_S, 60 - AGAIN_S, 60 - AGAIN_S)]
+    assert [start for start, _ in source.asked] == begun
+
+
+def test_a_restart_goes_on_where_counting_had_come_to(tmp_path: Path) -> None:
+    span_s = 12 * HOUR_S
+    recorded = calls(span_s)
+    first = Sleepers(Recorded(recorded), tmp_path / "evidence.npz")
+    first.update(T0 + 6 * HOUR_S)
+    before = load_evidence(tmp_path / "evidence.npz", StartRules())
+    second = Sleepers(Recorded(recorded), tmp_path / "evidence.npz")
+    second.remember(T0 + 9 * HOUR_S)
+    assert pairs(second.edges) == pairs(first.edges) == {("shop/a", "shop/b")}
+    second.update(T0 + span_s)
+    after = load_evidence(tmp_path / "evidence.npz", StartRules())
+    once = Sleepers(Recorded(recorded), tmp_path / "once.npz")
+    once.update(T0 + span_s)
+    at_once = load_evidence(tmp_path / "once.npz", StartRules())
+    assert before.trials.sum() < after.trials.sum()
+    np.testing.assert_allclose(after.trials, at_once.trials, rtol=0.06, atol=1.5)
+
+
+def test_evidence_of_the_future_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "evidence.npz"
+    Sleepers(Recorded(calls(6 * HOUR_S)), path).update(T0 + 6 * HOUR_S)
+    with pytest.raises(PermanentError, match="which is to come; allowed: up to"):
+        Sleepers(Recorded({}), path).remember(T0)
+
+
+def test_services_that_went_are_forgotten_when_hardly_anything_is_left_of_them(
+    tmp_path: Path,
+) -> None:
+    early, path = calls(6 * HOUR_S), tmp_path / "evidence.npz"
+    later_s = 80 * 86_400.0
+    late = {f"new/{name[5:]}": at + later_s for name, at in calls(6 * HOUR_S, seed=2).items()}
+    sleepers = Sleepers(Recorded(early | late), path)
+    sleepers.update(T0 + 6 * HOUR_S)
+    assert set(load_evidence(path, StartRules()).services) == set(early)
+    sleepers.update(T0 + later_s + 6 * HOUR_S)
+    kept = load_evidence(path, StartRules())
+    assert set(kept.services) == set(late)
+    assert ("new/a", "new/b") in pairs(sleepers.edges)
+
+
+def test_a_place_that_cannot_be_written_is_said_and_edges_stay(tmp_path: Path) -> None:
+    sleepers = Sleepers(Recorded(calls(6 * HOUR_S)), tmp_path / "missing" / "evidence.npz")
+    with pytest.raises(PermanentError, match="cannot be written"):
+        sleepers.update(T0 + 6 * HOUR_S)
+    assert pairs(sleepers.edges) == {("shop/a", "shop/b")}

@@ -1,0 +1,166 @@
+"""A service that follows another is forecast from it; nobody hears an echo of its own."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from autoscaler.core.types import FloatArray
+from learner.demand import Demand
+from learner.engine import Learner, LearnerSettings
+from learner.models.pooled import Pooled
+from learner.models.upstream import NONE, Pulled, following
+from learner.selection.backtest import HeldBack
+from learner.sources.quarantine import sound_demand
+
+WINDOWS = (0, 1, 2, 5)
+N_STEPS, LAG = 2000, 3
+BROWSE, BUY, OTHER = range(3)
+
+
+def busy(rng: np.random.Generator, mean: float) -> FloatArray:
+    """(N_STEPS,) requests whose level changes from step to step."""
+    return rng.poisson(mean * np.exp(0.6 * rng.standard_normal(N_STEPS))).astype(float)
+
+
+def demand_of(*counts: FloatArray) -> Demand:
+    arrivals = np.stack(counts)
+    return Demand(
+        services=("shop/browse", "shop/buy", "shop/other")[: len(counts)],
+        start_s=1_700_006_400.0,
+        step_s=60.0,
+        arrivals=arrivals,
+        peak=arrivals,
+        capacity=np.full(len(counts), 5.0),
+    )
+
+
+def shop(lag: int = LAG) -> Demand:
+    """Buy follows browse; another follows nobody; seeded."""
+    rng = np.random.default_rng(1)
+    browse = busy(rng, 30.0)
+    buy = rng.poisson(0.5 * np.roll(browse, lag)).astype(float)
+    return demand_of(browse, buy, busy(rng, 15.0))
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Pulled:
+    return Pulled(windows=WINDOWS, max_rows=8_000, rounds=40).fit(shop())
+
+
+def test_who_follows_whom_and_how_much_later_is_found_out(fitted: Pulled) -> None:
+    found = fitted.following_
+    assert (found.upstream, found.service) == (("shop/browse",), ("shop/buy",))
+    assert found.lag.tolist() == [LAG]
+
+
+def test_what_came_upstream_is_expected_a_lag_later(fitted: Pulled) -> None:
+    demand = shop()
+    origin, step = 1500, 1500 - LAG
+    quiet, loud = demand.arrivals.copy(), demand.arrivals.copy()
+    quiet[BROWSE, step], loud[BROWSE, step] = 5.0, 120.0
+    level = 6  # place of seven pods and more; twelve are to be expected
+    chance = [
+        fitted.predict(replace(demand, arrivals=a), np.array([origin])).exceedance[BUY, 0, 0, level]
+        for a in (quiet, loud)
+    ]
+    assert chance[0] < 0.05
+    assert chance[1] > 0.6
+
+
+def test_it_decides_cheaper_than_the_service_s_own_past_allows(fitted: Pulled) -> None:
+    demand = shop()
+    held_back = HeldBack.of(demand, WINDOWS)
+    past = demand.until(held_back.first)
+    settings = {"windows": WINDOWS, "max_rows": 8_000, "rounds": 40}
+    alone, together = (
+        held_back.cost(model.fit(past).predict(demand, held_back.origins))
+        for model in (Pooled(seeds=(0,), **settings), Pulled(**settings))  # type: ignore[arg-type]
+    )
+    assert together[BUY] < 0.6 * alone[BUY]
+    assert np.isinf(together[[BROWSE, OTHER]]).all()
+
+
+@pytest.mark.parametrize("lag", [1, LAG])
+def test_the_future_changes_nothing(lag: int) -> None:
+    demand, origins = shop(lag), np.array([0, 1, lag, 700, 1500])
+    fitted = Pulled(windows=WINDOWS, max_rows=4_000, rounds=20).fit(demand)
+    before = fitted.predict(demand, origins).exceedance[BUY]
+    for i, origin in enumerate(origins.tolist()):
+        later = demand.arrivals.copy()
+        later[:, origin:] = 500.0
+        peak = demand.peak.copy()
+        peak[:, origin:] = np.nan
+        changed = replace(demand, arrivals=later, peak=peak)
+        after = fitted.predict(changed, np.array([origin])).exceedance[BUY, 0]
+        n_cells = min(before.shape[-1], after.shape[-1])
+        np.testing.assert_array_equal(after[..., :n_cells], before[i][..., :n_cells])
+
+
+def test_gaps_upstream_are_not_known_rather_than_silence(fitted: Pulled) -> None:
+    arrivals = shop().arrivals.copy()
+    arrivals[BROWSE, 1400:1600] = np.nan
+    said = fitted.predict(replace(shop(), arrivals=arrivals), np.array([1500])).exceedance[BUY]
+    assert not np.isnan(said).any()
+    assert said[0, 0, 0] > 0.5  # it is called in nearly every step, whoever is watched
+
+
+def test_who_follows_nobody_gets_no_answer_and_a_reason(fitted: Pulled) -> None:
+    said = fitted.predict(shop(), np.array([1500]))
+    assert said.reason == (NONE, "", NONE)
+    at_the_end = fitted.predict(shop(), np.array([N_STEPS]))
+    assert not np.isnan(at_the_end.exceedance[BUY]).any()
+    assert np.isnan(said.exceedance[[BROWSE, OTHER]]).all()
+    without = fitted.predict(shop().only(np.array([BUY])), np.array([1500]))
+    assert without.reason == (NONE,)
+
+
+def test_where_nobody_follows_anybody_it_is_silent() -> None:
+    rng = np.random.default_rng(2)
+    demand = demand_of(busy(rng, 30.0), busy(rng, 20.0))
+    said = Pulled(windows=WINDOWS).fit(demand).predict(demand, np.array([0, 1500]))
+    assert said.reason == (NONE, NONE)
+    assert np.isnan(said.exceedance).all()
+
+
+def test_two_that_pull_each_other_do_not_hear_their_echo() -> None:
+    rng = np.random.default_rng(3)
+    a, b = busy(rng, 30.0), busy(rng, 30.0)
+    for step in range(2, N_STEPS):
+        a[step] += rng.poisson(0.4 * b[step - 2])
+        b[step] += rng.poisson(0.4 * a[step - 1])
+    other = busy(rng, 30.0)
+    assert following(demand_of(a, b, other)).service == ()
+
+
+def test_the_learner_lets_it_speak_where_its_decisions_are_cheaper() -> None:
+    settings = LearnerSettings(windows=WINDOWS, max_rows=8_000, rounds=40)
+    learner = Learner(settings).fit(shop())
+    bundle = learner.bundle(shop())
+    assert bundle.model[BUY] == "pulled"
+    assert "pulled" not in {bundle.model[BROWSE], bundle.model[OTHER]}
+    assert not np.isnan(bundle.exceedance[BUY]).any()
+
+
+def test_who_follows_a_service_that_is_quarantined_is_forecast_all_the_same() -> None:
+    settings = LearnerSettings(windows=WINDOWS, max_rows=8_000, rounds=40)
+    learner = Learner(settings).fit(shop())
+    before = learner.bundle(shop())
+    for absurd in (1e9, -1.0, np.nan, 1e300):
+        counts = shop().arrivals.copy()
+        counts[BROWSE] = absurd
+        demand = shop()
+        after = learner.bundle(
+            sound_demand(
+                services=demand.services,
+                start_s=demand.start_s,
+                step_s=demand.step_s,
+                arrivals=counts,
+                peak=counts,
+                capacity=demand.capacity,
+            )
+        )
+        assert not np.isnan(after.exceedance[[BUY, OTHER]]).any()
+        width = min(after.exceedance.shape[2], before.exceedance.shape[2])
+        other = [each.exceedance[OTHER, :, :width].tolist() for each in (before, after)]
+        assert other[0] == other[1]

@@ -1,0 +1,84 @@
+"""The reader against a real Prometheus process."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from autoscaler.errors import PermanentError
+from learner.demand import Demand
+from learner.sources.demand_reader import PrometheusReader, PrometheusSettings
+
+ServeHistory = Callable[[Demand], str]
+
+
+def history(*, n_steps: int, step_s: float, start_s: float = 1_612_051_200.0) -> Demand:
+    """Three services with gaps: at the start, one step long, long, at the end; seeded."""
+    rng = np.random.default_rng(3)
+    arrivals = rng.poisson([[0.2], [5.0], [900.0]], (3, n_steps)).astype(np.float64)
+    arrivals[0, :3] = arrivals[1, 7] = arrivals[1, 20:35] = arrivals[2, -4:] = np.nan
+    return Demand(
+        services=("shop/browse", "shop/cart", "till/pay"),
+        start_s=start_s,
+        step_s=step_s,
+        arrivals=arrivals,
+        peak=np.ceil(arrivals / 7) * 1.5,
+        capacity=np.full(3, 2.0),
+    )
+
+
+def assert_same(read: Demand, written: Demand) -> None:
+    assert read.services == written.services
+    assert (read.start_s, read.step_s) == (written.start_s, written.step_s)
+    np.testing.assert_array_equal(read.arrivals, written.arrivals)
+    np.testing.assert_array_equal(read.peak, written.peak)
+    np.testing.assert_array_equal(read.capacity, written.capacity)
+
+
+@pytest.mark.parametrize("step_s", [60.0, 1.0])
+def test_reads_back_what_was_written_in_several_pieces(
+    serve_history: ServeHistory, step_s: float
+) -> None:
+    written = history(n_steps=400, step_s=step_s)
+    url = serve_history(written)
+    for settings in (
+        PrometheusSettings(),
+        PrometheusSettings(max_points_per_series=37),
+        PrometheusSettings(max_points=100),
+    ):
+        reader = PrometheusReader(url, capacity=2.0, settings=settings)
+        read = reader.read(start_s=written.start_s, end_s=written.end_s, step_s=step_s)
+        assert_same(read, written)
+
+
+def test_asks_for_no_more_points_than_prometheus_gives(serve_history: ServeHistory) -> None:
+    written = history(n_steps=25_000, step_s=1.0)
+    reader = PrometheusReader(serve_history(written), capacity=2.0)
+    assert_same(reader.read(start_s=written.start_s, end_s=written.end_s, step_s=1.0), written)
+
+
+def test_prometheus_words_reach_the_user_when_it_refuses(serve_history: ServeHistory) -> None:
+    url = serve_history(history(n_steps=60, step_s=60.0))
+    settings = PrometheusSettings(requests_query="rate(nonsense[")
+    with pytest.raises(PermanentError, match=r"answered 400: .*parse error"):
+        PrometheusReader(url, capacity=1.0, settings=settings).read(start_s=0, end_s=600, step_s=60)
+
+
+def test_a_series_that_is_not_there_is_named(serve_history: ServeHistory) -> None:
+    written = history(n_steps=60, step_s=60.0)
+    settings = PrometheusSettings(peak_query="max_over_time(knative_peak[$step])")
+    reader = PrometheusReader(serve_history(written), capacity=1.0, settings=settings)
+    with pytest.raises(PermanentError, match=r"has no series for max_over_time\(knative_peak"):
+        reader.read(start_s=written.start_s, end_s=written.end_s, step_s=60)
+
+
+def test_a_coarser_step_adds_arrivals_up_and_keeps_the_greatest_peak(
+    serve_history: ServeHistory,
+) -> None:
+    written = history(n_steps=240, step_s=30.0)
+    reader = PrometheusReader(serve_history(written), capacity=2.0)
+    read = reader.read(start_s=written.start_s + 3600, end_s=written.end_s - 600, step_s=60.0)
+    fine = slice(120, 220)
+    pairs = written.arrivals[:, fine].reshape(3, -1, 2)
+    np.testing.assert_array_equal(read.arrivals, pairs.sum(axis=2))
+    np.testing.assert_array_equal(read.peak, written.peak[:, fine].reshape(3, -1, 2).max(axis=2))

@@ -1,0 +1,118 @@
+"""Edges of all sources as one; a search that fails costs nobody else anything."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autoscaler.core.prediction.dependencies import Edges, Origin, no_edges
+from autoscaler.errors import TransientError
+from learner.demand import Demand
+from learner.dependencies.activity import Sightings
+from learner.dependencies.start_search import Sleepers
+from learner.dependency_search import Pulls, Search
+
+NOW = 1_700_000_000.0
+A_DAY = 1440
+
+
+class Nothing:
+    """Nobody exports starts."""
+
+    def read(self, *, start_s: float, end_s: float) -> Sightings:
+        return Sightings(begun={}, called={}, watched_s=np.zeros(0))
+
+
+class Source:
+    """Edges that a test sets, and faults."""
+
+    def __init__(self, edges: Edges) -> None:
+        self.edges = edges
+        self.fault: Exception | None = None
+
+    def find(self, demand: Demand) -> Edges:
+        if self.fault:
+            raise self.fault
+        return self.edges
+
+
+def busy() -> Demand:
+    """Buy follows browse two minutes later; another has a life of its own; seeded."""
+    rng = np.random.default_rng(1)
+    browse = rng.poisson(30.0 * np.exp(0.5 * rng.standard_normal(A_DAY)))
+    counts = np.stack(
+        [browse, np.roll(rng.binomial(browse, 0.5), 2), rng.poisson(20.0, A_DAY)]
+    ).astype(float)
+    return Demand(
+        services=("shop/browse", "shop/buy", "shop/other"),
+        start_s=NOW - 60.0 * A_DAY,
+        step_s=60.0,
+        arrivals=counts,
+        peak=counts,
+        capacity=np.ones(3),
+    )
+
+
+def edge(up: str, down: str, origin: Origin, **columns: float) -> Edges:
+    said = {name: np.array([value]) for name, value in columns.items()}
+    names = ("lag_s", "gain", "needed", "confidence", "evidence", "seen_at_s")
+    return Edges(
+        services=(up, down),
+        upstream=np.array([0]),
+        downstream=np.array([1]),
+        direct=np.ones(1, dtype=np.bool_),
+        origin=np.array([int(origin)]),
+        **(dict.fromkeys(names, np.full(1, np.nan)) | said),
+    )
+
+
+def pulls_in(folder: Path, *searches: Search) -> Pulls:
+    return Pulls(Sleepers(Nothing(), folder / "evidence.npz"), searches)
+
+
+def pairs(edges: Edges) -> dict[tuple[str, str], int]:
+    ends = zip(edges.upstream, edges.downstream, strict=True)
+    return {(edges.services[up], edges.services[down]): i for i, (up, down) in enumerate(ends)}
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.message for record in caplog.records if record.levelname == "WARNING"]
+
+
+def test_services_that_never_sleep_are_searched_when_models_are_fitted(tmp_path: Path) -> None:
+    pulls = pulls_in(tmp_path)
+    assert not pulls.update(None, NOW)
+    assert pulls.update(busy(), NOW)
+    at = pairs(pulls.edges)[("shop/browse", "shop/buy")]
+    assert (pulls.edges.lag_s[at], pulls.edges.origin[at]) == (120.0, Origin.LEARNED_COUNTS)
+    found = pulls.edges
+    assert not pulls.update(None, NOW + 60.0)
+    assert pulls.edges is found
+
+
+def test_who_knows_best_says_so_and_the_others_fill_in(tmp_path: Path) -> None:
+    mesh = Source(edge("shop/browse", "shop/buy", Origin.ISTIO, gain=0.25))
+    pulls = pulls_in(tmp_path, Search(part="a mesh", find=mesh.find))
+    pulls.update(busy(), NOW)
+    at = pairs(pulls.edges)[("shop/browse", "shop/buy")]
+    said = pulls.edges
+    assert (said.origin[at], said.gain[at], said.lag_s[at]) == (Origin.ISTIO, 0.25, 120.0)
+
+
+@pytest.mark.parametrize("fault", [TransientError("is gone"), ValueError("a fault of ours")])
+def test_a_search_that_fails_keeps_what_it_found_and_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, fault: Exception
+) -> None:
+    mesh = Source(edge("shop/front", "shop/cart", Origin.ISTIO))
+    pulls = pulls_in(tmp_path, Search(part="a mesh", find=mesh.find))
+    pulls.update(busy(), NOW)
+    mesh.fault = fault
+    for minute in (1, 2, 3):
+        pulls.update(busy(), NOW + 60.0 * minute)
+    assert {("shop/browse", "shop/buy"), ("shop/front", "shop/cart")} <= pairs(pulls.edges).keys()
+    assert [("a mesh" in said, str(fault) in said) for said in warnings(caplog)] == [(True, True)]
+    mesh.fault, mesh.edges = None, no_edges(())
+    caplog.set_level("INFO")
+    pulls.update(busy(), NOW + 240.0)
+    assert ("shop/front", "shop/cart") not in pairs(pulls.edges)
+    assert "well again after 180 s" in caplog.records[-1].message
