@@ -44,13 +44,13 @@ def learn(
     from autoscaler.api.server import ServerSettings
     from autoscaler.clock import SystemClock
     from autoscaler.signing import read_key
-    from learner.dependency_search import pulls_of
-    from learner.publishing.bundle_server import Shelf
+    from learner.dependency_search import dependency_search_of
+    from learner.publishing.bundle_server import BundleServer
     from learner.publishing.publisher import Publisher, PublishSettings
     from learner.sources.demand_reader import PrometheusReader
     from learner.sources.queries import PrometheusServer
     from learner.sources.upstreams import WithUpstreams, upstreams_of
-    from learner.status import Vitals
+    from learner.status import LearnerStatus
 
     set_up()
     with one_line_errors():
@@ -63,8 +63,8 @@ def learn(
             refit_s=moment(refit, 0.0),
             key=read_key(key) if key else None,
         )
-        vitals = Vitals(SystemClock(), step_s=settings.step_s, refit_s=settings.refit_s)
-        reader = PrometheusReader(prometheus, capacity=float(concurrency) or 100.0, vitals=vitals)
+        status = LearnerStatus(SystemClock(), step_s=settings.step_s, refit_s=settings.refit_s)
+        reader = PrometheusReader(prometheus, capacity=float(concurrency) or 100.0, status=status)
         if serve:
             shelf = ServerSettings(
                 host="0.0.0.0",  # noqa: S104  # a pod's own address
@@ -72,9 +72,9 @@ def learn(
                 tls_cert=tls_cert,
                 tls_key=tls_key,
             )
-            Shelf(bundle, shelf, vitals).start()
+            BundleServer(bundle, shelf, status).start()
         # A search that fails is made again a step later, and forecasts are not to wait for it.
-        server = PrometheusServer(prometheus, timeout_s=10.0, attempts=1, vitals=vitals)
+        server = PrometheusServer(prometheus, timeout_s=10.0, attempts=1, status=status)
         source = WithUpstreams(reader, server, upstreams)
-        pulls = pulls_of(server, bundle)
-        Publisher(source, settings, SystemClock(), time.sleep, pulls, vitals).run()
+        dependency_search = dependency_search_of(server, bundle)
+        Publisher(source, settings, SystemClock(), time.sleep, dependency_search, status).run()

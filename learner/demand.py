@@ -15,7 +15,7 @@ from autoscaler.limits import REQUESTS, SERVICE_PODS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outside:
+class ExternalSeries:
     """Series that services follow and that are no services: a queue's length, say."""
 
     names: tuple[str, ...]  # (k,) beside names of services
@@ -33,7 +33,7 @@ class Demand:
     arrivals: FloatArray  # (n, n_steps) requests that arrived in the step; NaN = gap
     peak: FloatArray  # (n, n_steps) greatest number of requests in flight at once; NaN = gap
     capacity: FloatArray  # (n,) requests in flight that one pod takes: the height of a pod level
-    outside: Outside | None = None  # what else there is to learn from
+    outside: ExternalSeries | None = None  # what else there is to learn from
     quarantined: Mapping[str, str] = field(default_factory=dict)  # by service: what of it is a gap
 
     def __post_init__(self) -> None:

@@ -16,7 +16,7 @@ from autoscaler.errors import AutoscalerError
 from autoscaler.health import Health
 from learner.demand import Demand
 from learner.dependencies.count_search import edges_among_busiest, edges_from_outside
-from learner.dependencies.start_search import Sleepers
+from learner.dependencies.start_search import StartSearch
 from learner.sources.activity_reader import StartsReader
 from learner.sources.istio import IstioReader
 from learner.sources.queries import PrometheusServer
@@ -35,15 +35,15 @@ class Search:
     find: Callable[[Demand], Edges]  # raises AutoscalerError
 
 
-class Pulls:
+class DependencySearch:
     """Keeps edges of all sources, and what they are together."""
 
-    def __init__(self, sleepers: Sleepers, searches: Sequence[Search] = ()) -> None:
-        self._sleepers = sleepers
+    def __init__(self, start_search: StartSearch, searches: Sequence[Search] = ()) -> None:
+        self._start_search = start_search
         self._searches = (Search(part=COUNTS, find=edges_among_busiest), *searches)
         self._found: dict[str, Edges] = {}  # by part
         self._faults = Health()
-        self._parts = [sleepers.edges]  # what ``edges`` was made of
+        self._parts = [start_search.edges]  # what ``edges`` was made of
         self._remembered = False
         self.edges = no_edges(())
 
@@ -51,7 +51,7 @@ class Pulls:
         """Once: take up what an earlier process knew. now: Unix s."""
         if not self._remembered:
             self._remembered = True
-            self._try(MEMORY, partial(self._sleepers.remember, now), now)
+            self._try(MEMORY, partial(self._start_search.remember, now), now)
             self._try(ALL, self._merge, now)
 
     def update(self, demand: Demand | None, now: float) -> bool:
@@ -62,7 +62,7 @@ class Pulls:
         if demand is not None:
             for search in self._searches:
                 self._try(search.part, partial(self._search, search, demand), now)
-        self._try(STARTS, partial(self._sleepers.update, now), now)
+        self._try(STARTS, partial(self._start_search.update, now), now)
         before = self.edges
         self._try(ALL, self._merge, now)
         return self.edges is not before
@@ -71,7 +71,7 @@ class Pulls:
         self._found[search.part] = search.find(demand)
 
     def _merge(self) -> None:
-        parts = [self._sleepers.edges, *self._found.values()]
+        parts = [self._start_search.edges, *self._found.values()]
         if [id(part) for part in parts] != [id(part) for part in self._parts]:
             services = tuple(sorted({name for part in parts for name in part.services}))
             self.edges = merged(*(part.onto(services) for part in parts))
@@ -90,9 +90,9 @@ class Pulls:
             self._faults.say(part, "", now)
 
 
-def pulls_of(server: PrometheusServer, bundle: Path) -> Pulls:
+def dependency_search_of(server: PrometheusServer, bundle: Path) -> DependencySearch:
     """All searches that a Prometheus allows; what is to last is kept beside the bundle."""
     kept = bundle.with_name(f"{bundle.stem}.evidence.npz")
     istio = Search(part=f"{ALL}, by Istio", find=IstioReader(server).edges)
     outside = Search(part=f"{ALL}, by upstreams given", find=edges_from_outside)
-    return Pulls(Sleepers(StartsReader(server), kept), (istio, outside))
+    return DependencySearch(StartSearch(StartsReader(server), kept), (istio, outside))

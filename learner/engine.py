@@ -25,9 +25,9 @@ from learner.models import WINDOWS, Forecast, Model
 from learner.models.pooled import Pooled
 from learner.models.seasonal import SeasonalCopy
 from learner.models.timers import Timers
-from learner.models.upstream import Pulled
-from learner.selection.bisection import culprits
-from learner.selection.competition import Competition, Progress, Speakers
+from learner.models.upstream import UpstreamModel
+from learner.selection.bisection import faulty_services
+from learner.selection.competition import Competition, Progress, Selection
 
 FEWEST_STEPS = 60  # of history, over all services, before anything is forecast
 REHEARSED_ROWS = 2_000  # that a model learns from when it is only tried with whom it fails
@@ -60,7 +60,7 @@ def candidates(settings: LearnerSettings) -> tuple[Model, ...]:
         Pooled(windows=windows, seeds=seeds, max_rows=rows, rounds=rounds),
         SeasonalCopy(windows=windows),
         Timers(windows=windows),
-        Pulled(windows=windows, seeds=seeds, max_rows=rows, rounds=rounds),
+        UpstreamModel(windows=windows, seeds=seeds, max_rows=rows, rounds=rounds),
     )
 
 
@@ -128,10 +128,10 @@ class Learner:
                 self._competition(quick).fit(demand.only(rows), _show_nothing)
 
             everybody = np.arange(len(demand.services))
-            others = self._exclude(demand, culprits(everybody, error, rehearse), error)
+            others = self._exclude(demand, faulty_services(everybody, error, rehearse), error)
             return self._competition(self.settings).fit(demand.only(others), progress)
 
-    def _spoken(self, demand: Demand, origins: IntArray) -> tuple[Forecast, Speakers]:
+    def _spoken(self, demand: Demand, origins: IntArray) -> tuple[Forecast, Selection]:
         """Forecasts, and who speaks for each service."""
         silenced = self._silenced(demand)
         rows = np.delete(np.arange(len(demand.services)), list(silenced))
@@ -142,7 +142,7 @@ class Learner:
             said, speaker = self.competition_.speak(some, origins)
         except Exception as error:  # noqa: BLE001  # found out with whom it fails
             among = np.arange(len(rows))
-            found = culprits(
+            found = faulty_services(
                 among, error, lambda few: self.competition_.speak(some.only(few), origins)
             )
             self._exclude(some, found, error)
@@ -180,11 +180,11 @@ class Learner:
 
 def _spread(
     said: Forecast,
-    speaker: Speakers,
+    speaker: Selection,
     demand: Demand,
     rows: IntArray,
     silenced: Mapping[int, str],
-) -> tuple[Forecast, Speakers]:
+) -> tuple[Forecast, Selection]:
     """What was said of ``rows``, in its place among the silence about all others."""
     _, n_origins, n_windows, n_cells = said.exceedance.shape
     n = len(demand.services)
@@ -205,7 +205,7 @@ def _spread(
 
 def _without_curves(
     demand: Demand, n_origins: int, windows: tuple[int, ...], silenced: Mapping[int, str]
-) -> tuple[Forecast, Speakers]:
+) -> tuple[Forecast, Selection]:
     """Nobody speaks for anybody."""
     none = np.zeros(0, dtype=np.int64)
     said = Forecast(

@@ -15,7 +15,7 @@ from autoscaler.limits import Limit, Refusals
 STUCK_STEPS = 10
 
 
-class Vitals:
+class LearnerStatus:
     """Written by the loop, read by whoever serves it."""
 
     def __init__(

@@ -142,7 +142,7 @@ def _together(
         downstream=ends[:, 1],
         lag_s=unknown,
         gain=unknown,
-        needed=unknown,
+        probability=unknown,
         confidence=np.ones(m),
         evidence=unknown,
         seen_at_s=unknown,
@@ -228,7 +228,7 @@ def _ends_alone(edges: Edges, namespaces: Namespaces) -> tuple[Edges, Namespaces
 
 def _paths_key(edges: Edges, namespaces: Namespaces, caps: Caps) -> bytes:
     """Of all that paths are made from; evidence, say, is not."""
-    columns = ("upstream", "downstream", "lag_s", "gain", "needed", "confidence", "origin")
+    columns = ("upstream", "downstream", "lag_s", "gain", "probability", "confidence", "origin")
     rest = namespaces.n_fleet, namespaces.named.tolist(), namespaces.trusting, astuple(caps)
     return _key(*_bytes(edges, columns), *rest)
 

@@ -87,7 +87,7 @@ def best_paths(
 
 def value_of(edges: Edges) -> FloatArray:
     """(m,) probability x confidence; what is not known counts as 1."""
-    return np.asarray(_filled(edges.needed, 1.0) * _filled(edges.confidence, 1.0))
+    return np.asarray(_filled(edges.probability, 1.0) * _filled(edges.confidence, 1.0))
 
 
 def _filled(values: FloatArray, unknown: float) -> FloatArray:
@@ -98,7 +98,7 @@ class _Graph:
     """Edges as lists, in order of their pairs, each pair once; and by upstream, the best first."""
 
     def __init__(self, edges: Edges, namespaces: Namespaces) -> None:
-        value, probability = value_of(edges), _filled(edges.needed, 1.0)
+        value, probability = value_of(edges), _filled(edges.probability, 1.0)
         confidence = _filled(edges.confidence, 1.0)
         gain, lag_s = _filled(edges.gain, 1.0), _filled(edges.lag_s, 0.0)
         most_gain, most_lag_s = limits.PATH_GAIN, limits.PATH_LAG_S

@@ -117,7 +117,7 @@ def dependency(edges: Edges, i: int, not_acted_on: str = "") -> DependencyAnswer
         downstream=edges.services[int(edges.downstream[i])],
         lag_s=_known(edges.lag_s[i]),
         gain=_known(edges.gain[i]),
-        probability=_known(edges.needed[i]),
+        probability=_known(edges.probability[i]),
         confidence=_known(edges.confidence[i]),
         evidence=_known(edges.evidence[i]),
         seen_at=_time(seen_at_s) if 0 <= seen_at_s <= LATEST_S.most else None,
@@ -140,7 +140,7 @@ def edges_of(answers: Sequence[DependencyAnswer]) -> Edges:
             **a.model_dump(include=set(COLUMNS)),
             "upstream": place[a.upstream],
             "downstream": place[a.downstream],
-            "needed": a.probability,
+            "probability": a.probability,
             "seen_at_s": a.seen_at.timestamp() if a.seen_at else None,
             "origin": _BY_NAME[a.origin],
         }

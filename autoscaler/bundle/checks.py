@@ -21,7 +21,7 @@ BLOCK = 1 << 20  # values looked at in one go: bounds memory
 EDGE_RANGES = {  # from 0 to; NaN = the source does not say
     "lag_s": EDGE_LAG_S.most,
     "gain": EDGE_GAIN.most,
-    "needed": 1.0,
+    "probability": 1.0,
     "confidence": 1.0,
     "evidence": 1e15,
     "seen_at_s": LATEST_S,

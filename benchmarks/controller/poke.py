@@ -192,7 +192,7 @@ def a_bundle(revisions: int, seed: int) -> ForecastBundle:
             downstream=ends[:, 1],
             lag_s=rng.uniform(0.0, 1.0, m),
             gain=np.ones(m),
-            needed=np.ones(m),
+            probability=np.ones(m),
             confidence=rng.uniform(0.5, 1.0, m),
             evidence=np.full(m, 100.0),
             seen_at_s=np.full(m, now),

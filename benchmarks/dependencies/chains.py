@@ -30,7 +30,7 @@ from benchmarks.dependencies.findings import (
     page,
     table,
 )
-from benchmarks.dependencies.made_shops import Story, chains, fan, market, saga, strangers
+from benchmarks.dependencies.made_shops import ShopScenario, chains, fan, market, saga, strangers
 from benchmarks.dependencies.trial import Day, false_edges, learn, outcome, simulate
 from benchmarks.report.page import write_report
 from learner.dependencies.starts.evidence import Evidence
@@ -99,67 +99,74 @@ def measure(shops: Sequence[str], size: Size, tick: Tick) -> Results:
     return results
 
 
-def _chains(results: Results, story: Story, seeds: range, tick: Tick) -> None:
-    known = [_past(results, story, seed, tick) for seed in seeds]
-    kpa = [_day(story, None, 1, seed, tick) for seed in seeds]
-    first = [_day(story, edges, 1, seed, tick) for seed, (edges, _) in enumerate(known)]
+def _chains(results: Results, scenario: ShopScenario, seeds: range, tick: Tick) -> None:
+    known = [_past(results, scenario, seed, tick) for seed in seeds]
+    kpa = [_day(scenario, None, 1, seed, tick) for seed in seeds]
+    first = [_day(scenario, edges, 1, seed, tick) for seed, (edges, _) in enumerate(known)]
     again = [learn(day, evidence)[0] for day, (_, evidence) in zip(first, known, strict=True)]
-    results.found.extend(judge(story, edges, f"{story.name}, second day") for edges in again)
-    second = [_day(story, edges, 2, seed, tick) for seed, edges in enumerate(again)]
-    ends = (*story.entries[1:], len(story.shop.services))
-    for begin, end in zip(story.entries, ends, strict=True):
+    results.found.extend(judge(scenario, edges, f"{scenario.name}, second day") for edges in again)
+    second = [_day(scenario, edges, 2, seed, tick) for seed, edges in enumerate(again)]
+    ends = (*scenario.entries[1:], len(scenario.shop.services))
+    for begin, end in zip(scenario.entries, ends, strict=True):
         mine, name = range(begin, end), f"chain of {end - begin}"
         for policy, days in ((KPA, kpa), (GRAPH, first), (SECOND, second)):
             results.outcomes.append(outcome(days, name, policy, mine))
 
 
-def _saga(results: Results, story: Story, seeds: range, tick: Tick) -> None:
-    known = [_past(results, story, seed, tick)[0] for seed in seeds]
+def _saga(results: Results, scenario: ShopScenario, seeds: range, tick: Tick) -> None:
+    known = [_past(results, scenario, seed, tick)[0] for seed in seeds]
     for policy, graphs in ((KPA, [None] * len(seeds)), (GRAPH, known)):
-        days = [_day(story, edges, 1, seed, tick) for seed, edges in enumerate(graphs)]
-        results.outcomes.append(outcome(days, story.name, policy))
+        days = [_day(scenario, edges, 1, seed, tick) for seed, edges in enumerate(graphs)]
+        results.outcomes.append(outcome(days, scenario.name, policy))
 
 
-def _market(results: Results, story: Story, seeds: range, tick: Tick) -> None:
-    known = [_past(results, story, seed, tick)[0] for seed in seeds]
-    kpa = [_day(story, None, 1, seed, tick) for seed in seeds]
-    ours = [_day(story, edges, 1, seed, tick) for seed, edges in enumerate(known)]
-    for i, name in enumerate(story.shop.names):
+def _market(results: Results, scenario: ShopScenario, seeds: range, tick: Tick) -> None:
+    known = [_past(results, scenario, seed, tick)[0] for seed in seeds]
+    kpa = [_day(scenario, None, 1, seed, tick) for seed in seeds]
+    ours = [_day(scenario, edges, 1, seed, tick) for seed, edges in enumerate(known)]
+    for i, name in enumerate(scenario.shop.names):
         for policy, days in ((KPA, kpa), (GRAPH, ours)):
             results.outcomes.append(outcome(days, name, policy, (i,)))
 
 
-def _strangers(results: Results, story: Story, seeds: range, tick: Tick) -> None:
-    wrong = false_edges(story.shop, confidence=FALSE)
+def _strangers(results: Results, scenario: ShopScenario, seeds: range, tick: Tick) -> None:
+    wrong = false_edges(scenario.shop, confidence=FALSE)
     for seed in seeds:
-        _past(results, story, seed, tick)
+        _past(results, scenario, seed, tick)
     for policy, edges in ((KPA, None), (f"with false edges ({FALSE})", wrong)):
-        days = [_day(story, edges, 1, seed, tick) for seed in seeds]
-        results.outcomes.append(outcome(days, story.name, policy))
+        days = [_day(scenario, edges, 1, seed, tick) for seed in seeds]
+        results.outcomes.append(outcome(days, scenario.name, policy))
 
 
-def _sweep(results: Results, story: Story, seeds: range, tick: Tick) -> None:
-    known = [_past(results, story, seed, tick)[0] for seed in seeds]
-    kpa = [_day(story, None, 1, seed, tick) for seed in seeds]
-    results.outcomes.append(outcome(kpa, story.name, KPA))
+def _sweep(results: Results, scenario: ShopScenario, seeds: range, tick: Tick) -> None:
+    known = [_past(results, scenario, seed, tick)[0] for seed in seeds]
+    kpa = [_day(scenario, None, 1, seed, tick) for seed in seeds]
+    results.outcomes.append(outcome(kpa, scenario.name, KPA))
     for price_s in PRICES:
-        days = [_day(story, e, 1, seed, tick, price_s) for seed, e in enumerate(known)]
-        found = outcome(days, story.name, f"{GRAPH} @ {price_s:g} s")
+        days = [_day(scenario, e, 1, seed, tick, price_s) for seed, e in enumerate(known)]
+        found = outcome(days, scenario.name, f"{GRAPH} @ {price_s:g} s")
         results.outcomes.append(found)
         results.sweep.append((price_s, found))
 
 
-def _past(results: Results, story: Story, seed: int, tick: Tick) -> tuple[Edges, Evidence]:
+def _past(
+    results: Results, scenario: ShopScenario, seed: int, tick: Tick
+) -> tuple[Edges, Evidence]:
     """A day under Knative, and what it taught."""
-    edges, evidence = learn(_day(story, None, 0, seed, tick))
-    results.found.append(judge(story, edges, story.name))
+    edges, evidence = learn(_day(scenario, None, 0, seed, tick))
+    results.found.append(judge(scenario, edges, scenario.name))
     return edges, evidence
 
 
 def _day(
-    story: Story, edges: Edges | None, day: int, seed: int, tick: Tick, price_s: float = 600.0
+    scenario: ShopScenario,
+    edges: Edges | None,
+    day: int,
+    seed: int,
+    tick: Tick,
+    price_s: float = 600.0,
 ) -> Day:
-    done = simulate(story, edges, day=day, seed=seed, price_s=price_s)
+    done = simulate(scenario, edges, day=day, seed=seed, price_s=price_s)
     tick()
     return done
 

@@ -7,7 +7,7 @@ import numpy as np
 from rich.table import Table
 
 from autoscaler.core.prediction.dependencies import Edges
-from benchmarks.dependencies.made_shops import Story
+from benchmarks.dependencies.made_shops import ShopScenario
 from benchmarks.dependencies.trial import Outcome, reach
 from benchmarks.report.figures import Curve
 from benchmarks.report.page import Report
@@ -59,9 +59,9 @@ class Size:
     hours: int  # of a day of the market
 
 
-def judge(story: Story, edges: Edges, name: str) -> Found:
+def judge(scenario: ShopScenario, edges: Edges, name: str) -> Found:
     """Edges against what the shop's services call."""
-    true = reach(story.shop)
+    true = reach(scenario.shop)
     along = true.T | (true.T.astype(np.int64) @ true > 0)
     at = edges.upstream, edges.downstream
     return Found(
@@ -100,7 +100,7 @@ def _curves(results: Results) -> tuple[Curve, ...]:
     if not results.sweep:
         return ()
     prices, swept = zip(*results.sweep, strict=True)
-    kpa = [o for o in results.outcomes if (o.story, o.policy) == (swept[0].story, KPA)]
+    kpa = [o for o in results.outcomes if (o.scenario, o.policy) == (swept[0].scenario, KPA)]
     return _curve(GRAPH, swept, [f"{p:g} s" for p in prices]), _curve(KPA, kpa, [""])
 
 
@@ -116,7 +116,7 @@ def _curve(name: str, points: Sequence[Outcome], labels: Sequence[str]) -> Curve
 
 def _cells(o: Outcome) -> tuple[str, ...]:
     return (
-        o.story,
+        o.scenario,
         o.policy,
         f"{o.requests:,}",
         *(f"{seconds:.2f}" for seconds in o.end_to_end_s.values()),

@@ -30,7 +30,7 @@ from benchmarks.scores.edge_score import LEAST_TRIALS, asleep, cut, errors, judg
 from benchmarks.traces.call_graphs import MadeCalls, arrivals, chosen, read_graphs, walk
 from benchmarks.traces.trace import read_trace
 from learner.demand import Demand
-from learner.dependencies.busy_periods import Spells
+from learner.dependencies.busy_periods import BusyPeriods
 from learner.dependencies.counts.edges import edges_from_counts
 from learner.dependencies.starts.edges import edges_from_starts
 from learner.dependencies.starts.evidence import Evidence, gather
@@ -76,14 +76,14 @@ def starts(
         graphs = chosen(_graphs(traces), entries, rng)
         came = arrivals(graphs.n_entries, days * DAY_S, rng, per_hour=per_hour, jitter_s=jitter)
         made = walk(graphs, *came, rng)
-        spells, _ = cut(made, 0.0, days * DAY_S)
+        busy, _ = cut(made, 0.0, days * DAY_S)
         begin = time.perf_counter()
-        evidence = gather(spells)
+        evidence = gather(busy)
         edges = edges_from_starts(evidence)
         took = time.perf_counter() - begin
         slept, called = asleep(made, days * DAY_S)
         slept_and_called = called / np.maximum(slept, 1.0)
-        shuffled = len(edges_from_starts(gather(_shuffled(spells, rng))))
+        shuffled = len(edges_from_starts(gather(_shuffled(busy, rng))))
         for p in (0.2, 0.5):
             row = _quality(edges, evidence, made, p)
             again = judge(edges, slept_and_called, evidence.trials, p).f1
@@ -128,32 +128,32 @@ def _detail(edges: Edges, evidence: Evidence, made: MadeCalls) -> tuple[str, ...
     )
 
 
-def _shuffled(spells: Spells, rng: np.random.Generator) -> Spells:
+def _shuffled(busy: BusyPeriods, rng: np.random.Generator) -> BusyPeriods:
     """Every service's spells, moved on by a time of its own and round the end of the span.
 
     No two by nearly the same time: that would leave what the one does to the other in place.
     """
-    span_s = spells.until_s - spells.since_s
-    place = rng.permutation(spells.n) + rng.uniform(0.0, 0.5, spells.n)
-    by = (place * span_s / spells.n)[spells.service]
-    begin = spells.since_s + (spells.start_s - spells.since_s + by) % span_s
-    long = np.maximum(spells.end_s - spells.start_s, 0.0)
-    end = np.maximum(np.minimum(begin + long, spells.until_s), begin)
+    span_s = busy.until_s - busy.since_s
+    place = rng.permutation(busy.n) + rng.uniform(0.0, 0.5, busy.n)
+    by = (place * span_s / busy.n)[busy.service]
+    begin = busy.since_s + (busy.start_s - busy.since_s + by) % span_s
+    long = np.maximum(busy.end_s - busy.start_s, 0.0)
+    end = np.maximum(np.minimum(begin + long, busy.until_s), begin)
     order = np.argsort(begin, kind="stable")
-    return Spells(
-        services=spells.services,
-        service=spells.service[order],
+    return BusyPeriods(
+        services=busy.services,
+        service=busy.service[order],
         start_s=begin[order],
         end_s=end[order],
-        since_s=spells.since_s,
-        until_s=spells.until_s,
+        since_s=busy.since_s,
+        until_s=busy.until_s,
     )
 
 
 def _curve(made: MadeCalls, span_s: float) -> list[list[float]]:
     """Learned from the first two thirds, warned in the last."""
-    spells, _ = cut(made, 0.0, 2 * span_s / 3)
-    edges = edges_from_starts(gather(spells))
+    busy, _ = cut(made, 0.0, 2 * span_s / 3)
+    edges = edges_from_starts(gather(busy))
     later, brought = cut(made, 2 * span_s / 3, span_s)
     found = [warned(edges, later, brought, threshold) for threshold in THRESHOLDS]
     return [[w.threshold, w.starts, w.before, w.in_time, w.warnings, w.in_vain] for w in found]

@@ -15,7 +15,7 @@ CHANCES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
+class ShopScenario:
     """A shop, and a day of it."""
 
     name: str
@@ -25,7 +25,7 @@ class Story:
     entries: tuple[int, ...]  # services that users call
 
 
-def chains(rounds: int, lengths: tuple[int, ...] = (2, 4, 8)) -> Story:
+def chains(rounds: int, lengths: tuple[int, ...] = (2, 4, 8)) -> ShopScenario:
     """Chains side by side, each called now and then, all of it asleep every time."""
     services: list[Service] = []
     entries = []
@@ -34,7 +34,7 @@ def chains(rounds: int, lengths: tuple[int, ...] = (2, 4, 8)) -> Story:
         entries.append(first)
         calls = [(Call(to=first + i + 1),) for i in range(n - 1)] + [()]
         services += [Service(name=f"chain-{n}/s{i}", calls=c) for i, c in enumerate(calls)]
-    return Story(
+    return ShopScenario(
         name="chains",
         shop=Shop(services=tuple(services)),
         day_s=_day(rounds),
@@ -43,12 +43,12 @@ def chains(rounds: int, lengths: tuple[int, ...] = (2, 4, 8)) -> Story:
     )
 
 
-def fan(rounds: int) -> Story:
+def fan(rounds: int) -> ShopScenario:
     """A service that calls others, each with its own chance, seldom or nearly always."""
     calls = tuple(Call(to=i, chance=c) for i, c in enumerate(CHANCES, 1))
     leaves = (Service(name=f"fan/chance-{c:g}") for c in CHANCES)
     services = (Service(name="fan/head", calls=calls), *leaves)
-    return Story(
+    return ShopScenario(
         name="fan",
         shop=Shop(services=services),
         day_s=_day(rounds),
@@ -57,7 +57,7 @@ def fan(rounds: int) -> Story:
     )
 
 
-def saga(rounds: int) -> Story:
+def saga(rounds: int) -> ShopScenario:
     """A gateway, an orchestrator that answers it later, a queue, and what the queue feeds."""
     gateway, customer, orchestrator, queue, order, account = range(6)
     services = (
@@ -71,7 +71,7 @@ def saga(rounds: int) -> Story:
         Service(name="saga/order"),
         Service(name="saga/account"),
     )
-    return Story(
+    return ShopScenario(
         name="saga",
         shop=Shop(services=services),
         day_s=_day(rounds),
@@ -80,10 +80,10 @@ def saga(rounds: int) -> Story:
     )
 
 
-def strangers(rounds: int, pairs: int = 4) -> Story:
+def strangers(rounds: int, pairs: int = 4) -> ShopScenario:
     """Services that have nothing to do with each other, each called now and then."""
     every = tuple(range(2 * pairs))
-    return Story(
+    return ShopScenario(
         name="strangers",
         shop=Shop(services=tuple(Service(name=f"strangers/s{i}") for i in every)),
         day_s=_day(rounds),
@@ -92,7 +92,7 @@ def strangers(rounds: int, pairs: int = 4) -> Story:
     )
 
 
-def market(hours: int, *, rps: float = 3.0, surge_every_s: float = 1800.0) -> Story:
+def market(hours: int, *, rps: float = 3.0, surge_every_s: float = 1800.0) -> ShopScenario:
     """Browsers, some of whom buy: every next page comes after a pause for thought.
 
     Browsing is steady but for surges: tenfold within a minute, for five minutes, then back.
@@ -118,7 +118,7 @@ def market(hours: int, *, rps: float = 3.0, surge_every_s: float = 1800.0) -> St
         kept = rng.uniform(0.0, 10.0, len(at)) < _height(at, begin)
         return [(float(s), 0) for s in at[kept]]
 
-    return Story(
+    return ShopScenario(
         name="market",
         shop=Shop(services=services, start_up_s=5.0, slots=2),
         day_s=hours * 3600.0 + 600.0,

@@ -8,11 +8,11 @@ import numpy as np
 from autoscaler.core.prediction.dependencies import Edges, Origin, merged
 from autoscaler.core.state.revision import Mode, Revision
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
-from benchmarks.dependencies.made_shops import Story
+from benchmarks.dependencies.made_shops import ShopScenario
 from benchmarks.policies.policies import revision
 from benchmarks.simulator.calls import START_S, CallSimulation, Shop
 from learner.demand import Demand
-from learner.dependencies.busy_periods import spells_of
+from learner.dependencies.busy_periods import busy_periods_of
 from learner.dependencies.counts.edges import edges_from_counts
 from learner.dependencies.starts.edges import edges_from_starts
 from learner.dependencies.starts.evidence import Evidence, added, gather
@@ -25,7 +25,7 @@ STEP_S = 60.0  # of counts
 class Day:
     """A day that was simulated."""
 
-    story: Story
+    scenario: ShopScenario
     simulation: CallSimulation
     begin_s: float  # Unix s
     n_requests: int
@@ -38,42 +38,42 @@ def settings(shop: Shop, *, price_s: float = 600.0) -> Revision:
 
 
 def simulate(
-    story: Story, edges: Edges | None, *, day: int, seed: int, price_s: float = 600.0
+    scenario: ShopScenario, edges: Edges | None, *, day: int, seed: int, price_s: float = 600.0
 ) -> Day:
     """Run a day. edges: None = Knative. A day and a seed bring the same requests always."""
-    begin_s = START_S + day * story.day_s
+    begin_s = START_S + day * scenario.day_s
     simulation = CallSimulation(
-        story.shop,
-        settings(story.shop, price_s=price_s),
+        scenario.shop,
+        settings(scenario.shop, price_s=price_s),
         edges,
         seed=1000 * seed + day,
         start_s=begin_s,
     )
-    arrivals = story.come(np.random.default_rng((seed, day)))
-    simulation.run(arrivals, story.day_s)
-    return Day(story=story, simulation=simulation, begin_s=begin_s, n_requests=len(arrivals))
+    arrivals = scenario.come(np.random.default_rng((seed, day)))
+    simulation.run(arrivals, scenario.day_s)
+    return Day(scenario=scenario, simulation=simulation, begin_s=begin_s, n_requests=len(arrivals))
 
 
 def learn(day: Day, before: Evidence | None = None) -> tuple[Edges, Evidence]:
     """Who pulls whom, by what a day showed, and what was known before."""
-    log, names = day.simulation.log(), day.story.shop.names
-    until_s = day.begin_s + day.story.day_s
-    spells = spells_of(names, log.service, log.at_s, since_s=day.begin_s, until_s=until_s)
-    evidence = gather(spells)
+    log, names = day.simulation.log(), day.scenario.shop.names
+    until_s = day.begin_s + day.scenario.day_s
+    busy = busy_periods_of(names, log.service, log.at_s, since_s=day.begin_s, until_s=until_s)
+    evidence = gather(busy)
     if before is not None:
         evidence = added(before, evidence, half_life_s=HALF_LIFE_S)
     return merged(edges_from_starts(evidence), edges_from_counts(_demand(day))), evidence
 
 
 def _demand(day: Day) -> Demand:
-    log, n = day.simulation.log(), len(day.story.shop.services)
-    n_steps = int(day.story.day_s // STEP_S)
+    log, n = day.simulation.log(), len(day.scenario.shop.services)
+    n_steps = int(day.scenario.day_s // STEP_S)
     step = ((log.at_s - day.begin_s) / STEP_S).astype(np.int64)
     inside = step < n_steps
     key = log.service[inside] * n_steps + step[inside]
     counts = np.bincount(key, minlength=n * n_steps).reshape(n, n_steps).astype(np.float64)
     return Demand(
-        services=day.story.shop.names,
+        services=day.scenario.shop.names,
         start_s=day.begin_s,
         step_s=STEP_S,
         arrivals=counts,
@@ -104,7 +104,7 @@ def false_edges(shop: Shop, *, confidence: float) -> Edges:
         downstream=np.arange(pairs) + pairs,
         lag_s=3.0 * one,
         gain=one,
-        needed=one,
+        probability=one,
         confidence=confidence * one,
         evidence=one,
         seen_at_s=one,
@@ -117,7 +117,7 @@ def false_edges(shop: Shop, *, confidence: float) -> Edges:
 class Outcome:
     """What users felt, and what it cost."""
 
-    story: str
+    scenario: str
     policy: str
     requests: int
     end_to_end_s: dict[str, float]  # p50, p95, max: until the last call of a request is answered
@@ -133,8 +133,8 @@ class Outcome:
 
 def outcome(days: Sequence[Day], name: str, policy: str, services: Sequence[int] = ()) -> Outcome:
     """Of days together. services: those that count; all where they are left out."""
-    chosen = services or range(len(days[0].story.shop.services))
-    work_of = np.array([service.work_s for service in days[0].story.shop.services])
+    chosen = services or range(len(days[0].scenario.shop.services))
+    work_of = np.array([service.work_s for service in days[0].scenario.shop.services])
     spent, wait, cold, work_s = [], [], [], 0.0
     for day in days:
         log = day.simulation.log()
@@ -146,7 +146,7 @@ def outcome(days: Sequence[Day], name: str, policy: str, services: Sequence[int]
     waits, colds = np.concatenate(wait), np.concatenate(cold)
     pods = [day.simulation.pods[i] for day in days for i in chosen]
     return Outcome(
-        story=name,
+        scenario=name,
         policy=policy,
         requests=sum(len(some) for some in spent),
         end_to_end_s=_quantiles(np.concatenate(spent)),

@@ -8,7 +8,7 @@ from autoscaler.core.prediction.dependencies import Edges
 from autoscaler.core.state.rings import span
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from benchmarks.traces.call_graphs import HOP_S, MadeCalls
-from learner.dependencies.busy_periods import Spells, spells_of
+from learner.dependencies.busy_periods import BusyPeriods, busy_periods_of
 
 LEAST_TRIALS = 5  # starts of A at which B was asleep, below which a pair is not judged
 
@@ -101,16 +101,16 @@ def errors(edges: Edges, made: MadeCalls) -> tuple[FloatArray, FloatArray]:
     return edges.lag_s[right] - lag, edges.gain[right] / true[right] - 1.0
 
 
-def cut(made: MadeCalls, since_s: float, until_s: float) -> tuple[Spells, BoolArray]:
+def cut(made: MadeCalls, since_s: float, until_s: float) -> tuple[BusyPeriods, BoolArray]:
     """Spells of a span of time, and of each whether another service's call started it."""
     inside = (made.at_s >= since_s) & (made.at_s < until_s)
     who, when, by = made.service[inside], made.at_s[inside], made.by_service[inside]
-    spells = spells_of(made.services, who, when, since_s=since_s, until_s=until_s)
+    busy = busy_periods_of(made.services, who, when, since_s=since_s, until_s=until_s)
     order = np.lexsort((when, who))
     reach = until_s - since_s + 1.0
     line = when[order] + who[order] * reach
-    first = np.searchsorted(line, spells.start_s + spells.service * reach)
-    return spells, by[order][first]
+    first = np.searchsorted(line, busy.start_s + busy.service * reach)
+    return busy, by[order][first]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +127,7 @@ class Warned:
 
 def warned(
     edges: Edges,
-    spells: Spells,
+    busy: BusyPeriods,
     brought: BoolArray,
     threshold: float,
     *,
@@ -140,21 +140,21 @@ def warned(
     brought: (n_spells,) starts to be warned of. startup_s: s that a start-up takes at least.
     """
     ordered, first = edges.where(edges.gain >= threshold).by_upstream()
-    n_out = (first[1:] - first[:-1])[spells.service]
-    start = np.repeat(np.arange(len(spells.service)), n_out)
-    target = ordered.downstream[span(first[:-1][spells.service], n_out)]
-    at = spells.start_s[start]
-    reach = spells.until_s - spells.since_s + 1e4
-    order = np.argsort(spells.service * reach + spells.start_s - spells.since_s, kind="stable")
-    line = (spells.service * reach + spells.start_s - spells.since_s)[order]
-    ahead = np.searchsorted(line, target * reach + at - spells.since_s)  # B's next start
-    asleep = at - _ends(spells, order, ahead - 1, target) >= idle_s
+    n_out = (first[1:] - first[:-1])[busy.service]
+    start = np.repeat(np.arange(len(busy.service)), n_out)
+    target = ordered.downstream[span(first[:-1][busy.service], n_out)]
+    at = busy.start_s[start]
+    reach = busy.until_s - busy.since_s + 1e4
+    order = np.argsort(busy.service * reach + busy.start_s - busy.since_s, kind="stable")
+    line = (busy.service * reach + busy.start_s - busy.since_s)[order]
+    ahead = np.searchsorted(line, target * reach + at - busy.since_s)  # B's next start
+    asleep = at - _ends(busy, order, ahead - 1, target) >= idle_s
     ahead, at, target = ahead[asleep], at[asleep], target[asleep]
     later = order[np.minimum(ahead, len(order) - 1)]
-    followed = (ahead < len(order)) & (spells.service[later] == target)
-    lead = np.where(followed, spells.start_s[later] - at, np.inf)
+    followed = (ahead < len(order)) & (busy.service[later] == target)
+    lead = np.where(followed, busy.start_s[later] - at, np.inf)
     needed = lead <= within_s
-    best = np.zeros(len(spells.service))
+    best = np.zeros(len(busy.service))
     np.maximum.at(best, later[needed], lead[needed] + 1e-9)
     return Warned(
         threshold=threshold,
@@ -166,8 +166,8 @@ def warned(
     )
 
 
-def _ends(spells: Spells, order: IntArray, place: IntArray, target: IntArray) -> FloatArray:
+def _ends(busy: BusyPeriods, order: IntArray, place: IntArray, target: IntArray) -> FloatArray:
     """(k,) Unix s at which the spell at a place of the order ended; -inf if not the target's."""
     before = order[np.maximum(place, 0)]
-    own = (place >= 0) & (spells.service[before] == target)
-    return np.where(own, spells.end_s[before], -np.inf)
+    own = (place >= 0) & (busy.service[before] == target)
+    return np.where(own, busy.end_s[before], -np.inf)

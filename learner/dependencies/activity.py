@@ -10,28 +10,28 @@ from dataclasses import dataclass
 import numpy as np
 
 from autoscaler.core.types import FloatArray, IntArray
-from learner.dependencies.busy_periods import Spells
+from learner.dependencies.busy_periods import BusyPeriods
 
 WATCH_S = 30.0  # s between two times of ``watched_s``
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sightings:
+class Activity:
     """Times by service, each ascending and once, in Unix s."""
 
     begun: dict[str, FloatArray]  # by "namespace/service": calls after idleness, as collected
     called: dict[str, FloatArray]  # by service: calls that were the last for some time
     watched_s: FloatArray  # (k,) multiples of WATCH_S at which anybody was watching
 
-    def joined(self, other: "Sightings") -> "Sightings":
+    def joined(self, other: "Activity") -> "Activity":
         """Both together."""
-        return Sightings(
+        return Activity(
             begun=_joined(self.begun, other.begun),
             called=_joined(self.called, other.called),
             watched_s=np.union1d(self.watched_s, other.watched_s),
         )
 
-    def since(self, since_s: float) -> "Sightings":
+    def since(self, since_s: float) -> "Activity":
         """Those from ``since_s`` on, and of each service the start of what was going on then."""
         begun: dict[str, FloatArray] = {}
         called: dict[str, FloatArray] = {}
@@ -42,9 +42,9 @@ class Sightings:
             begun[name] = times[max(int(np.searchsorted(times, since_s, "right")) - 1, 0) :]
             called[name] = calls[calls >= since_s]
         watched_s = self.watched_s[self.watched_s >= since_s - 4 * WATCH_S]
-        return Sightings(begun=begun, called=called, watched_s=watched_s)
+        return Activity(begun=begun, called=called, watched_s=watched_s)
 
-    def spells(self, *, since_s: float, until_s: float, idle_s: float = 60.0) -> Spells:
+    def busy_periods(self, *, since_s: float, until_s: float, idle_s: float = 60.0) -> BusyPeriods:
         """Spells up to ``until_s``, as watched from ``since_s``; earlier ones tell who was in use.
 
         A start that nobody can have seen (no one was watching all the idle time before it, though
@@ -52,7 +52,7 @@ class Sightings:
         """
         names = tuple(sorted(self.begun))
         parts = [
-            _spells_of(self.begun[name], self.called.get(name, np.zeros(0)), idle_s)
+            _busy_periods_of(self.begun[name], self.called.get(name, np.zeros(0)), idle_s)
             for name in names
         ]
         who = np.repeat(np.arange(len(names)), [len(starts) for starts, _ in parts])
@@ -61,7 +61,7 @@ class Sightings:
         believed = (start < first_s) | (self._watched(start, idle_s) >= round(idle_s / WATCH_S))
         kept = np.flatnonzero(believed & (start <= until_s))
         kept = kept[np.argsort(start[kept], kind="stable")]
-        return Spells(
+        return BusyPeriods(
             services=names,
             service=who[kept].astype(np.int64),
             start_s=start[kept],
@@ -80,7 +80,7 @@ def _joined(a: dict[str, FloatArray], b: dict[str, FloatArray]) -> dict[str, Flo
     return a | {name: np.union1d(a.get(name, np.zeros(0)), times) for name, times in b.items()}
 
 
-def _spells_of(
+def _busy_periods_of(
     begun: FloatArray, called: FloatArray, idle_s: float
 ) -> tuple[FloatArray, FloatArray]:
     """Starts and ends of one service's spells.

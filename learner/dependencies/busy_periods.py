@@ -9,7 +9,7 @@ from autoscaler.errors import PermanentError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spells:
+class BusyPeriods:
     """Times of use: from a start to the last call before the service was idle again."""
 
     services: tuple[str, ...]  # (n,) "namespace/service"
@@ -48,7 +48,7 @@ class Spells:
         return result
 
 
-def spells_of(
+def busy_periods_of(
     services: tuple[str, ...],
     service: IntArray,
     at_s: FloatArray,
@@ -56,7 +56,7 @@ def spells_of(
     since_s: float,
     until_s: float,
     idle_s: float = 60.0,
-) -> Spells:
+) -> BusyPeriods:
     """Spells of calls (n_calls,), in any order. idle_s: idleness after which a call is a start."""
     order = np.lexsort((at_s, service))
     who, when = service[order], at_s[order]
@@ -65,7 +65,7 @@ def spells_of(
     begin = np.flatnonzero(fresh)
     end = np.append(begin[1:], len(who))[: len(begin)] - 1
     in_time = np.argsort(when[begin], kind="stable")
-    return Spells(
+    return BusyPeriods(
         services=services,
         service=who[begin][in_time],
         start_s=when[begin][in_time],

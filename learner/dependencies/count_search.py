@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from autoscaler.core.prediction.dependencies import Edges, Origin, merged, no_edges
-from learner.demand import Demand, Outside
+from learner.demand import Demand, ExternalSeries
 from learner.dependencies.counts.edges import edges_from_counts
 
 MOST_SERVICES = 1_000  # whose pairs are all searched: it takes minutes for more
@@ -37,7 +37,7 @@ def edges_from_outside(demand: Demand) -> Edges:
     return merged(no_edges(services), *found)
 
 
-def _edges_of_pair(demand: Demand, outside: Outside, i: int) -> Edges:
+def _edges_of_pair(demand: Demand, outside: ExternalSeries, i: int) -> Edges:
     row = demand.services.index(outside.followers[i])
     both = np.stack([outside.values[i], demand.arrivals[row]])
     pair = replace(

@@ -15,8 +15,8 @@ import numpy as np
 from autoscaler.core.prediction.dependencies import no_edges
 from autoscaler.core.types import IntArray
 from autoscaler.errors import PermanentError
-from learner.dependencies.activity import Sightings
-from learner.dependencies.busy_periods import Spells
+from learner.dependencies.activity import Activity
+from learner.dependencies.busy_periods import BusyPeriods
 from learner.dependencies.starts.coincidences import StartRules
 from learner.dependencies.starts.edges import edges_from_starts
 from learner.dependencies.starts.evidence import OF_PAIRS, TABLES, Evidence, added, gather
@@ -36,19 +36,19 @@ log = logging.getLogger(__name__)
 class StartsSource(Protocol):
     """Where past starts come from."""
 
-    def read(self, *, start_s: float, end_s: float) -> Sightings:
+    def read(self, *, start_s: float, end_s: float) -> Activity:
         """What was seen in a span of Unix s. Raises AutoscalerError."""
         ...
 
 
-class Sleepers:
+class StartSearch:
     """Keeps the evidence, and the edges that follow from it."""
 
     def __init__(self, source: StartsSource, path: Path, rules: StartRules | None = None) -> None:
         """``path``: where the evidence is kept across restarts."""
         self._source, self._path, self._rules = source, path, rules or StartRules()
         self._behind_s = max(map(abs, self._rules.nearby_s)) + self._rules.idle_s
-        self._seen = Sightings(begun={}, called={}, watched_s=np.zeros(0))
+        self._seen = Activity(begun={}, called={}, watched_s=np.zeros(0))
         self._read_until_s: float | None = None
         self._evidence: Evidence | None = None
         self._too_many = False  # and it was said
@@ -82,31 +82,31 @@ class Sleepers:
         block_s = max(LEAST_BLOCK_S, BLOCK_S * n)
         if not n or until_s - self._rules.within_s - from_s < block_s:
             return False
-        self._count(self._spells(from_s, until_s))
+        self._count(self._busy_periods(from_s, until_s))
         return True
 
     def _counted_s(self) -> float:
         """Unix s of the first start that was not counted yet."""
         return self._evidence.until_s - self._rules.within_s if self._evidence else -np.inf
 
-    def _spells(self, since_s: float, until_s: float) -> Spells:
+    def _busy_periods(self, since_s: float, until_s: float) -> BusyPeriods:
         """All at hand; what is counted of them is what lies in the span."""
-        spells = self._seen.spells(since_s=since_s, until_s=np.inf, idle_s=self._rules.idle_s)
-        spells = replace(spells, until_s=until_s)
-        if spells.n <= MOST_SERVICES:
-            return spells
+        busy = self._seen.busy_periods(since_s=since_s, until_s=np.inf, idle_s=self._rules.idle_s)
+        busy = replace(busy, until_s=until_s)
+        if busy.n <= MOST_SERVICES:
+            return busy
         if not self._too_many:
             log.warning(
                 "%d services sleep; who pulls whom is looked for among the %d with the most starts",
-                spells.n,
+                busy.n,
                 MOST_SERVICES,
             )
         self._too_many = True
-        n_starts = np.bincount(spells.service, minlength=spells.n)
-        return _of_services(spells, np.sort(np.argsort(-n_starts, kind="stable")[:MOST_SERVICES]))
+        n_starts = np.bincount(busy.service, minlength=busy.n)
+        return _of_services(busy, np.sort(np.argsort(-n_starts, kind="stable")[:MOST_SERVICES]))
 
-    def _count(self, spells: Spells) -> None:
-        new = gather(spells, self._rules)
+    def _count(self, busy: BusyPeriods) -> None:
+        new = gather(busy, self._rules)
         old = self._evidence
         total = added(old, new, half_life_s=HALF_LIFE_S) if old else new
         self._evidence = _without_forgotten(total, len(new.services))
@@ -114,16 +114,16 @@ class Sleepers:
         save_evidence(self._evidence, self._path)
 
 
-def _of_services(spells: Spells, rows: IntArray) -> Spells:
-    place = np.full(spells.n, -1, dtype=np.int64)
+def _of_services(busy: BusyPeriods, rows: IntArray) -> BusyPeriods:
+    place = np.full(busy.n, -1, dtype=np.int64)
     place[rows] = np.arange(len(rows))
-    kept = place[spells.service] >= 0
+    kept = place[busy.service] >= 0
     return replace(
-        spells,
-        services=tuple(spells.services[row] for row in rows),
-        service=place[spells.service][kept],
-        start_s=spells.start_s[kept],
-        end_s=spells.end_s[kept],
+        busy,
+        services=tuple(busy.services[row] for row in rows),
+        service=place[busy.service][kept],
+        start_s=busy.start_s[kept],
+        end_s=busy.end_s[kept],
     )
 
 

@@ -45,7 +45,7 @@ NOBODY = Following(
 )
 
 
-class Pulled:
+class UpstreamModel:
     """Boosting over the levels of services that follow another."""
 
     name = "pulled"

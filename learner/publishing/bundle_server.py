@@ -11,17 +11,17 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from autoscaler.api.server import ServerSettings, server
 from learner.publishing.metrics import metrics_of
-from learner.status import Vitals
+from learner.status import LearnerStatus
 
 NAME = "forecasts.npz"
 
 
-class Shelf:
+class BundleServer:
     """A server in a thread of its own."""
 
-    def __init__(self, bundle: Path, settings: ServerSettings, vitals: Vitals) -> None:
+    def __init__(self, bundle: Path, settings: ServerSettings, status: LearnerStatus) -> None:
         """Listens at once. Raises PermanentError for a port that is taken, or bad certificates."""
-        self._server = server(create_shelf(bundle, vitals), settings, vitals.refusals)
+        self._server = server(create_bundle_server(bundle, status), settings, status.refusals)
         self.url = f"{self._server.url}/{NAME}"
         self._thread = threading.Thread(target=self._server.run, name="shelf", daemon=True)
 
@@ -35,21 +35,21 @@ class Shelf:
         self._thread.join()
 
 
-def create_shelf(bundle: Path, vitals: Vitals) -> FastAPI:
+def create_bundle_server(bundle: Path, status: LearnerStatus) -> FastAPI:
     """The API over a bundle's path: 404 while there is none, 304 to whoever has this one.
 
-    Beside it our metrics, and whether the process has to be restarted: see `vitals`.
+    Beside it our metrics, and whether the process has to be restarted: see `status`.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.get("/healthz")
     def healthz() -> Response:
-        fault = vitals.fault()
+        fault = status.fault()
         return Response(fault, status_code=HTTPStatus.SERVICE_UNAVAILABLE if fault else 200)
 
     @app.get("/metrics")
     def metrics() -> Response:
-        return Response(metrics_of(vitals), media_type=CONTENT_TYPE_LATEST)
+        return Response(metrics_of(status), media_type=CONTENT_TYPE_LATEST)
 
     @app.get(f"/{NAME}")
     def forecasts(if_none_match: Annotated[str, Header()] = "") -> Response:

@@ -6,38 +6,38 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from learner.status import Vitals
+from learner.status import LearnerStatus
 
 
-class VitalsCollector:
+class StatusCollector:
     """Tells a registry of the learner."""
 
-    def __init__(self, vitals: Vitals) -> None:
-        self._vitals = vitals
+    def __init__(self, status: LearnerStatus) -> None:
+        self._status = status
 
     def collect(self) -> Iterator[Metric]:
         """One family at a time; called by the registry."""
         refused = CounterMetricFamily(
             "kn_ahead_refused", "What limits on input have refused", labels=["limit"]
         )
-        for limit, n in list(self._vitals.refusals.counts.items()):
+        for limit, n in list(self._status.refusals.counts.items()):
             refused.add_metric([limit], n)
         yield refused
         yield GaugeMetricFamily(
             "kn_ahead_quarantined_services",
             "Services of which something in the past, or all of a forecast, is not used",
-            value=len(self._vitals.quarantined),
+            value=len(self._status.quarantined),
         )
-        if self._vitals.published_s is not None:
+        if self._status.published_s is not None:
             yield GaugeMetricFamily(
                 "kn_ahead_last_published_timestamp_seconds",
                 "When forecasts were published last",
-                value=self._vitals.published_s,
+                value=self._status.published_s,
             )
 
 
-def metrics_of(vitals: Vitals) -> bytes:
+def metrics_of(status: LearnerStatus) -> bytes:
     """All of them, as text."""
     registry = CollectorRegistry()
-    registry.register(VitalsCollector(vitals))
+    registry.register(StatusCollector(status))
     return generate_latest(registry)

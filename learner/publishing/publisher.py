@@ -18,9 +18,9 @@ from autoscaler.errors import AutoscalerError
 from autoscaler.health import Health
 from autoscaler.names import shown_name
 from learner.demand import Demand
-from learner.dependency_search import Pulls
+from learner.dependency_search import DependencySearch
 from learner.engine import Learner, LearnerSettings
-from learner.status import Vitals
+from learner.status import LearnerStatus
 
 SETTLE_S = 3.0  # s after a step's end until its samples are in Prometheus
 
@@ -67,16 +67,16 @@ class Publisher:
         settings: PublishSettings,
         clock: Clock,
         sleep: Callable[[float], None],
-        pulls: Pulls | None = None,
-        vitals: Vitals | None = None,
+        search: DependencySearch | None = None,
+        status: LearnerStatus | None = None,
     ) -> None:
-        """``pulls``: who pulls whom, published with the forecasts; None = it is not looked for.
+        """``search``: who pulls whom, published with the forecasts; None = it is not looked for.
 
         vitals: hear of every step and of what was published.
         """
-        self._vitals = vitals or Vitals(clock)
+        self._status = status or LearnerStatus(clock)
         self._faults = Health()
-        self._source, self._settings, self._pulls = source, settings, pulls
+        self._source, self._settings, self._search = source, settings, search
         self._clock, self._sleep = clock, sleep
         self._learner: Learner | None = None
         self._fitted_s = 0.0
@@ -86,7 +86,7 @@ class Publisher:
         """Publish once a step, for ever."""
         while True:
             self.wait()
-            self._vitals.beat()
+            self._status.beat()
             try:
                 self.publish()
             except AutoscalerError as error:
@@ -119,25 +119,25 @@ class Publisher:
         now = self._clock.now()
         if self._learner is None or now - self._fitted_s >= self._settings.refit_s:
             learner = Learner(self._settings.learner)
-            self._learner = learner.fit(demand, progress=lambda *_: self._vitals.beat())
+            self._learner = learner.fit(demand, progress=lambda *_: self._status.beat())
             self._fitted_s = now
             log.info("fitted on %d services x %d steps", len(demand.services), demand.n_steps)
         bundle = self._learner.bundle(demand)
-        if self._pulls:
-            self._pulls.remember(now)
-            bundle = replace(bundle, edges=self._pulls.edges)
+        if self._search:
+            self._search.remember(now)
+            bundle = replace(bundle, edges=self._search.edges)
         self._save(bundle)
         self._note_published(demand, bundle)
         # Forecasts do not wait for a search: it may take long, or find a Prometheus that is gone.
-        if self._pulls and self._pulls.update(demand if self._fitted_s == now else None, now):
-            self._save(replace(bundle, edges=self._pulls.edges))
+        if self._search and self._search.update(demand if self._fitted_s == now else None, now):
+            self._save(replace(bundle, edges=self._search.edges))
 
     def _save(self, bundle: ForecastBundle) -> None:
         save_bundle(bundle, self._settings.bundle, self._settings.key)
 
     def _note_published(self, demand: Demand, bundle: ForecastBundle) -> None:
         """Say who is quarantined, when others are than before."""
-        former, now = self._vitals.quarantined, dict(demand.quarantined)
+        former, now = self._status.quarantined, dict(demand.quarantined)
         for name, why in zip(bundle.services, bundle.reason, strict=True):
             if why.startswith(QUARANTINED):
                 now[name] = why.removeprefix(QUARANTINED)
@@ -147,7 +147,7 @@ class Publisher:
             log.warning("quarantined, as no other service is: %s", _some(new))
         if over:
             log.info("no longer quarantined: %s", _some(over))
-        self._vitals.published(now)
+        self._status.published(now)
 
     def _read(self) -> Demand:
         s, begun_s = self._settings, self._clock.now()

@@ -13,7 +13,7 @@ from autoscaler.core.types import IntArray
 MOST_ATTEMPTS = 64  # three culprits among 10,000; what fails more often is no fault of a few
 
 
-def culprits(
+def faulty_services(
     rows: IntArray, error: Exception, attempt: Callable[[IntArray], object]
 ) -> dict[int, Exception]:
     """Those of ``rows`` with whom alone ``attempt`` fails, as it did with all, and how.

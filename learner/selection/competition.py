@@ -16,14 +16,14 @@ import numpy as np
 from autoscaler.core.types import BoolArray, IntArray
 from learner.demand import Demand
 from learner.models import Exceedance, Forecast, Model
-from learner.models.upstream import Pulled
+from learner.models.upstream import UpstreamModel
 from learner.selection.backtest import HeldBack
 from learner.selection.calibration import Calibration
 
 CLEARLY = 0.95  # of the pooled model's cost: less than this, and another model speaks
 
 Progress = Callable[[str, float], None]
-Speakers = tuple[str, ...]  # by service: the name of the model that speaks for it; "" = none
+Selection = tuple[str, ...]  # by service: the name of the model that speaks for it; "" = none
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Competition:
         self.models_ = self._fitted(demand, progress, "fitting on all of the past", 0.5)
         return self
 
-    def speak(self, demand: Demand, origins: IntArray) -> tuple[Forecast, Speakers]:
+    def speak(self, demand: Demand, origins: IntArray) -> tuple[Forecast, Selection]:
         """Each service's forecast by the model chosen for it; the pooled one where it is silent."""
         pooled, *others = self.models_
         forecast = pooled.predict(demand, origins)
@@ -101,7 +101,7 @@ def _unless_it_fails(model: Model) -> Iterator[None]:
 
 def _said(model: Model, demand: Demand, rows: IntArray, origins: IntArray) -> Forecast:
     """What a model says of ``rows``; who follows others is told of them, too."""
-    if not isinstance(model, Pulled):
+    if not isinstance(model, UpstreamModel):
         return model.predict(demand.only(rows), origins)
     said = model.predict(demand, origins)
     return Forecast(

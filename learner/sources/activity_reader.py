@@ -16,7 +16,7 @@ import numpy as np
 
 from autoscaler.core.types import FloatArray
 from autoscaler.names import fault_of_name
-from learner.dependencies.activity import WATCH_S, Sightings
+from learner.dependencies.activity import WATCH_S, Activity
 from learner.sources.counters import Grid
 from learner.sources.queries import PrometheusServer
 
@@ -45,7 +45,7 @@ class StartsReader:
     def __init__(self, server: PrometheusServer) -> None:
         self._server = server
 
-    def read(self, *, start_s: float, end_s: float) -> Sightings:
+    def read(self, *, start_s: float, end_s: float) -> Activity:
         """What was seen in [start_s, end_s], both rounded to multiples of 30 s towards the past.
 
         What cannot be (NaN, negative, ahead of its time) is left out; where nobody exports there is
@@ -55,7 +55,7 @@ class StartsReader:
         points = (last_s - first_s) // STEP_S + 1
         grid = Grid(start_s=first_s, step_s=STEP_S, n_points=max(points, 1))
         edges = [grid.piece(0, 1), grid.piece(grid.n_points - 1, 1)]
-        return Sightings(
+        return Activity(
             begun=self._times((STARTED, grid), *((BEGUN, edge) for edge in edges)),
             called=self._times((ENDED, grid), *((CALLED, edge) for edge in edges)),
             watched_s=self._watched(grid),

@@ -34,7 +34,7 @@ from learner.sources.counters import (
 )
 from learner.sources.quarantine import Quarantine, impossible, sound_demand
 from learner.sources.queries import MAX_POINTS, MAX_POINTS_PER_SERIES, TIMEOUT_S, PrometheusServer
-from learner.status import Vitals
+from learner.status import LearnerStatus
 
 LATEST_S = 253_402_300_799  # the last second of the year 9999
 
@@ -74,10 +74,10 @@ class PrometheusReader:
         capacity: float,
         settings: PrometheusSettings | None = None,
         sleep: Callable[[float], None] = time.sleep,
-        vitals: Vitals | None = None,
+        status: LearnerStatus | None = None,
     ) -> None:
         """Capacity: requests in flight that one pod takes, for every service."""
-        self._vitals = vitals or Vitals()
+        self._status = status or LearnerStatus()
         self._faults = Health()
         self._capacity = capacity
         self._settings = settings or PrometheusSettings()
@@ -87,7 +87,7 @@ class PrometheusReader:
             max_points=self._settings.max_points,
             timeout_s=self._settings.timeout_s,
             sleep=sleep,
-            vitals=self._vitals,
+            status=self._status,
         )
         self.shown_url = self._server.shown_url
 
@@ -107,7 +107,7 @@ class PrometheusReader:
         for series in (counters, gauges):
             for service, instances in series.items():
                 if len(instances) > SERVICE_SERIES.most:
-                    self._vitals.refuse(SERVICE_SERIES, service)
+                    self._status.refuse(SERVICE_SERIES, service)
                     quarantine.whole[service] = f"{len(instances)} series"
         for service in quarantine.whole:
             counters[service], gauges[service] = {}, {}
@@ -125,7 +125,7 @@ class PrometheusReader:
             quarantine=quarantine,
         )
         for limit, n in quarantine.bitten.items():
-            self._vitals.refuse(limit, f"samples of {self.shown_url}", n)
+            self._status.refuse(limit, f"samples of {self.shown_url}", n)
         self._check_length(demand)
         return demand
 
@@ -137,7 +137,7 @@ class PrometheusReader:
             for service, labels, (points, values) in self._parse(answer, query, piece, quarantine):
                 series[service][labels].append((points + first, values))
             if len(series) * grid.n_points > HISTORY.most:
-                self._vitals.refuse(HISTORY, self.shown_url)
+                self._status.refuse(HISTORY, self.shown_url)
                 raise LimitError(HISTORY, f"the past of {len(series)} services (read less of it)")
         if not series:
             raise PermanentError(
@@ -175,7 +175,7 @@ class PrometheusReader:
         if nameless and not seen:
             raise PermanentError(f"Prometheus at {self.shown_url} answered {query} with {nameless}")
         said = f"left out {nameless}" if nameless else ""
-        self._faults.say(f"Prometheus at {self.shown_url}, {query}", said, self._vitals.now())
+        self._faults.say(f"Prometheus at {self.shown_url}, {query}", said, self._status.now())
 
     def _check_length(self, demand: Demand) -> None:
         n_known = int(demand.known.any(axis=0).sum())

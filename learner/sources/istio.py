@@ -37,8 +37,8 @@ class IstioReader:
         """Of the last day of ``demand``; none where Istio exports nothing.
 
         ``gain`` is calls that Istio saw per request of the caller, NaN where none is known of;
-        ``lag_s`` and ``needed`` it cannot say. Raises AutoscalerError where Prometheus cannot be
-        asked.
+        ``lag_s`` and ``probability`` it cannot say. Raises AutoscalerError where Prometheus cannot
+        be asked.
         """
         now = Grid(start_s=int(demand.end_s), step_s=1, n_points=1)
         row = {name: i for i, name in enumerate(demand.services)}
@@ -67,7 +67,7 @@ def _edges(calls: dict[tuple[int, int], float], demand: Demand) -> Edges:
         downstream=downstream,
         lag_s=unsaid,
         gain=np.where(requests > 0, many / np.maximum(requests, 1.0), np.nan),
-        needed=unsaid,
+        probability=unsaid,
         confidence=np.ones(len(many)),
         evidence=many,
         seen_at_s=np.full(len(many), demand.end_s),

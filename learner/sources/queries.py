@@ -34,7 +34,7 @@ from autoscaler.limits import (
 )
 from learner.sources.bounded_http import MOST_REDIRECTS, BoundedAdapter, TooLargeError, TooSlowError
 from learner.sources.counters import Grid
-from learner.status import Vitals
+from learner.status import LearnerStatus
 
 Labels = dict[str, str]
 
@@ -67,7 +67,7 @@ class PrometheusServer:
         within_s: float = PROMETHEUS_S.most,
         attempts: int = ATTEMPTS,
         sleep: Callable[[float], None] = time.sleep,
-        vitals: Vitals | None = None,
+        status: LearnerStatus | None = None,
     ) -> None:
         """``timeout_s``: longest silence; ``within_s``: until an answer is whole.
 
@@ -78,7 +78,7 @@ class PrometheusServer:
         self._url = url.rstrip("/")
         self._max_points_per_series, self._max_points = max_points_per_series, max_points
         self._timeout_s, self._within_s = timeout_s, within_s
-        self._vitals = vitals or Vitals()
+        self._status = status or LearnerStatus()
         self._faults = Health()
         self._retrying = Retrying(
             stop=stop_after_attempt(attempts),
@@ -91,13 +91,13 @@ class PrometheusServer:
 
     def pieces(self, query: str, grid: Grid) -> Iterator[tuple[int, Grid, list[Any]]]:
         """Answers that cover the grid in turn: the first point of each, its grid, its series."""
-        begun_s = self._vitals.now()
+        begun_s = self._status.now()
         with requests.Session() as session:
             client = self._client(session)
             first, size = 0, FIRST_PIECE
             while first < grid.n_points:
-                if self._vitals.now() - begun_s > READ_S.most:
-                    self._vitals.refuse(READ_S, self.shown_url)
+                if self._status.now() - begun_s > READ_S.most:
+                    self._status.refuse(READ_S, self.shown_url)
                     raise SlowError(
                         f"{self._where(query)} has not answered all within {READ_S.most:g} s"
                     )
@@ -128,7 +128,7 @@ class PrometheusServer:
             first_wrong = first_wrong or wrong
             yield from right
         said = f"left out {first_wrong}" if first_wrong else ""
-        self._faults.say(self._where(query), said, self._vitals.now())
+        self._faults.say(self._where(query), said, self._status.now())
 
     def _sorted(
         self, answer: list[Any], piece: Grid
@@ -150,7 +150,7 @@ class PrometheusServer:
         if not isinstance(labels, dict) or not all(isinstance(v, str) for v in labels.values()):
             raise TypeError("a series whose labels are no text")
         if sum(len(key) + len(value) for key, value in labels.items()) > LABEL_BYTES.most:
-            self._vitals.refuse(LABEL_BYTES, self.shown_url)
+            self._status.refuse(LABEL_BYTES, self.shown_url)
             raise ValueError(f"a series with labels of more than {LABEL_BYTES.most:g} characters")
         return labels
 
@@ -171,12 +171,12 @@ class PrometheusServer:
         return f"Prometheus at {self.shown_url}, asked for {query:.{SHOWN}},"
 
     def _ask(self, client: PrometheusConnect, query: str, piece: Grid) -> list[Any]:
-        self._vitals.beat()
+        self._status.beat()
         asked = self._where(query)
         try:
             answer = self._queried(client, query, piece)
         except TooSlowError as error:
-            self._vitals.refuse(PROMETHEUS_S, self.shown_url)
+            self._status.refuse(PROMETHEUS_S, self.shown_url)
             raise SlowError(f"{asked} has not answered within {self._within_s:g} s") from error
         except TooLargeError as error:
             raise self._too_much(PROMETHEUS_BYTES, asked) from error
@@ -239,7 +239,7 @@ class PrometheusServer:
             raise PermanentError(f"{said}: {_error_text(response)}")
 
     def _too_much(self, limit: Limit, who: str) -> LimitError:
-        self._vitals.refuse(limit, who)
+        self._status.refuse(limit, who)
         return LimitError(limit, who)
 
 

@@ -16,7 +16,7 @@ from autoscaler.core.types import FloatArray
 from autoscaler.errors import AutoscalerError, PermanentError
 from autoscaler.health import Health
 from autoscaler.limits import REQUESTS
-from learner.demand import Demand, Outside
+from learner.demand import Demand, ExternalSeries
 from learner.sources.counters import Grid
 from learner.sources.quarantine import impossible
 from learner.sources.queries import PrometheusServer
@@ -83,7 +83,7 @@ class WithUpstreams:
         demand = self._source.read(start_s=start_s, end_s=end_s, step_s=step_s)
         if not self._upstreams:
             return demand
-        outside = Outside(
+        outside = ExternalSeries(
             names=tuple(upstream.name for upstream in self._upstreams),
             followers=tuple(upstream.downstream for upstream in self._upstreams),
             values=np.stack([self._values(upstream, demand) for upstream in self._upstreams]),

@@ -30,7 +30,7 @@ def busy(rng: np.random.Generator, n: int, days: int = 5) -> FloatArray:
     return rng.poisson(rng.uniform(5.0, 40.0, (n, 1)), (n, days * DAY)).astype(np.float64)
 
 
-def pulled(
+def upstream_model(
     rng: np.random.Generator, counts: FloatArray, up: int, down: int, lag: int, gain: float
 ) -> None:
     counts[down, lag:] += rng.poisson(gain * counts[up, : counts.shape[1] - lag])
@@ -40,12 +40,12 @@ def pulled(
 def test_a_planted_pull_is_found_with_its_lag_and_gain(lag: int, gain: float) -> None:
     rng = np.random.default_rng(lag)
     counts = busy(rng, 8)
-    pulled(rng, counts, 2, 5, lag, gain)
+    upstream_model(rng, counts, 2, 5, lag, gain)
     edges = edges_from_counts(demand(counts))
     assert ends(edges) == {(2, 5)}
     assert edges.lag_s[0] == 60.0 * lag
     assert edges.gain[0] == pytest.approx(gain, rel=0.2)
-    assert edges.needed[0] > 0.9
+    assert edges.probability[0] > 0.9
     assert edges.direct[0]
     assert edges.seen_at_s[0] == 7 * 3600.0 + 5 * DAY * 60.0
 
@@ -53,8 +53,8 @@ def test_a_planted_pull_is_found_with_its_lag_and_gain(lag: int, gain: float) ->
 def test_a_lag_between_steps_loses_no_gain() -> None:
     rng = np.random.default_rng(11)
     counts = busy(rng, 4)
-    pulled(rng, counts, 0, 1, 4, 0.45)
-    pulled(rng, counts, 0, 1, 5, 0.55)
+    upstream_model(rng, counts, 0, 1, 4, 0.45)
+    upstream_model(rng, counts, 0, 1, 5, 0.55)
     edges = edges_from_counts(demand(counts))
     assert ends(edges) == {(0, 1)}
     assert edges.lag_s[0] == 300.0
@@ -64,7 +64,7 @@ def test_a_lag_between_steps_loses_no_gain() -> None:
 def test_without_a_lag_both_ways_are_edges_and_neither_is_direct() -> None:
     rng = np.random.default_rng(1)
     counts = busy(rng, 4)
-    pulled(rng, counts, 0, 1, 0, 1.0)
+    upstream_model(rng, counts, 0, 1, 0, 1.0)
     edges = edges_from_counts(demand(counts))
     assert ends(edges) == {(0, 1), (1, 0)}
     assert not edges.direct.any()
@@ -73,8 +73,8 @@ def test_without_a_lag_both_ways_are_edges_and_neither_is_direct() -> None:
 def test_who_comes_between_explains_the_far_end() -> None:
     rng = np.random.default_rng(2)
     counts = busy(rng, 5)
-    pulled(rng, counts, 0, 1, 3, 2.0)
-    pulled(rng, counts, 1, 2, 4, 2.0)
+    upstream_model(rng, counts, 0, 1, 3, 2.0)
+    upstream_model(rng, counts, 1, 2, 4, 2.0)
     edges = edges_from_counts(demand(counts))
     assert ends(edges) == {(0, 1), (1, 2), (0, 2)}
     direct = edges.where(edges.direct)
@@ -97,7 +97,7 @@ def test_an_upstream_that_remembers_makes_no_edge_back() -> None:
     counts = busy(rng, 4, days=10)
     swing = np.convolve(rng.standard_normal(10 * DAY + 9), np.ones(10) / 10**0.5, "valid")
     counts[0] = rng.poisson(30.0 * np.exp(0.4 * swing))
-    pulled(rng, counts, 0, 1, 4, 1.0)
+    upstream_model(rng, counts, 0, 1, 4, 1.0)
     assert ends(edges_from_counts(demand(counts))) == {(0, 1)}
 
 
@@ -124,7 +124,7 @@ def test_shuffled_in_time_nobody_pulls_anybody() -> None:
     rng = np.random.default_rng(6)
     counts = busy(rng, 20, days=2)
     for i in range(0, 20, 2):
-        pulled(rng, counts, i, i + 1, 5, 1.0)
+        upstream_model(rng, counts, i, i + 1, 5, 1.0)
     assert len(edges_from_counts(demand(counts))) == 10
     for row in counts:
         rng.shuffle(row)
@@ -150,7 +150,7 @@ def test_short_history_finds_nothing(n_steps: int) -> None:
 def test_gaps_hide_no_pull() -> None:
     rng = np.random.default_rng(9)
     counts = busy(rng, 6)
-    pulled(rng, counts, 0, 1, 6, 1.0)
+    upstream_model(rng, counts, 0, 1, 6, 1.0)
     counts[:, 2000:2200] = np.nan
     counts[1, 3000:3500] = np.nan
     edges = edges_from_counts(demand(counts))
@@ -163,7 +163,7 @@ def test_thousands_of_edges_are_found() -> None:
     rng = np.random.default_rng(10)
     counts = busy(rng, 50, days=2)
     for i in range(1, 47):
-        pulled(rng, counts, 0, i, i % 15, 2.0)
+        upstream_model(rng, counts, 0, i, i % 15, 2.0)
     edges = edges_from_counts(demand(counts))
     assert len(edges) >= 2 * 46 * 45 / 4
     assert {i for a, i in ends(edges) if a == 0} >= set(range(1, 47))

@@ -6,7 +6,7 @@ import pytest
 from autoscaler.core.prediction.dependencies import Edges
 from autoscaler.core.types import FloatArray, IntArray
 from autoscaler.errors import PermanentError
-from learner.dependencies.busy_periods import Spells, spells_of
+from learner.dependencies.busy_periods import BusyPeriods, busy_periods_of
 from learner.dependencies.starts.coincidences import StartRules, following, trials, watched
 from learner.dependencies.starts.edges import edges_from_starts
 from learner.dependencies.starts.evidence import Evidence, added, faded, gather
@@ -14,15 +14,15 @@ from learner.dependencies.starts.evidence import Evidence, added, faded, gather
 DAY_S = 86400.0
 
 
-def spells(calls: dict[str, FloatArray], span_s: float = DAY_S) -> Spells:
+def busy_periods(calls: dict[str, FloatArray], span_s: float = DAY_S) -> BusyPeriods:
     """Spells of the calls of each service."""
     at = np.concatenate(list(calls.values()))
     who = np.repeat(np.arange(len(calls)), [len(t) for t in calls.values()])
-    return spells_of(tuple(calls), who, at, since_s=0.0, until_s=span_s)
+    return busy_periods_of(tuple(calls), who, at, since_s=0.0, until_s=span_s)
 
 
 def found(calls: dict[str, FloatArray], span_s: float = DAY_S) -> dict[tuple[str, str], int]:
-    edges = edges_from_starts(gather(spells(calls, span_s)))
+    edges = edges_from_starts(gather(busy_periods(calls, span_s)))
     return by_name(edges)
 
 
@@ -44,11 +44,11 @@ def test_a_planted_pull_is_found_with_its_direction_lag_and_gain() -> None:
     a = poisson(rng, 200)
     b = a[rng.random(200) < 0.6] + 2.0
     calls = {"a": a, "b": b, "other": poisson(rng, 200), "more": poisson(rng, 300)}
-    edges = edges_from_starts(gather(spells(calls)))
+    edges = edges_from_starts(gather(busy_periods(calls)))
     assert set(by_name(edges)) == {("a", "b")}
     assert edges.lag_s[0] == pytest.approx(2.0, abs=0.2)
     assert edges.gain[0] == pytest.approx(0.6, abs=0.12)
-    assert edges.needed[0] >= edges.gain[0]
+    assert edges.probability[0] >= edges.gain[0]
     assert edges.confidence[0] > 0.99
     assert edges.direct.all()
     assert edges.seen_at_s[0] == pytest.approx(b.max(), abs=1e-6)
@@ -58,7 +58,7 @@ def test_who_comes_between_explains_the_far_end() -> None:
     rng = np.random.default_rng(2)
     a = poisson(rng, 150)
     chain = {"a": a, "b": a + 2.0, "c": a + 4.0, "d": a + 6.0}
-    edges = edges_from_starts(gather(spells(chain)))
+    edges = edges_from_starts(gather(busy_periods(chain)))
     ends = by_name(edges)
     assert set(ends) == {(x, y) for x, y in ("ab", "ac", "ad", "bc", "bd", "cd")}
     assert {e for e, i in ends.items() if edges.direct[i]} == {("a", "b"), ("b", "c"), ("c", "d")}
@@ -205,7 +205,7 @@ def test_nothing_makes_nothing() -> None:
     assert found({"a": np.array([5.0]), "b": nothing}) == {}
     assert found({"a": np.array([5.0]), "b": np.array([6.0])}) == {}
     none = np.zeros(0, dtype=np.int64)
-    empty = spells_of((), none, nothing, since_s=0.0, until_s=DAY_S)
+    empty = busy_periods_of((), none, nothing, since_s=0.0, until_s=DAY_S)
     assert len(edges_from_starts(gather(empty))) == 0
 
 
@@ -216,7 +216,7 @@ def test_one_busy_service_that_never_sleeps_has_no_part_in_it() -> None:
 
 def test_a_start_follows_only_one_that_met_it_asleep() -> None:
     """B was called 50 s before A's second start: what it does after that is its own affair."""
-    when = spells(
+    when = busy_periods(
         {"a": np.array([1000.0, 2000.0]), "b": np.array([1005.0, 1950.0, 2012.0])}, 3000.0
     )
     rules, as_it_was = StartRules(), np.zeros(2)
@@ -229,7 +229,7 @@ def test_a_start_follows_only_one_that_met_it_asleep() -> None:
 def test_what_is_asked_about_later_is_counted_as_later() -> None:
     """A starts; five minutes later B sleeps and follows, C is in use, D is not watched."""
     calls = {"a": [1000.0], "b": [1307.0], "c": [1290.0], "d": []}
-    when = spells({name: np.array(at) for name, at in calls.items()}, 3000.0)
+    when = busy_periods({name: np.array(at) for name, at in calls.items()}, 3000.0)
     rules, later_s = StartRules(), np.array([0.0, 300.0, 300.0, 2500.0])
     pairs = following(when, later_s, watched(when, rules), rules)
     assert pairs.pair.tolist() == [1]
@@ -246,7 +246,7 @@ def two_days(rng: np.random.Generator) -> tuple[Evidence, Evidence, Evidence]:
     for since, until in ((0.0, DAY_S), (DAY_S, 2 * DAY_S), (0.0, 2 * DAY_S)):
         mine = (when >= since) & (when < until)
         names = ("a", "b", "c")
-        parts.append(spells_of(names, who[mine], when[mine], since_s=since, until_s=until))
+        parts.append(busy_periods_of(names, who[mine], when[mine], since_s=since, until_s=until))
     return gather(parts[0]), gather(parts[1]), gather(parts[2])
 
 
@@ -274,10 +274,10 @@ def test_evidence_fades_with_age_but_the_edge_stays_with_its_own() -> None:
 def test_services_may_come_and_go_between_spans() -> None:
     rng = np.random.default_rng(12)
     a = poisson(rng, 100)
-    first = gather(spells({"a": a, "b": a + 2.0}))
+    first = gather(busy_periods({"a": a, "b": a + 2.0}))
     c = DAY_S + poisson(rng, 100)
     who = np.repeat(np.array([0, 1]), 100)
-    later = spells_of(
+    later = busy_periods_of(
         ("d", "c"), who, np.concatenate([c + 3.0, c]), since_s=DAY_S, until_s=2 * DAY_S
     )
     both = added(first, gather(later), half_life_s=10 * DAY_S)
@@ -302,4 +302,4 @@ def test_spells_that_cannot_be_are_refused(columns: dict[str, FloatArray], words
         "end_s": np.array([1.0, 3.0]),
     }
     with pytest.raises(PermanentError, match=words):
-        Spells(services=("a", "b"), since_s=0.0, until_s=9.0, **(good | columns))
+        BusyPeriods(services=("a", "b"), since_s=0.0, until_s=9.0, **(good | columns))

@@ -8,9 +8,9 @@ import pytest
 from autoscaler.core.prediction.dependencies import Edges, Origin, no_edges
 from autoscaler.errors import TransientError
 from learner.demand import Demand
-from learner.dependencies.activity import Sightings
-from learner.dependencies.start_search import Sleepers
-from learner.dependency_search import Pulls, Search
+from learner.dependencies.activity import Activity
+from learner.dependencies.start_search import StartSearch
+from learner.dependency_search import DependencySearch, Search
 
 NOW = 1_700_000_000.0
 A_DAY = 1440
@@ -19,8 +19,8 @@ A_DAY = 1440
 class Nothing:
     """Nobody exports starts."""
 
-    def read(self, *, start_s: float, end_s: float) -> Sightings:
-        return Sightings(begun={}, called={}, watched_s=np.zeros(0))
+    def read(self, *, start_s: float, end_s: float) -> Activity:
+        return Activity(begun={}, called={}, watched_s=np.zeros(0))
 
 
 class Source:
@@ -55,7 +55,7 @@ def busy() -> Demand:
 
 def edge(up: str, down: str, origin: Origin, **columns: float) -> Edges:
     said = {name: np.array([value]) for name, value in columns.items()}
-    names = ("lag_s", "gain", "needed", "confidence", "evidence", "seen_at_s")
+    names = ("lag_s", "gain", "probability", "confidence", "evidence", "seen_at_s")
     return Edges(
         services=(up, down),
         upstream=np.array([0]),
@@ -66,8 +66,8 @@ def edge(up: str, down: str, origin: Origin, **columns: float) -> Edges:
     )
 
 
-def pulls_in(folder: Path, *searches: Search) -> Pulls:
-    return Pulls(Sleepers(Nothing(), folder / "evidence.npz"), searches)
+def pulls_in(folder: Path, *searches: Search) -> DependencySearch:
+    return DependencySearch(StartSearch(Nothing(), folder / "evidence.npz"), searches)
 
 
 def pairs(edges: Edges) -> dict[tuple[str, str], int]:
@@ -80,22 +80,25 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_services_that_never_sleep_are_searched_when_models_are_fitted(tmp_path: Path) -> None:
-    pulls = pulls_in(tmp_path)
-    assert not pulls.update(None, NOW)
-    assert pulls.update(busy(), NOW)
-    at = pairs(pulls.edges)[("shop/browse", "shop/buy")]
-    assert (pulls.edges.lag_s[at], pulls.edges.origin[at]) == (120.0, Origin.LEARNED_COUNTS)
-    found = pulls.edges
-    assert not pulls.update(None, NOW + 60.0)
-    assert pulls.edges is found
+    search = pulls_in(tmp_path)
+    assert not search.update(None, NOW)
+    assert search.update(busy(), NOW)
+    at = pairs(search.edges)[("shop/browse", "shop/buy")]
+    assert (search.edges.lag_s[at], search.edges.origin[at]) == (
+        120.0,
+        Origin.LEARNED_COUNTS,
+    )
+    found = search.edges
+    assert not search.update(None, NOW + 60.0)
+    assert search.edges is found
 
 
 def test_who_knows_best_says_so_and_the_others_fill_in(tmp_path: Path) -> None:
     mesh = Source(edge("shop/browse", "shop/buy", Origin.ISTIO, gain=0.25))
-    pulls = pulls_in(tmp_path, Search(part="a mesh", find=mesh.find))
-    pulls.update(busy(), NOW)
-    at = pairs(pulls.edges)[("shop/browse", "shop/buy")]
-    said = pulls.edges
+    search = pulls_in(tmp_path, Search(part="a mesh", find=mesh.find))
+    search.update(busy(), NOW)
+    at = pairs(search.edges)[("shop/browse", "shop/buy")]
+    said = search.edges
     assert (said.origin[at], said.gain[at], said.lag_s[at]) == (Origin.ISTIO, 0.25, 120.0)
 
 
@@ -104,15 +107,15 @@ def test_a_search_that_fails_keeps_what_it_found_and_is_said_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, fault: Exception
 ) -> None:
     mesh = Source(edge("shop/front", "shop/cart", Origin.ISTIO))
-    pulls = pulls_in(tmp_path, Search(part="a mesh", find=mesh.find))
-    pulls.update(busy(), NOW)
+    search = pulls_in(tmp_path, Search(part="a mesh", find=mesh.find))
+    search.update(busy(), NOW)
     mesh.fault = fault
     for minute in (1, 2, 3):
-        pulls.update(busy(), NOW + 60.0 * minute)
-    assert {("shop/browse", "shop/buy"), ("shop/front", "shop/cart")} <= pairs(pulls.edges).keys()
+        search.update(busy(), NOW + 60.0 * minute)
+    assert {("shop/browse", "shop/buy"), ("shop/front", "shop/cart")} <= pairs(search.edges).keys()
     assert [("a mesh" in said, str(fault) in said) for said in warnings(caplog)] == [(True, True)]
     mesh.fault, mesh.edges = None, no_edges(())
     caplog.set_level("INFO")
-    pulls.update(busy(), NOW + 240.0)
-    assert ("shop/front", "shop/cart") not in pairs(pulls.edges)
+    search.update(busy(), NOW + 240.0)
+    assert ("shop/front", "shop/cart") not in pairs(search.edges)
     assert "well again after 180 s" in caplog.records[-1].message

@@ -12,7 +12,7 @@ from autoscaler.core.prediction.dependencies import Origin
 from autoscaler.core.types import FloatArray
 from benchmarks.traces.openmetrics import backfill
 from learner.demand import Demand
-from learner.dependency_search import pulls_of
+from learner.dependency_search import dependency_search_of
 from learner.engine import LearnerSettings
 from learner.publishing.publisher import Publisher, PublishSettings
 from learner.sources.demand_reader import PrometheusReader
@@ -80,9 +80,9 @@ class Life:
             history_s=5 * 3600.0,
             learner=LearnerSettings(windows=(0, 1, 2), max_rows=500, rounds=5),
         )
-        pulls = pulls_of(PrometheusServer(starts_url, attempts=1), self.bundle)
+        search = dependency_search_of(PrometheusServer(starts_url, attempts=1), self.bundle)
         reader = PrometheusReader(self.url, capacity=1.0)
-        return Publisher(reader, settings, self.clock, self.clock.advance, pulls)
+        return Publisher(reader, settings, self.clock, self.clock.advance, search)
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ class Edges:
     downstream: IntArray  # (m,) index into services
     lag_s: FloatArray  # (m,) s from a call upstream to the call downstream
     gain: FloatArray  # (m,) calls downstream that a call upstream brings; of starts: starts
-    needed: FloatArray  # (m,) P(downstream is called about lag_s later | upstream is called)
+    probability: FloatArray  # (m,) P(downstream is called about lag_s later | upstream is called)
     confidence: FloatArray  # (m,) 0 to 1
     evidence: FloatArray  # (m,) observations it rests on, old ones counted less
     seen_at_s: FloatArray  # (m,) Unix s of the newest of them
@@ -59,7 +59,7 @@ class Edges:
             raise PermanentError(f"an edge leads from {name!r} to itself; allowed: to another")
         for name in ("lag_s", "gain", "evidence"):
             _check(name, getattr(self, name), np.inf)
-        for name in ("needed", "confidence"):
+        for name in ("probability", "confidence"):
             _check(name, getattr(self, name), 1.0)
 
     def __len__(self) -> int:
@@ -102,7 +102,7 @@ KINDS: dict[str, type] = dict.fromkeys(COLUMNS, np.float64) | {
     "direct": np.bool_,
     "origin": np.int64,
 }
-_FILLED = ("lag_s", "gain", "needed", "confidence", "evidence", "seen_at_s")
+_FILLED = ("lag_s", "gain", "probability", "confidence", "evidence", "seen_at_s")
 
 
 def no_edges(services: tuple[str, ...]) -> Edges:

@@ -30,7 +30,7 @@ from autoscaler.health import Health
 from knative.controller.state import events as seen
 from knative.controller.state.changes import ChangeLog
 from knative.controller.state.events import Event
-from knative.controller.state.failing import Failing
+from knative.controller.state.failing import FailedPlans
 from knative.controller.state.instructions import AskActivator, ForwardTo, GiveUp, Instruction, Plan
 from knative.controller.state.plan import plan_of
 from knative.controller.state.revisions import Revisions
@@ -58,7 +58,7 @@ class Controller:
         self.standing, self._leader = Standing.FOLLOWING, ""
         self.health = Health()
         self.changes = ChangeLog()
-        self._failing = Failing()
+        self._failing = FailedPlans()
         self._table: AdviceTable | None = None
         self._next_second = NONE_COUNTED
         if plain:

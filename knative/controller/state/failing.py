@@ -7,7 +7,7 @@ LONGEST_WHY = 300  # characters
 log = logging.getLogger(__name__)
 
 
-class Failing:
+class FailedPlans:
     """By "namespace/revision"."""
 
     def __init__(self) -> None:

@@ -40,8 +40,8 @@ class CountRules:
 def edges_from_counts(demand: Demand, rules: CountRules | None = None) -> Edges:
     """Edges between services that are called most of the time.
 
-    ``needed`` is P(B is called in the step a lag later | A is called), ``gain`` the calls of B that
-    a call of A brings, ``evidence`` the effective number of steps.
+    ``probability`` is P(B is called in the step a lag later | A is called), ``gain`` the calls of
+    B that a call of A brings, ``evidence`` the effective number of steps.
     """
     rules = rules or CountRules()
     n_lags = min(rules.n_lags, demand.n_steps // 4)
@@ -75,7 +75,7 @@ def edges_from_counts(demand: Demand, rules: CountRules | None = None) -> Edges:
         downstream=rows[down],
         lag_s=np.asarray(later * demand.step_s, dtype=np.float64),
         gain=_gain(raw, up, down, later),
-        needed=_needed(counts, up, down, later),
+        probability=_probability(counts, up, down, later),
         confidence=known,
         evidence=effective[up, down],
         seen_at_s=np.full(len(up), demand.end_s),
@@ -147,7 +147,7 @@ def _gain(raw: Singles, up: IntArray, down: IntArray, lag: IntArray) -> FloatArr
     return np.maximum(gain, 0.0)
 
 
-def _needed(counts: FloatArray, up: IntArray, down: IntArray, lag: IntArray) -> FloatArray:
+def _probability(counts: FloatArray, up: IntArray, down: IntArray, lag: IntArray) -> FloatArray:
     """(m,) of the steps with calls of A, the share with calls of B a lag later."""
     called = (counts > 0).astype(np.float32)
     length = counts.shape[1]

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from autoscaler.core.state.rings import span
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
-from learner.dependencies.busy_periods import Spells
+from learner.dependencies.busy_periods import BusyPeriods
 
 CELLS = 1 << 23  # cells of a mask held at once: bounds memory
 
@@ -59,48 +59,48 @@ class Coincidences:
 
 
 def coincidences(
-    spells: Spells, later_s: FloatArray, among: IntArray, window_s: tuple[float, float]
+    busy: BusyPeriods, later_s: FloatArray, among: IntArray, window_s: tuple[float, float]
 ) -> Coincidences:
     """All pairs of starts with a lag in the window.
 
     later_s: (n,) s by which B's starts are taken to have come earlier than they did.
     among: (j,) spells of A that are looked at. window_s: least and greatest lag.
     """
-    moved = spells.start_s - later_s[spells.service]
+    moved = busy.start_s - later_s[busy.service]
     order = np.argsort(moved, kind="stable")
-    line, at = moved[order], spells.start_s[among]
+    line, at = moved[order], busy.start_s[among]
     first = np.searchsorted(line, at + window_s[0], side="left")
     last = np.searchsorted(line, at + window_s[1], side="right")
     before, after = np.repeat(among, last - first), order[span(first, last - first)]
-    other = spells.service[before] != spells.service[after]
+    other = busy.service[before] != busy.service[after]
     before, after = before[other], after[other]
     return Coincidences(
         before=before,
         after=after,
-        pair=spells.service[before] * spells.n + spells.service[after],
-        lag_s=moved[after] - spells.start_s[before],
+        pair=busy.service[before] * busy.n + busy.service[after],
+        lag_s=moved[after] - busy.start_s[before],
     )
 
 
-def watched(spells: Spells, rules: StartRules) -> FloatArray:
+def watched(busy: BusyPeriods, rules: StartRules) -> FloatArray:
     """(2, n) Unix s from which and up to which every service was watched for what it follows."""
-    return np.repeat([[spells.since_s], [spells.until_s - rules.within_s]], spells.n, axis=1)
+    return np.repeat([[busy.since_s], [busy.until_s - rules.within_s]], busy.n, axis=1)
 
 
-def alive(spells: Spells, rules: StartRules) -> FloatArray:
+def alive(busy: BusyPeriods, rules: StartRules) -> FloatArray:
     """(2, n) the same, without the time before a service came and after it went.
 
     It has gone when it is silent for longer than it ever was between two starts at hand.
     """
-    order = np.lexsort((spells.start_s, spells.service))
-    who, start_s = spells.service[order], spells.start_s[order]
+    order = np.lexsort((busy.start_s, busy.service))
+    who, start_s = busy.service[order], busy.start_s[order]
     same = who[1:] == who[:-1]
-    silent_s = np.zeros(spells.n)
+    silent_s = np.zeros(busy.n)
     np.maximum.at(silent_s, who[1:][same], np.diff(start_s)[same])
-    first_s, last_s = np.full(spells.n, np.inf), np.full(spells.n, -np.inf)
+    first_s, last_s = np.full(busy.n, np.inf), np.full(busy.n, -np.inf)
     np.minimum.at(first_s, who, start_s)
     np.maximum.at(last_s, who, start_s)
-    since_s, until_s = watched(spells, rules)
+    since_s, until_s = watched(busy, rules)
     known = silent_s > 0  # of what started once nobody knows
     first_s = np.where(known, first_s - silent_s, -np.inf)
     last_s = np.where(known, last_s + silent_s, np.inf)
@@ -108,37 +108,37 @@ def alive(spells: Spells, rules: StartRules) -> FloatArray:
 
 
 def following(
-    spells: Spells, later_s: FloatArray, span_s: FloatArray, rules: StartRules
+    busy: BusyPeriods, later_s: FloatArray, span_s: FloatArray, rules: StartRules
 ) -> Coincidences:
     """Starts that follow, as `trials` counts: B was watched, and asleep, when A started.
 
     What the clocks of one machine do not tell apart counts as following.
     """
-    found = coincidences(spells, later_s, _about(spells, later_s), (-1e-5, rules.within_s))
-    b = spells.service[found.after]
-    at = spells.start_s[found.before] + later_s[b]
-    asleep = at - spells.previous_end_s()[found.after] >= rules.idle_s
+    found = coincidences(busy, later_s, _about(busy, later_s), (-1e-5, rules.within_s))
+    b = busy.service[found.after]
+    at = busy.start_s[found.before] + later_s[b]
+    asleep = at - busy.previous_end_s()[found.after] >= rules.idle_s
     return found.where(asleep & (at >= span_s[0, b]) & (at <= span_s[1, b]))
 
 
 def trials(
-    spells: Spells, later_s: FloatArray, span_s: FloatArray, rules: StartRules
+    busy: BusyPeriods, later_s: FloatArray, span_s: FloatArray, rules: StartRules
 ) -> FloatArray:
     """(n, n) starts of A (row) at which B (column) was watched, and asleep.
 
     later_s: (n,) s by which B's spells are taken to have come earlier than they did. span_s: (2, n)
     Unix s from which and up to which B was watched.
     """
-    n, among = spells.n, _about(spells, later_s)
-    at = spells.start_s[among]
+    n, among = busy.n, _about(busy, later_s)
+    at = busy.start_s[among]
     one = np.ones(len(at), dtype=np.float32)
-    rows = sparse.csr_array((one, (spells.service[among], np.arange(len(at)))), (n, len(at)))
+    rows = sparse.csr_array((one, (busy.service[among], np.arange(len(at)))), (n, len(at)))
     # What is not watched counts as in use: two more spells of every service.
     since_s, until_s = span_s - later_s
-    later, end_of_time = later_s[spells.service], np.full(n, np.inf)
-    service = np.concatenate([spells.service, np.arange(n), np.arange(n)])
-    begin_s = np.concatenate([spells.start_s - later, -end_of_time, until_s])
-    end_s = np.concatenate([spells.end_s - later + rules.idle_s, since_s, end_of_time])
+    later, end_of_time = later_s[busy.service], np.full(n, np.inf)
+    service = np.concatenate([busy.service, np.arange(n), np.arange(n)])
+    begin_s = np.concatenate([busy.start_s - later, -end_of_time, until_s])
+    end_s = np.concatenate([busy.end_s - later + rules.idle_s, since_s, end_of_time])
     begin, end = np.searchsorted(at, begin_s, side="right"), np.searchsorted(at, end_s)
     result = np.zeros((n, n))
     width = max(1, CELLS // (len(at) + 1))
@@ -152,11 +152,11 @@ def trials(
     return result
 
 
-def _about(spells: Spells, later_s: FloatArray) -> IntArray:
+def _about(busy: BusyPeriods, later_s: FloatArray) -> IntArray:
     """The spells of A that may be asked about: any B was watched so much later."""
-    at = spells.start_s
+    at = busy.start_s
     least, most = later_s.min(initial=0.0), later_s.max(initial=0.0)
-    return np.flatnonzero((at + most >= spells.since_s) & (at + least <= spells.until_s))
+    return np.flatnonzero((at + most >= busy.since_s) & (at + least <= busy.until_s))
 
 
 def _idle(
@@ -170,8 +170,8 @@ def _idle(
     change = np.zeros((n_times + 1) * width, dtype=np.int8)
     np.add.at(change, begin * width + column, np.int8(1))
     np.add.at(change, np.maximum(end, begin) * width + column, np.int8(-1))
-    busy = np.cumsum(change.reshape(-1, width)[:-1], axis=0, dtype=np.int8)
-    return np.asarray(busy == 0, dtype=np.float32)
+    n_busy = np.cumsum(change.reshape(-1, width)[:-1], axis=0, dtype=np.int8)
+    return np.asarray(n_busy == 0, dtype=np.float32)
 
 
 def tally(n: int, found: Coincidences, weight: FloatArray | None = None) -> FloatArray:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
-from learner.dependencies.busy_periods import Spells
+from learner.dependencies.busy_periods import BusyPeriods
 from learner.dependencies.starts.coincidences import Coincidences, StartRules, coincidences, tally
 from learner.dependencies.starts.timed_starts import SLACK_S, TimedStarts
 
@@ -27,7 +27,7 @@ CALM = 6.0  # cycles that are taken to have varied by chance alone, beside those
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lateness:
+class DelayCorrelation:
     """Of every ordered pair (n, n); what is usual only of those that are not loosely tied."""
 
     z: FloatArray  # Fisher's z of the rank correlation; z * weight**0.5 is N(0, 1)
@@ -43,22 +43,20 @@ class Lateness:
         return np.stack([values.ravel()[pair] for values in each], axis=1)
 
 
-def lateness(
-    spells: Spells, timers: TimedStarts, cycles: Sequence[FloatArray], rules: StartRules
-) -> Lateness:
+def delay_correlation(
+    busy: BusyPeriods, timers: TimedStarts, cycles: Sequence[FloatArray], rules: StartRules
+) -> DelayCorrelation:
     """How late B comes when A is late. cycles: (n,) s each, after which clocks are where they were.
 
     B's starts count from a little before A's: a window that began at A's start would let in, of
     independent starts, only those that are late whenever A is.
     """
-    n = spells.n
-    z, weight, slope = _correlated(
-        spells, timers, np.zeros(n), rules, np.ones(n * n, dtype=np.bool_)
-    )
+    n = busy.n
+    z, weight, slope = _correlated(busy, timers, np.zeros(n), rules, np.ones(n * n, dtype=np.bool_))
     tied = (z >= LOOSE).ravel()  # of the others, which are nearly all, no more need be known
     usual, usual_weight, squares, many = np.zeros((4, n, n))
     for later_s in cycles:
-        each, its_weight, _ = _correlated(spells, timers, later_s, rules, tied)
+        each, its_weight, _ = _correlated(busy, timers, later_s, rules, tied)
         usual += each * its_weight
         usual_weight += its_weight
         squares += each**2 * its_weight
@@ -66,7 +64,7 @@ def lateness(
     usual /= np.maximum(usual_weight, 1e-9)
     spread = np.maximum(squares - usual**2 * usual_weight, 0.0)
     scatter = (spread + CALM) / (np.maximum(many - 1.0, 0.0) + CALM)
-    return Lateness(
+    return DelayCorrelation(
         z=z,
         weight=weight,
         usual_z=usual,
@@ -77,7 +75,11 @@ def lateness(
 
 
 def _correlated(
-    spells: Spells, timers: TimedStarts, later_s: FloatArray, rules: StartRules, asked: BoolArray
+    busy: BusyPeriods,
+    timers: TimedStarts,
+    later_s: FloatArray,
+    rules: StartRules,
+    asked: BoolArray,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Fisher's z, its weight, and the slope, (n, n) each; B as it was later_s (n,) later.
 
@@ -85,21 +87,21 @@ def _correlated(
     """
     lead = 2 * SLACK_S
     known = np.flatnonzero(~np.isnan(timers.late_s))
-    found = coincidences(spells, later_s, known, (-lead, rules.within_s + lead))
+    found = coincidences(busy, later_s, known, (-lead, rules.within_s + lead))
     found = found.where(asked[found.pair])
-    found = found.where(_about_usual(spells.n, found, rules))
+    found = found.where(_about_usual(busy.n, found, rules))
     late = timers.late_s[found.before]
     # A loop has no time at which it is due: B's delay stands against its own run before.
     delay = np.where(timers.timer[found.before] < 0, timers.late_s[found.after], found.lag_s + late)
     has = ~np.isnan(delay)
     found, late, delay = found.where(has), late[has], delay[has]
     ranks = [_ranks(found.pair, v) for v in (late, delay)]
-    count = tally(spells.n, found)
+    count = tally(busy.n, found)
     many = np.maximum(count, 1.0)
 
     def covariance(a: FloatArray, b: FloatArray) -> FloatArray:
-        means = [tally(spells.n, found, v) / many for v in (a, b)]
-        return np.asarray(tally(spells.n, found, a * b) / many - means[0] * means[1])
+        means = [tally(busy.n, found, v) / many for v in (a, b)]
+        return np.asarray(tally(busy.n, found, a * b) / many - means[0] * means[1])
 
     x, y = ranks
     width, spread = covariance(x, x) * covariance(y, y), covariance(late, late)

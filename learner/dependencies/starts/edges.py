@@ -9,9 +9,9 @@ Two timers of one period and phase follow each other every time and have nothing
 other. So the same is asked hours later, when B's clock and every ordinary one is where it was
 (`clocks`): a pair is believed if it stands out against both. A timer and what it alone calls never
 do. They are believed if the lateness of the one is the lateness of the other, second for second
-(`lateness`), and if B does not keep its clock where A is not. A caller that runs like clockwork to
-the millisecond therefore has no edges; its callees run by the same clock, and their own forecast
-knows them.
+(`delay_correlation`), and if B does not keep its clock where A is not. A caller that runs like
+clockwork to the millisecond therefore has no edges; its callees run by the same clock, and their
+own forecast knows them.
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ LEAST_GAIN = 0.05  # a pull weaker than this warms more in vain than it is worth
 def edges_from_starts(evidence: Evidence, *, rate: float = FALSE_RATE) -> Edges:
     """Edges that the evidence supports. rate: share of them that may be false.
 
-    ``needed`` is P(B starts within the window | A starts, B asleep); ``gain`` is by how much A
+    ``probability`` is P(B starts within the window | A starts, B asleep); ``gain`` is by how much A
     raises it above what is usual; ``evidence`` counts the starts of A at which B was asleep.
     """
     if not len(evidence.pair):
@@ -56,7 +56,7 @@ def edges_from_starts(evidence: Evidence, *, rate: float = FALSE_RATE) -> Edges:
         downstream=pairs.down[believed],
         lag_s=_lag(evidence, pairs)[believed],
         gain=raised[believed],
-        needed=np.clip(many / np.maximum(trials, 1e-9), 0.0, 1.0)[believed],
+        probability=np.clip(many / np.maximum(trials, 1e-9), 0.0, 1.0)[believed],
         confidence=1.0 - np.minimum(clockless, np.maximum(tied, apparent))[believed],
         evidence=trials[believed],
         seen_at_s=evidence.seen_at_s[believed],

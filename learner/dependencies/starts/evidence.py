@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from autoscaler.core.types import FloatArray, IntArray
-from learner.dependencies.busy_periods import Spells
+from learner.dependencies.busy_periods import BusyPeriods
 from learner.dependencies.starts.coincidences import (
     Coincidences,
     StartRules,
@@ -20,7 +20,7 @@ from learner.dependencies.starts.coincidences import (
     trials,
     watched,
 )
-from learner.dependencies.starts.delay_correlation import lateness
+from learner.dependencies.starts.delay_correlation import delay_correlation
 from learner.dependencies.starts.own_timer import alone, cycles_s
 from learner.dependencies.starts.timed_starts import find_timers
 
@@ -53,32 +53,32 @@ OF_PAIRS = (*BY_LAG, "late", "alone", "seen_at_s")  # (m, ...)
 WEIGHT, USUAL_WEIGHT, SCATTER = 1, 3, 4  # columns of ``late`` that say how much it is worth
 
 
-def gather(spells: Spells, rules: StartRules | None = None) -> Evidence:
+def gather(busy: BusyPeriods, rules: StartRules | None = None) -> Evidence:
     """Count who follows whom in spells; see `starts` for what it means."""
     rules = rules or StartRules()
-    n = spells.n
-    timers = find_timers(spells)
+    n = busy.n
+    timers = find_timers(busy)
     period_s, hour_s = cycles_s(timers, n)
-    span_s = watched(spells, rules)
-    found = following(spells, np.zeros(n), span_s, rules)
+    span_s = watched(busy, rules)
+    found = following(busy, np.zeros(n), span_s, rules)
     followed = histogram(n, found, rules)
-    near, near_trials = _moved(spells, [np.full(n, s) for s in rules.nearby_s], span_s, rules)
+    near, near_trials = _moved(busy, [np.full(n, s) for s in rules.nearby_s], span_s, rules)
     hours = [k * hour_s for k in range(1, rules.n_cycles + 1)]
-    clock, clock_trials = _moved(spells, hours, alive(spells, rules), rules)
+    clock, clock_trials = _moved(busy, hours, alive(busy, rules), rules)
     pair = np.flatnonzero((followed + near + clock).any(axis=0))
-    late = lateness(spells, timers, hours, rules)
+    late = delay_correlation(busy, timers, hours, rules)
     # What lateness says nothing about needs no second opinion.
     told = np.flatnonzero(late.usual_weight.ravel()[pair] > 0)
     by_itself = np.zeros((len(pair), 2))
-    by_itself[told] = np.stack(alone(spells, period_s, pair[told], rules), axis=1)
+    by_itself[told] = np.stack(alone(busy, period_s, pair[told], rules), axis=1)
 
     def of_pairs(counts: FloatArray) -> FloatArray:
         return np.ascontiguousarray(counts[:, pair].T)
 
     return Evidence(
-        services=spells.services,
-        until_s=spells.until_s,
-        trials=trials(spells, np.zeros(n), span_s, rules),
+        services=busy.services,
+        until_s=busy.until_s,
+        trials=trials(busy, np.zeros(n), span_s, rules),
         near_trials=near_trials,
         clock_trials=clock_trials,
         pair=pair,
@@ -88,25 +88,25 @@ def gather(spells: Spells, rules: StartRules | None = None) -> Evidence:
         lag_s=of_pairs(histogram(n, found, rules, found.lag_s)),
         late=late.columns(pair),
         alone=by_itself,
-        seen_at_s=_newest(spells, found, pair),
+        seen_at_s=_newest(busy, found, pair),
     )
 
 
 def _moved(
-    spells: Spells, times: list[FloatArray], span_s: FloatArray, rules: StartRules
+    busy: BusyPeriods, times: list[FloatArray], span_s: FloatArray, rules: StartRules
 ) -> tuple[FloatArray, FloatArray]:
     """What follows (n_bins, n * n) and trials (n, n) over several times (n,) later."""
-    n = spells.n
+    n = busy.n
     followed, asked = np.zeros((rules.n_bins, n * n)), np.zeros((n, n))
     for later_s in times:
-        followed += histogram(n, following(spells, later_s, span_s, rules), rules)
-        asked += trials(spells, later_s, span_s, rules)
+        followed += histogram(n, following(busy, later_s, span_s, rules), rules)
+        asked += trials(busy, later_s, span_s, rules)
     return followed, asked
 
 
-def _newest(spells: Spells, found: Coincidences, pair: IntArray) -> FloatArray:
-    newest = np.full(spells.n**2, -np.inf)
-    np.maximum.at(newest, found.pair, spells.start_s[found.after])
+def _newest(busy: BusyPeriods, found: Coincidences, pair: IntArray) -> FloatArray:
+    newest = np.full(busy.n**2, -np.inf)
+    np.maximum.at(newest, found.pair, busy.start_s[found.after])
     return newest[pair]
 
 

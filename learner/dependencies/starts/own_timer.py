@@ -8,7 +8,7 @@ import numpy as np
 
 from autoscaler.core.state.rings import span
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
-from learner.dependencies.busy_periods import Spells
+from learner.dependencies.busy_periods import BusyPeriods
 from learner.dependencies.starts.coincidences import CELLS, StartRules
 from learner.dependencies.starts.timed_starts import SLACK_S, USUAL_S, TimedStarts
 
@@ -36,26 +36,26 @@ def _whole(loop_s: FloatArray) -> FloatArray:
 
 
 def alone(
-    spells: Spells, period_s: FloatArray, pair: IntArray, rules: StartRules
+    busy: BusyPeriods, period_s: FloatArray, pair: IntArray, rules: StartRules
 ) -> tuple[FloatArray, FloatArray]:
     """(m,) twice: times by B's clock at which A did not start, and B did; of them, and of all.
 
     They lie some cycles after a start of A, and B was asleep. period_s: (n,) of each service's
     clock, NaN = none. pair: (m,) A * n + B.
     """
-    up, down = np.divmod(pair, spells.n)
-    order = np.lexsort((spells.start_s, spells.service))
-    first = np.searchsorted(spells.service[order], np.arange(spells.n + 1))
+    up, down = np.divmod(pair, busy.n)
+    order = np.lexsort((busy.start_s, busy.service))
+    first = np.searchsorted(busy.service[order], np.arange(busy.n + 1))
     clocked = np.flatnonzero(~np.isnan(period_s[down]))
     n_of = (first[1:] - first[:-1])[up[clocked]]
-    line = _Line.of(spells, order)
+    line = _Line.of(busy, order)
     came, asked = np.zeros((2, len(pair)))
     for block in np.split(np.arange(len(clocked)), _cuts(n_of)):
         of = np.repeat(clocked[block], n_of[block])
-        start = spells.start_s[order[span(first[up[clocked[block]]], n_of[block])]]
+        start = busy.start_s[order[span(first[up[clocked[block]]], n_of[block])]]
         for k in range(1, rules.n_cycles + 1):
             at = start + k * period_s[down[of]]
-            free = (at >= spells.since_s) & (at <= spells.until_s - rules.within_s)
+            free = (at >= busy.since_s) & (at <= busy.until_s - rules.within_s)
             free &= ~line.starts(up[of], at - rules.within_s, at + rules.within_s)
             free &= line.asleep(down[of], at, rules.idle_s)
             asked += np.bincount(of[free], minlength=len(pair))
@@ -76,12 +76,12 @@ class _Line:
         self._start, self._end, self._service, self._reach_s = start, end, service, reach_s
 
     @classmethod
-    def of(cls, spells: Spells, order: IntArray) -> "_Line":
-        first_s, last_s = spells.start_s.min(initial=0.0), spells.until_s
+    def of(cls, busy: BusyPeriods, order: IntArray) -> "_Line":
+        first_s, last_s = busy.start_s.min(initial=0.0), busy.until_s
         reach_s = 3.0 * max(last_s - first_s, 1.0) + 1e6
-        service = spells.service[order]
+        service = busy.service[order]
         shift = service * reach_s
-        return cls(spells.start_s[order] + shift, spells.end_s[order] + shift, service, reach_s)
+        return cls(busy.start_s[order] + shift, busy.end_s[order] + shift, service, reach_s)
 
     def starts(self, who: IntArray, since_s: FloatArray, until_s: FloatArray) -> BoolArray:
         """(k,) whether the service starts in [since_s, until_s]."""

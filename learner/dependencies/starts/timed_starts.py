@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from autoscaler.core.types import FloatArray, IntArray
-from learner.dependencies.busy_periods import Spells
+from learner.dependencies.busy_periods import BusyPeriods
 
 MINUTES = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60, 120, 180, 240, 360, 480, 720, 1440)
 USUAL_S = 60.0 * np.array(MINUTES)  # s
@@ -33,26 +33,26 @@ class TimedStarts:
     )
 
 
-def find_timers(spells: Spells, *, share: float = 0.25) -> TimedStarts:
+def find_timers(busy: BusyPeriods, *, share: float = 0.25) -> TimedStarts:
     """Timers of all services, at most `ROUNDS` a service, the most regular first.
 
     share: of the starts that no timer found before explains, how many a timer has to explain.
     """
-    who, when = spells.service, spells.start_s
+    who, when = busy.service, busy.start_s
     timer = np.full(len(who), -1, dtype=np.int64)
     late = np.full(len(who), np.nan)
     found: list[tuple[IntArray, FloatArray, FloatArray]] = []
     n_found = 0
     for _ in range(ROUNDS):
         left = np.flatnonzero(timer < 0)
-        period = _period(spells.n, who[left], when[left], share)
+        period = _period(busy.n, who[left], when[left], share)
         phase, off = _phase(period, who[left], when[left])
         hit = np.abs(off) <= SLACK_S
-        n_hits = np.bincount(who[left][hit], minlength=spells.n)
+        n_hits = np.bincount(who[left][hit], minlength=busy.n)
         kept = np.flatnonzero(n_hits >= 4)
         if not len(kept):
             break
-        number = np.full(spells.n, -1, dtype=np.int64)
+        number = np.full(busy.n, -1, dtype=np.int64)
         number[kept] = n_found + np.arange(len(kept))
         taken = (np.abs(off) <= DELAY_S) & (number[who[left]] >= 0)
         timer[left[taken]] = number[who[left[taken]]]
@@ -63,7 +63,7 @@ def find_timers(spells: Spells, *, share: float = 0.25) -> TimedStarts:
     service, period, phase = (
         np.concatenate([c]) if not found else np.concatenate(c) for c in columns
     )
-    loop, loop_s = _loops(spells)
+    loop, loop_s = _loops(busy)
     return TimedStarts(
         service=service.astype(np.int64),
         period_s=period,
@@ -74,21 +74,21 @@ def find_timers(spells: Spells, *, share: float = 0.25) -> TimedStarts:
     )
 
 
-def _loops(spells: Spells, *, share: float = 0.5) -> tuple[FloatArray, FloatArray]:
+def _loops(busy: BusyPeriods, *, share: float = 0.5) -> tuple[FloatArray, FloatArray]:
     """(n_spells,) s that a start comes later than a usual gap after the one before; (n,) s the gap.
 
     Who sleeps between runs keeps no phase: every delay stays. share: of a service's gaps, how many
     have to be the usual one. NaN = no loop.
     """
-    order = np.lexsort((spells.start_s, spells.service))
-    who, when = spells.service[order], spells.start_s[order]
-    usual = _usual_gap(spells.n, who, when)
+    order = np.lexsort((busy.start_s, busy.service))
+    who, when = busy.service[order], busy.start_s[order]
+    usual = _usual_gap(busy.n, who, when)
     gap = usual[who]
     since = np.diff(when, prepend=-np.inf)
     since[np.diff(who, prepend=-1) != 0] = np.inf
     near = np.abs(since - gap) <= SLACK_S
-    n_near = np.bincount(who[near], minlength=spells.n)
-    steady = n_near >= np.maximum(share * np.bincount(who, minlength=spells.n), 4)
+    n_near = np.bincount(who[near], minlength=busy.n)
+    steady = n_near >= np.maximum(share * np.bincount(who, minlength=busy.n), 4)
     late = np.full(len(who), np.nan)
     late[order] = np.where(near & steady[who], since - gap, np.nan)
     return late, np.where(steady, usual, np.nan)

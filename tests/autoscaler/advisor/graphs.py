@@ -33,7 +33,7 @@ def edges_of(
         downstream=ends[:, 1],
         lag_s=column(lag_s),
         gain=column(gain),
-        needed=column(probability),
+        probability=column(probability),
         confidence=column(confidence),
         evidence=column(NAN),
         seen_at_s=column(NAN),

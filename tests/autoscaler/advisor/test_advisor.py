@@ -120,7 +120,7 @@ def learned(**columns: Any) -> Edges:
         "downstream": np.array([1]),
         "lag_s": np.array([2.0]),
         "gain": np.array([1.0]),
-        "needed": np.array([0.9]),
+        "probability": np.array([0.9]),
         "confidence": np.array([0.99]),
         "evidence": np.array([20.0]),
         "seen_at_s": np.array([NOW_S]),

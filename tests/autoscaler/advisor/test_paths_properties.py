@@ -54,7 +54,12 @@ def every_path(edges: Edges) -> dict[tuple[int, int], list[tuple[float, int, flo
     """By pair, of all ways from one to the other: -value, hops, lag, gain."""
     known = {
         name: np.nan_to_num(getattr(edges, name), nan=unknown).tolist()
-        for name, unknown in (("needed", 1.0), ("confidence", 1.0), ("gain", 1.0), ("lag_s", 0.0))
+        for name, unknown in (
+            ("probability", 1.0),
+            ("confidence", 1.0),
+            ("gain", 1.0),
+            ("lag_s", 0.0),
+        )
     }
     ends = zip(edges.upstream.tolist(), edges.downstream.tolist(), strict=True)
     place = {pair: i for i, pair in enumerate(ends)}
@@ -64,7 +69,7 @@ def every_path(edges: Edges) -> dict[tuple[int, int], list[tuple[float, int, flo
             steps = [place.get(pair, -1) for pair in pairwise(way)]
             if min(steps) < 0:
                 continue
-            worth = prod(known["needed"][i] * known["confidence"][i] for i in steps)
+            worth = prod(known["probability"][i] * known["confidence"][i] for i in steps)
             if worth >= LEAST_VALUE:
                 lag_s, gain = sum(known["lag_s"][i] for i in steps), 1.0
                 for i in steps:

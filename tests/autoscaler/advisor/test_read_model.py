@@ -47,7 +47,7 @@ def an_edge() -> Edges:
         downstream=np.array([1]),
         lag_s=sure,
         gain=sure,
-        needed=sure,
+        probability=sure,
         confidence=sure,
         evidence=sure,
         seen_at_s=sure,

@@ -36,7 +36,7 @@ def edges() -> Edges:
         downstream=np.array([0, 1, 0]),
         lag_s=np.array([2.5, nan, 4.0]),
         gain=np.array([1.2, nan, 1.5]),
-        needed=np.array([0.9, nan, 0.8]),
+        probability=np.array([0.9, nan, 0.8]),
         confidence=np.array([0.99, 1.0, 0.7]),
         evidence=np.array([214.0, nan, 100.0]),
         seen_at_s=np.array([SEEN_S, nan, SEEN_S]),
@@ -227,7 +227,7 @@ def test_says_why_an_edge_is_not_acted_on(client: httpx.Client, model: ReadModel
 NEVER = [np.nan, np.inf, -np.inf, 1e300, -1.0, 1e12]
 
 
-@pytest.mark.parametrize("column", ["lag_s", "gain", "needed", "confidence", "evidence"])
+@pytest.mark.parametrize("column", ["lag_s", "gain", "probability", "confidence", "evidence"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_number_that_cannot_be_is_null(
     client: httpx.Client, model: ReadModel, column: str, value: float
@@ -236,8 +236,7 @@ def test_a_number_that_cannot_be_is_null(
     getattr(known, column)[:] = value  # after the checks
     model.put_edges(known)
     answers = client.get("/v1/dependencies").json()["dependencies"]
-    name = {"needed": "probability"}.get(column, column)
-    assert [one[name] for one in answers] == [None] * 3
+    assert [one[column] for one in answers] == [None] * 3
     assert client.get("/").status_code == 200
 
 

@@ -31,7 +31,7 @@ def bundle() -> ForecastBundle:
             downstream=np.array([1]),
             lag_s=np.array([2.5]),
             gain=np.array([np.nan]),
-            needed=np.array([0.9]),
+            probability=np.array([0.9]),
             confidence=np.array([0.99]),
             evidence=np.array([40.0]),
             seen_at_s=np.array([1_700_000_000.0]),

@@ -43,7 +43,13 @@ def edges(*pairs: tuple[str, str], indirect: str = "", **values: float) -> Edges
     """Learned edges between services of these names; one of them not direct."""
     services = tuple(sorted({name for pair in pairs for name in pair}))
     m, ends = len(pairs), np.array([[services.index(n) for n in pair] for pair in pairs])
-    said = {"lag_s": 2.0, "gain": 1.0, "needed": 0.9, "confidence": 0.8, "evidence": 9.0} | values
+    said = {
+        "lag_s": 2.0,
+        "gain": 1.0,
+        "probability": 0.9,
+        "confidence": 0.8,
+        "evidence": 9.0,
+    } | values
     return Edges(
         services=services,
         upstream=ends.reshape(m, 2)[:, 0].astype(np.int64),
@@ -134,7 +140,7 @@ def test_the_terminal_says_how_many_are_left_out() -> None:
 
 
 def test_the_terminal_shows_what_is_not_known_as_a_dash() -> None:
-    unsaid = edges(("a", "b"), lag_s=np.nan, gain=np.nan, needed=np.nan)
+    unsaid = edges(("a", "b"), lag_s=np.nan, gain=np.nan, probability=np.nan)
     assert printed(unsaid, unsaid).count(UNKNOWN) == 3
 
 

@@ -6,7 +6,16 @@ import pytest
 
 from autoscaler.core.decider import decide
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Active, Mode, Revision
-from tests.autoscaler.core.stories import AT_WORK, Life, Story, answer, forecast, one, step, tell
+from tests.autoscaler.core.stories import (
+    AT_WORK,
+    Life,
+    Story,
+    answer,
+    forecast,
+    one,
+    step,
+    tell,
+)
 
 OUTWARD = replace(KNATIVE_DEFAULTS, mode=Mode.OUTWARD)
 FULL = replace(KNATIVE_DEFAULTS, mode=Mode.FULL)

@@ -30,20 +30,20 @@ def pods_left(day: Day) -> int:
 
 
 def calls(day: Day) -> list[int]:
-    n = len(day.story.shop.services)
+    n = len(day.scenario.shop.services)
     return [int(many) for many in np.bincount(day.simulation.log().service, minlength=n)]
 
 
 def test_a_learned_graph_brings_a_cold_chain_down_to_one_start_up() -> None:
-    story = chains(ROUNDS, lengths=(4,))
-    edges, evidence = learn(simulate(story, None, day=0, seed=0))
+    scenario = chains(ROUNDS, lengths=(4,))
+    edges, evidence = learn(simulate(scenario, None, day=0, seed=0))
     found = set(zip(edges.upstream.tolist(), edges.downstream.tolist(), strict=True))
     assert found == {(up, down) for up in range(4) for down in range(up + 1, 4)}
 
-    kpa = outcome([simulate(story, None, day=1, seed=0)], "chain", KPA)
-    day = simulate(story, edges, day=1, seed=0)
+    kpa = outcome([simulate(scenario, None, day=1, seed=0)], "chain", KPA)
+    day = simulate(scenario, edges, day=1, seed=0)
     ours = outcome([day], "chain", GRAPH)
-    start_up_s = story.shop.start_up_s
+    start_up_s = scenario.shop.start_up_s
     assert kpa.end_to_end_s["p50"] > 4 * start_up_s
     assert ours.end_to_end_s["max"] <= 1.2 * start_up_s
     assert ours.pods_in_vain == 0
@@ -54,36 +54,36 @@ def test_a_learned_graph_brings_a_cold_chain_down_to_one_start_up() -> None:
     again, _ = learn(day, evidence)
     stayed = set(zip(again.upstream.tolist(), again.downstream.tolist(), strict=True))
     assert stayed >= found
-    second = outcome([simulate(story, again, day=2, seed=0)], "chain", GRAPH)
+    second = outcome([simulate(scenario, again, day=2, seed=0)], "chain", GRAPH)
     assert second.end_to_end_s["max"] <= 1.2 * start_up_s
 
 
 def test_a_saga_ends_when_its_traffic_does() -> None:
-    story = saga(ROUNDS)
-    edges, _ = learn(simulate(story, None, day=0, seed=0))
-    kpa, ours = (simulate(story, graph, day=1, seed=0) for graph in (None, edges))
+    scenario = saga(ROUNDS)
+    edges, _ = learn(simulate(scenario, None, day=0, seed=0))
+    kpa, ours = (simulate(scenario, graph, day=1, seed=0) for graph in (None, edges))
     assert calls(ours) == calls(kpa) == [2 * ROUNDS, *[ROUNDS] * 5]  # each once, and the reply
     last_s = kpa.simulation.log().at_s.max() - kpa.begin_s
-    assert last_s < story.day_s - 300.0
+    assert last_s < scenario.day_s - 300.0
     assert pods_left(kpa) == pods_left(ours) == 0
     found = outcome([ours], "saga", GRAPH)
     assert found.pods_started == 6 * ROUNDS  # one of each a request: no echo
-    assert found.end_to_end_s["max"] < 2 * story.shop.start_up_s
-    assert outcome([kpa], "saga", KPA).end_to_end_s["p50"] > 5 * story.shop.start_up_s
+    assert found.end_to_end_s["max"] < 2 * scenario.shop.start_up_s
+    assert outcome([kpa], "saga", KPA).end_to_end_s["p50"] > 5 * scenario.shop.start_up_s
 
 
 def test_strangers_have_no_edges_and_false_ones_cost_what_they_may() -> None:
-    story = strangers(ROUNDS)
-    past = simulate(story, None, day=0, seed=0)
+    scenario = strangers(ROUNDS)
+    past = simulate(scenario, None, day=0, seed=0)
     assert len(learn(past)[0]) == 0
-    wrong = false_edges(story.shop, confidence=0.3)
-    kpa = outcome([simulate(story, None, day=1, seed=0)], "strangers", KPA)
-    ours = outcome([simulate(story, wrong, day=1, seed=0)], "strangers", GRAPH)
-    spec = settings(story.shop)
+    wrong = false_edges(scenario.shop, confidence=0.3)
+    kpa = outcome([simulate(scenario, None, day=1, seed=0)], "strangers", KPA)
+    ours = outcome([simulate(scenario, wrong, day=1, seed=0)], "strangers", GRAPH)
+    spec = settings(scenario.shop)
     most_s = spec.stable_window_s + spec.grace_s + 2 * spec.lead_s + 10
     assert ours.pods_in_vain > ROUNDS
     assert 0 < ours.pod_s - kpa.pod_s <= most_s * ours.pods_in_vain
-    cheap = simulate(story, wrong, day=1, seed=0, price_s=100.0)  # 0.3 x 100 s < 0.7 x 87 s
+    cheap = simulate(scenario, wrong, day=1, seed=0, price_s=100.0)  # 0.3 x 100 s < 0.7 x 87 s
     asked = outcome([cheap], "strangers", GRAPH)
     assert asked.pods_in_vain == 0
     assert asked.pod_s == pytest.approx(kpa.pod_s, rel=1e-3)  # decided some instants sooner
@@ -107,25 +107,25 @@ def test_the_dearer_a_cold_request_the_fewer_there_are(tmp_path: Path) -> None:
 
 
 def test_browsers_become_buyers_some_minutes_later() -> None:
-    story = market(1)
-    arrivals = story.come(np.random.default_rng(0))
+    scenario = market(1)
+    arrivals = scenario.come(np.random.default_rng(0))
     minute = np.bincount((np.array([at for at, _ in arrivals]) / 60).astype(int))
     assert minute.max() > 8 * np.median(minute)
-    true = reach(story.shop)
+    true = reach(scenario.shop)
     assert true[0].sum() == 5
     assert not true[:, 0].any()
 
 
 def test_a_surge_of_browsers_finds_pods_two_minutes_down_the_line() -> None:
-    story, far = market(1), (3, 4)  # purchase and payment
+    scenario, far = market(1), (3, 4)  # purchase and payment
     two = np.ones(2)
     edges = Edges(
-        services=story.shop.names,
+        services=scenario.shop.names,
         upstream=np.zeros(2, dtype=np.int64),
         downstream=np.array(far),
         lag_s=120.0 * two,
         gain=0.06 * two,
-        needed=two,
+        probability=two,
         confidence=two,
         evidence=two,
         seen_at_s=two,
@@ -133,7 +133,8 @@ def test_a_surge_of_browsers_finds_pods_two_minutes_down_the_line() -> None:
         origin=np.full(2, Origin.LEARNED_COUNTS, dtype=np.int64),
     )
     kpa, ours = (
-        outcome([simulate(story, graph, day=1, seed=1)], "far", "", far) for graph in (None, edges)
+        outcome([simulate(scenario, graph, day=1, seed=1)], "far", "", far)
+        for graph in (None, edges)
     )
     assert kpa.requests == ours.requests
     assert kpa.cold >= 10

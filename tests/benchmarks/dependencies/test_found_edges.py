@@ -13,7 +13,7 @@ from autoscaler.core.types import FloatArray
 from benchmarks.dependencies.found_edges import CALL_GRAPHS, RECORDED, app, planted
 from benchmarks.scores.edge_score import asleep, judge, warned
 from benchmarks.traces.call_graphs import MadeCalls
-from learner.dependencies.busy_periods import Spells, spells_of
+from learner.dependencies.busy_periods import BusyPeriods, busy_periods_of
 
 NAMES = ("a", "b", "c")
 
@@ -26,7 +26,7 @@ def edges(*found: tuple[int, int, float]) -> Edges:
         downstream=np.array([b for _, b, _ in found], dtype=np.int64),
         gain=np.array([g for _, _, g in found]),
         lag_s=np.full(m, 2.0),
-        needed=np.ones(m),
+        probability=np.ones(m),
         confidence=np.ones(m),
         evidence=np.ones(m),
         seen_at_s=np.zeros(m),
@@ -67,19 +67,19 @@ def test_of_starts_those_count_that_met_the_other_asleep_and_called_it_themselve
     assert (slept[1, 0], called[1, 0]) == (1, 0)
 
 
-def three(calls: dict[int, list[float]]) -> Spells:
+def three(calls: dict[int, list[float]]) -> BusyPeriods:
     at = np.concatenate([np.array(t) for t in calls.values()])
     who = np.repeat(list(calls), [len(t) for t in calls.values()])
-    return spells_of(NAMES, who, at, since_s=0.0, until_s=2000.0)
+    return busy_periods_of(NAMES, who, at, since_s=0.0, until_s=2000.0)
 
 
-def brought(spells: Spells, service: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    return np.asarray(spells.service == service)
+def brought(busy: BusyPeriods, service: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    return np.asarray(busy.service == service)
 
 
 def test_a_warning_is_in_time_if_it_leaves_a_whole_start_up() -> None:
-    spells = three({0: [100.0, 500.0, 900.0], 1: [102.5, 500.5, 1400.0]})
-    made = warned(edges((0, 1, 0.8)), spells, brought(spells, 1), 0.5)
+    busy = three({0: [100.0, 500.0, 900.0], 1: [102.5, 500.5, 1400.0]})
+    made = warned(edges((0, 1, 0.8)), busy, brought(busy, 1), 0.5)
     assert (made.starts, made.warnings) == (3, 3)
     assert made.before == pytest.approx(2 / 3)
     assert made.in_time == pytest.approx(1 / 3)
@@ -87,14 +87,14 @@ def test_a_warning_is_in_time_if_it_leaves_a_whole_start_up() -> None:
 
 
 def test_who_is_awake_is_not_warned() -> None:
-    spells = three({0: [100.0, 500.0], 1: [95.0, 130.0, 502.0]})
-    made = warned(edges((0, 1, 0.8)), spells, brought(spells, 1), 0.5)
+    busy = three({0: [100.0, 500.0], 1: [95.0, 130.0, 502.0]})
+    made = warned(edges((0, 1, 0.8)), busy, brought(busy, 1), 0.5)
     assert (made.warnings, made.in_vain) == (1, 0.0)
 
 
 def test_weak_edges_do_not_warn() -> None:
-    spells = three({0: [100.0], 1: [102.0]})
-    made = warned(edges((0, 1, 0.4)), spells, brought(spells, 1), 0.5)
+    busy = three({0: [100.0], 1: [102.0]})
+    made = warned(edges((0, 1, 0.4)), busy, brought(busy, 1), 0.5)
     assert (made.warnings, made.before) == (0, 0.0)
 
 

@@ -34,7 +34,7 @@ def edges(names: tuple[str, ...], *pairs: tuple[int, int], confidence: float = 1
         downstream=np.array([down for _, down in pairs], dtype=np.int64),
         lag_s=0 * one,
         gain=one,
-        needed=one,
+        probability=one,
         confidence=confidence * one,
         evidence=one,
         seen_at_s=one,

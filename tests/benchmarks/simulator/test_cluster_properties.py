@@ -16,7 +16,7 @@ COUNTS = (
     *("requests", "wait_s", "cold_zero", "cold_out"),
     *("allocated_s", "busy_s", "started", "started_cold", "load_s", "came"),
 )
-Story = tuple[int, list[tuple[float, float]], list[tuple[float, int]]]
+ShopScenario = tuple[int, list[tuple[float, float]], list[tuple[float, int]]]
 
 
 def cluster(requests: list[tuple[float, float]], concurrency: int) -> Cluster:
@@ -128,7 +128,7 @@ class Slow:
 
 
 @st.composite
-def stories(draw: st.DrawFn) -> Story:
+def stories(draw: st.DrawFn) -> ShopScenario:
     """Concurrency, requests and scale commands, on whole and half seconds so that they coincide.
 
     Each request takes a power of two of its own longer, so that no two end at once, and all sums
@@ -148,7 +148,7 @@ def stories(draw: st.DrawFn) -> Story:
 
 @settings(max_examples=300, deadline=None)
 @given(stories())
-def test_counts_equal_those_of_a_slow_simulation_in_plain_python(story: Story) -> None:
+def test_counts_equal_those_of_a_slow_simulation_in_plain_python(story: ShopScenario) -> None:
     concurrency, requests, commands = story
     slow = Slow(requests=requests, concurrency=concurrency)
     fast = cluster(requests, concurrency)

@@ -17,7 +17,7 @@ T = TypeVar("T")
 METRICS = "/metrics"
 
 
-class Story:
+class ShopScenario:
     """A reviewer of an API server, with a time of our own."""
 
     def __init__(self, server: ApiServer, api: Api) -> None:
@@ -28,19 +28,19 @@ class Story:
         return await self.reviewer.authorize(token, path)
 
 
-def tell(story: Callable[[Story], Coroutine[Any, Any, T]]) -> T:
+def tell(story: Callable[[ShopScenario], Coroutine[Any, Any, T]]) -> T:
     """Run a story with a server whose known token may read metrics."""
 
     async def run() -> T:
         server = ApiServer(METRICS)
         async with connected(server) as api:
-            return await story(Story(server, api))
+            return await story(ShopScenario(server, api))
 
     return asyncio.run(asyncio.wait_for(run(), 30.0))
 
 
 def test_a_token_is_known_or_not_and_goes_with_a_path_or_not() -> None:
-    async def story(it: Story) -> list[bool | None]:
+    async def story(it: ShopScenario) -> list[bool | None]:
         return [
             await it.asks(),
             await it.asks(path="/v1/services"),
@@ -52,7 +52,7 @@ def test_a_token_is_known_or_not_and_goes_with_a_path_or_not() -> None:
 
 
 def test_who_bears_the_token_is_asked_about_as_the_server_knows_it() -> None:
-    async def story(it: Story) -> None:
+    async def story(it: ShopScenario) -> None:
         await it.asks()
         (asked,) = it.server.rights
         assert asked == {
@@ -67,7 +67,7 @@ def test_who_bears_the_token_is_asked_about_as_the_server_knows_it() -> None:
 
 
 def test_nobody_is_asked_about_the_rights_of_a_token_that_nobody_knows() -> None:
-    async def story(it: Story) -> None:
+    async def story(it: ShopScenario) -> None:
         await it.asks(STRANGER)
         assert (it.server.tokens, it.server.rights) == ([STRANGER], [])
 
@@ -76,7 +76,7 @@ def test_nobody_is_asked_about_the_rights_of_a_token_that_nobody_knows() -> None
 
 @pytest.mark.parametrize("token", [PROMETHEUS, STRANGER])
 def test_a_verdict_is_remembered_for_a_while_good_or_bad(token: str) -> None:
-    async def story(it: Story) -> None:
+    async def story(it: ShopScenario) -> None:
         first = await it.asks(token)
         it.now = REMEMBERED_S - 0.1
         assert await it.asks(token) == first
@@ -89,7 +89,7 @@ def test_a_verdict_is_remembered_for_a_while_good_or_bad(token: str) -> None:
 
 
 def test_a_right_that_is_taken_away_is_gone_after_that_while() -> None:
-    async def story(it: Story) -> list[bool | None]:
+    async def story(it: ShopScenario) -> list[bool | None]:
         before = await it.asks()
         it.server.paths = ()
         it.now = REMEMBERED_S
@@ -99,7 +99,7 @@ def test_a_right_that_is_taken_away_is_gone_after_that_while() -> None:
 
 
 def test_a_verdict_is_of_one_token_and_one_path() -> None:
-    async def story(it: Story) -> None:
+    async def story(it: ShopScenario) -> None:
         assert await it.asks(PROMETHEUS, METRICS)
         assert not await it.asks(PROMETHEUS, METRICS + "/")
         assert await it.asks(PROMETHEUS + " ", METRICS) is None
@@ -114,7 +114,7 @@ def test_only_so_many_verdicts_are_remembered_the_eldest_goes(
     assert MOST_REMEMBERED <= 10_000
     monkeypatch.setattr(review, "MOST_REMEMBERED", 3)
 
-    async def story(it: Story) -> None:
+    async def story(it: ShopScenario) -> None:
         for token in ("a", "b", "c", "d", "d", "b"):
             await it.asks(token)
         assert it.server.tokens == ["a", "b", "c", "d"]
@@ -125,7 +125,7 @@ def test_only_so_many_verdicts_are_remembered_the_eldest_goes(
 
 
 def test_no_token_is_kept() -> None:
-    async def story(it: Story) -> None:
+    async def story(it: ShopScenario) -> None:
         await it.asks()
         assert PROMETHEUS not in repr(vars(it.reviewer))
 
@@ -136,7 +136,7 @@ def test_no_token_is_kept() -> None:
 def test_a_server_that_refuses_to_tell_is_an_error_that_is_not_remembered(status: int) -> None:
     """Such as 403: the advisor's own account may not review."""
 
-    async def story(it: Story) -> None:
+    async def story(it: ShopScenario) -> None:
         it.server.odd = [lambda: web.json_response({"message": "no"}, status=status)]
         with pytest.raises(ApiError, match=f"{status} no"):
             await it.asks()
@@ -149,7 +149,7 @@ def test_a_server_that_refuses_to_tell_is_an_error_that_is_not_remembered(status
     "body", ["{}", '{"status": null}', '{"status": {}}', "[]", '{"status": {"authenticated": 0}}']
 )
 def test_a_server_that_says_nothing_of_a_token_does_not_know_it(body: str) -> None:
-    async def story(it: Story) -> bool | None:
+    async def story(it: ShopScenario) -> bool | None:
         it.server.odd = [lambda: web.Response(text=body, content_type="application/json")]
         return await it.asks()
 
@@ -158,7 +158,7 @@ def test_a_server_that_says_nothing_of_a_token_does_not_know_it(body: str) -> No
 
 @pytest.mark.parametrize("body", ["{}", '{"status": {"denied": true}}', '{"status": null}'])
 def test_a_server_that_says_nothing_of_a_right_does_not_give_it(body: str) -> None:
-    async def story(it: Story) -> bool | None:
+    async def story(it: ShopScenario) -> bool | None:
         it.server.odd = [
             lambda: web.json_response({"status": {"authenticated": True, "user": None}}),
             lambda: web.Response(text=body, content_type="application/json"),

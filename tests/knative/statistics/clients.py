@@ -161,10 +161,10 @@ async def is_cut(activator: ClientConnection) -> int:
     return activator.close_code
 
 
-Story = Callable[[Port], Coroutine[Any, Any, None]]
+ShopScenario = Callable[[Port], Coroutine[Any, Any, None]]
 
 
-def run(story: Story, *, port: Port | None = None, host: str = HERE) -> None:
+def run(story: ShopScenario, *, port: Port | None = None, host: str = HERE) -> None:
     """Run a story with a server that listens."""
 
     async def with_server() -> None:

@@ -51,10 +51,10 @@ class Lost:
         self.times += 1
 
 
-Story = Callable[[Forwarder, Leader, Lost], Coroutine[Any, Any, None]]
+ShopScenario = Callable[[Forwarder, Leader, Lost], Coroutine[Any, Any, None]]
 
 
-def run(story: Story, *, host: str = "127.0.0.1", **options: Any) -> None:
+def run(story: ShopScenario, *, host: str = "127.0.0.1", **options: Any) -> None:
     """Run a story with a leader, and a forwarder that is not yet aimed at it."""
 
     async def with_both() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.knative.statistics.clients import PROBE, UPGRADE, Port, Story, run, status, until
+from tests.knative.statistics.clients import PROBE, UPGRADE, Port, ShopScenario, run, status, until
 from tests.knative.statistics.examples import a_frame, a_message
 
 heads = st.sampled_from(b"\x00\x01\x02\x03\x0f\x80\x81\x82\x83\x88\x89\x8a\xc2")
@@ -25,7 +25,7 @@ much = settings(
 )
 
 
-def is_survived(begin: bytes, said: bytes, cut: int, *, half: bool) -> Story:
+def is_survived(begin: bytes, said: bytes, cut: int, *, half: bool) -> ShopScenario:
     """Somebody says that, in two parts, and leaves."""
 
     async def story(port: Port) -> None:

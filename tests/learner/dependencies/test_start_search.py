@@ -8,9 +8,9 @@ import pytest
 from autoscaler.core.prediction.dependencies import Edges
 from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError, TransientError
-from learner.dependencies.activity import WATCH_S, Sightings
-from learner.dependencies.busy_periods import spells_of
-from learner.dependencies.start_search import AGAIN_S, WINDOW_S, Sleepers
+from learner.dependencies.activity import WATCH_S, Activity
+from learner.dependencies.busy_periods import busy_periods_of
+from learner.dependencies.start_search import AGAIN_S, WINDOW_S, StartSearch
 from learner.dependencies.starts.coincidences import StartRules
 from learner.dependencies.starts.evidence import gather
 from learner.dependencies.starts.evidence_file import load_evidence
@@ -28,7 +28,7 @@ class Recorded:
         self.asked: list[tuple[float, float]] = []
         self.gone = False
 
-    def read(self, *, start_s: float, end_s: float) -> Sightings:
+    def read(self, *, start_s: float, end_s: float) -> Activity:
         self.asked.append((start_s, end_s))
         if self.gone:
             raise TransientError("Prometheus cannot be reached")
@@ -40,7 +40,7 @@ class Recorded:
             began = max(int(np.searchsorted(starts, start_s, "right")) - 1, 0)
             begun[name], called[name] = starts[began:], ends[ends >= start_s]
         first = np.ceil(start_s / WATCH_S) * WATCH_S
-        return Sightings(begun=begun, called=called, watched_s=np.arange(first, end_s, WATCH_S))
+        return Activity(begun=begun, called=called, watched_s=np.arange(first, end_s, WATCH_S))
 
 
 def calls(span_s: float, seed: int = 1) -> dict[str, FloatArray]:
@@ -65,14 +65,14 @@ def pairs(edges: Edges) -> set[tuple[str, str]]:
 def test_bit_by_bit_is_as_at_once(tmp_path: Path) -> None:
     span_s = 8 * HOUR_S
     source = Recorded(calls(span_s))
-    sleepers = Sleepers(source, tmp_path / "evidence.npz")
+    start_search = StartSearch(source, tmp_path / "evidence.npz")
     for minute in range(30, int(span_s / 60.0) + 1):
-        sleepers.update(T0 + 60.0 * minute)
+        start_search.update(T0 + 60.0 * minute)
     part = load_evidence(tmp_path / "evidence.npz", StartRules())
     names = tuple(sorted(source.calls))
     who = np.repeat(np.arange(len(names)), [len(source.calls[name]) for name in names])
     at = np.concatenate([source.calls[name] for name in names])
-    whole = gather(spells_of(names, who, at, since_s=T0, until_s=part.until_s))
+    whole = gather(busy_periods_of(names, who, at, since_s=T0, until_s=part.until_s))
     assert part.services == whole.services
     assert part.until_s > T0 + span_s - BEHIND_S - 700.0
     # What was counted hours ago has faded by some percent.
@@ -82,28 +82,28 @@ def test_bit_by_bit_is_as_at_once(tmp_path: Path) -> None:
     for name in ("followed", "near_followed"):
         np.testing.assert_allclose(getattr(part, name), getattr(whole, name), rtol=0.06, atol=1.5)
     assert part.late[:, 1] == pytest.approx(whole.late[:, 1], rel=0.2, abs=3.0)
-    assert ("shop/a", "shop/b") in pairs(sleepers.edges)
+    assert ("shop/a", "shop/b") in pairs(start_search.edges)
 
 
 def test_after_a_day_the_pull_is_known_and_timers_that_meet_are_not_taken_for_one(
     tmp_path: Path,
 ) -> None:
-    sleepers = Sleepers(Recorded(calls(30 * HOUR_S)), tmp_path / "evidence.npz")
+    start_search = StartSearch(Recorded(calls(30 * HOUR_S)), tmp_path / "evidence.npz")
     for half_hour in range(1, 61):
-        sleepers.update(T0 + 1800.0 * half_hour)
-    assert pairs(sleepers.edges) == {("shop/a", "shop/b")}
+        start_search.update(T0 + 1800.0 * half_hour)
+    assert pairs(start_search.edges) == {("shop/a", "shop/b")}
 
 
 def test_at_first_two_days_are_read_then_what_is_new(tmp_path: Path) -> None:
     source = Recorded(calls(HOUR_S))
-    sleepers = Sleepers(source, tmp_path / "evidence.npz")
+    start_search = StartSearch(source, tmp_path / "evidence.npz")
     for now in (T0 + HOUR_S, T0 + HOUR_S + 60.0):
-        sleepers.update(now)
+        start_search.update(now)
     source.gone = True
     with pytest.raises(TransientError):
-        sleepers.update(T0 + HOUR_S + 120.0)
+        start_search.update(T0 + HOUR_S + 120.0)
     source.gone = False
-    sleepers.update(T0 + HOUR_S + 180.0)
+    start_search.update(T0 + HOUR_S + 180.0)
     begun = [T0 + HOUR_S + ago for ago in (-WINDOW_S, -AGAIN_S, 60 - AGAIN_S, 60 - AGAIN_S)]
     assert [start for start, _ in source.asked] == begun
 
@@ -111,15 +111,15 @@ def test_at_first_two_days_are_read_then_what_is_new(tmp_path: Path) -> None:
 def test_a_restart_goes_on_where_counting_had_come_to(tmp_path: Path) -> None:
     span_s = 12 * HOUR_S
     recorded = calls(span_s)
-    first = Sleepers(Recorded(recorded), tmp_path / "evidence.npz")
+    first = StartSearch(Recorded(recorded), tmp_path / "evidence.npz")
     first.update(T0 + 6 * HOUR_S)
     before = load_evidence(tmp_path / "evidence.npz", StartRules())
-    second = Sleepers(Recorded(recorded), tmp_path / "evidence.npz")
+    second = StartSearch(Recorded(recorded), tmp_path / "evidence.npz")
     second.remember(T0 + 9 * HOUR_S)
     assert pairs(second.edges) == pairs(first.edges) == {("shop/a", "shop/b")}
     second.update(T0 + span_s)
     after = load_evidence(tmp_path / "evidence.npz", StartRules())
-    once = Sleepers(Recorded(recorded), tmp_path / "once.npz")
+    once = StartSearch(Recorded(recorded), tmp_path / "once.npz")
     once.update(T0 + span_s)
     at_once = load_evidence(tmp_path / "once.npz", StartRules())
     assert before.trials.sum() < after.trials.sum()
@@ -128,9 +128,9 @@ def test_a_restart_goes_on_where_counting_had_come_to(tmp_path: Path) -> None:
 
 def test_evidence_of_the_future_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "evidence.npz"
-    Sleepers(Recorded(calls(6 * HOUR_S)), path).update(T0 + 6 * HOUR_S)
+    StartSearch(Recorded(calls(6 * HOUR_S)), path).update(T0 + 6 * HOUR_S)
     with pytest.raises(PermanentError, match="which is to come; allowed: up to"):
-        Sleepers(Recorded({}), path).remember(T0)
+        StartSearch(Recorded({}), path).remember(T0)
 
 
 def test_services_that_went_are_forgotten_when_hardly_anything_is_left_of_them(
@@ -139,17 +139,17 @@ def test_services_that_went_are_forgotten_when_hardly_anything_is_left_of_them(
     early, path = calls(6 * HOUR_S), tmp_path / "evidence.npz"
     later_s = 80 * 86_400.0
     late = {f"new/{name[5:]}": at + later_s for name, at in calls(6 * HOUR_S, seed=2).items()}
-    sleepers = Sleepers(Recorded(early | late), path)
-    sleepers.update(T0 + 6 * HOUR_S)
+    start_search = StartSearch(Recorded(early | late), path)
+    start_search.update(T0 + 6 * HOUR_S)
     assert set(load_evidence(path, StartRules()).services) == set(early)
-    sleepers.update(T0 + later_s + 6 * HOUR_S)
+    start_search.update(T0 + later_s + 6 * HOUR_S)
     kept = load_evidence(path, StartRules())
     assert set(kept.services) == set(late)
-    assert ("new/a", "new/b") in pairs(sleepers.edges)
+    assert ("new/a", "new/b") in pairs(start_search.edges)
 
 
 def test_a_place_that_cannot_be_written_is_said_and_edges_stay(tmp_path: Path) -> None:
-    sleepers = Sleepers(Recorded(calls(6 * HOUR_S)), tmp_path / "missing" / "evidence.npz")
+    start_search = StartSearch(Recorded(calls(6 * HOUR_S)), tmp_path / "missing" / "evidence.npz")
     with pytest.raises(PermanentError, match="cannot be written"):
-        sleepers.update(T0 + 6 * HOUR_S)
-    assert pairs(sleepers.edges) == {("shop/a", "shop/b")}
+        start_search.update(T0 + 6 * HOUR_S)
+    assert pairs(start_search.edges) == {("shop/a", "shop/b")}

@@ -9,7 +9,7 @@ from autoscaler.core.types import FloatArray
 from learner.demand import Demand
 from learner.engine import Learner, LearnerSettings
 from learner.models.pooled import Pooled
-from learner.models.upstream import NONE, Pulled, following
+from learner.models.upstream import NONE, UpstreamModel, following
 from learner.selection.backtest import HeldBack
 from learner.sources.quarantine import sound_demand
 
@@ -44,17 +44,17 @@ def shop(lag: int = LAG) -> Demand:
 
 
 @pytest.fixture(scope="module")
-def fitted() -> Pulled:
-    return Pulled(windows=WINDOWS, max_rows=8_000, rounds=40).fit(shop())
+def fitted() -> UpstreamModel:
+    return UpstreamModel(windows=WINDOWS, max_rows=8_000, rounds=40).fit(shop())
 
 
-def test_who_follows_whom_and_how_much_later_is_found_out(fitted: Pulled) -> None:
+def test_who_follows_whom_and_how_much_later_is_found_out(fitted: UpstreamModel) -> None:
     found = fitted.following_
     assert (found.upstream, found.service) == (("shop/browse",), ("shop/buy",))
     assert found.lag.tolist() == [LAG]
 
 
-def test_what_came_upstream_is_expected_a_lag_later(fitted: Pulled) -> None:
+def test_what_came_upstream_is_expected_a_lag_later(fitted: UpstreamModel) -> None:
     demand = shop()
     origin, step = 1500, 1500 - LAG
     quiet, loud = demand.arrivals.copy(), demand.arrivals.copy()
@@ -68,14 +68,14 @@ def test_what_came_upstream_is_expected_a_lag_later(fitted: Pulled) -> None:
     assert chance[1] > 0.6
 
 
-def test_it_decides_cheaper_than_the_service_s_own_past_allows(fitted: Pulled) -> None:
+def test_it_decides_cheaper_than_the_service_s_own_past_allows(fitted: UpstreamModel) -> None:
     demand = shop()
     held_back = HeldBack.of(demand, WINDOWS)
     past = demand.until(held_back.first)
     settings = {"windows": WINDOWS, "max_rows": 8_000, "rounds": 40}
     alone, together = (
         held_back.cost(model.fit(past).predict(demand, held_back.origins))
-        for model in (Pooled(seeds=(0,), **settings), Pulled(**settings))  # type: ignore[arg-type]
+        for model in (Pooled(seeds=(0,), **settings), UpstreamModel(**settings))  # type: ignore[arg-type]
     )
     assert together[BUY] < 0.6 * alone[BUY]
     assert np.isinf(together[[BROWSE, OTHER]]).all()
@@ -84,7 +84,7 @@ def test_it_decides_cheaper_than_the_service_s_own_past_allows(fitted: Pulled) -
 @pytest.mark.parametrize("lag", [1, LAG])
 def test_the_future_changes_nothing(lag: int) -> None:
     demand, origins = shop(lag), np.array([0, 1, lag, 700, 1500])
-    fitted = Pulled(windows=WINDOWS, max_rows=4_000, rounds=20).fit(demand)
+    fitted = UpstreamModel(windows=WINDOWS, max_rows=4_000, rounds=20).fit(demand)
     before = fitted.predict(demand, origins).exceedance[BUY]
     for i, origin in enumerate(origins.tolist()):
         later = demand.arrivals.copy()
@@ -97,7 +97,7 @@ def test_the_future_changes_nothing(lag: int) -> None:
         np.testing.assert_array_equal(after[..., :n_cells], before[i][..., :n_cells])
 
 
-def test_gaps_upstream_are_not_known_rather_than_silence(fitted: Pulled) -> None:
+def test_gaps_upstream_are_not_known_rather_than_silence(fitted: UpstreamModel) -> None:
     arrivals = shop().arrivals.copy()
     arrivals[BROWSE, 1400:1600] = np.nan
     said = fitted.predict(replace(shop(), arrivals=arrivals), np.array([1500])).exceedance[BUY]
@@ -105,7 +105,7 @@ def test_gaps_upstream_are_not_known_rather_than_silence(fitted: Pulled) -> None
     assert said[0, 0, 0] > 0.5  # it is called in nearly every step, whoever is watched
 
 
-def test_who_follows_nobody_gets_no_answer_and_a_reason(fitted: Pulled) -> None:
+def test_who_follows_nobody_gets_no_answer_and_a_reason(fitted: UpstreamModel) -> None:
     said = fitted.predict(shop(), np.array([1500]))
     assert said.reason == (NONE, "", NONE)
     at_the_end = fitted.predict(shop(), np.array([N_STEPS]))
@@ -118,7 +118,7 @@ def test_who_follows_nobody_gets_no_answer_and_a_reason(fitted: Pulled) -> None:
 def test_where_nobody_follows_anybody_it_is_silent() -> None:
     rng = np.random.default_rng(2)
     demand = demand_of(busy(rng, 30.0), busy(rng, 20.0))
-    said = Pulled(windows=WINDOWS).fit(demand).predict(demand, np.array([0, 1500]))
+    said = UpstreamModel(windows=WINDOWS).fit(demand).predict(demand, np.array([0, 1500]))
     assert said.reason == (NONE, NONE)
     assert np.isnan(said.exceedance).all()
 

@@ -17,8 +17,8 @@ from autoscaler.api.server import ServerSettings
 from autoscaler.clock import SimulatedClock
 from autoscaler.errors import PermanentError
 from autoscaler.limits import REST_CONNECTIONS, SERVICE_PODS
-from learner.publishing.bundle_server import NAME, Shelf
-from learner.status import Vitals
+from learner.publishing.bundle_server import NAME, BundleServer
+from learner.status import LearnerStatus
 from tests.certificates import Certificates
 
 
@@ -34,10 +34,10 @@ def shelf(bundle: Path) -> Iterator[str]:
 
 
 @contextmanager
-def serving(bundle: Path, vitals: Vitals | None = None, **tls: Path) -> Iterator[str]:
+def serving(bundle: Path, status: LearnerStatus | None = None, **tls: Path) -> Iterator[str]:
     """The address of a shelf over a bundle."""
     settings = ServerSettings(host="127.0.0.1", port=0, **tls)
-    shelf = Shelf(bundle, settings, vitals or Vitals())
+    shelf = BundleServer(bundle, settings, status or LearnerStatus())
     shelf.start()
     yield shelf.url.removesuffix(f"/{NAME}")
     shelf.stop()
@@ -70,20 +70,20 @@ def test_nothing_else_of_the_folder_is_served(shelf: str, bundle: Path, path: st
 
 
 def test_clients_that_ask_nothing_keep_nobody_out_and_are_counted(bundle: Path) -> None:
-    vitals = Vitals()
-    with serving(bundle, vitals) as url, ExitStack() as stack:
+    status = LearnerStatus()
+    with serving(bundle, status) as url, ExitStack() as stack:
         place = urlsplit(url)
         assert place.port
         for _ in range(int(REST_CONNECTIONS.most) + 8):
             stack.enter_context(socket.create_connection((place.hostname, place.port)))
         assert requests.get(url, timeout=10).status_code == 404
-        assert vitals.refusals.counts[REST_CONNECTIONS.name] > 0
+        assert status.refusals.counts[REST_CONNECTIONS.name] > 0
 
 
 def test_a_port_that_is_taken_is_named_at_once(shelf: str, bundle: Path) -> None:
     port = int(shelf.rpartition(":")[2])
     with pytest.raises(PermanentError, match=f"127.0.0.1:{port} cannot be listened on"):
-        Shelf(bundle, ServerSettings(host="127.0.0.1", port=port), Vitals())
+        BundleServer(bundle, ServerSettings(host="127.0.0.1", port=port), LearnerStatus())
 
 
 def fetched(url: str, copy: Path, ca_file: Path | None) -> str:
@@ -139,30 +139,30 @@ def test_certificates_that_cannot_be_used_are_named(tmp_path: Path, bundle: Path
     ours, others = Certificates(tmp_path / "ours"), Certificates(tmp_path / "others")
     settings = ServerSettings(host="127.0.0.1", port=0, tls_cert=ours.cert, tls_key=others.key)
     with pytest.raises(PermanentError, match=r"cert\.pem and its key cannot be used"):
-        Shelf(bundle, settings, Vitals())
+        BundleServer(bundle, settings, LearnerStatus())
 
 
 def test_a_loop_that_turns_is_well_and_one_that_does_not_is_to_be_restarted(bundle: Path) -> None:
     clock = SimulatedClock(1_700_000_000.0)
-    vitals = Vitals(clock, step_s=60.0, refit_s=3600.0)
-    with serving(bundle, vitals) as url:
+    status = LearnerStatus(clock, step_s=60.0, refit_s=3600.0)
+    with serving(bundle, status) as url:
         clock.advance(4200.0)
         assert requests.get(f"{url}/healthz", timeout=5).status_code == 200
         clock.advance(1.0)
         answer = requests.get(f"{url}/healthz", timeout=5)
         assert answer.status_code == 503
         assert answer.text == "the loop has not turned for 4201 s; allowed: 4200"
-        vitals.beat()
+        status.beat()
         assert requests.get(f"{url}/healthz", timeout=5).status_code == 200
 
 
 def test_metrics_tell_of_refusals_of_quarantine_and_of_the_last_publication(bundle: Path) -> None:
     clock = SimulatedClock(1_700_000_000.0)
-    vitals = Vitals(clock)
-    with serving(bundle, vitals) as url:
+    status = LearnerStatus(clock)
+    with serving(bundle, status) as url:
         assert "kn_ahead_last_published" not in requests.get(f"{url}/metrics", timeout=5).text
-        vitals.refuse(SERVICE_PODS, "shop/cart", 3)
-        vitals.published({"shop/cart": "samples that cannot be"})
+        status.refuse(SERVICE_PODS, "shop/cart", 3)
+        status.published({"shop/cart": "samples that cannot be"})
         answer = requests.get(f"{url}/metrics", timeout=5)
     assert answer.headers["Content-Type"].startswith("text/plain")
     told = {

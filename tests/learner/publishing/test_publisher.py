@@ -9,7 +9,7 @@ from autoscaler.errors import PermanentError, TransientError
 from learner.demand import Demand
 from learner.engine import LearnerSettings
 from learner.publishing.publisher import SETTLE_S, Publisher, PublishSettings
-from learner.status import Vitals
+from learner.status import LearnerStatus
 
 STEP_S = 60.0
 START_S = 600 * STEP_S
@@ -52,7 +52,7 @@ def publisher(
     clock: SimulatedClock,
     turns: int = 99,
     key: bytes | None = None,
-    vitals: Vitals | None = None,
+    status: LearnerStatus | None = None,
 ) -> Publisher:
     left = [turns]
 
@@ -70,7 +70,7 @@ def publisher(
         key=key,
         learner=LearnerSettings(windows=(0, 1, 2), max_rows=500, rounds=10),
     )
-    return Publisher(source, settings, clock, sleep, vitals=vitals)
+    return Publisher(source, settings, clock, sleep, status=status)
 
 
 def test_a_bundle_appears_that_ends_where_the_last_whole_step_ended(tmp_path: Path) -> None:
@@ -130,22 +130,22 @@ def test_what_is_published_is_signed_with_the_key(tmp_path: Path) -> None:
 def test_while_prometheus_is_gone_the_learner_lives(tmp_path: Path) -> None:
     clock, source = SimulatedClock(START_S), Recorded()
     source.fails = True
-    vitals = Vitals(clock, step_s=STEP_S, refit_s=3 * STEP_S)
+    status = LearnerStatus(clock, step_s=STEP_S, refit_s=3 * STEP_S)
     with pytest.raises(EndedError):
-        publisher(tmp_path, source, clock, turns=200, vitals=vitals).run()
-    assert (vitals.fault(), vitals.published_s) == ("", None)
+        publisher(tmp_path, source, clock, turns=200, status=status).run()
+    assert (status.fault(), status.published_s) == ("", None)
     clock.advance(13 * STEP_S + 1.0)
-    assert vitals.fault().startswith("the loop has not turned for ")
+    assert status.fault().startswith("the loop has not turned for ")
 
 
 def test_every_stage_of_a_fit_is_a_sign_of_life(tmp_path: Path) -> None:
     clock, beats = SimulatedClock(START_S), []
 
-    class Counting(Vitals):
+    class Counting(LearnerStatus):
         def beat(self) -> None:
             beats.append(1)
 
-    publisher(tmp_path, Recorded(), clock, vitals=Counting(clock)).publish()
+    publisher(tmp_path, Recorded(), clock, status=Counting(clock)).publish()
     assert len(beats) == 10  # four models twice, the choice, and the end
 
 
@@ -154,16 +154,16 @@ def test_who_is_quarantined_is_said_once_and_when_it_is_over(
 ) -> None:
     caplog.set_level("INFO", logger="learner.publishing.publisher")
     clock, source = SimulatedClock(START_S), Recorded()
-    vitals = Vitals(clock)
-    made = publisher(tmp_path, source, clock, vitals=vitals)
+    status = LearnerStatus(clock)
+    made = publisher(tmp_path, source, clock, status=status)
     source.quarantined = {"shop/sync": "samples that cannot be: 1, such as -1"}
     for _ in range(3):
         made.publish()
-    assert vitals.quarantined == source.quarantined
+    assert status.quarantined == source.quarantined
     source.quarantined = {}
     for _ in range(3):
         made.publish()
-    assert (vitals.quarantined, vitals.published_s) == ({}, START_S)
+    assert (status.quarantined, status.published_s) == ({}, START_S)
     assert [r.message for r in caplog.records if "quarantined" in r.message] == [
         "quarantined, as no other service is: shop/sync: samples that cannot be: 1, such as -1",
         "no longer quarantined: shop/sync",

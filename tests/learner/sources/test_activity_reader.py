@@ -9,7 +9,7 @@ import pytest
 
 from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError, TransientError
-from learner.dependencies.busy_periods import Spells, spells_of
+from learner.dependencies.busy_periods import BusyPeriods, busy_periods_of
 from learner.sources.activity_reader import StartsReader
 from learner.sources.queries import PrometheusServer
 from tests.conftest import prometheus_server
@@ -45,14 +45,14 @@ def calls() -> dict[str, FloatArray]:
     }
 
 
-def true_spells(of: dict[str, FloatArray]) -> Spells:
+def true_spells(of: dict[str, FloatArray]) -> BusyPeriods:
     names = tuple(sorted(name for name in of if len(of[name])))
     who = np.repeat(np.arange(len(names)), [len(of[name]) for name in names])
     at = np.concatenate([of[name] for name in names])
-    return spells_of(names, who, at, since_s=T0, until_s=T0 + SPAN_S)
+    return busy_periods_of(names, who, at, since_s=T0, until_s=T0 + SPAN_S)
 
 
-def assert_same(read: Spells, true: Spells) -> None:
+def assert_same(read: BusyPeriods, true: BusyPeriods) -> None:
     assert read.services == true.services
     np.testing.assert_array_equal(read.service, true.service)
     np.testing.assert_array_equal(read.start_s, true.start_s)
@@ -65,7 +65,7 @@ def test_spells_come_back_to_the_microsecond(holding: Put, scrape_s: float) -> N
     end_s = T0 + SPAN_S
     exporter = Exporter(calls=made, since_s=T0, until_s=end_s + 90.0, scrape_s=scrape_s)
     seen = holding(exporter.samples()).read(start_s=T0, end_s=end_s + 60.0)
-    assert_same(seen.spells(since_s=T0, until_s=end_s), true_spells(made))
+    assert_same(seen.busy_periods(since_s=T0, until_s=end_s), true_spells(made))
 
 
 def test_readings_one_after_the_other_add_up_to_one(holding: Put) -> None:
@@ -74,7 +74,7 @@ def test_readings_one_after_the_other_add_up_to_one(holding: Put) -> None:
     seen = reader.read(start_s=T0, end_s=T0 + 60.0)
     for end_s in np.arange(T0 + 120.0, T0 + SPAN_S + 61.0, 60.0).tolist():
         seen = seen.joined(reader.read(start_s=end_s - 300.0, end_s=end_s))
-    assert_same(seen.spells(since_s=T0, until_s=T0 + SPAN_S), true_spells(made))
+    assert_same(seen.busy_periods(since_s=T0, until_s=T0 + SPAN_S), true_spells(made))
 
 
 def test_a_successor_that_heard_nothing_of_what_was_before_makes_no_starts(holding: Put) -> None:
@@ -85,7 +85,7 @@ def test_a_successor_that_heard_nothing_of_what_was_before_makes_no_starts(holdi
     )
     assert second.samples()[labelled(START, "till/busy", "10.0.0.2:9090")][2][1] > turn_s
     seen = holding(first.samples() | second.samples()).read(start_s=T0, end_s=T0 + SPAN_S + 60.0)
-    assert_same(seen.spells(since_s=T0, until_s=T0 + SPAN_S), true_spells(made))
+    assert_same(seen.busy_periods(since_s=T0, until_s=T0 + SPAN_S), true_spells(made))
 
 
 def test_what_cannot_be_is_left_out(holding: Put) -> None:

@@ -18,7 +18,7 @@ from autoscaler.errors import AutoscalerError, PermanentError, TransientError
 from learner.demand import Demand
 from learner.sources.demand_reader import PrometheusReader, PrometheusSettings
 from learner.sources.queries import ATTEMPTS
-from learner.status import Vitals
+from learner.status import LearnerStatus
 
 JSON = "application/json"
 CART = {"namespace": "shop", "service": "cart"}
@@ -317,14 +317,14 @@ def test_a_peak_that_cannot_be_is_a_gap_of_its_service_counted_and_named(
         matrix((CART, points(1, 2, 3, 4)), (PAY, points(1, 2, 3, 4))),
         matrix((CART, peaks), (PAY, points(1, 2, 3, 4))),
     )
-    vitals = Vitals()
-    reader = PrometheusReader(server.url, capacity=1.0, vitals=vitals)
+    status = LearnerStatus()
+    reader = PrometheusReader(server.url, capacity=1.0, status=status)
     demand = reader.read(start_s=600, end_s=780, step_s=60)
     np.testing.assert_array_equal(demand.peak, [[2, np.nan, 3], [2, 3, 4]])
     np.testing.assert_array_equal(demand.arrivals, [[1, np.nan, 1], [1, 1, 1]])
     said = f"samples that cannot be: 1, such as {shown}"
     assert demand.quarantined == {"shop/cart": said}
-    assert vitals.refusals.counts == {limit: 1}
+    assert status.refusals.counts == {limit: 1}
 
 
 def test_a_counter_that_cannot_be_is_a_gap_and_counted_on_after_it(server: FakePrometheus) -> None:

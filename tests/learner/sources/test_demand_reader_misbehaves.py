@@ -15,7 +15,7 @@ from autoscaler.errors import AutoscalerError, PermanentError, TransientError
 from autoscaler.limits import MIB, PROMETHEUS_SERIES
 from learner.sources.counters import Grid
 from learner.sources.queries import PrometheusServer, SlowError
-from learner.status import Vitals
+from learner.status import LearnerStatus
 from tests.misbehaving import Answer, dripping, endless, head, misbehaving, packed_zeros, sent
 
 JSON = "Content-Type: application/json"
@@ -23,9 +23,9 @@ GRID = Grid(start_s=600, step_s=60, n_points=4)
 QUERY = "last_over_time(kn_ahead_requests_total[59999ms])"
 
 
-def asked(url: str, vitals: Vitals, within_s: float = 5.0) -> list[dict[str, str]]:
+def asked(url: str, status: LearnerStatus, within_s: float = 5.0) -> list[dict[str, str]]:
     server = PrometheusServer(
-        url, vitals=vitals, attempts=2, within_s=within_s, sleep=lambda _: None
+        url, status=status, attempts=2, within_s=within_s, sleep=lambda _: None
     )
     return [labels for labels, _, _ in server.series(QUERY, GRID)]
 
@@ -34,14 +34,14 @@ def refusal(
     kind: type[AutoscalerError], answer: Answer, within_s: float = 5.0
 ) -> tuple[str, dict[str, int]]:
     """What it says, and which limits have bitten how often."""
-    vitals = Vitals()
+    status = LearnerStatus()
     with misbehaving(answer) as url, pytest.raises(kind) as caught:
-        asked(url, vitals, within_s)
+        asked(url, status, within_s)
     said = str(caught.value)
     assert f"Prometheus at {url}" in said
     assert "\n" not in said
     assert len(said) < 600
-    return said, dict(vitals.refusals.counts)
+    return said, dict(status.refusals.counts)
 
 
 @pytest.mark.parametrize(
@@ -65,15 +65,15 @@ def test_a_byte_now_and_then_ends_at_the_deadline(answer: Answer) -> None:
 
 
 def test_a_handshake_by_bytes_ends_at_the_deadline_too() -> None:
-    vitals = Vitals()
+    status = LearnerStatus()
     with misbehaving(dripping(b"\x16\x03\x03\x40\x00", b"x")) as url, pytest.raises(SlowError):
-        asked(url.replace("http://", "https://"), vitals, within_s=0.3)
-    assert vitals.refusals.counts == {"prometheus_s": 2}
+        asked(url.replace("http://", "https://"), status, within_s=0.3)
+    assert status.refusals.counts == {"prometheus_s": 2}
 
 
 def test_all_answers_together_have_a_deadline() -> None:
     clock = SimulatedClock()
-    vitals = Vitals(clock)
+    status = LearnerStatus(clock)
     body = json.dumps({"data": {"result": [GOOD | {"values": []}]}}).encode()
 
     def answer(_: bytes) -> Iterator[bytes]:
@@ -81,10 +81,10 @@ def test_all_answers_together_have_a_deadline() -> None:
         yield from sent(body, JSON)(b"")
 
     with misbehaving(answer) as url:
-        server = PrometheusServer(url, vitals=vitals)
+        server = PrometheusServer(url, status=status)
         with pytest.raises(SlowError, match=r"has not answered all within 900 s"):
             list(server.series(QUERY, Grid(start_s=0, step_s=60, n_points=100_000)))
-    assert vitals.refusals.counts == {"read_s": 1}
+    assert status.refusals.counts == {"read_s": 1}
 
 
 def test_a_slow_answer_is_said_before_it_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
@@ -193,7 +193,7 @@ def test_a_series_that_is_none_is_left_out_and_said_and_the_others_are_read(
 ) -> None:
     body = json.dumps({"data": {"result": [bad, GOOD]}}).encode()
     with misbehaving(sent(body, JSON)) as url:
-        assert asked(url, Vitals()) == [GOOD["metric"]]
+        assert asked(url, LearnerStatus()) == [GOOD["metric"]]
     (said,) = [record.message for record in caplog.records if ": left out" in record.message]
     assert why in said
     assert QUERY in said
@@ -206,7 +206,7 @@ def test_a_series_that_is_none_is_left_out_and_said_and_the_others_are_read(
 def test_every_attempt_is_a_sign_of_life() -> None:
     beats: list[int] = []
 
-    class Counting(Vitals):
+    class Counting(LearnerStatus):
         def beat(self) -> None:
             beats.append(1)
 

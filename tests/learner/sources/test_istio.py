@@ -87,7 +87,7 @@ def test_revisions_become_services_and_their_calls_a_gain(holding: Holding) -> N
     }
     assert set(edges.origin.tolist()) == {int(Origin.ISTIO)}
     assert np.isnan(edges.lag_s).all()
-    assert np.isnan(edges.needed).all()
+    assert np.isnan(edges.probability).all()
     assert edges.direct.all()
 
 

@@ -14,7 +14,7 @@ from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
 from learner.demand import Demand
 from learner.dependencies.count_search import edges_from_outside
-from learner.models.upstream import Pulled, following
+from learner.models.upstream import UpstreamModel, following
 from learner.sources.counters import Grid
 from learner.sources.queries import Labels, PrometheusServer
 from learner.sources.upstreams import WithUpstreams, upstreams_of, values_of
@@ -114,7 +114,7 @@ def test_what_it_follows_is_what_it_is_forecast_from(server: PrometheusServer) -
     past = whole.until(1000)
     assert past.outside is not None
     assert past.outside.values.shape == (1, 1000)
-    model = Pulled(windows=(0, 1), max_rows=2_000, rounds=5).fit(past)
+    model = UpstreamModel(windows=(0, 1), max_rows=2_000, rounds=5).fit(past)
     said = model.predict(whole, np.array([1200]))
     assert said.reason[0] == ""
     assert said.reason[1] != ""

@@ -15,7 +15,7 @@ def edges(*ends: tuple[int, int], origin: Origin = Origin.LEARNED_STARTS, **said
     m = len(ends)
     number = {
         name: np.full(m, said.get(name, np.nan))
-        for name in ("lag_s", "gain", "needed", "confidence", "evidence", "seen_at_s")
+        for name in ("lag_s", "gain", "probability", "confidence", "evidence", "seen_at_s")
     }
     return Edges(
         services=NAMES,
@@ -86,7 +86,10 @@ def test_no_edges_do_everything_that_edges_do() -> None:
     [
         ({"upstream": np.array([4])}, "ends at service 4; allowed: 0 to 3"),
         ({"upstream": np.array([1])}, "'b' to itself"),
-        ({"needed": np.array([1.5])}, "needed of an edge is 1.5; allowed: finite, 0 to 1"),
+        (
+            {"probability": np.array([1.5])},
+            "probability of an edge is 1.5; allowed: finite, 0 to 1",
+        ),
         ({"lag_s": np.array([-1.0])}, "lag_s of an edge is -1"),
         ({"gain": np.array([np.inf])}, "gain of an edge is inf"),
         ({"gain": np.zeros(2)}, "shape"),

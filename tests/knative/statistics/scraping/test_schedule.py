@@ -35,7 +35,7 @@ class Answering(Scraper):
         return answer
 
 
-class Story:
+class ShopScenario:
     """Scraping of some revisions, and what came of it."""
 
     def __init__(self, scraper: Scraper, *keys: str, pods: int = 1) -> None:
@@ -74,7 +74,7 @@ class Story:
 
 def test_what_many_revisions_report_within_a_moment_is_taken_in_together() -> None:
     till = PodStat(concurrency=1.5, requests=0.0)
-    story = Story(Answering(till=till), *KEYS)
+    story = ShopScenario(Answering(till=till), *KEYS)
     story.once()
     assert story.came == [
         {"shop/cart": [3.0, 6.0], "shop/till": [1.5, 0.0], "jobs/nightly": [3.0, 6.0]}
@@ -91,26 +91,26 @@ def test_who_answers_late_delays_nobody() -> None:
         await asyncio.gather(*tasks)
         await asyncio.sleep(2 * GATHER_S)
 
-    story = Story(Answering(), *KEYS[:2])
+    story = ShopScenario(Answering(), *KEYS[:2])
     run_fast(answers())
     assert [list(came) for came in story.came] == [["shop/till"], ["shop/cart"]]
 
 
 def test_who_does_not_answer_has_no_statistic_and_the_others_have() -> None:
-    story = Story(Answering(cart=None), *KEYS)
+    story = ShopScenario(Answering(cart=None), *KEYS)
     story.once()
     assert [set(came) for came in story.came] == [{"shop/till", "jobs/nightly"}]
 
 
 def test_how_long_it_took_is_told_whether_it_went_well_or_not() -> None:
-    story = Story(Answering(till=None), *KEYS)
+    story = ShopScenario(Answering(till=None), *KEYS)
     story.once()
     assert [key for key, _ in story.took] == KEYS
     assert all(seconds == pytest.approx(0.2, abs=0.05) for _, seconds in story.took)
 
 
 def test_a_revision_that_went_before_it_was_its_turn_is_neither_taken_in_nor_timed() -> None:
-    story = Story(Answering(), "shop/cart", pods=0)
+    story = ShopScenario(Answering(), "shop/cart", pods=0)
     story.once()
     assert (story.came, story.took, story.scraping.silence.fault) == ([], [], "")
 
@@ -118,7 +118,7 @@ def test_a_revision_that_went_before_it_was_its_turn_is_neither_taken_in_nor_tim
 def test_a_fault_in_scraping_one_revision_is_logged_and_concerns_it_alone(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    story = Story(Answering(cart=ValueError("a fault of ours")), *KEYS)
+    story = ShopScenario(Answering(cart=ValueError("a fault of ours")), *KEYS)
     story.once()
     assert [set(came) for came in story.came] == [{"shop/till", "jobs/nightly"}]
     assert "shop/cart could not be scraped" in caplog.text
@@ -127,7 +127,7 @@ def test_a_fault_in_scraping_one_revision_is_logged_and_concerns_it_alone(
 def test_a_fault_in_taking_in_is_logged_and_the_next_answers_are_taken_in(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    story = Story(Answering(), *KEYS)
+    story = ShopScenario(Answering(), *KEYS)
     story.faults = [ValueError("a fault of ours")]
     story.once()
     story.once()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from autoscaler.errors import PermanentError
-from learner.dependencies.busy_periods import spells_of
+from learner.dependencies.busy_periods import busy_periods_of
 from learner.dependencies.starts.coincidences import StartRules
 from learner.dependencies.starts.evidence import Evidence, gather
 from learner.dependencies.starts.evidence_file import load_evidence, save_evidence
@@ -22,7 +22,7 @@ def evidence() -> Evidence:
     a = np.sort(rng.uniform(0.0, 40_000.0, 100))
     at, who = np.concatenate([a, a + 2.0, a + 500.0]), np.repeat([0, 1, 2], 100)
     names = ("shop/a", "shop/b", "shop/c")
-    return gather(spells_of(names, who, at, since_s=0.0, until_s=40_000.0))
+    return gather(busy_periods_of(names, who, at, since_s=0.0, until_s=40_000.0))
 
 
 def test_it_comes_back_as_it_was(tmp_path: Path) -> None:
