@@ -16,7 +16,7 @@ from autoscaler.limits import Refusals
 from knative.statistics.decode import decode
 from knative.statistics.peers import Peers, ReporterPolicy
 from tests.knative.statistics.examples import activators
-from knative.statistics.server import StatisticsServer
+from knative.statistics.port.server import StatisticsServer
 
 def take(frame, forwarded):
     for key in decode(frame).keys:

@@ -219,7 +219,7 @@ READ = """
 import resource, sys
 from autoscaler.clock import SimulatedClock
 from autoscaler.errors import AutoscalerError
-from learner.prometheus import PrometheusReader
+from learner.sources.demand_reader import PrometheusReader
 reader = PrometheusReader(sys.argv[1], capacity=1.0, sleep=lambda _: None)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
