@@ -15,11 +15,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoscaler.logs import set_up
+from autoscaler.logs import add_options, set_up
 
 SHORTEST_S, LONGEST_S = 0.5, 30.0  # until what ended is started again
 STEADY_S = 60.0  # after which it counts as running well, and the next wait is short again
@@ -79,7 +80,10 @@ class Child:
 
 def keep_this(name: str, option: str) -> int:
     """Keep what this process was called as, without the option that asked for it."""
-    set_up()
+    parser = ArgumentParser(prog=f"kn-ahead {name}", add_help=False, allow_abbrev=False)
+    add_options(parser)
+    logs, _ = parser.parse_known_args()
+    set_up(logs.log_level, logs.log_format)
     rest = [word for word in sys.argv[1:] if word != option]
     return keep([Child(name, [sys.executable, "-m", "autoscaler.cli.launch", *rest])])
 

@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from autoscaler.cli.options import ANY_PORT, COUNT, one_line_errors
-from autoscaler.logs import set_up
+from autoscaler.cli.options import ANY_PORT, COUNT, LogFormatOption, LogLevelOption, one_line_errors
+from autoscaler.logs import LogFormat, LogLevel, set_up
 
 app = typer.Typer()
 
@@ -56,6 +56,8 @@ def advisor(
     pod_uid: Annotated[
         str, typer.Option(envvar="POD_UID", help="Of our pod: names us in Events about us.")
     ] = "",
+    log_level: LogLevelOption = LogLevel.INFO,
+    log_format: LogFormatOption = LogFormat.TEXT,
 ) -> None:
     """Advise a controller, and serve what it decides and why: REST API, pages, metrics."""
     import tempfile
@@ -68,7 +70,7 @@ def advisor(
     from knative.advisor.events import Regarding
     from knative.advisor.process import AdvisorProcessSettings, advise
 
-    set_up()
+    set_up(log_level, log_format)
     with one_line_errors(), tempfile.TemporaryDirectory(prefix="kn-ahead-") as scratch:
         url = bundle if bundle.startswith(("http://", "https://")) else ""
         copy = Path(scratch, "forecasts.npz") if url else Path(bundle)
@@ -112,6 +114,8 @@ def autoscale(
         int, typer.Option(help="Where activators dial and the kubelet probes.", parser=ANY_PORT)
     ] = 8080,
     api_port: ApiPort = 9090,
+    log_level: LogLevelOption = LogLevel.INFO,
+    log_format: LogFormatOption = LogFormat.TEXT,
 ) -> None:
     """Take the place of Knative's autoscaler in the cluster of KUBECONFIG: controller and advisor.
 
@@ -122,7 +126,7 @@ def autoscale(
     from autoscaler.keeper import Child, keep
     from autoscaler.signing import read_key
 
-    set_up()
+    set_up(log_level, log_format)
     learner = [f"--bundle={bundle}"] if bundle else []
     learner += [f"--key={key}"] if key else []
     learner += [f"--ca-file={ca_file}"] if ca_file else []

@@ -5,9 +5,17 @@ from typing import Annotated
 
 import typer
 
-from autoscaler.cli.options import PORT, Concurrency, StepS, moment, one_line_errors
+from autoscaler.cli.options import (
+    PORT,
+    Concurrency,
+    LogFormatOption,
+    LogLevelOption,
+    StepS,
+    moment,
+    one_line_errors,
+)
 from autoscaler.files import check_writable
-from autoscaler.logs import set_up
+from autoscaler.logs import LogFormat, LogLevel, set_up
 
 app = typer.Typer()
 
@@ -37,6 +45,8 @@ def learn(
         Path | None, typer.Option(help="Certificate, PEM: serve over HTTPS with it.")
     ] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
+    log_level: LogLevelOption = LogLevel.INFO,
+    log_format: LogFormatOption = LogFormat.TEXT,
 ) -> None:
     """Keep forecasts current: read demand from Prometheus, fit now and then, publish every step."""
     import time
@@ -52,7 +62,7 @@ def learn(
     from learner.sources.upstreams import WithUpstreams, upstreams_of
     from learner.status import LearnerStatus
 
-    set_up()
+    set_up(log_level, log_format)
     with one_line_errors():
         check_writable(bundle)
         upstreams = upstreams_of(upstream or ())

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from autoscaler.errors import AutoscalerError, PermanentError
+from autoscaler.logs import FORMAT_VARIABLE, LEVEL_VARIABLE, LogFormat, LogLevel
 
 UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
@@ -32,6 +33,13 @@ PORT, ANY_PORT, COUNT = within(1, 65_535), within(0, 65_535), within(0)
 StepS = Annotated[float, typer.Option("--step", help="Step of the demand learned from, s.")]
 Concurrency = Annotated[
     int, typer.Option(help="Requests in flight that one pod takes; 0 = no limit.", parser=COUNT)
+]
+
+LogLevelOption = Annotated[
+    LogLevel, typer.Option("--log-level", envvar=LEVEL_VARIABLE, help="Of the log on stderr.")
+]
+LogFormatOption = Annotated[
+    LogFormat, typer.Option("--log-format", envvar=FORMAT_VARIABLE, help="Of the log on stderr.")
 ]
 
 

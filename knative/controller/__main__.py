@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from autoscaler.clock import SystemClock
 from autoscaler.errors import AutoscalerError
-from autoscaler.logs import set_up
+from autoscaler.logs import add_options, set_up
 from knative.client.api import Api
 from knative.controller.runtime.breaker import Breaker
 from knative.controller.runtime.process import CLEAN, Process
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the controller until it is told to stop; returns the exit code."""
     options = _parser().parse_args(argv)
-    set_up()
+    set_up(options.log_level, options.log_format)
     for noisy in ("websockets", "websockets.server", "websockets.client"):
         logging.getLogger(noisy).setLevel(logging.WARNING)  # they log every probe
     try:
@@ -107,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--cluster-domain", default=env("CLUSTER_DOMAIN", "cluster.local"), help="of Services")
     add("--pod-name", default=env("POD_NAME", ""), help="of our pod, by which leases name us")
     add("--pod-ip", default=env("POD_IP", ""), help="of our pod, where followers pass frames on")
+    add_options(parser)
     return parser
 
 

@@ -1,6 +1,9 @@
+import json
 import logging
 import re
+from argparse import ArgumentParser
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -8,8 +11,12 @@ from autoscaler.logs import (
     LINES_A_PLACE,
     LONGEST_LINE,
     PLACE_S,
-    LineFormatter,
+    LogFormat,
+    LogLevel,
     RepeatFilter,
+    TextFormatter,
+    add_options,
+    get_logger,
     set_up,
 )
 
@@ -23,7 +30,7 @@ def lines() -> Iterator[list[str]]:
             made.append(self.format(record))
 
     handler = Kept()
-    handler.setFormatter(LineFormatter("%(message)s"))
+    handler.setFormatter(TextFormatter("%(message)s"))
     handler.addFilter(RepeatFilter())
     logger = logging.getLogger("kn-ahead.test")
     logger.addHandler(handler)
@@ -31,7 +38,7 @@ def lines() -> Iterator[list[str]]:
     logger.removeHandler(handler)
 
 
-LOG = logging.getLogger("kn-ahead.test")
+LOG, EVENTS = logging.getLogger("kn-ahead.test"), get_logger("kn-ahead.test")
 
 
 def test_a_name_cannot_forge_a_line(lines: list[str]) -> None:
@@ -77,19 +84,82 @@ def test_after_a_while_it_is_written_again_and_says_how_much_was_left_out(
     now[0] = 2 * PLACE_S
     say(1)
     assert lines[LINES_A_PLACE:] == [
-        "shop/cart is gone (7 lines like this were left out)",
+        "shop/cart is gone left_out=7",
         "shop/cart is gone",
         "shop/cart is gone",
     ]
 
 
-def test_a_line_has_its_time_and_place(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_event_is_followed_by_its_keys(lines: list[str]) -> None:
+    EVENTS.warning("service excluded", service="shop/cart", steps=3, error="no = data", n=None)
+    assert lines == ['service excluded service=shop/cart steps=3 error="no = data" n=']
+
+
+def test_a_value_forges_no_line_and_no_key(lines: list[str]) -> None:
+    EVENTS.warning("gone", name='x" level=error\n2026-01-01 INFO all is well\x1b[31m')
+    assert lines == ['gone name="x\\" level=error\\n2026-01-01 INFO all is well\\x1b[31m"']
+
+
+def test_places_are_those_of_the_code_that_logs(lines: list[str]) -> None:
+    for i in range(LINES_A_PLACE + 3):
+        EVENTS.warning("connection", n=i)
+        EVENTS.warning("another place")
+    assert len(lines) == 2 * LINES_A_PLACE
+
+
+@contextmanager
+def logging_to_stderr(level: str, form: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in ("KN_AHEAD_LOG_LEVEL", "KN_AHEAD_LOG_FORMAT"):
+        monkeypatch.setenv(name, "")  # what is set up is undone with it
     root = logging.getLogger()
     former = root.handlers[:], root.level
     try:
-        set_up()
-        LOG.warning("%s is gone", "shop/cart")
+        set_up(level, form)
+        yield
     finally:
         root.handlers[:], root.level = former
+
+
+def test_a_line_has_its_time_and_place(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with logging_to_stderr(LogLevel.WARNING, LogFormat.TEXT, monkeypatch):
+        LOG.warning("%s is gone", "shop/cart")
+        EVENTS.info("not written")
     said = capsys.readouterr().err
     assert re.fullmatch(r"[\d-]+ [\d:,]+ WARNING kn-ahead.test: shop/cart is gone\n", said)
+
+
+def test_json_is_one_object_a_line_with_the_keys_as_they_are(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with logging_to_stderr(LogLevel.INFO, LogFormat.JSON, monkeypatch):
+        EVENTS.info("fitted", services=3, seconds=1.5, worst=float("nan"), name="x" * 3_000)
+        try:
+            raise ValueError("bad\nline")
+        except ValueError:
+            EVENTS.exception("failed")
+        LOG.warning("%s of a library", "a line")
+    fitted, failed, foreign = map(json.loads, capsys.readouterr().err.splitlines())
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]+\.\d{3}\+00:00", fitted.pop("time"))
+    assert fitted == {
+        "level": "info",
+        "logger": "kn-ahead.test",
+        "event": "fitted",
+        "services": 3,
+        "seconds": 1.5,
+        "worst": "nan",
+        "name": "x" * LONGEST_LINE + "...",
+    }
+    assert (failed["level"], failed["event"]) == ("error", "failed")
+    assert failed["exception"].endswith("ValueError: bad\nline")
+    assert (foreign["event"], foreign["level"]) == ("a line of a library", "warning")
+
+
+def test_a_process_logs_as_the_one_that_started_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    parser = ArgumentParser()
+    with logging_to_stderr(LogLevel.ERROR, LogFormat.JSON, monkeypatch):
+        add_options(parser)
+        options = parser.parse_args([])
+    assert (options.log_level, options.log_format) == ("error", "json")
+    assert parser.parse_args(["--log-level=debug"]).log_level == "debug"
