@@ -9,21 +9,18 @@ from itertools import pairwise
 from typing import Self
 
 import numpy as np
-from scipy.stats import norm
-from statsmodels.tsa.stattools import acf
 
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from learner.demand import Demand
 from learner.models import WINDOWS, Forecast
 from learner.models.levels import LEVELS
+from learner.models.periods import season_of
 from learner.models.rows import greatest_ahead
 from learner.models.single_service import forecast_each, learn_each
 
 SEASONS = 8  # former seasons that count
 SHIFTS = np.array([-1, 0, 1])  # steps: the neighbours of the same window count too ...
 SHIFT_WEIGHTS = np.array([0.25, 0.5, 0.25])  # ... half as much
-SHORTEST = 3  # steps; shorter seasons are no forecast
-FALSE_ALARM = 0.001  # chance that noise, over all lags together, is taken for a season
 NO_SEASON = "no season found"
 TOO_SHORT = "no whole season has passed yet"
 
@@ -55,31 +52,6 @@ class SeasonalCopy:
             return TOO_SHORT if np.isnan(together).all() else together
 
         return forecast_each(demand, origins, len(self.windows) - 1, answer)
-
-
-def season_of(need: FloatArray) -> int:
-    """The shortest lag, in steps, at which a series clearly resembles its past; 0 = none.
-
-    need: (n_steps,) pods, NaN = gap (counts as the mean). A lag must be a crest that rises above
-    the trough before it by more than noise would at any lag, which a level that merely drifts
-    does not do; of the crests about as high as the best one the first is the season.
-    """
-    known = ~np.isnan(need)
-    longest = len(need) // 2
-    if longest <= SHORTEST + 1 or not known.any() or np.nanmin(need) == np.nanmax(need):
-        return 0
-    filled = np.where(known, need, need[known].mean())
-    correlation = acf(filled, nlags=longest, fft=True, adjusted=True)
-    middle = correlation[SHORTEST:-1]
-    crest = (middle >= correlation[SHORTEST - 1 : -2]) & (middle > correlation[SHORTEST + 1 :])
-    trough = np.minimum.accumulate(correlation)[SHORTEST:-1]
-    pairs = known.sum() * (1 - np.arange(SHORTEST, longest) / len(need))
-    noise = norm.isf(FALSE_ALARM / longest) / np.sqrt(np.maximum(pairs, 1))
-    found = crest & (middle > noise) & (middle - trough > noise)
-    if not found.any():
-        return 0
-    good = found & (middle >= 0.9 * middle[found].max())
-    return int(good.argmax()) + SHORTEST
 
 
 def _copy(
