@@ -6,6 +6,7 @@ teach the models that nobody calls at that hour.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -95,3 +96,11 @@ class Demand:
             peak=self.peak[rows],
             capacity=self.capacity[rows],
         )
+
+
+class DemandSource(Protocol):
+    """Where past demand comes from."""
+
+    def read(self, *, start_s: float, end_s: float, step_s: float) -> Demand:
+        """Demand over [start_s, end_s), Unix s. Raises AutoscalerError."""
+        ...

@@ -6,20 +6,23 @@ and is Knative until a new one appears.
 """
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
 
 from autoscaler.bundle.file import save_bundle
-from autoscaler.clock import Clock
+from autoscaler.clock import Clock, SystemClock
 from autoscaler.core.prediction.forecasts import MOST_NAMED, QUARANTINED, ForecastBundle
 from autoscaler.errors import AutoscalerError
 from autoscaler.health import Health
 from autoscaler.names import shown_name
-from learner.demand import Demand
-from learner.dependency_search import DependencySearch
+from learner.demand import Demand, DemandSource
+from learner.dependency_search import DependencySearch, dependency_search_of
 from learner.engine import Learner, LearnerSettings
+from learner.sources.demand_reader import PrometheusReader
+from learner.sources.queries import PrometheusServer
+from learner.sources.upstreams import UpstreamSeries, WithUpstreams
 from learner.status import LearnerStatus
 
 SETTLE_S = 3.0  # s after a step's end until its samples are in Prometheus
@@ -50,20 +53,12 @@ class PublishSettings:
     """What a fit may cost."""
 
 
-class Source(Protocol):
-    """Where past demand comes from."""
-
-    def read(self, *, start_s: float, end_s: float, step_s: float) -> Demand:
-        """Demand over [start_s, end_s), Unix s. Raises AutoscalerError."""
-        ...
-
-
 class Publisher:
     """Keeps a bundle current."""
 
     def __init__(
         self,
-        source: Source,
+        source: DemandSource,
         settings: PublishSettings,
         clock: Clock,
         sleep: Callable[[float], None],
@@ -157,6 +152,25 @@ class Publisher:
         slow = f"took {now - begun_s:.0f} s; forecasts come every {s.step_s:.0f} s at best"
         self._faults.say("reading demand", slow if now - begun_s > s.step_s else "", now)
         return demand
+
+
+def prometheus_publisher(
+    url: str,
+    capacity: float,
+    upstreams: Sequence[UpstreamSeries],
+    settings: PublishSettings,
+    status: LearnerStatus,
+) -> Publisher:
+    """A publisher that reads a Prometheus. capacity: requests in flight that one pod takes.
+
+    Raises PermanentError for an address that is none.
+    """
+    reader = PrometheusReader(url, capacity=capacity, status=status)
+    # A search that fails is repeated a step later; forecasts must not wait for its retries.
+    server = PrometheusServer(url, timeout_s=10.0, attempts=1, status=status)
+    source = WithUpstreams(reader, server, upstreams)
+    search = dependency_search_of(server, settings.bundle)
+    return Publisher(source, settings, SystemClock(), time.sleep, search, status)
 
 
 def _some(names: list[str]) -> str:

@@ -8,7 +8,6 @@ import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from autoscaler.core.types import FloatArray
 from autoscaler.errors import AutoscalerError, PermanentError
 from autoscaler.health import Health
 from autoscaler.limits import REQUESTS
-from learner.demand import Demand, ExternalSeries
+from learner.demand import Demand, DemandSource, ExternalSeries
 from learner.sources.counters import Grid
 from learner.sources.quarantine import impossible
 from learner.sources.queries import PrometheusServer
@@ -56,14 +55,6 @@ def upstreams_of(texts: Sequence[str]) -> tuple[UpstreamSeries, ...]:
         name = f"prometheus/{number}-{slug}"
         found.append(UpstreamSeries(name=name, downstream=service, query=query))
     return tuple(found)
-
-
-class DemandSource(Protocol):
-    """Where demand comes from."""
-
-    def read(self, *, start_s: float, end_s: float, step_s: float) -> Demand:
-        """Demand over [start_s, end_s), Unix s. Raises AutoscalerError."""
-        ...
 
 
 class WithUpstreams:

@@ -1,12 +1,12 @@
-"""Services that never sleep: whose counts follow whose, some steps later.
+"""Edges between continuous services: whose request counts follow whose, some steps later.
 
-Level and season go first (`residuals`); what two services still have in common at some lag is a
-pull. Every ordered pair is looked at, at every lag, as matrix products. Two things would make
-edges of nothing: series that remember (few independent values in many steps), so significance
-counts effective values (Bartlett); and a rest that all share, whatever the lag, so a peak has to
-rise above the mean over all lags.
+Level and season are removed first (`residuals`); a correlation that two services still have at some
+lag is an edge. Every ordered pair is tested at every lag, as matrix products. Two things would give
+false edges: autocorrelated series (few independent values in many steps), so significance counts
+effective values (Bartlett); and a residual that all services share, whatever the lag, so a peak has
+to exceed the mean over all lags.
 
-At a lag of no step there is no telling who calls whom: both ways are edges, neither is direct.
+At a lag of 0 steps the direction cannot be told: both directions are edges, neither is direct.
 """
 
 from collections.abc import Iterator
@@ -29,11 +29,11 @@ CELLS = 1 << 22  # values of series held at once beside the series: bounds memor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountRules:
-    """What is looked at, and what is believed."""
+    """Which lags are tested, and which pairs are edges."""
 
     n_lags: int = 31  # lags of 0, 1, ... steps
     false_rate: float = 0.01  # share of edges that may be false
-    least: float = 0.1  # correlation below which a pull is too weak to act on
+    least: float = 0.1  # correlation below which an edge is too weak to act on
     active: float = 0.2  # share of steps in which a service has to be called
 
 
@@ -45,42 +45,64 @@ def edges_from_counts(demand: Demand, rules: CountRules | None = None) -> Edges:
     """
     rules = rules or CountRules()
     n_lags = min(rules.n_lags, demand.n_steps // 4)
-    rows = np.flatnonzero(
-        (demand.arrivals > 0).sum(axis=1) >= rules.active * max(demand.n_steps, 1)
-    )
+    n_active = (demand.arrivals > 0).sum(axis=1)
+    rows = np.flatnonzero(n_active >= rules.active * max(demand.n_steps, 1))
     if len(rows) < 2 or n_lags < 1:
         return no_edges(demand.services)
     counts = demand.arrivals[rows]
     z = standardized(counts, demand.start_s, demand.step_s).astype(np.float32)
-    alive = z.any(axis=1)
-    rows, counts, z = rows[alive], counts[alive], z[alive]
-    peak, lag, mean = _peaks(z, n_lags)
-    memory = _autocorrelation(z, 2 * n_lags)
-    n_steps = np.sum(~np.isnan(counts), axis=1)
-    pairs = np.minimum(n_steps[:, None], n_steps)
-    effective = np.maximum(pairs / np.maximum(1.0 + 2.0 * memory @ memory.T, 1.0), 4.0)
-    rise = np.clip(np.minimum(peak, peak - mean), -0.99, 0.99)
-    p = np.minimum(normal_tail(np.arctanh(rise) * np.sqrt(effective - 3.0)) * n_lags, 1.0)
-    np.fill_diagonal(p, 1.0)
-    rate = false_rate(p.ravel(), p.size - len(p)).reshape(p.shape)
-    believed = (rate <= rules.false_rate) & (peak >= rules.least)
-    believed &= ~_echo(peak, lag, memory, effective)
-    up, down = np.nonzero(believed)
-    later = lag[up, down]
+    varies = z.any(axis=1)
+    rows, counts, z = rows[varies], counts[varies], z[varies]
+    pairs = _tested(z, np.sum(~np.isnan(counts), axis=1), n_lags)
+    up, down = np.nonzero(pairs.believed(rules))
+    lag = pairs.lag[up, down]
     raw = residuals(counts, demand.start_s, demand.step_s).astype(np.float32)
-    known = 1.0 - rate[up, down]
     return Edges(
         services=demand.services,
         upstream=rows[up],
         downstream=rows[down],
-        lag_s=np.asarray(later * demand.step_s, dtype=np.float64),
-        gain=_gain(raw, up, down, later),
-        probability=_probability(counts, up, down, later),
-        confidence=known,
-        evidence=effective[up, down],
+        lag_s=np.asarray(lag * demand.step_s, dtype=np.float64),
+        gain=_gain(raw, up, down, lag),
+        probability=_probability(counts, up, down, lag),
+        confidence=1.0 - pairs.false_rate[up, down],
+        evidence=pairs.effective[up, down],
         seen_at_s=np.full(len(up), demand.end_s),
-        direct=direct_counts(z, up, down, later),
+        direct=direct_counts(z, up, down, lag),
         origin=np.full(len(up), Origin.LEARNED_COUNTS, dtype=np.int64),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _TestedPairs:
+    """Every ordered pair of n services, tested for a correlation at its best lag; (n, n) each."""
+
+    peak: Singles  # greatest correlation of A (row) now with B (column) later
+    lag: IntArray  # steps at which it is greatest
+    effective: FloatArray  # number of independent steps
+    false_rate: FloatArray  # share of false ones if this pair and all better ones are believed
+    reverse: BoolArray  # whether the pair only repeats the opposite direction
+
+    def believed(self, rules: CountRules) -> BoolArray:
+        """(n, n) pairs that are edges."""
+        significant = self.false_rate <= rules.false_rate
+        return significant & (self.peak >= rules.least) & ~self.reverse
+
+
+def _tested(z: Singles, n_known: IntArray, n_lags: int) -> _TestedPairs:
+    """Test every ordered pair. z: (n, T) standardized residuals; n_known: (n,) steps with data."""
+    peak, lag, mean = _peaks(z, n_lags)
+    memory = _autocorrelation(z, 2 * n_lags)
+    steps = np.minimum(n_known[:, None], n_known)
+    effective = np.maximum(steps / np.maximum(1.0 + 2.0 * memory @ memory.T, 1.0), 4.0)
+    rise = np.clip(np.minimum(peak, peak - mean), -0.99, 0.99)
+    p = np.minimum(normal_tail(np.arctanh(rise) * np.sqrt(effective - 3.0)) * n_lags, 1.0)
+    np.fill_diagonal(p, 1.0)
+    return _TestedPairs(
+        peak=peak,
+        lag=lag,
+        effective=effective,
+        false_rate=false_rate(p.ravel(), p.size - len(p)).reshape(p.shape),
+        reverse=_reverse(peak, lag, memory, effective),
     )
 
 
@@ -107,10 +129,11 @@ def _autocorrelation(z: Singles, n_lags: int) -> FloatArray:
     return np.stack(found, axis=1).astype(np.float64)
 
 
-def _echo(peak: Singles, lag: IntArray, memory: FloatArray, effective: FloatArray) -> BoolArray:
-    """(n, n) whether a pair is only the other direction, remembered.
+def _reverse(peak: Singles, lag: IntArray, memory: FloatArray, effective: FloatArray) -> BoolArray:
+    """(n, n) whether a pair only repeats the opposite direction, through autocorrelation.
 
-    If A pulls B and either remembers, B now tells of A later. A cycle is more than that.
+    If A calls B and either is autocorrelated, B now correlates with A later. In a cycle the
+    correlation exceeds what autocorrelation explains.
     """
     apart = np.clip(lag + lag.T - 1, 0, memory.shape[1] - 1)
     row = np.arange(len(lag))
