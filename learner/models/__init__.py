@@ -1,6 +1,6 @@
-"""What every model owes: fit on past demand, answer for any origin from what came before it.
+"""The contract of a model: fit on past demand, forecast at any origin from what came before it.
 
-Models know nothing of each other; the engine lets them compete. Step i covers
+Models do not import each other; `learner.selection` selects among them. Step i covers
 ``[start_s + i * step_s, + step_s)``; a forecast at **origin** i has seen the steps before i only.
 Window j of a forecast covers the steps ``[origin + windows[j], origin + windows[j + 1])``.
 """
@@ -21,14 +21,16 @@ Exceedance = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """How probable it is that peak demand passes each cell's lower edge within each window."""
+    """Probability that peak demand exceeds each cell's lower edge within each window."""
 
     demand_edges: FloatArray  # (n, n_cells + 1) requests in flight, from 0; the last repeats
-    exceedance: Exceedance  # (n, n_origins, n_windows, n_cells) falling along cells; NaN = silent
-    reason: tuple[str, ...]  # (n,) why a service has no forecast at all; "" = it has
+    exceedance: (
+        Exceedance  # (n, n_origins, n_windows, n_cells) falling along cells; NaN = no answer
+    )
+    reason: tuple[str, ...]  # (n,) why a service has no forecast; "" = it has one
 
     def __post_init__(self) -> None:
-        """Shapes belong together."""
+        """Check shapes."""
         n, _, _, n_cells = self.exceedance.shape
         assert self.demand_edges.shape == (n, n_cells + 1)
         assert len(self.reason) == n
@@ -45,5 +47,5 @@ class Model(Protocol):
         ...
 
     def predict(self, demand: Demand, origins: IntArray) -> Forecast:
-        """Answer for each origin (0 ... n_steps) from the steps of ``demand`` before it."""
+        """Forecast at each origin (0 ... n_steps) from the steps of ``demand`` before it."""
         ...

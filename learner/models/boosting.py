@@ -1,9 +1,9 @@
-"""The boosting under the models of pod levels: one binary estimator for each window ahead.
+"""Gradient boosting over pod levels: one binary classifier for each window ahead.
 
-Averaging a few seeds, which see other columns at each split, steadies the rare probabilities.
+A few seeds, which sample other columns at each split, are averaged: it steadies rare probabilities.
 
-Estimators run beside each other, a thread each. Left to share out each histogram among threads of
-its own, a fit of a few thousand rows takes thirty times as long on a machine that is busy.
+Estimators run in parallel, one thread each. With OpenMP's own threads for each histogram, a fit of
+a few thousand rows takes thirty times as long on a busy machine.
 """
 
 from collections.abc import Callable
@@ -23,45 +23,45 @@ from learner.models.levels import cells_in_reach, demand_edges
 from learner.models.rows import LevelRows, needed_within, rows_in_reach
 
 Features = npt.NDArray[np.float32]  # (n_rows, n_features)
-Lesson = tuple[Features, BoolArray, IntArray]  # features, needed, rows to use
+TrainingSet = tuple[Features, BoolArray, IntArray]  # features, needed, rows with known outcome
 
 
 class Boosting:
-    """Histogram gradient boosting over rows of pod levels; log loss: it answers probabilities."""
+    """Histogram gradient boosting over rows of pod levels; log loss gives probabilities."""
 
     def __init__(self, *, windows: tuple[int, ...], seeds: tuple[int, ...], rounds: int) -> None:
         self._windows, self._seeds, self._rounds = windows, seeds, rounds
 
     def fit(self, features: Features, need: FloatArray, rows: LevelRows) -> Self:
-        """Learn which rows needed their level. need: (n, n_steps) pods, NaN = gap."""
+        """Learn which rows need their level. need: (n, n_steps) pods, NaN = gap."""
         spans = list(pairwise(self._windows))
-        lessons = [_lesson(features, *needed_within(need, *span, rows)) for span in spans]
-        # One estimator of a window for each seed; none where nothing varies, only its share counts.
-        self.shares_ = [share for share, _ in lessons]
+        sets = [_training_set(features, *needed_within(need, *span, rows)) for span in spans]
+        # One estimator of a window for each seed; none where all outcomes are equal.
+        self.shares_ = [share for share, _ in sets]
         self.estimators_: list[list[Any]] = [[] for _ in spans]
         tasks = [
-            (window, delayed(_fitted)(lesson, seed, self._rounds))
-            for window, (share, lesson) in enumerate(lessons)
+            (window, delayed(_fitted)(training_set, seed, self._rounds))
+            for window, (share, training_set) in enumerate(sets)
             for seed in self._seeds
             if 0 < share < 1
         ]
-        done = Parallel(n_jobs=-1, prefer="threads")([task for _, task in tasks])
-        for (window, _), estimator in zip(tasks, done, strict=True):
+        fitted = Parallel(n_jobs=-1, prefer="threads")([task for _, task in tasks])
+        for (window, _), estimator in zip(tasks, fitted, strict=True):
             self.estimators_[window].append(estimator)
         return self
 
     def probabilities(self, features: Features) -> FloatArray:
         """(n_rows, n_windows)."""
         answer = np.tile(self.shares_, (len(features), 1))
-        asked = [window for window, each in enumerate(self.estimators_) for _ in each]
-        votes = Parallel(n_jobs=-1, prefer="threads")(
-            delayed(_chance)(estimator, features)
+        window_of = [window for window, each in enumerate(self.estimators_) for _ in each]
+        by_estimator = Parallel(n_jobs=-1, prefer="threads")(
+            delayed(_probability)(estimator, features)
             for estimators in self.estimators_
             for estimator in estimators
         )
-        for window in set(asked):
-            mine = [vote for of, vote in zip(asked, votes, strict=True) if of == window]
-            answer[:, window] = np.mean(mine, axis=0)
+        for window in set(window_of):
+            seeds = [p for of, p in zip(window_of, by_estimator, strict=True) if of == window]
+            answer[:, window] = np.mean(seeds, axis=0)
         return answer
 
 
@@ -86,19 +86,21 @@ def forecast_of(
     )
 
 
-def _lesson(features: Features, needed: BoolArray, unknown: BoolArray) -> tuple[float, Lesson]:
-    """The share of rows that needed their level, and what to learn; unknown outcomes left out."""
+def _training_set(
+    features: Features, needed: BoolArray, unknown: BoolArray
+) -> tuple[float, TrainingSet]:
+    """The share of rows that needed their level, and the rows whose outcome is known."""
     rows = np.flatnonzero(~unknown)
     share = float(needed[rows].mean()) if len(rows) else 0.0
     return share, (features, needed, rows)
 
 
-def _fitted(lesson: Lesson, seed: int, rounds: int) -> Any:
-    """Strongly regularised; no early stopping: its random rows would leak across time."""
-    features, needed, rows = lesson
-    seen = features[rows]
+def _fitted(training_set: TrainingSet, seed: int, rounds: int) -> Any:
+    """Strongly regularised; no early stopping, as its random split would leak across time."""
+    features, needed, rows = training_set
+    known = features[rows]
     # The binning refuses a column without any value; a constant one is never split on.
-    seen[:, np.isnan(seen).all(axis=0)] = 0
+    known[:, np.isnan(known).all(axis=0)] = 0
     estimator = HistGradientBoostingClassifier(
         max_iter=rounds,
         learning_rate=0.05,
@@ -110,9 +112,9 @@ def _fitted(lesson: Lesson, seed: int, rounds: int) -> Any:
         random_state=seed,
     )
     with threadpool_limits(1, user_api="openmp"):
-        return estimator.fit(seen, needed[rows])
+        return estimator.fit(known, needed[rows])
 
 
-def _chance(estimator: Any, features: Features) -> FloatArray:
+def _probability(estimator: Any, features: Features) -> FloatArray:
     with threadpool_limits(1, user_api="openmp"):
         return np.asarray(estimator.predict_proba(features)[:, 1], dtype=np.float64)

@@ -1,8 +1,8 @@
-"""What the pooled model looks at: one row per (service, pod level, origin).
+"""Features of pod levels: one row per (service, pod level, origin).
 
-Every feature is known at its origin, counts in steps, and is relative to the level (has it been
-needed? for how long not? how do the service's other levels stand?), so that what is learned on some
-services carries over to others of any size. All rows are computed in one pass over arrays.
+Every feature is known at its origin, is in steps, and is relative to the level (has it been needed?
+for how long not? what of the service's other levels?), so that what is learned on some services
+holds for others of any size. All rows are computed in one pass over arrays.
 """
 
 from dataclasses import dataclass, replace
@@ -17,12 +17,13 @@ from learner.models.gaps import Columns, Stretches, age_features, length_feature
 from learner.models.levels import LEVELS
 from learner.models.periods import periods_at
 from learner.models.rows import LevelRows
+from learner.models.series import RunningMean, value_at
 
 LAGS = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 60, 120)
 MEANS = (2, 3, 5, 10, 15, 30, 60, 120, 240)
 PERIODS = (5, 10, 15, 20, 30, 60)
 HALF_LIVES = (2, 10, 60, 360)
-CLOCK_S = (300, 600, 900, 1800, 3600, 86_400)  # the periods that people set timers to
+CLOCK_S = (300, 600, 900, 1800, 3600, 86_400)  # common periods of timers
 
 Values = npt.NDArray[np.float32]
 
@@ -78,49 +79,20 @@ def _series(need: FloatArray, rows: LevelRows) -> _Series:
     )
 
 
-def _step(values: Values, series: IntArray, step: IntArray) -> Values:
-    """Values at steps that may lie before the first one (NaN then)."""
-    if values.shape[1] == 0:
-        return np.full(len(step), np.nan, dtype=np.float32)
-    inside = (step >= 0) & (step < values.shape[1])
-    return np.where(inside, values[series, np.where(inside, step, 0)], np.nan).astype(np.float32)
-
-
-def _sums(values: Values) -> tuple[FloatArray, FloatArray]:
-    """Running sum and running number of known values, (n_series, n_steps + 1) each."""
-    known = ~np.isnan(values)
-    total = np.zeros((values.shape[0], values.shape[1] + 1))
-    number = np.zeros_like(total)
-    np.cumsum(np.where(known, values, 0), axis=1, out=total[:, 1:])
-    np.cumsum(known, axis=1, out=number[:, 1:])
-    return total, number
-
-
-def _mean_between(
-    sums: tuple[FloatArray, FloatArray], series: IntArray, begin: IntArray, end: IntArray
-) -> Values:
-    """Mean of the known values in steps [begin, end), NaN where there is none."""
-    last = sums[0].shape[1] - 1
-    begin, end = np.clip(begin, 0, last), np.clip(end, 0, last)
-    total = sums[0][series, end] - sums[0][series, begin]
-    number = sums[1][series, end] - sums[1][series, begin]
-    return np.where(number > 0, total / np.maximum(number, 1), np.nan).astype(np.float32)
-
-
 def _recent(values: Values, own: IntArray, origin: IntArray) -> Columns:
-    columns = {f"lag_{lag}": _step(values, own, origin - lag) for lag in LAGS}
-    sums = _sums(values)
+    columns = {f"lag_{lag}": value_at(values, own, origin - lag) for lag in LAGS}
+    means = RunningMean(values)
     for width in MEANS:
-        columns[f"mean_{width}"] = _mean_between(sums, own, origin - width, origin)
+        columns[f"mean_{width}"] = means.between(own, origin - width, origin)
     for period in PERIODS:
-        near = _mean_between(sums, own, origin - period - 1, origin - period + 2)
+        near = means.between(own, origin - period - 1, origin - period + 2)
         columns[f"around_{period}_ago"] = np.where(np.isnan(near), near, near > 0)
     filled = np.nan_to_num(values)
     for half_life in HALF_LIVES:
         keep = 0.5 ** (1 / half_life)
-        smooth = lfilter([1 - keep], [1, -keep], filled, axis=1)
-        columns[f"smooth_{half_life}"] = np.nan_to_num(_step(smooth, own, origin - 1))
-    columns["share_ever"] = _mean_between(sums, own, np.zeros_like(origin), origin)
+        smooth = lfilter([1 - keep], [1, -keep], filled, axis=1).astype(np.float32)
+        columns[f"smooth_{half_life}"] = np.nan_to_num(value_at(smooth, own, origin - 1))
+    columns["share_ever"] = means.between(own, np.zeros_like(origin), origin)
     return columns
 
 
@@ -141,7 +113,7 @@ def _gap_columns(series: _Series, origin: IntArray, spans: list[tuple[int, int]]
 
 def _period_columns(series: _Series, origin: IntArray, spans: list[tuple[int, int]]) -> Columns:
     period, strength = periods_at(series.values, series.own, origin)
-    sums = _sums(series.values)
+    means = RunningMean(series.values)
     columns: Columns = {
         "period": np.where(period > 0, period, np.nan).astype(np.float32),
         "period_strength": strength,
@@ -149,32 +121,32 @@ def _period_columns(series: _Series, origin: IntArray, spans: list[tuple[int, in
     for begin, end in spans:
         for times in (1, 2):
             back = times * period
-            share = _mean_between(
-                sums, series.own, origin + begin - back, np.minimum(origin + end - back, origin)
+            share = means.between(
+                series.own, origin + begin - back, np.minimum(origin + end - back, origin)
             )
             columns[f"period_{times}_{begin}_{end}"] = np.where(period > 0, share, np.nan)
-    near = _mean_between(
-        sums, series.own, origin - period - 1, np.minimum(origin - period + 2, origin)
-    )
+    near = means.between(series.own, origin - period - 1, np.minimum(origin - period + 2, origin))
     columns["period_around"] = np.where(period > 0, near, np.nan)
     return columns
 
 
 def _level_columns(need: FloatArray, rows: LevelRows) -> Columns:
-    """The level beside the whole service: how far above what is usual does it lie?"""
+    """The level relative to the need of the whole service."""
     level = LEVELS[rows.cell].astype(np.float32)
     filled = np.nan_to_num(need).astype(np.float32)
     columns: Columns = {"level": level}
     for lag in (1, 2, 3):
-        columns[f"need_{lag}"] = _step(filled, rows.service, rows.origin - lag) / level
-    columns["above_need"] = _step(filled, rows.service, rows.origin - 1) - level
+        columns[f"need_{lag}"] = value_at(filled, rows.service, rows.origin - lag) / level
+    columns["above_need"] = value_at(filled, rows.service, rows.origin - 1) - level
     for width in (5, 60):
         columns[f"greatest_{width}"] = _greatest(filled, rows, width) / level
     greatest = np.maximum.accumulate(filled, axis=1)
-    columns["greatest_ever"] = np.nan_to_num(_step(greatest, rows.service, rows.origin - 1)) / level
-    sums = _sums(need.astype(np.float32))
+    columns["greatest_ever"] = (
+        np.nan_to_num(value_at(greatest, rows.service, rows.origin - 1)) / level
+    )
+    means = RunningMean(need.astype(np.float32))
     for width in (5, 30):
-        mean = _mean_between(sums, rows.service, rows.origin - width, rows.origin)
+        mean = means.between(rows.service, rows.origin - width, rows.origin)
         columns[f"need_mean_{width}"] = mean / level
     columns["history"] = rows.origin.astype(np.float32)
     return columns

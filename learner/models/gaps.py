@@ -1,10 +1,10 @@
-"""The idle-time law of a series of zeros and ones: when the next one comes, judged by past gaps.
+"""Idle times of a series of zeros and ones: when the next one comes, judged by past stretches.
 
-Three kinds of stretches are timed, because each catches another caller: **idle** (last call to next
-call: sparse callers), **busy** (how long a run of calls lasts) and **cycle** (start of a run to the
-start of the next: timers whose work varies in length). The *empirical hazard* asks of a stretch's
-age: of the past ones that lasted at least this long, how many ended now? Only the last ``MEMORY``
-stretches count: it bounds the work, and habits change.
+Three kinds of stretches are timed: **idle** (last call to next call: sparse callers), **busy** (how
+long a run of calls lasts) and **cycle** (start of a run to the start of the next: timers whose work
+varies in length). The *empirical hazard* at a stretch's age is the share that ended within a span
+of steps, of the past ones that lasted at least as long. Only the last ``MEMORY`` stretches count,
+which bounds the work and follows change.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from autoscaler.core.types import BoolArray, IntArray
 
-MEMORY = 128  # stretches looked back on
+MEMORY = 128  # stretches that count
 
 Columns = dict[str, npt.NDArray[np.float32]]
 

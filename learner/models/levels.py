@@ -1,10 +1,10 @@
-"""Pod levels: every pod of a service is a caller of its own.
+"""Pod levels: what models forecast.
 
-Level k of a service is needed in a step when its peak demand exceeds what k - 1 pods take. "Will
-level k be needed?" is exactly the question that a decision asks, so this is what the models answer.
-The first levels stand one by one; above them a grid some eight per cent apart, so that a service
-with hundreds of pods stays cheap. The grid is the same for every service and never depends on
-what is to come: how far a service's cells reach follows from its past alone.
+Level k of a service is needed in a step when its peak demand exceeds what k - 1 pods take. A
+decision asks "will level k be needed?", so this is what the models answer. Levels 1 to 12 are
+single pods; above them the grid is some eight per cent apart, so that a service with hundreds of
+pods stays cheap. The grid is the same for every service. How many cells a service has follows from
+its past alone: from its future, it would leak into the features.
 """
 
 import numpy as np
@@ -33,12 +33,10 @@ def pods_needed(demand: Demand) -> FloatArray:
 
 
 def cells_in_reach(need: FloatArray) -> IntArray:
-    """How many cells a forecast at each origin speaks of: past the greatest need seen before it.
+    """How many cells a forecast at each origin has, (n, n_steps + 1).
 
-    A need beyond the grid, which no demand holds, reaches to its end.
-
-    need: (n, n_steps) pods, NaN = gap. Returns (n, n_steps + 1), one count for every origin. The
-    last cell in reach is the first of the grid at least one pod and about a quarter above.
+    need: (n, n_steps) pods, NaN = gap. The last cell is the first of the grid at least one pod and
+    about a quarter above the greatest need before the origin, or the last of the grid.
     """
     seen = np.maximum.accumulate(np.nan_to_num(need, nan=0.0), axis=1)
     greatest = np.concatenate([np.zeros((need.shape[0], 1)), seen], axis=1)

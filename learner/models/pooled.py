@@ -1,8 +1,8 @@
 """One boosting model over the pod levels of all services: "will this level be needed?"
 
-Services lend each other their experience, so that one with three calls in its history, or none,
-still gets a sensible answer. Levels just above the greatest ever needed are rows like any other,
-where a model of the count could not extrapolate.
+What is learned on all services applies to each, so that one with three calls in its history, or
+none, has a forecast. Levels just above the greatest ever needed are rows like any other, where a
+model of the count could not extrapolate.
 """
 
 from typing import Self
@@ -17,7 +17,7 @@ from learner.models.rows import LevelRows, draw_rows
 
 
 class Pooled:
-    """What a level's own past and its service's say, learned from all services at once."""
+    """Boosting over the past of each level and of its service, fitted on all services at once."""
 
     name = "pooled"
 
@@ -43,7 +43,7 @@ class Pooled:
         return self
 
     def predict(self, demand: Demand, origins: IntArray) -> Forecast:
-        """Answer for all services: nobody is too short for the pool."""
+        """Answer for all services, however short their history."""
         need = pods_needed(demand)
 
         def answer(rows: LevelRows) -> FloatArray:

@@ -1,8 +1,7 @@
-"""Rows that the pooled model learns from and answers: one per (service, pod level, origin).
+"""Rows that boosting learns from and answers: one per (service, pod level, origin).
 
-A level belongs to an origin only if it was in reach of what had been seen by then: rows are drawn
-as they could have been asked at the time, else the mere presence of a high level would tell that
-it is going to be needed.
+An origin has only the levels that `cells_in_reach` gives for its past: the mere presence of a
+higher level would tell the model that it is going to be needed.
 """
 
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from scipy.ndimage import maximum_filter1d
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from learner.models.levels import LEVELS, cells_in_reach
 
-ROWS_AT_ONCE = 200_000  # rows answered in one go: some hundred MB of features
+ROWS_AT_ONCE = 200_000  # rows answered together: some hundred MB of features
 STEPS_A_ROW = 100  # steps of a level's series that take about as much memory as a row
 
 
@@ -35,7 +34,7 @@ def rows_in_reach(
 ) -> Iterator[tuple[LevelRows, IntArray]]:
     """All rows of ``reach`` (n, n_origins), some at a time, with each row's place in ``origins``.
 
-    A service is never cut in two, so that its series, of ``n_steps``, are built once.
+    A service is never split, so that its series, of ``n_steps``, are built once.
     """
     size = reach.sum(axis=1) + reach.max(axis=1, initial=0) * n_steps // STEPS_A_ROW
     piece_of = np.cumsum(size) // ROWS_AT_ONCE
@@ -76,9 +75,9 @@ def greatest_ahead(need: FloatArray, begin: int, end: int) -> tuple[FloatArray, 
 
 
 def draw_rows(need: FloatArray, max_rows: int) -> LevelRows:
-    """Rows to fit on: all, or about ``max_rows`` of them, each as likely as any other.
+    """Rows to fit on: all, or about ``max_rows`` of them, drawn uniformly.
 
-    Favouring the rare would call for weights, with which the boosting's binning takes minutes.
+    Favouring rare outcomes would need sample weights, with which the boosting takes minutes to bin.
     """
     reach = cells_in_reach(need)[:, :-1]
     share = min(1.0, max_rows / max(int(reach.sum()), 1))
@@ -86,7 +85,7 @@ def draw_rows(need: FloatArray, max_rows: int) -> LevelRows:
     parts = [np.zeros((0, 3), dtype=np.int64)]
     for service in range(len(need)):
         pairs = np.argwhere(np.arange(reach[service].max(initial=0)) < reach[service][:, None])
-        kept = pairs if share == 1 else pairs[random.random(len(pairs)) < share]
-        parts.append(np.column_stack([np.full(len(kept), service), kept]))
+        chosen = pairs if share == 1 else pairs[random.random(len(pairs)) < share]
+        parts.append(np.column_stack([np.full(len(chosen), service), chosen]))
     drawn = np.concatenate(parts)
     return LevelRows(service=drawn[:, 0], origin=drawn[:, 1], cell=drawn[:, 2])

@@ -1,6 +1,6 @@
-"""Models that take each service by itself, and may have nothing to say for it.
+"""Fitting and forecasting service by service, for models that may have no answer for some.
 
-What goes wrong with one service is no concern of any other: the model is silent for it.
+An error with one service concerns no other: the model has no answer for it.
 """
 
 import logging
@@ -14,31 +14,33 @@ from learner.demand import Demand
 from learner.models import Forecast
 from learner.models.levels import cells_in_reach, demand_edges, pods_needed
 
-# (place of the service, its need (n_steps,) in pods, n_cells) -> (n_origins, n_windows, n_cells),
-# NaN where silent; or the reason why there is nothing to say at all.
+# (row of the service, its need (n_steps,) in pods, n_cells) -> (n_origins, n_windows, n_cells),
+# NaN = no answer; or the reason why there is none at any origin.
 Answer = Callable[[int, FloatArray, int], FloatArray | str]
 
-Learned = TypeVar("Learned")
+Fitted = TypeVar("Fitted")
 
 log = logging.getLogger(__name__)
 
 
-def learn_each(
-    demand: Demand, learn: Callable[[FloatArray], Learned], nothing: Learned
-) -> dict[str, Learned]:
-    """What ``learn`` makes of each service's need (n_steps,) in pods; ``nothing`` if it fails."""
-    learned = {}
+def fit_by_service(
+    demand: Demand, fit: Callable[[FloatArray], Fitted], default: Fitted
+) -> dict[str, Fitted]:
+    """``fit`` of each service's need (n_steps,) in pods; ``default`` where it fails."""
+    fitted = {}
     for service, need in zip(demand.services, pods_needed(demand), strict=True):
         try:
-            learned[service] = learn(need)
+            fitted[service] = fit(need)
         except Exception:
             log.exception("nothing is learned of %s", service)
-            learned[service] = nothing
-    return learned
+            fitted[service] = default
+    return fitted
 
 
-def forecast_each(demand: Demand, origins: IntArray, n_windows: int, answer: Answer) -> Forecast:
-    """Ask ``answer`` service by service; cells out of reach at an origin are 0, falling holds."""
+def forecast_by_service(
+    demand: Demand, origins: IntArray, n_windows: int, answer: Answer
+) -> Forecast:
+    """Call ``answer`` for each service; made to fall along cells, 0 where out of reach."""
     need = pods_needed(demand)
     reach = cells_in_reach(need)[:, origins]
     n_cells = reach.max(axis=1, initial=1)
@@ -46,15 +48,15 @@ def forecast_each(demand: Demand, origins: IntArray, n_windows: int, answer: Ans
     exceedance = np.full((len(need), len(origins), n_windows, widest), np.nan, dtype=np.float32)
     reasons = []
     for row, width in enumerate(n_cells.tolist()):
-        said = _answered(answer, row, need[row], width, demand.services[row])
-        reasons.append(said if isinstance(said, str) else "")
-        if not isinstance(said, str):
+        answered = _answer_or_reason(answer, row, need[row], width, demand.services[row])
+        reasons.append(answered if isinstance(answered, str) else "")
+        if not isinstance(answered, str):
             in_reach = np.arange(width) < reach[row][:, None]
-            falling = np.minimum.accumulate(said, axis=2)
-            silent = np.isnan(said).any(axis=2, keepdims=True)
+            falling = np.minimum.accumulate(answered, axis=2)
+            unanswered = np.isnan(answered).any(axis=2, keepdims=True)
             whole = np.zeros(exceedance.shape[1:])
             whole[..., :width] = np.where(in_reach[:, None], falling, 0)
-            exceedance[row] = np.where(silent, np.nan, whole)
+            exceedance[row] = np.where(unanswered, np.nan, whole)
     return Forecast(
         demand_edges=demand_edges(demand.capacity, n_cells),
         exceedance=exceedance,
@@ -62,11 +64,11 @@ def forecast_each(demand: Demand, origins: IntArray, n_windows: int, answer: Ans
     )
 
 
-def _answered(
+def _answer_or_reason(
     answer: Answer, row: int, need: FloatArray, width: int, service: str
 ) -> FloatArray | str:
     try:
         return answer(row, need, width)
     except Exception as error:
-        log.exception("nothing is said of %s", service)
+        log.exception("nothing is forecast of %s", service)
         return f"a fault of ours: {error!r:.200}"

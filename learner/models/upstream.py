@@ -1,9 +1,9 @@
-"""What a service's upstream did some steps ago, beside what the service's own past says.
+"""Forecasts from what a service's upstream did some steps ago, beside the service's own past.
 
-For services that never sleep and follow another at a lag of a step or more: what has come upstream
-is still to come here. Each service has one upstream, the strongest of those that call it directly.
-An upstream that the service pulls itself, over whatever way, is none: it would hear its own echo.
-Services without an upstream get no answer; the backtest decides about the others.
+For continuous services that follow another at a lag of a step or more: what has arrived upstream is
+still to arrive here. Each service has one upstream, the strongest of those that call it directly.
+An upstream that the service calls itself, directly or not, is none: its requests may be the
+service's own. Services without an upstream get no answer; the backtest decides about the others.
 """
 
 import logging
@@ -23,32 +23,36 @@ from learner.models.boosting import Boosting, Features, forecast_of
 from learner.models.features import level_features
 from learner.models.levels import LEVELS, demand_edges, pods_needed
 from learner.models.rows import LevelRows, draw_rows
+from learner.models.series import RunningMean, value_at
 
-NONE = "no service pulls it a step or more ahead"
-MEAN_STEPS = 60  # what the upstream's level now is measured against
+NO_UPSTREAM = "no service calls it a step or more ahead"
+MEAN_STEPS = 60  # over which the mean is taken that the upstream's newest value is compared with
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Following:
-    """Who follows whom, one upstream each."""
+class UpstreamPairs:
+    """The upstream of each service that has one."""
 
-    upstream: tuple[str, ...]  # (k,) by service that follows
+    upstream: tuple[str, ...]  # (k,) name of a service or of an external series
     service: tuple[str, ...]  # (k,)
     lag: IntArray  # (k,) steps, >= 1
-    pods: FloatArray  # (k,) pods here a request there, on average
+    pods_per_request: FloatArray  # (k,) pods of the service for a request upstream, on average
 
 
-NOBODY = Following(
-    upstream=(), service=(), lag=np.zeros(0, dtype=np.int64), pods=np.zeros(0, dtype=np.float64)
+NO_PAIRS = UpstreamPairs(
+    upstream=(),
+    service=(),
+    lag=np.zeros(0, dtype=np.int64),
+    pods_per_request=np.zeros(0, dtype=np.float64),
 )
 
 
 class UpstreamModel:
-    """Boosting over the levels of services that follow another."""
+    """Boosting over the levels of services that follow an upstream."""
 
-    name = "pulled"
+    name = "upstream"
 
     def __init__(
         self,
@@ -64,76 +68,82 @@ class UpstreamModel:
         self.rounds = rounds
 
     def fit(self, demand: Demand) -> Self:
-        """Find out who follows whom, and learn what comes of it."""
+        """Find the upstreams, and learn from them."""
         try:
-            self.following_ = following(demand)
+            self.pairs_ = strongest_upstreams(demand)
         except Exception as error:  # noqa: BLE001
-            # The same search for the published edges says more; the other models are to be heard.
-            log.warning("nobody is forecast from an upstream: %r", error)
-            self.following_ = NOBODY
-        if self.following_.service:
-            own, pull = self._cut(demand)
+            # The same search for the published edges logs more; the other models go on.
+            log.warning("nothing is forecast from an upstream: %r", error)
+            self.pairs_ = NO_PAIRS
+        if self.pairs_.service:
+            own, upstream = self._with_upstream(demand)
             need = pods_needed(own)
             rows = draw_rows(need, self.max_rows)
             boosting = Boosting(windows=self.windows, seeds=self.seeds, rounds=self.rounds)
-            self.boosting_ = boosting.fit(self._features(own, need, pull, rows), need, rows)
+            self.boosting_ = boosting.fit(self._features(own, need, upstream, rows), need, rows)
         return self
 
     def predict(self, demand: Demand, origins: IntArray) -> Forecast:
-        """Answer for the services that follow one that is in ``demand``, too."""
-        own, pull = self._cut(demand)
+        """Answer for the services whose upstream is in ``demand``, too."""
+        own, upstream = self._with_upstream(demand)
         need = pods_needed(own)
 
         def answer(rows: LevelRows) -> FloatArray:
-            return self.boosting_.probabilities(self._features(own, need, pull, rows))
+            return self.boosting_.probabilities(self._features(own, need, upstream, rows))
 
-        said = forecast_of(own, need, origins, len(self.windows) - 1, answer)
-        n, n_cells = len(demand.services), said.exceedance.shape[3]
+        forecast = forecast_of(own, need, origins, len(self.windows) - 1, answer)
+        n, n_cells = len(demand.services), forecast.exceedance.shape[3]
         rows = np.array([demand.services.index(name) for name in own.services], dtype=np.int64)
-        shape = (n, *said.exceedance.shape[1:])
+        shape = (n, *forecast.exceedance.shape[1:])
         exceedance = np.full(shape, np.nan, dtype=np.float32)
-        exceedance[rows] = said.exceedance
+        exceedance[rows] = forecast.exceedance
         edges = demand_edges(demand.capacity, np.full(n, n_cells))
-        edges[rows] = said.demand_edges
-        speaks = set(own.services)
-        reason = tuple("" if name in speaks else NONE for name in demand.services)
+        edges[rows] = forecast.demand_edges
+        answered = set(own.services)
+        reason = tuple("" if name in answered else NO_UPSTREAM for name in demand.services)
         return Forecast(demand_edges=edges, exceedance=exceedance, reason=reason)
 
-    def _cut(self, demand: Demand) -> tuple[Demand, "_Pull"]:
-        """The services that follow, and what pulls them, as far as both are in ``demand``."""
+    def _with_upstream(self, demand: Demand) -> tuple[Demand, "_UpstreamArrivals"]:
+        """The services that have an upstream, as far as both are in ``demand``, and its series."""
         place = {name: row for row, name in enumerate(demand.services)}
-        came, f = _came(demand), self.following_
-        kept = [
+        arrivals, pairs = _arrivals_by_name(demand), self.pairs_
+        present = [
             i
-            for i, (up, down) in enumerate(zip(f.upstream, f.service, strict=True))
-            if up in came and down in place
+            for i, (up, down) in enumerate(zip(pairs.upstream, pairs.service, strict=True))
+            if up in arrivals and down in place
         ]
-        rows = np.array([place[f.service[i]] for i in kept], dtype=np.int64)
-        series = [came[f.upstream[i]] for i in kept]
-        pulling = np.stack(series) if kept else np.zeros((0, demand.n_steps))
-        return demand.only(rows), _Pull(came=pulling, lag=f.lag[kept], pods=f.pods[kept])
+        rows = np.array([place[pairs.service[i]] for i in present], dtype=np.int64)
+        series = [arrivals[pairs.upstream[i]] for i in present]
+        return demand.only(rows), _UpstreamArrivals(
+            arrivals=np.stack(series) if present else np.zeros((0, demand.n_steps)),
+            lag=pairs.lag[present],
+            pods_per_request=pairs.pods_per_request[present],
+        )
 
-    def _features(self, own: Demand, need: FloatArray, pull: "_Pull", rows: LevelRows) -> Features:
+    def _features(
+        self, own: Demand, need: FloatArray, upstream: "_UpstreamArrivals", rows: LevelRows
+    ) -> Features:
         level = level_features(need, rows, self.windows, start_s=own.start_s, step_s=own.step_s)
-        return np.column_stack([level, pull.features(rows)])
+        return np.column_stack([level, upstream.features(rows)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Pull:
-    """What came upstream of each service that follows."""
+class _UpstreamArrivals:
+    """What arrived at the upstream of each service."""
 
-    came: FloatArray  # (k, n_steps) requests upstream; NaN = gap
+    arrivals: FloatArray  # (k, n_steps) requests upstream; NaN = gap
     lag: IntArray  # (k,) steps
-    pods: FloatArray  # (k,) pods here a request there
+    pods_per_request: FloatArray  # (k,)
 
     def features(self, rows: LevelRows) -> Features:
         """(n_rows, 6), from steps before each row's origin only; NaN = not known."""
-        lag = self.lag[rows.service]
-        level = LEVELS[rows.cell]
+        service, origin = rows.service, rows.origin
+        lag = self.lag[service]
         now, next_, before = (self._at(rows, lag - later) for later in (0, 1, -1))
-        scale = self.pods[rows.service] / level
-        mean = self._mean(rows, lag + MEAN_STEPS, lag)
-        recent = self._mean(rows, lag + 5, lag)
+        scale = self.pods_per_request[service] / LEVELS[rows.cell]
+        means = RunningMean(self.arrivals)
+        mean = means.between(service, origin - lag - MEAN_STEPS, origin - lag)
+        recent = means.between(service, origin - lag - 5, origin - lag)
         columns = [
             now * scale,
             next_ * scale,
@@ -145,35 +155,23 @@ class _Pull:
         return np.column_stack(columns).astype(np.float32)
 
     def _at(self, rows: LevelRows, ago: IntArray) -> FloatArray:
-        """What came ``ago`` steps before each origin; NaN from the origin on."""
-        step = rows.origin - ago
-        inside = (step >= 0) & (step < rows.origin)
-        return np.where(inside, self.came[rows.service, np.where(inside, step, 0)], np.nan)
-
-    def _mean(self, rows: LevelRows, begin: IntArray, end: IntArray) -> FloatArray:
-        """Mean of what came from ``begin`` to before ``end`` steps ago, of known steps."""
-        known = np.pad(np.cumsum(~np.isnan(self.came), axis=1), ((0, 0), (1, 0)))
-        total = np.pad(np.cumsum(np.nan_to_num(self.came), axis=1), ((0, 0), (1, 0)))
-        first, last = (np.maximum(rows.origin - ago, 0) for ago in (begin, end))
-        number = known[rows.service, last] - known[rows.service, first]
-        added = total[rows.service, last] - total[rows.service, first]
-        return np.where(number > 0, added / np.maximum(number, 1), np.nan)
+        """Arrivals ``ago`` steps before each origin; NaN from the origin on."""
+        return value_at(self.arrivals, rows.service, np.where(ago > 0, rows.origin - ago, -1))
 
     def _greatest(self, rows: LevelRows) -> FloatArray:
-        """The most that came in a step of the last ``lag`` ones: all of it is still to come."""
+        """The most arrivals in a step of the last ``lag`` ones: all of them still to come here."""
         most = np.full(len(rows), np.nan)
         lag = self.lag[rows.service]
         for ago in range(1, int(lag.max(initial=0)) + 1):
-            most = np.fmax(
-                most, np.where(lag >= ago, self._at(rows, np.full(len(rows), ago)), np.nan)
-            )
+            arrivals = self._at(rows, np.full(len(rows), ago))
+            most = np.fmax(most, np.where(lag >= ago, arrivals, np.nan))
         return most
 
 
-def following(demand: Demand) -> Following:
-    """Of each service that follows, its strongest upstream that is no echo of its own.
+def strongest_upstreams(demand: Demand) -> UpstreamPairs:
+    """Of each service the upstream that brings it most requests, outside of cycles.
 
-    What a user named as upstream goes before what was found.
+    An external series that a user named goes before what was found.
     """
     services = edges_among_busiest(demand).onto(demand.services)
     services = services.where(services.direct & ~_in_a_cycle(services))
@@ -181,34 +179,34 @@ def following(demand: Demand) -> Following:
     brought = services.gain * total[services.upstream]
     services = services.where(np.argsort(-brought, kind="stable"))
     pods = np.nansum(pods_needed(demand), axis=1)
-    came = _came(demand)
+    arrivals = _arrivals_by_name(demand)
     chosen: dict[str, tuple[str, int, float]] = {}
     for edges in (edges_from_outside(demand), services):
         for up, down, lag_s in zip(edges.upstream, edges.downstream, edges.lag_s, strict=True):
             upstream, service = edges.services[up], edges.services[down]
             lag = round(lag_s / demand.step_s)
             if lag >= 1 and service not in chosen:
-                much = float(np.nansum(came[upstream]))
-                share = float(pods[demand.services.index(service)]) / max(much, 1.0)
+                requests = max(float(np.nansum(arrivals[upstream])), 1.0)
+                share = float(pods[demand.services.index(service)]) / requests
                 chosen[service] = upstream, lag, share
-    return Following(
+    return UpstreamPairs(
         upstream=tuple(up for up, _, _ in chosen.values()),
         service=tuple(chosen),
         lag=np.array([lag for _, lag, _ in chosen.values()], dtype=np.int64),
-        pods=np.array([share for _, _, share in chosen.values()], dtype=np.float64),
+        pods_per_request=np.array([share for _, _, share in chosen.values()], dtype=np.float64),
     )
 
 
-def _came(demand: Demand) -> dict[str, FloatArray]:
-    """(n_steps,) what came, by name of a service or of a series outside."""
-    came = dict(zip(demand.services, demand.arrivals, strict=True))
+def _arrivals_by_name(demand: Demand) -> dict[str, FloatArray]:
+    """(n_steps,) by name of a service or of an external series."""
+    arrivals = dict(zip(demand.services, demand.arrivals, strict=True))
     if demand.outside:
-        came |= dict(zip(demand.outside.names, demand.outside.values, strict=True))
-    return came
+        arrivals |= dict(zip(demand.outside.names, demand.outside.values, strict=True))
+    return arrivals
 
 
 def _in_a_cycle(edges: Edges) -> BoolArray:
-    """(m,) whether a way leads back from the downstream to the upstream."""
+    """(m,) whether a path leads back from the downstream to the upstream."""
     n = len(edges.services)
     ones = np.ones(len(edges), dtype=np.int8)
     graph = csr_array((ones, (edges.upstream, edges.downstream)), (n, n))

@@ -5,7 +5,7 @@ import pytest
 
 from autoscaler.core.types import FloatArray
 from learner.demand import Demand
-from learner.models.single_service import forecast_each, learn_each
+from learner.models.single_service import fit_by_service, forecast_by_service
 
 PEAK = np.array([[1.0, 0.0, 3.0], [2.0, 2.0, 2.0], [0.0, 0.0, 40.0]])
 DEMAND = Demand(
@@ -21,7 +21,7 @@ DEMAND = Demand(
 def test_what_cannot_be_learned_of_one_is_learned_of_the_others(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    assert learn_each(DEMAND, lambda need: int(6 / need[0]), -1) == {
+    assert fit_by_service(DEMAND, lambda need: int(6 / need[0]), -1) == {
         "shop/a": 6,
         "shop/b": 3,
         "shop/c": -1,
@@ -37,7 +37,7 @@ def test_one_with_whom_answering_fails_is_silent_and_says_why() -> None:
             raise IndexError("off the grid")
         return np.full((1, 2, n_cells), 0.5)
 
-    said = forecast_each(DEMAND, np.array([3]), 2, answer)
+    said = forecast_by_service(DEMAND, np.array([3]), 2, answer)
     assert said.reason == ("", "a fault of ours: IndexError('off the grid')", "")
     assert np.isnan(said.exceedance[1]).all()
     assert (said.exceedance[2] == 0.5).all()
@@ -50,6 +50,6 @@ def test_each_is_asked_for_as_many_cells_as_it_has_whoever_else_there_is() -> No
         widths.append(n_cells)
         return np.full((1, 1, n_cells), 0.5)
 
-    said = forecast_each(DEMAND, np.array([3]), 1, answer)
+    said = forecast_by_service(DEMAND, np.array([3]), 1, answer)
     assert widths == [4, 3, 27]
     assert (said.exceedance[:, 0, 0] > 0).sum(axis=1).tolist() == widths

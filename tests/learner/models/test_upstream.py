@@ -1,4 +1,4 @@
-"""A service that follows another is forecast from it; nobody hears an echo of its own."""
+"""A service that follows another is forecast from it, unless the other follows it in turn."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from autoscaler.core.types import FloatArray
 from learner.demand import Demand
 from learner.engine import Learner, LearnerSettings
 from learner.models.pooled import Pooled
-from learner.models.upstream import NONE, UpstreamModel, following
+from learner.models.upstream import NO_UPSTREAM, UpstreamModel, strongest_upstreams
 from learner.selection.backtest import HeldBack
 from learner.sources.quarantine import sound_demand
 
@@ -36,7 +36,7 @@ def demand_of(*counts: FloatArray) -> Demand:
 
 
 def shop(lag: int = LAG) -> Demand:
-    """Buy follows browse; another follows nobody; seeded."""
+    """Buy follows browse; another follows none; seeded."""
     rng = np.random.default_rng(1)
     browse = busy(rng, 30.0)
     buy = rng.poisson(0.5 * np.roll(browse, lag)).astype(float)
@@ -48,27 +48,27 @@ def fitted() -> UpstreamModel:
     return UpstreamModel(windows=WINDOWS, max_rows=8_000, rounds=40).fit(shop())
 
 
-def test_who_follows_whom_and_how_much_later_is_found_out(fitted: UpstreamModel) -> None:
-    found = fitted.following_
+def test_upstreams_are_found_with_their_lag(fitted: UpstreamModel) -> None:
+    found = fitted.pairs_
     assert (found.upstream, found.service) == (("shop/browse",), ("shop/buy",))
     assert found.lag.tolist() == [LAG]
 
 
-def test_what_came_upstream_is_expected_a_lag_later(fitted: UpstreamModel) -> None:
+def test_upstream_arrivals_are_expected_a_lag_later(fitted: UpstreamModel) -> None:
     demand = shop()
     origin, step = 1500, 1500 - LAG
     quiet, loud = demand.arrivals.copy(), demand.arrivals.copy()
     quiet[BROWSE, step], loud[BROWSE, step] = 5.0, 120.0
     level = 6  # place of seven pods and more; twelve are to be expected
-    chance = [
+    probability = [
         fitted.predict(replace(demand, arrivals=a), np.array([origin])).exceedance[BUY, 0, 0, level]
         for a in (quiet, loud)
     ]
-    assert chance[0] < 0.05
-    assert chance[1] > 0.6
+    assert probability[0] < 0.05
+    assert probability[1] > 0.6
 
 
-def test_it_decides_cheaper_than_the_service_s_own_past_allows(fitted: UpstreamModel) -> None:
+def test_decisions_are_cheaper_than_from_the_own_past_alone(fitted: UpstreamModel) -> None:
     demand = shop()
     held_back = HeldBack.of(demand, WINDOWS)
     past = demand.until(held_back.first)
@@ -97,52 +97,54 @@ def test_the_future_changes_nothing(lag: int) -> None:
         np.testing.assert_array_equal(after[..., :n_cells], before[i][..., :n_cells])
 
 
-def test_gaps_upstream_are_not_known_rather_than_silence(fitted: UpstreamModel) -> None:
+def test_gaps_upstream_are_unknown_and_not_zero(fitted: UpstreamModel) -> None:
     arrivals = shop().arrivals.copy()
     arrivals[BROWSE, 1400:1600] = np.nan
-    said = fitted.predict(replace(shop(), arrivals=arrivals), np.array([1500])).exceedance[BUY]
-    assert not np.isnan(said).any()
-    assert said[0, 0, 0] > 0.5  # it is called in nearly every step, whoever is watched
+    forecast = fitted.predict(replace(shop(), arrivals=arrivals), np.array([1500])).exceedance[BUY]
+    assert not np.isnan(forecast).any()
+    assert (
+        forecast[0, 0, 0] > 0.5
+    )  # it is called in nearly every step, with or without a gap upstream
 
 
-def test_who_follows_nobody_gets_no_answer_and_a_reason(fitted: UpstreamModel) -> None:
-    said = fitted.predict(shop(), np.array([1500]))
-    assert said.reason == (NONE, "", NONE)
+def test_a_service_without_an_upstream_gets_a_reason_and_no_answer(fitted: UpstreamModel) -> None:
+    forecast = fitted.predict(shop(), np.array([1500]))
+    assert forecast.reason == (NO_UPSTREAM, "", NO_UPSTREAM)
     at_the_end = fitted.predict(shop(), np.array([N_STEPS]))
     assert not np.isnan(at_the_end.exceedance[BUY]).any()
-    assert np.isnan(said.exceedance[[BROWSE, OTHER]]).all()
+    assert np.isnan(forecast.exceedance[[BROWSE, OTHER]]).all()
     without = fitted.predict(shop().only(np.array([BUY])), np.array([1500]))
-    assert without.reason == (NONE,)
+    assert without.reason == (NO_UPSTREAM,)
 
 
-def test_where_nobody_follows_anybody_it_is_silent() -> None:
+def test_without_edges_there_is_no_answer() -> None:
     rng = np.random.default_rng(2)
     demand = demand_of(busy(rng, 30.0), busy(rng, 20.0))
-    said = UpstreamModel(windows=WINDOWS).fit(demand).predict(demand, np.array([0, 1500]))
-    assert said.reason == (NONE, NONE)
-    assert np.isnan(said.exceedance).all()
+    forecast = UpstreamModel(windows=WINDOWS).fit(demand).predict(demand, np.array([0, 1500]))
+    assert forecast.reason == (NO_UPSTREAM, NO_UPSTREAM)
+    assert np.isnan(forecast.exceedance).all()
 
 
-def test_two_that_pull_each_other_do_not_hear_their_echo() -> None:
+def test_services_in_a_cycle_have_no_upstream() -> None:
     rng = np.random.default_rng(3)
     a, b = busy(rng, 30.0), busy(rng, 30.0)
     for step in range(2, N_STEPS):
         a[step] += rng.poisson(0.4 * b[step - 2])
         b[step] += rng.poisson(0.4 * a[step - 1])
     other = busy(rng, 30.0)
-    assert following(demand_of(a, b, other)).service == ()
+    assert strongest_upstreams(demand_of(a, b, other)).service == ()
 
 
-def test_the_learner_lets_it_speak_where_its_decisions_are_cheaper() -> None:
+def test_the_learner_selects_it_where_its_decisions_are_cheaper() -> None:
     settings = LearnerSettings(windows=WINDOWS, max_rows=8_000, rounds=40)
     learner = Learner(settings).fit(shop())
     bundle = learner.bundle(shop())
-    assert bundle.model[BUY] == "pulled"
-    assert "pulled" not in {bundle.model[BROWSE], bundle.model[OTHER]}
+    assert bundle.model[BUY] == "upstream"
+    assert "upstream" not in {bundle.model[BROWSE], bundle.model[OTHER]}
     assert not np.isnan(bundle.exceedance[BUY]).any()
 
 
-def test_who_follows_a_service_that_is_quarantined_is_forecast_all_the_same() -> None:
+def test_a_service_whose_upstream_is_quarantined_is_still_forecast() -> None:
     settings = LearnerSettings(windows=WINDOWS, max_rows=8_000, rounds=40)
     learner = Learner(settings).fit(shop())
     before = learner.bundle(shop())

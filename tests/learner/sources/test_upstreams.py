@@ -14,7 +14,7 @@ from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
 from learner.demand import Demand
 from learner.dependencies.count_search import edges_from_outside
-from learner.models.upstream import UpstreamModel, following
+from learner.models.upstream import UpstreamModel, strongest_upstreams
 from learner.sources.counters import Grid
 from learner.sources.queries import Labels, PrometheusServer
 from learner.sources.upstreams import WithUpstreams, upstreams_of, values_of
@@ -109,7 +109,7 @@ def test_a_service_that_follows_has_an_edge_with_its_lag(server: PrometheusServe
 
 def test_what_it_follows_is_what_it_is_forecast_from(server: PrometheusServer) -> None:
     whole = read(server, "shop/cart=sum(queue_lag)")
-    found = following(whole)
+    found = strongest_upstreams(whole)
     assert (found.upstream, found.service) == (("prometheus/1-sum-queue-lag",), ("shop/cart",))
     past = whole.until(1000)
     assert past.outside is not None
