@@ -1,12 +1,11 @@
-"""The learner as one thing: past demand in, calibrated forecasts of the best model out.
+"""The learner as one object: past demand in, calibrated forecasts of the best model out.
 
-Fits twice. First on the past without its end, to see on that end which model's forecasts lead to
-the cheapest decisions for each service and how far the pooled model's probabilities are off; then
-on all of it, to forecast what comes. The pooled model speaks for every service for which no other
-was clearly better: it alone has an answer for services without a past of their own.
+Fits twice: on the past without its end, to select models on that end and to calibrate the pooled
+one; then on all of it, to forecast. The pooled model forecasts every service for which no other is
+clearly cheaper: it alone has an answer for services without a past of their own.
 
-What goes wrong with a service concerns that service. Where fitting or forecasting fails for all,
-whoever makes it fail is found, and left out until the models are fitted anew: published with a
+An error with one service concerns that service only. Where fitting or forecasting fails for all,
+the faulty services are found, and excluded until the models are fitted anew: published with a
 reason and without a curve.
 """
 
@@ -30,7 +29,7 @@ from learner.selection.bisection import faulty_services
 from learner.selection.competition import Competition, Progress, Selection
 
 FEWEST_STEPS = 60  # of history, over all services, before anything is forecast
-REHEARSED_ROWS = 2_000  # that a model learns from when it is only tried with whom it fails
+TRIAL_ROWS = 2_000  # that a model learns from while faulty services are searched for
 
 log = logging.getLogger(__name__)
 
@@ -64,8 +63,8 @@ def candidates(settings: LearnerSettings) -> tuple[Model, ...]:
     )
 
 
-def _show_nothing(stage: str, share: float) -> None:
-    """Progress for nobody."""
+def _no_progress(stage: str, share: float) -> None:
+    """Ignore progress."""
 
 
 class Learner:
@@ -79,10 +78,10 @@ class Learner:
         self.settings = LearnerSettings() if settings is None else settings
         self._models = models
 
-    def fit(self, demand: Demand, *, progress: Progress = _show_nothing) -> Self:
-        """Learn from all of ``demand``; ``progress`` hears what it is at, and the share done."""
+    def fit(self, demand: Demand, *, progress: Progress = _no_progress) -> Self:
+        """Learn from all of ``demand``; ``progress`` gets each stage and the share done."""
         self.fitted_at_s_ = demand.end_s
-        self.excluded_: dict[str, str] = {}  # by service: why it is left out
+        self.excluded_: dict[str, str] = {}  # by service: why
         known = int(demand.known.sum(axis=1).max(initial=0))
         self.reason_ = (
             "" if known >= FEWEST_STEPS else f"{known} steps of history; allowed: >= {FEWEST_STEPS}"
@@ -93,14 +92,14 @@ class Learner:
         return self
 
     def predict(self, demand: Demand, origins: IntArray) -> Forecast:
-        """Each service's forecast by the model chosen for it; the pooled one where it is silent."""
-        return self._spoken(demand, origins)[0]
+        """Each service's forecast by the model selected; by the pooled one where that has none."""
+        return self._forecast(demand, origins)[0]
 
     def bundle(self, demand: Demand) -> ForecastBundle:
         """The forecast made at the end of ``demand``, as published."""
-        forecast, speaker = self._spoken(demand, np.array([demand.n_steps]))
+        forecast, selection = self._forecast(demand, np.array([demand.n_steps]))
         exceedance = forecast.exceedance[:, 0].astype(np.float64)
-        model, reason = list(speaker), list(forecast.reason)
+        model, reason = list(selection), list(forecast.reason)
         for row, why in faults_of_curves(forecast.demand_edges, exceedance).items():
             exceedance[row], model[row], reason[row] = np.nan, "", QUARANTINED + why
         return ForecastBundle(
@@ -115,42 +114,45 @@ class Learner:
         )
 
     def _fitted(self, demand: Demand, progress: Progress) -> Competition:
-        """Fitted on all; where that fails, on all but those with whom it does."""
+        """Fitted on all services; where that fails, on all but the faulty ones."""
         try:
             return self._competition(self.settings).fit(demand, progress)
-        except Exception as error:  # noqa: BLE001  # found out with whom it fails
+        except Exception as error:  # noqa: BLE001  # the faulty services are searched for
             quick = replace(
-                self.settings, max_rows=REHEARSED_ROWS, rounds=1, seeds=self.settings.seeds[:1]
+                self.settings, max_rows=TRIAL_ROWS, rounds=1, seeds=self.settings.seeds[:1]
             )
 
-            def rehearse(rows: IntArray) -> None:
-                progress(f"looking for whom fitting fails with, among {len(rows)} services", 0.0)
-                self._competition(quick).fit(demand.only(rows), _show_nothing)
+            def attempt(rows: IntArray) -> None:
+                progress(f"searching {len(rows)} services for those that make fitting fail", 0.0)
+                self._competition(quick).fit(demand.only(rows), _no_progress)
 
-            everybody = np.arange(len(demand.services))
-            others = self._exclude(demand, faulty_services(everybody, error, rehearse), error)
+            rows = np.arange(len(demand.services))
+            others = self._exclude(demand, faulty_services(rows, error, attempt), error)
             return self._competition(self.settings).fit(demand.only(others), progress)
 
-    def _spoken(self, demand: Demand, origins: IntArray) -> tuple[Forecast, Selection]:
-        """Forecasts, and who speaks for each service."""
-        silenced = self._silenced(demand)
-        rows = np.delete(np.arange(len(demand.services)), list(silenced))
+    def _forecast(self, demand: Demand, origins: IntArray) -> tuple[Forecast, Selection]:
+        """Forecasts of all services, and the model of each."""
+        reasons = self._reasons(demand)
+        rows = np.delete(np.arange(len(demand.services)), list(reasons))
         if not len(rows):
-            return _without_curves(demand, len(origins), self.settings.windows, silenced)
-        some = demand.only(rows) if silenced else demand
+            return _no_forecasts(demand, len(origins), self.settings.windows, reasons)
+        some = demand.only(rows) if reasons else demand
         try:
-            said, speaker = self.competition_.speak(some, origins)
-        except Exception as error:  # noqa: BLE001  # found out with whom it fails
-            among = np.arange(len(rows))
+            forecast, selection = self.competition_.predict(some, origins)
+        except Exception as error:  # noqa: BLE001  # the faulty services are searched for
             found = faulty_services(
-                among, error, lambda few: self.competition_.speak(some.only(few), origins)
+                np.arange(len(rows)),
+                error,
+                lambda few: self.competition_.predict(some.only(few), origins),
             )
             self._exclude(some, found, error)
-            return self._spoken(demand, origins)
-        return _spread(said, speaker, demand, rows, silenced) if silenced else (said, speaker)
+            return self._forecast(demand, origins)
+        if not reasons:
+            return forecast, selection
+        return _for_all_services(forecast, selection, demand, rows, reasons)
 
-    def _silenced(self, demand: Demand) -> dict[int, str]:
-        """By row: whom nobody speaks for, and why."""
+    def _reasons(self, demand: Demand) -> dict[int, str]:
+        """By row of each service without a forecast: why."""
         if self.reason_:
             return dict.fromkeys(range(len(demand.services)), self.reason_)
         known = np.asarray(demand.known.any(axis=1))
@@ -161,56 +163,47 @@ class Learner:
         }
 
     def _exclude(
-        self, demand: Demand, found: Mapping[int, Exception], error: Exception
+        self, demand: Demand, faulty: Mapping[int, Exception], error: Exception
     ) -> IntArray:
-        """Leave those out that were found; the rows of the others.
-
-        Raises ``error`` where nobody was found, or everybody.
-        """
-        if not 0 < len(found) < len(demand.services):
+        """Exclude the faulty rows; return the others. Raises ``error`` if none or all are."""
+        if not 0 < len(faulty) < len(demand.services):
             raise error
-        for row, cause in found.items():
+        for row, cause in faulty.items():
             log.error("%s is left out", demand.services[row], exc_info=cause)
             self.excluded_[demand.services[row]] = f"{QUARANTINED}{cause!r:.200}"
-        return np.delete(np.arange(len(demand.services)), list(found))
+        return np.delete(np.arange(len(demand.services)), list(faulty))
 
     def _competition(self, settings: LearnerSettings) -> Competition:
         return Competition(lambda: self._models(settings), settings.windows)
 
 
-def _spread(
-    said: Forecast,
-    speaker: Selection,
+def _for_all_services(
+    forecast: Forecast,
+    selection: Selection,
     demand: Demand,
     rows: IntArray,
-    silenced: Mapping[int, str],
+    reasons: Mapping[int, str],
 ) -> tuple[Forecast, Selection]:
-    """What was said of ``rows``, in its place among the silence about all others."""
-    _, n_origins, n_windows, n_cells = said.exceedance.shape
+    """The forecast of ``rows`` among all services of ``demand``; the others have a reason."""
+    _, n_origins, n_windows, n_cells = forecast.exceedance.shape
     n = len(demand.services)
     exceedance = np.full((n, n_origins, n_windows, n_cells), np.nan, dtype=np.float32)
-    exceedance[rows] = said.exceedance
+    exceedance[rows] = forecast.exceedance
     edges = np.where(np.arange(n_cells + 1) > 0, demand.capacity[:, None], 0.0)
-    edges[rows] = said.demand_edges
+    edges[rows] = forecast.demand_edges
     place = {int(row): i for i, row in enumerate(rows)}
-    forecast = Forecast(
-        demand_edges=edges,
-        exceedance=exceedance,
-        reason=tuple(
-            silenced[row] if row in silenced else said.reason[place[row]] for row in range(n)
-        ),
-    )
-    return forecast, tuple(speaker[place[row]] if row in place else "" for row in range(n))
+    reason = [reasons[row] if row in reasons else forecast.reason[place[row]] for row in range(n)]
+    models = tuple(selection[place[row]] if row in place else "" for row in range(n))
+    return Forecast(demand_edges=edges, exceedance=exceedance, reason=tuple(reason)), models
 
 
-def _without_curves(
-    demand: Demand, n_origins: int, windows: tuple[int, ...], silenced: Mapping[int, str]
+def _no_forecasts(
+    demand: Demand, n_origins: int, windows: tuple[int, ...], reasons: Mapping[int, str]
 ) -> tuple[Forecast, Selection]:
-    """Nobody speaks for anybody."""
     none = np.zeros(0, dtype=np.int64)
-    said = Forecast(
+    empty = Forecast(
         demand_edges=np.zeros((0, 2)),
         exceedance=np.zeros((0, n_origins, len(windows) - 1, 1), dtype=np.float32),
         reason=(),
     )
-    return _spread(said, (), demand, none, silenced)
+    return _for_all_services(empty, (), demand, none, reasons)

@@ -1,5 +1,5 @@
-"""Which model answers for which service, decided on time that no model has seen.
+"""Which model forecasts which service, decided on held-back time.
 
-`losses` (what a forecast costs) → `backtest`, `calibration` → `competition`; `bisection` finds the
+`losses` (cost of decisions) → `backtest`, `calibration` → `competition`; `bisection` finds the
 services that make a fit fail. Imports `models`.
 """

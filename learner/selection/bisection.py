@@ -1,7 +1,7 @@
-"""Who spoils it for all: found by halves, so that the others can be spared.
+"""Finds the services that make a joint computation fail, by bisection.
 
-Where many services are worked on together, an error says what went wrong and rarely with whom. What
-fails for all is tried with either half, and with the halves of those that fail.
+An error over many services rarely names one. What fails for all is tried with either half, and with
+the halves of those that fail.
 """
 
 from collections.abc import Callable
@@ -10,16 +10,16 @@ import numpy as np
 
 from autoscaler.core.types import IntArray
 
-MOST_ATTEMPTS = 64  # three culprits among 10,000; what fails more often is no fault of a few
+MOST_ATTEMPTS = 64  # enough for three faulty ones among 10,000; more faults are raised
 
 
 def faulty_services(
     rows: IntArray, error: Exception, attempt: Callable[[IntArray], object]
 ) -> dict[int, Exception]:
-    """Those of ``rows`` with whom alone ``attempt`` fails, as it did with all, and how.
+    """Those of ``rows`` with which alone ``attempt`` fails, and the error of each.
 
-    error: what it failed with. None where it fails with some only together. Raises that error where
-    too many attempts fail.
+    error: with which it failed for all. Nothing is found where it fails only with some together.
+    Raises ``error`` after too many attempts.
     """
     found: dict[int, Exception] = {}
     failed = [(rows, error)]
@@ -35,6 +35,6 @@ def faulty_services(
                 raise error
             try:
                 attempt(half)
-            except Exception as another:  # noqa: BLE001  # it is told with whose it is
-                failed.append((half, another))
+            except Exception as cause_of_half:  # noqa: BLE001  # returned with its service
+                failed.append((half, cause_of_half))
     return found

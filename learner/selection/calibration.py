@@ -1,8 +1,7 @@
-"""Probabilities touched up on held-back time, so that "one in ten" happens one time in ten.
+"""Calibration of probabilities on held-back time, by a line in log odds for each window (Platt).
 
-A straight line in log odds, one for each window: it keeps order, tells apart what the model tells
-apart (steps, as isotonic regression makes them, would merge the rare probabilities on which the
-price decides), and has two numbers to learn, so that little held-back time suffices.
+A line keeps the order of probabilities and merges none: isotonic regression would merge the rare
+ones on which decisions depend. It has two parameters, so that little held-back time suffices.
 """
 
 from dataclasses import dataclass
@@ -14,9 +13,9 @@ from sklearn.linear_model import LogisticRegression
 from autoscaler.core.types import BoolArray, FloatArray
 from learner.models import Exceedance
 
-FEWEST = 50  # outcomes of either kind below which probabilities stay as they come
-STEEPEST = 2.0  # a slope beyond this, or below its inverse, is chance: leave all as it is
-SMALLEST = 1e-7  # probability; log odds stay finite
+FEWEST_OUTCOMES = 50  # of either kind, below which probabilities stay as they are
+MAX_SLOPE = 2.0  # a slope beyond this, or below its inverse, is taken for noise and not used
+MIN_PROBABILITY = 1e-7  # keeps log odds finite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,16 +26,16 @@ class Calibration:
     slope: FloatArray  # (n_windows,) > 0
 
     @classmethod
-    def fit(cls, exceedance: Exceedance, passed: BoolArray, known: BoolArray) -> Self:
-        """Learn from forecasts and what came.
+    def fit(cls, exceedance: Exceedance, exceeded: BoolArray, known: BoolArray) -> Self:
+        """Learn from forecasts and outcomes.
 
-        exceedance, passed: (n, n_origins, n_windows, n_cells); known: (n, n_origins, n_windows),
+        exceedance, exceeded: (n, n_origins, n_windows, n_cells); known: (n, n_origins, n_windows),
         False where the window was not fully seen. Probabilities of 0 (out of reach) do not count.
         """
         lines = [
             _line(
                 exceedance[:, :, window][known[:, :, window]],
-                passed[:, :, window][known[:, :, window]],
+                exceeded[:, :, window][known[:, :, window]],
             )
             for window in range(exceedance.shape[2])
         ]
@@ -51,18 +50,18 @@ class Calibration:
         return np.asarray(calibrated, dtype=np.float32)
 
 
-def _log_odds(chance: Exceedance) -> FloatArray:
-    inside = np.clip(chance.astype(np.float64), SMALLEST, 1 - SMALLEST)
+def _log_odds(probability: Exceedance) -> FloatArray:
+    inside = np.clip(probability.astype(np.float64), MIN_PROBABILITY, 1 - MIN_PROBABILITY)
     return np.asarray(np.log(inside / (1 - inside)))
 
 
-def _line(chance: Exceedance, passed: BoolArray) -> tuple[float, float]:
-    counts = chance > 0
-    outcome = passed[counts]
-    if min(outcome.sum(), (~outcome).sum()) < FEWEST:
+def _line(probability: Exceedance, exceeded: BoolArray) -> tuple[float, float]:
+    counts = probability > 0
+    outcome = exceeded[counts]
+    if min(outcome.sum(), (~outcome).sum()) < FEWEST_OUTCOMES:
         return 0.0, 1.0
-    model = LogisticRegression(C=1e3).fit(_log_odds(chance[counts])[:, None], outcome)
+    model = LogisticRegression(C=1e3).fit(_log_odds(probability[counts])[:, None], outcome)
     slope = float(model.coef_[0, 0])
-    if not 1 / STEEPEST <= slope <= STEEPEST:
+    if not 1 / MAX_SLOPE <= slope <= MAX_SLOPE:
         return 0.0, 1.0
     return float(model.intercept_[0]), slope

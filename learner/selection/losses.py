@@ -1,6 +1,6 @@
-"""What a forecast costs when decisions follow from it: late pods against idle ones.
+"""The cost of the decisions that follow from a forecast: missing pods against idle ones.
 
-Models are chosen by this and not by their error, for an error that changes no decision is free.
+Models are selected by it and not by their error: an error that changes no decision costs nothing.
 """
 
 import numpy as np
@@ -11,14 +11,14 @@ from learner.models.levels import LEVELS
 
 
 def decision_cost(exceedance: Exceedance, need: FloatArray, price: float) -> FloatArray:
-    """(n,) idle pod-steps, plus ``price`` for each missing pod, of providing what pays.
+    """(n,) idle pod-steps, plus ``price`` for each missing pod, of providing each level that pays.
 
-    exceedance: (n, n_origins, n_cells), falling; NaN = silent, so nothing is provided. need:
+    exceedance: (n, n_origins, n_cells), falling; NaN = no answer, so nothing is provided. need:
     (n, n_origins) pods at the step forecast; NaN = unknown, not counted. A level pays if
-    ``p * price > 1 - p``; ``price`` is in idle pod-steps per late pod.
+    ``p * price > 1 - p``; ``price`` is in idle pod-steps per missing pod.
     """
-    chance = np.nan_to_num(exceedance)
-    n_levels = (chance * price > 1 - chance).sum(axis=2)
+    probability = np.nan_to_num(exceedance)
+    n_levels = (probability * price > 1 - probability).sum(axis=2)
     provided = np.append(0, LEVELS)[n_levels]
     cost = np.maximum(provided - need, 0) + price * np.maximum(need - provided, 0)
     return np.asarray(np.nansum(cost, axis=1), dtype=np.float64)

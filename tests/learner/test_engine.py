@@ -1,4 +1,4 @@
-"""The learner chooses by what decisions cost, and says so when it has nothing to say."""
+"""The learner selects models by the cost of decisions, and gives a reason for no forecast."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -63,13 +63,13 @@ def test_pods_of_a_timer_are_expected_when_it_is_due_and_not_before(learner: Lea
     assert exceedance[0, 0] < 0.2
 
 
-def test_the_pooled_model_speaks_for_random_callers(learner: Learner) -> None:
+def test_the_pooled_model_forecasts_random_callers(learner: Learner) -> None:
     assert learner.bundle(shop()).model[1:3] == ("pooled", "pooled")
 
 
 def test_a_service_never_seen_gets_an_answer_from_the_pool(learner: Learner) -> None:
-    stranger = replace(shop().until(30), services=("new/a", "new/b", "new/c", "new/d"))
-    bundle = learner.bundle(stranger)
+    unseen = replace(shop().until(30), services=("new/a", "new/b", "new/c", "new/d"))
+    bundle = learner.bundle(unseen)
     assert set(bundle.model) == {"pooled"}
     assert set(bundle.reason) == {""}
     assert not np.isnan(bundle.exceedance).any()
@@ -84,7 +84,7 @@ def test_the_bundle_stands_at_the_end_of_the_demand(learner: Learner) -> None:
     assert (np.diff(bundle.exceedance, axis=2) <= 0).all()
 
 
-def test_the_bundle_says_what_predict_says(learner: Learner) -> None:
+def test_the_bundle_holds_what_predict_returns(learner: Learner) -> None:
     forecast = learner.predict(shop(), np.array([N_STEPS]))
     bundle = learner.bundle(shop())
     np.testing.assert_array_equal(bundle.exceedance, forecast.exceedance[:, 0])
@@ -113,26 +113,28 @@ def test_a_past_of_gaps_only_is_a_reason_and_no_error() -> None:
 
 
 def test_progress_ends_at_one_and_never_turns_back() -> None:
-    heard: list[tuple[str, float]] = []
+    reported: list[tuple[str, float]] = []
     quick = LearnerSettings(windows=(0, 1), rounds=2)
-    Learner(quick).fit(shop().until(200), progress=lambda what, share: heard.append((what, share)))
-    shares = [share for _, share in heard]
+    Learner(quick).fit(
+        shop().until(200), progress=lambda what, share: reported.append((what, share))
+    )
+    shares = [share for _, share in reported]
     assert shares == sorted(shares)
-    assert heard[-1] == ("fitted", 1.0)
+    assert reported[-1] == ("fitted", 1.0)
 
 
-def test_a_late_pod_costs_its_price_and_an_idle_one_its_step() -> None:
+def test_a_missing_pod_costs_its_price_and_an_idle_one_its_step() -> None:
     need = np.array([[2.0, 0.0, np.nan]])
     certain_of_one = np.tile(np.array([1.0, 0.0], dtype=np.float32), (1, 3, 1))
     assert decision_cost(certain_of_one, need, price=10.0).tolist() == [11.0]
 
 
-def test_silence_provides_nothing() -> None:
-    silent = np.full((1, 2, 2), np.nan, dtype=np.float32)
-    assert decision_cost(silent, np.array([[1.0, 0.0]]), price=10.0).tolist() == [10.0]
+def test_without_an_answer_nothing_is_provided() -> None:
+    unanswered = np.full((1, 2, 2), np.nan, dtype=np.float32)
+    assert decision_cost(unanswered, np.array([[1.0, 0.0]]), price=10.0).tolist() == [10.0]
 
 
-def test_a_model_with_nothing_to_say_is_never_chosen() -> None:
+def test_a_model_without_an_answer_is_never_selected() -> None:
     held_back = HeldBack.of(shop(), WINDOWS)
     n_origins = len(held_back.origins)
     forecast = Forecast(
@@ -154,7 +156,7 @@ def test_held_back_time_is_the_last_fifth_and_its_outcomes_come_from_it() -> Non
 
 
 class Frail:
-    """A model that fails with whomever it is told to, and otherwise says what another does."""
+    """A model that fails with the services given, and otherwise answers as another does."""
 
     def __init__(self, model: Model, when: str, *services: str) -> None:
         self.name, self.windows = model.name, model.windows
@@ -190,7 +192,7 @@ BAD = "shop/service-2"
 
 
 @pytest.mark.parametrize("when", ["fit", "judge", "predict"])
-def test_with_whom_the_pooled_model_fails_is_published_with_why_and_all_others_as_ever(
+def test_a_service_that_makes_the_pooled_model_fail_is_published_with_a_reason(
     when: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     learner = Learner(SETTINGS, frail(0, when, BAD)).fit(shop())
@@ -204,11 +206,11 @@ def test_with_whom_the_pooled_model_fails_is_published_with_why_and_all_others_a
     left_out = [record for record in caplog.records if "left out" in record.message]
     assert [record.message for record in left_out] == [f"{BAD} is left out"]
     assert left_out[0].exc_info
-    learner.bundle(shop())  # until the models are fitted anew nobody is looked for again
+    learner.bundle(shop())  # not searched for again until the models are fitted anew
     assert len([record for record in caplog.records if "left out" in record.message]) == 1
 
 
-def test_who_was_left_out_is_tried_again_when_models_are_fitted_anew() -> None:
+def test_an_excluded_service_is_tried_again_when_models_are_fitted_anew() -> None:
     learner = Learner(SETTINGS, frail(0, "predict", BAD)).fit(shop())
     assert learner.bundle(shop()).reason[2]
     renamed = replace(shop(), services=("shop/a", "shop/b", "shop/c", "shop/d"))
@@ -217,15 +219,13 @@ def test_who_was_left_out_is_tried_again_when_models_are_fitted_anew() -> None:
 
 @pytest.mark.parametrize("when", ["fit", "judge", "predict"])
 @pytest.mark.parametrize("place", [1, 2, 3])
-def test_another_model_that_fails_is_not_heard_and_everybody_is_forecast(
-    place: int, when: str
-) -> None:
+def test_another_model_that_fails_is_left_out_and_all_are_forecast(place: int, when: str) -> None:
     bundle = Learner(SETTINGS, frail(place, when, BAD)).fit(shop()).bundle(shop())
     assert set(bundle.reason) == {""}
     assert not np.isnan(bundle.exceedance).any()
 
 
-def test_what_fails_with_everybody_is_a_fault_and_is_raised() -> None:
+def test_what_fails_with_all_services_is_raised() -> None:
     with pytest.raises(ZeroDivisionError, match="frail"):
         Learner(SETTINGS, frail(0, "fit", *shop().services)).fit(shop())
     learner = Learner(SETTINGS, frail(0, "predict", *shop().services)).fit(shop())
