@@ -1,8 +1,8 @@
-"""Who pulls whom, from all that the learner can see, as it is published with the forecasts.
+"""Edges of all sources, merged, as they are published with the forecasts.
 
-Services that sleep are searched as their starts come in, services that never do whenever the models
-are fitted anew. Whatever fails in a search is said once, and once when it is over; what was found
-before stays, the other searches go on, and forecasts never wait for any of them.
+Intermittent services are searched as their starts come in, continuous ones whenever the models are
+fitted anew. A search that fails is logged once, and once when it is over; its former edges stay,
+the other searches go on, and forecasts never wait for any of them.
 """
 
 import logging
@@ -21,54 +21,54 @@ from learner.sources.activity_reader import StartsReader
 from learner.sources.istio import IstioReader
 from learner.sources.queries import PrometheusServer
 
-ALL = "who pulls whom"
-STARTS, COUNTS, MEMORY = (f"{ALL}, {by}" for by in ("by starts", "by counts", "as remembered"))
+ALL = "dependencies"
+STARTS, COUNTS, SAVED = (f"{ALL}, {by}" for by in ("by starts", "by counts", "as saved"))
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
-    """One more source of edges, asked whenever models are fitted."""
+class EdgeSource:
+    """A source of edges, searched whenever models are fitted."""
 
-    part: str  # what it is, in messages
+    part: str  # its name in messages
     find: Callable[[Demand], Edges]  # raises AutoscalerError
 
 
 class DependencySearch:
-    """Keeps edges of all sources, and what they are together."""
+    """Holds the edges of each source, and all of them merged."""
 
-    def __init__(self, start_search: StartSearch, searches: Sequence[Search] = ()) -> None:
+    def __init__(self, start_search: StartSearch, sources: Sequence[EdgeSource] = ()) -> None:
         self._start_search = start_search
-        self._searches = (Search(part=COUNTS, find=edges_among_busiest), *searches)
+        self._sources = (EdgeSource(part=COUNTS, find=edges_among_busiest), *sources)
         self._found: dict[str, Edges] = {}  # by part
         self._faults = Health()
-        self._parts = [start_search.edges]  # what ``edges`` was made of
-        self._remembered = False
+        self._parts = [start_search.edges]  # what ``edges`` was merged from
+        self._restored = False
         self.edges = no_edges(())
 
-    def remember(self, now: float) -> None:
-        """Once: take up what an earlier process knew. now: Unix s."""
-        if not self._remembered:
-            self._remembered = True
-            self._try(MEMORY, partial(self._start_search.remember, now), now)
+    def restore(self, now: float) -> None:
+        """Load what an earlier process saved, at the first call only. now: Unix s."""
+        if not self._restored:
+            self._restored = True
+            self._try(SAVED, partial(self._start_search.restore, now), now)
             self._try(ALL, self._merge, now)
 
     def update(self, demand: Demand | None, now: float) -> bool:
-        """Search in what is new; whether edges were made anew.
+        """Search in what is new; whether the edges have changed.
 
         demand: what the models have just been fitted on; None = they were not. now: Unix s.
         """
         if demand is not None:
-            for search in self._searches:
-                self._try(search.part, partial(self._search, search, demand), now)
+            for source in self._sources:
+                self._try(source.part, partial(self._search, source, demand), now)
         self._try(STARTS, partial(self._start_search.update, now), now)
         before = self.edges
         self._try(ALL, self._merge, now)
         return self.edges is not before
 
-    def _search(self, search: Search, demand: Demand) -> None:
-        self._found[search.part] = search.find(demand)
+    def _search(self, source: EdgeSource, demand: Demand) -> None:
+        self._found[source.part] = source.find(demand)
 
     def _merge(self) -> None:
         parts = [self._start_search.edges, *self._found.values()]
@@ -91,8 +91,8 @@ class DependencySearch:
 
 
 def dependency_search_of(server: PrometheusServer, bundle: Path) -> DependencySearch:
-    """All searches that a Prometheus allows; what is to last is kept beside the bundle."""
-    kept = bundle.with_name(f"{bundle.stem}.evidence.npz")
-    istio = Search(part=f"{ALL}, by Istio", find=IstioReader(server).edges)
-    outside = Search(part=f"{ALL}, by upstreams given", find=edges_from_outside)
-    return DependencySearch(StartSearch(StartsReader(server), kept), (istio, outside))
+    """All searches in a Prometheus; evidence is saved beside the bundle."""
+    path = bundle.with_name(f"{bundle.stem}.evidence.npz")
+    istio = EdgeSource(part=f"{ALL}, by Istio", find=IstioReader(server).edges)
+    outside = EdgeSource(part=f"{ALL}, by upstreams given", find=edges_from_outside)
+    return DependencySearch(StartSearch(StartsReader(server), path), (istio, outside))

@@ -1,4 +1,4 @@
-"""Who pulls whom among services that never sleep, and what pulls them from outside."""
+"""Edges between continuous services, and from external series to them."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from autoscaler.core.prediction.dependencies import Edges, Origin, merged, no_ed
 from learner.demand import Demand, ExternalSeries
 from learner.dependencies.counts.edges import edges_from_counts
 
-MOST_SERVICES = 1_000  # whose pairs are all searched: it takes minutes for more
+MOST_SERVICES = 1_000  # whose pairs are all searched: more would take minutes
 
 
 def edges_among_busiest(demand: Demand) -> Edges:
@@ -20,10 +20,9 @@ def edges_among_busiest(demand: Demand) -> Edges:
 
 
 def edges_from_outside(demand: Demand) -> Edges:
-    """Edges from the series outside to those services that do follow them, as far as known.
+    """Edges from external series to the services declared to follow them, where they do.
 
-    Each pair is searched on its own. The series comes first whatever the lag: nobody else could
-    have told the direction.
+    Each pair is searched on its own. The series is upstream whatever the lag, as declared.
     """
     outside = demand.outside
     if outside is None:
@@ -44,7 +43,7 @@ def _edges_of_pair(demand: Demand, outside: ExternalSeries, i: int) -> Edges:
         demand,
         services=(outside.names[i], outside.followers[i]),
         arrivals=both,
-        peak=np.minimum(both, 1.0),  # not looked at
+        peak=np.minimum(both, 1.0),  # not used
         capacity=np.ones(2),
         outside=None,
     )

@@ -1,8 +1,8 @@
-"""Who pulls whom among services that sleep, kept current: what is new is counted once, and added.
+"""Edges between intermittent services, updated as starts come in: each start is counted once.
 
-Starts of the last two days are at hand, since a timer shows itself only over a long time; of them
-those are counted that were not yet. A start's base rate is what happens up to ten minutes to
-either side of it, and hours ago, so counting stays those minutes behind.
+Starts of the last two days are held, since timers are found only over a long time; of them those
+are counted that were not yet. The base rate of a start is taken up to ten minutes to either side of
+it, so counting stays those minutes behind.
 """
 
 import logging
@@ -22,12 +22,12 @@ from learner.dependencies.starts.edges import edges_from_starts
 from learner.dependencies.starts.evidence import OF_PAIRS, TABLES, Evidence, added, gather
 from learner.dependencies.starts.evidence_file import load_evidence, save_evidence
 
-WINDOW_S = 2 * 86_400.0  # s of starts at hand
-AGAIN_S = 300.0  # s that are read once more: a sample may come late
+WINDOW_S = 2 * 86_400.0  # s of starts that are held
+REREAD_S = 300.0  # s that are read once more, for samples that were delayed
 LEAST_BLOCK_S = 60.0  # s of starts counted at a time, at least,
-BLOCK_S = 2.4  # and s for every service that sleeps: counting takes longer the more there are
-HALF_LIFE_S = 7 * 86_400.0  # s in which evidence counts half: weeks differ, releases come
-LEAST_TRIALS = 1.0  # of a service that was not seen of late, below which it is forgotten
+BLOCK_S = 2.4  # and s for every service: counting takes longer the more there are
+HALF_LIFE_S = 7 * 86_400.0  # s in which evidence decays by half: weeks and releases differ
+LEAST_TRIALS = 1.0  # of a service without recent starts, below which it is dropped
 MOST_SERVICES = 1_000  # with the most starts: counting their pairs takes 2.5 GB and 30 s
 
 log = logging.getLogger(__name__)
@@ -37,25 +37,25 @@ class StartsSource(Protocol):
     """Where past starts come from."""
 
     def read(self, *, start_s: float, end_s: float) -> Activity:
-        """What was seen in a span of Unix s. Raises AutoscalerError."""
+        """Activity in a span of Unix s. Raises AutoscalerError."""
         ...
 
 
 class StartSearch:
-    """Keeps the evidence, and the edges that follow from it."""
+    """Holds the evidence, and the edges that follow from it."""
 
     def __init__(self, source: StartsSource, path: Path, rules: StartRules | None = None) -> None:
-        """``path``: where the evidence is kept across restarts."""
+        """``path``: file of the evidence, for restarts."""
         self._source, self._path, self._rules = source, path, rules or StartRules()
         self._behind_s = max(map(abs, self._rules.nearby_s)) + self._rules.idle_s
-        self._seen = Activity(begun={}, called={}, watched_s=np.zeros(0))
+        self._activity = Activity(starts={}, last_calls={}, observed_s=np.zeros(0))
         self._read_until_s: float | None = None
         self._evidence: Evidence | None = None
-        self._too_many = False  # and it was said
+        self._warned = False  # of too many services
         self.edges = no_edges(())
 
-    def remember(self, now: float) -> None:
-        """Take up what an earlier process left. Raises PermanentError where it is no good."""
+    def restore(self, now: float) -> None:
+        """Load what an earlier process saved. Raises PermanentError where it is not valid."""
         if not self._path.exists():
             return
         evidence = load_evidence(self._path, self._rules)
@@ -68,17 +68,17 @@ class StartSearch:
         self.edges = edges_from_starts(evidence)
 
     def update(self, now: float) -> bool:
-        """Read what is new; count it if it is enough, and tell whether. Raises AutoscalerError."""
+        """Read what is new; count it if it is enough; whether it was. Raises AutoscalerError."""
         oldest_s = now - WINDOW_S
-        since_s = max(oldest_s, (self._read_until_s or 0.0) - AGAIN_S)
-        self._seen = self._seen.joined(self._source.read(start_s=since_s, end_s=now))
-        self._seen = self._seen.since(oldest_s)
+        since_s = max(oldest_s, (self._read_until_s or 0.0) - REREAD_S)
+        self._activity = self._activity.joined(self._source.read(start_s=since_s, end_s=now))
+        self._activity = self._activity.since(oldest_s)
         self._read_until_s = now
-        # A start counts when all is known that follows it, and all of its moved copies.
+        # A start is counted once all is known that follows it, and its copies shifted in time.
         until_s = now - self._behind_s
-        first_s = max(oldest_s, self._seen.watched_s.min(initial=np.inf))
+        first_s = max(oldest_s, self._activity.observed_s.min(initial=np.inf))
         from_s = max(self._counted_s(), first_s + self._rules.idle_s)
-        n = min(len(self._seen.begun), MOST_SERVICES)
+        n = min(len(self._activity.starts), MOST_SERVICES)
         block_s = max(LEAST_BLOCK_S, BLOCK_S * n)
         if not n or until_s - self._rules.within_s - from_s < block_s:
             return False
@@ -90,18 +90,19 @@ class StartSearch:
         return self._evidence.until_s - self._rules.within_s if self._evidence else -np.inf
 
     def _busy_periods(self, since_s: float, until_s: float) -> BusyPeriods:
-        """All at hand; what is counted of them is what lies in the span."""
-        busy = self._seen.busy_periods(since_s=since_s, until_s=np.inf, idle_s=self._rules.idle_s)
+        """All that are held; those in the span are counted."""
+        idle_s = self._rules.idle_s
+        busy = self._activity.busy_periods(since_s=since_s, until_s=np.inf, idle_s=idle_s)
         busy = replace(busy, until_s=until_s)
         if busy.n <= MOST_SERVICES:
             return busy
-        if not self._too_many:
+        if not self._warned:
             log.warning(
-                "%d services sleep; who pulls whom is looked for among the %d with the most starts",
+                "%d intermittent services; only the %d with the most starts are searched",
                 busy.n,
                 MOST_SERVICES,
             )
-        self._too_many = True
+        self._warned = True
         n_starts = np.bincount(busy.service, minlength=busy.n)
         return _of_services(busy, np.sort(np.argsort(-n_starts, kind="stable")[:MOST_SERVICES]))
 
@@ -109,7 +110,7 @@ class StartSearch:
         new = gather(busy, self._rules)
         old = self._evidence
         total = added(old, new, half_life_s=HALF_LIFE_S) if old else new
-        self._evidence = _without_forgotten(total, len(new.services))
+        self._evidence = _pruned(total, len(new.services))
         self.edges = edges_from_starts(self._evidence)
         save_evidence(self._evidence, self._path)
 
@@ -117,18 +118,18 @@ class StartSearch:
 def _of_services(busy: BusyPeriods, rows: IntArray) -> BusyPeriods:
     place = np.full(busy.n, -1, dtype=np.int64)
     place[rows] = np.arange(len(rows))
-    kept = place[busy.service] >= 0
+    mask = place[busy.service] >= 0
     return replace(
         busy,
         services=tuple(busy.services[row] for row in rows),
-        service=place[busy.service][kept],
-        start_s=busy.start_s[kept],
-        end_s=busy.end_s[kept],
+        service=place[busy.service][mask],
+        start_s=busy.start_s[mask],
+        end_s=busy.end_s[mask],
     )
 
 
-def _without_forgotten(evidence: Evidence, n_current: int) -> Evidence:
-    """Without services beyond the first ``n_current`` of which hardly anything is left."""
+def _pruned(evidence: Evidence, n_current: int) -> Evidence:
+    """Without services beyond the first ``n_current`` of which hardly any evidence is left."""
     trials = evidence.trials.sum(axis=0) + evidence.trials.sum(axis=1)
     n = len(trials)
     rows = np.flatnonzero((np.arange(n) < n_current) | (trials >= LEAST_TRIALS))
@@ -138,9 +139,9 @@ def _without_forgotten(evidence: Evidence, n_current: int) -> Evidence:
     place = np.full(n, -1, dtype=np.int64)
     place[rows] = np.arange(len(rows))
     up, down = (place[end] for end in np.divmod(evidence.pair, n))
-    kept = (up >= 0) & (down >= 0)
+    mask = (up >= 0) & (down >= 0)
     columns = {name: getattr(evidence, name)[np.ix_(rows, rows)] for name in TABLES}
-    columns |= {name: getattr(evidence, name)[kept] for name in OF_PAIRS}
+    columns |= {name: getattr(evidence, name)[mask] for name in OF_PAIRS}
     services = tuple(evidence.services[row] for row in rows)
-    pair = up[kept] * len(rows) + down[kept]
+    pair = up[mask] * len(rows) + down[mask]
     return replace(evidence, services=services, pair=pair, **columns)

@@ -17,13 +17,13 @@ NAME = "forecasts.npz"
 
 
 class BundleServer:
-    """A server in a thread of its own."""
+    """Serves a bundle from a thread."""
 
     def __init__(self, bundle: Path, settings: ServerSettings, status: LearnerStatus) -> None:
         """Listens at once. Raises PermanentError for a port that is taken, or bad certificates."""
         self._server = server(create_bundle_server(bundle, status), settings, status.refusals)
         self.url = f"{self._server.url}/{NAME}"
-        self._thread = threading.Thread(target=self._server.run, name="shelf", daemon=True)
+        self._thread = threading.Thread(target=self._server.run, name="bundle-server", daemon=True)
 
     def start(self) -> None:
         """Serve until the process ends, or `stop`."""
@@ -36,16 +36,17 @@ class BundleServer:
 
 
 def create_bundle_server(bundle: Path, status: LearnerStatus) -> FastAPI:
-    """The API over a bundle's path: 404 while there is none, 304 to whoever has this one.
+    """The API over a bundle's path: 404 while there is none, 304 to a client that has this one.
 
-    Beside it our metrics, and whether the process has to be restarted: see `status`.
+    Also ``/metrics``, and ``/healthz`` for a liveness probe: see `learner.status`.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.get("/healthz")
     def healthz() -> Response:
-        fault = status.fault()
-        return Response(fault, status_code=HTTPStatus.SERVICE_UNAVAILABLE if fault else 200)
+        failure = status.liveness_failure()
+        code = HTTPStatus.SERVICE_UNAVAILABLE if failure else HTTPStatus.OK
+        return Response(failure, status_code=code)
 
     @app.get("/metrics")
     def metrics() -> Response:
@@ -54,7 +55,7 @@ def create_bundle_server(bundle: Path, status: LearnerStatus) -> FastAPI:
     @app.get(f"/{NAME}")
     def forecasts(if_none_match: Annotated[str, Header()] = "") -> Response:
         try:
-            # What is open stays this one, though another takes its name meanwhile.
+            # An open file stays the same one, if another takes its name meanwhile.
             with bundle.open("rb") as file:
                 stat = os.fstat(file.fileno())
                 tag = f'"{stat.st_ino:x}-{stat.st_mtime_ns:x}-{stat.st_size:x}"'

@@ -1,4 +1,4 @@
-"""The learner's metrics: its signs of life in Prometheus's words, read anew at every scrape."""
+"""The learner's metrics, from its status at every scrape."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from learner.status import LearnerStatus
 
 
 class StatusCollector:
-    """Tells a registry of the learner."""
+    """Collects the metrics of a learner's status."""
 
     def __init__(self, status: LearnerStatus) -> None:
         self._status = status
@@ -37,7 +37,7 @@ class StatusCollector:
 
 
 def metrics_of(status: LearnerStatus) -> bytes:
-    """All of them, as text."""
+    """All metrics in Prometheus's text format."""
     registry = CollectorRegistry()
     registry.register(StatusCollector(status))
     return generate_latest(registry)

@@ -1,8 +1,8 @@
-"""The learner as a process of its own: read, fit now and then, forecast every step, publish.
+"""The learner's loop: read demand, fit now and then, forecast every step, publish.
 
-Whatever goes wrong (Prometheus gone, too little history) is said once when it begins and once when
-it is over. Meanwhile nothing is published and the last bundle grows old: the autoscaler sees that
-and is Knative until a new one appears.
+A failure (Prometheus gone, too little history) is logged once when it begins and once when it is
+over. Meanwhile nothing is published and the last bundle grows old: the autoscaler then applies
+Knative's rule until a new one appears.
 """
 
 import logging
@@ -54,7 +54,7 @@ class PublishSettings:
 
 
 class Publisher:
-    """Keeps a bundle current."""
+    """Publishes a bundle every step."""
 
     def __init__(
         self,
@@ -65,45 +65,42 @@ class Publisher:
         search: DependencySearch | None = None,
         status: LearnerStatus | None = None,
     ) -> None:
-        """``search``: who pulls whom, published with the forecasts; None = it is not looked for.
-
-        vitals: hear of every step and of what was published.
-        """
+        """``search``: for the edges published with the forecasts; None = there are none."""
         self._status = status or LearnerStatus(clock)
         self._faults = Health()
         self._source, self._settings, self._search = source, settings, search
         self._clock, self._sleep = clock, sleep
         self._learner: Learner | None = None
         self._fitted_s = 0.0
-        self._silent_since_s: float | None = None  # Unix s; None = the last step was published
+        self._failing_since_s: float | None = None  # Unix s; None = the last step was published
 
     def run(self) -> None:
         """Publish once a step, for ever."""
         while True:
             self.wait()
-            self._status.beat()
+            self._status.heartbeat()
             try:
                 self.publish()
             except AutoscalerError as error:
-                self._fall_silent(str(error))
+                self._note_failure(str(error))
             except Exception as error:  # noqa: BLE001
-                # A fault of ours over one step's demand need not be one over the next.
-                self._fall_silent(f"{error!r}", traceback=error)
+                # An error in our code on one step's demand need not recur on the next.
+                self._note_failure(f"{error!r}", traceback=error)
             else:
-                self._speak_again()
+                self._note_recovery()
 
-    def _fall_silent(self, why: str, traceback: Exception | None = None) -> None:
-        if self._silent_since_s is None:
-            self._silent_since_s = self._clock.now()
+    def _note_failure(self, why: str, traceback: Exception | None = None) -> None:
+        if self._failing_since_s is None:
+            self._failing_since_s = self._clock.now()
             log.warning("nothing published: %s; trying again every step", why, exc_info=traceback)
 
-    def _speak_again(self) -> None:
-        if self._silent_since_s is not None:
-            log.info("published again after %.0f s", self._clock.now() - self._silent_since_s)
-            self._silent_since_s = None
+    def _note_recovery(self) -> None:
+        if self._failing_since_s is not None:
+            log.info("published again after %.0f s", self._clock.now() - self._failing_since_s)
+            self._failing_since_s = None
 
     def wait(self) -> None:
-        """Until the next step has ended and settled."""
+        """Sleep until the next step has ended and settled."""
         step_s = self._settings.step_s
         now = self._clock.now() - SETTLE_S
         self._sleep(step_s - now % step_s)
@@ -114,24 +111,24 @@ class Publisher:
         now = self._clock.now()
         if self._learner is None or now - self._fitted_s >= self._settings.refit_s:
             learner = Learner(self._settings.learner)
-            self._learner = learner.fit(demand, progress=lambda *_: self._status.beat())
+            self._learner = learner.fit(demand, progress=lambda *_: self._status.heartbeat())
             self._fitted_s = now
             log.info("fitted on %d services x %d steps", len(demand.services), demand.n_steps)
         bundle = self._learner.bundle(demand)
         if self._search:
-            self._search.remember(now)
+            self._search.restore(now)
             bundle = replace(bundle, edges=self._search.edges)
         self._save(bundle)
-        self._note_published(demand, bundle)
-        # Forecasts do not wait for a search: it may take long, or find a Prometheus that is gone.
+        self._note_quarantine(demand, bundle)
+        # Forecasts are saved before the search: it may take long, or Prometheus may be gone.
         if self._search and self._search.update(demand if self._fitted_s == now else None, now):
             self._save(replace(bundle, edges=self._search.edges))
 
     def _save(self, bundle: ForecastBundle) -> None:
         save_bundle(bundle, self._settings.bundle, self._settings.key)
 
-    def _note_published(self, demand: Demand, bundle: ForecastBundle) -> None:
-        """Say who is quarantined, when others are than before."""
+    def _note_quarantine(self, demand: Demand, bundle: ForecastBundle) -> None:
+        """Log which services are quarantined, when others are than before."""
         former, now = self._status.quarantined, dict(demand.quarantined)
         for name, why in zip(bundle.services, bundle.reason, strict=True):
             if why.startswith(QUARANTINED):
@@ -145,12 +142,12 @@ class Publisher:
         self._status.published(now)
 
     def _read(self) -> Demand:
-        s, begun_s = self._settings, self._clock.now()
-        end_s = (begun_s - SETTLE_S) // s.step_s * s.step_s
+        s, started_s = self._settings, self._clock.now()
+        end_s = (started_s - SETTLE_S) // s.step_s * s.step_s
         demand = self._source.read(start_s=end_s - s.history_s, end_s=end_s, step_s=s.step_s)
         now = self._clock.now()
-        slow = f"took {now - begun_s:.0f} s; forecasts come every {s.step_s:.0f} s at best"
-        self._faults.say("reading demand", slow if now - begun_s > s.step_s else "", now)
+        slow = f"took {now - started_s:.0f} s; forecasts come every {s.step_s:.0f} s at best"
+        self._faults.say("reading demand", slow if now - started_s > s.step_s else "", now)
         return demand
 
 

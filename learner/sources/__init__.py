@@ -1,4 +1,4 @@
-"""Where demand comes from: Prometheus's query API, read within limits.
+"""Reads demand, activity and edges from Prometheus, within limits.
 
 `bounded_http` → `queries` (range queries in pieces) → `counters` (samples to series by step) →
 `quarantine` (samples that cannot be) → `demand_reader`, `activity_reader`, `upstreams`, `istio`.

@@ -1,8 +1,8 @@
-"""HTTP answers read whole, within limits on their time and size, whatever the server does.
+"""HTTP answers read whole, within limits on their time and size.
 
-requests counts a server's silence alone, so a byte a second would keep it for ever, in the head of
-an answer as in its body; and it unpacks whatever comes. Here a watch cuts the connection when time
-is up, and a body is unpacked by pieces, up to its limit.
+requests limits the time between two bytes only, so that a byte a second would hold it for ever, and
+unpacks bodies of any size. Here a deadline closes the connection, and a body is unpacked by pieces,
+up to its limit.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from urllib3.util import Retry
 PIECE = 1 << 16  # bytes read at a time
 MOST_REDIRECTS = 3
 ENCODINGS = {"", "identity", "gzip"}
-GZIP = 47  # zlib's word for: as the header says
+GZIP = 47  # wbits of zlib: gzip or zlib, by the header
 
 
 class TooSlowError(Exception):
@@ -43,14 +43,14 @@ class BoundedAdapter(HTTPAdapter):
 
     def __init__(self, *, within_s: float, most_bytes: int) -> None:
         super().__init__(max_retries=Retry(0, read=False))
-        self._watch = _Watch(within_s)
+        self._deadline = _Deadline(within_s)
         self._most_bytes = most_bytes
-        watch = {"watch": self._watch}
-        self._plain = type("WatchedConnection", (_Watched, HTTPConnection), watch)
-        self._secure = type("WatchedSecureConnection", (_Watched, HTTPSConnection), watch)
+        deadline = {"deadline": self._deadline}
+        self._plain = type("PlainConnection", (_WithDeadline, HTTPConnection), deadline)
+        self._secure = type("TlsConnection", (_WithDeadline, HTTPSConnection), deadline)
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:
-        """A pool whose connections are watched."""
+        """A pool whose connections have the deadline."""
         pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
         pool.ConnectionCls = self._secure if pool.scheme == "https" else self._plain
         return pool  # type: ignore[no-any-return]
@@ -61,26 +61,26 @@ class BoundedAdapter(HTTPAdapter):
         Raises TooSlowError, TooLargeError, and what requests raises for a body that is cut.
         """
         request.headers["Accept-Encoding"] = "gzip"
-        self._watch.begin()
+        self._deadline.start()
         try:
             response = super().send(request, *args, **{**kwargs, "stream": True})
-            with contextlib.closing(response.raw):  # whatever else may come is not read
-                response._content = self._body(response.raw)  # as requests keeps what it has read
+            with contextlib.closing(response.raw):  # the rest is not read
+                response._content = self._body(response.raw)  # where requests stores the body
             response._content_consumed = True  # type: ignore[attr-defined]
         except Exception as error:
-            if self._watch.cut:
+            if self._deadline.passed:
                 raise TooSlowError from error
             raise
         finally:
-            self._watch.end()
-        if self._watch.cut:  # where it was cut may look like its end
+            self._deadline.stop()
+        if self._deadline.passed:  # a cut may look like the end of the body
             raise TooSlowError
         return response
 
     def close(self) -> None:
         """Close all connections."""
         super().close()
-        self._watch.forget()
+        self._deadline.clear()
 
     def _body(self, raw: HTTPResponse) -> bytes:
         encoding = raw.headers.get("Content-Encoding", "").lower()
@@ -93,7 +93,7 @@ class BoundedAdapter(HTTPAdapter):
                 room = self._most_bytes - len(body) + 1
                 body += unpacker.decompress(piece, room) if unpacker else piece
                 if len(body) > self._most_bytes:
-                    body.clear()  # an error keeps what was at hand when it was raised
+                    body.clear()  # a traceback would hold it
                     raise TooLargeError(f"more than {self._most_bytes} bytes")
             if unpacker and not (unpacker.eof and not unpacker.unused_data):
                 raise ContentDecodingError("gzip without its end")
@@ -106,55 +106,55 @@ class BoundedAdapter(HTTPAdapter):
         return bytes(body)
 
 
-class _Watch:
-    """Cuts all connections when time is up."""
+class _Deadline:
+    """Closes all connections when time is up."""
 
     def __init__(self, within_s: float) -> None:
         self._within_s = within_s
         self._timer: threading.Timer | None = None
-        # Of each redirect's server, the connection's socket, doubled: what is then made of the
-        # first one (TLS, files to read from) does not matter.
+        # A duplicate of the socket of each redirect's connection, so that it can be closed whatever
+        # the original was wrapped in (TLS, files).
         self._sockets: deque[socket.socket] = deque()
-        self.cut = False  # since the last begin
+        self.passed = False  # since the last start
 
-    def begin(self) -> None:
-        """Time runs from now."""
-        self.cut = False
-        self._timer = threading.Timer(self._within_s, self._cut)
+    def start(self) -> None:
+        """Start the time."""
+        self.passed = False
+        self._timer = threading.Timer(self._within_s, self._close)
         self._timer.daemon = True
         self._timer.start()
 
-    def end(self) -> None:
-        """Time runs no more."""
+    def stop(self) -> None:
+        """Stop the time."""
         if self._timer:
             self._timer.cancel()
 
-    def see(self, connected: socket.socket) -> None:
-        """Another connection."""
+    def add(self, connected: socket.socket) -> None:
+        """Add a connection."""
         self._sockets.append(connected.dup())
         while len(self._sockets) > MOST_REDIRECTS + 1:
             self._sockets.popleft().close()
-        if self.cut:
-            self._cut()
+        if self.passed:
+            self._close()
 
-    def forget(self) -> None:
-        """There are no connections any more."""
+    def clear(self) -> None:
+        """Drop all connections."""
         while self._sockets:
             self._sockets.popleft().close()
 
-    def _cut(self) -> None:
-        self.cut = True
+    def _close(self) -> None:
+        self.passed = True
         for each in list(self._sockets):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
 
 
-class _Watched:
-    """Part of a connection that is watched from its first byte on."""
+class _WithDeadline:
+    """Mixin of a connection that the deadline holds for from its first byte on."""
 
-    watch: _Watch
+    deadline: _Deadline
 
     def _new_conn(self) -> socket.socket:
         connected: socket.socket = super()._new_conn()  # type: ignore[misc]
-        self.watch.see(connected)
+        self.deadline.add(connected)
         return connected

@@ -1,9 +1,9 @@
-"""Samples of counters and gauges, as one or more instances exported them, made into series by step.
+"""Series by step from samples of counters and gauges, as one or more instances exported them.
 
 PromQL's ``increase()`` extrapolates to the edges of its window: it would turn 7 requests into 7.23
-and smear a silent minute. So raw totals are differenced here, instance by instance, before they are
-added up. A total that falls has restarted from zero. Between an instance's first sample and its
-last a missing one is a gap for the service; before and after, the instance is simply not there.
+and give a minute without requests some. So raw totals are differenced here, by instance, before
+they are added up. A total that falls has restarted from zero. A sample missing between an
+instance's first and last is a gap for the service; before and after, the instance does not count.
 """
 
 from dataclasses import dataclass
@@ -37,9 +37,9 @@ class Grid:
 
 
 def sample_on(pairs: list[tuple[float, str]], piece: Grid) -> Sample:
-    """Points and values, whatever they are, of one series.
+    """Points and values of one series.
 
-    Raises ValueError, TypeError, LookupError or OverflowError where it is none on the grid.
+    Raises ValueError, TypeError, LookupError or OverflowError where it does not lie on the grid.
     """
     times = np.array([pair[0] for pair in pairs], dtype=np.float64)
     values = np.array([pair[1] for pair in pairs], dtype=np.float64)
@@ -58,17 +58,17 @@ def sample_on(pairs: list[tuple[float, str]], piece: Grid) -> Sample:
 
 
 def arrivals_of(instances: dict[Labels, list[Sample]], n_points: int) -> FloatArray:
-    """(n_points - 1,) requests a step, over all instances that count for the service."""
+    """(n_points - 1,) requests a step, over all instances."""
     totals = _matrix(instances, n_points)
     growth = np.diff(totals, axis=1)
     growth = np.where(growth < 0, totals[:, 1:], growth)
-    return _sum(growth, _alive(totals)[:, 1:])
+    return _sum(growth, _exporting(totals)[:, 1:])
 
 
 def peak_of(instances: dict[Labels, list[Sample]], n_points: int) -> FloatArray:
     """(n_points - 1,) greatest number in flight a step, over all instances."""
     peaks = _matrix(instances, n_points)
-    return _sum(peaks[:, 1:], _alive(peaks)[:, 1:])
+    return _sum(peaks[:, 1:], _exporting(peaks)[:, 1:])
 
 
 def _matrix(instances: dict[Labels, list[Sample]], n_points: int) -> FloatArray:
@@ -80,15 +80,15 @@ def _matrix(instances: dict[Labels, list[Sample]], n_points: int) -> FloatArray:
     return matrix
 
 
-def _alive(values: FloatArray) -> BoolArray:
+def _exporting(values: FloatArray) -> BoolArray:
     """(n_instances, n_points) from an instance's first sample to its last, gaps included."""
     has = ~np.isnan(values)
-    begun = np.logical_or.accumulate(has, axis=1)
-    unfinished = np.logical_or.accumulate(has[:, ::-1], axis=1)[:, ::-1]
-    return np.asarray(begun & unfinished)
+    started = np.logical_or.accumulate(has, axis=1)
+    not_ended = np.logical_or.accumulate(has[:, ::-1], axis=1)[:, ::-1]
+    return np.asarray(started & not_ended)
 
 
-def _sum(values: FloatArray, alive: BoolArray) -> FloatArray:
-    """Over instances: NaN where one that lives has no value, and where none lives."""
-    total = np.where(alive, values, 0.0).sum(axis=0)
-    return np.where(alive.any(axis=0), total, np.nan)
+def _sum(values: FloatArray, exporting: BoolArray) -> FloatArray:
+    """Sum over exporting instances: NaN where one has no value, and where none exports."""
+    total = np.where(exporting, values, 0.0).sum(axis=0)
+    return np.where(exporting.any(axis=0), total, np.nan)

@@ -1,8 +1,8 @@
-"""Reads demand from Prometheus, or from anything that speaks its query API.
+"""Reads demand from Prometheus, or from anything with its query API.
 
-Arrivals are a counter, read raw at every step's end and differenced by ``counters.py``. The
-greatest number in flight is a gauge that the autoscaler exports once a step; it also says whether a
-step was watched at all. Where either has no sample the step is a gap, never a zero.
+Arrivals are a counter, read raw at every step's end and differenced by `counters`. The greatest
+number in flight is a gauge that the autoscaler exports once a step; a step without it was not
+observed. Where either has no sample the step is a gap, never a zero.
 
 A step is what happened in (t, t + step]. Prometheus 2 closes the window of a range selector on both
 sides and Prometheus 3 leaves the left side open; one millisecond less than a step means the same to
@@ -43,7 +43,7 @@ Series = dict[str, Instances]  # by "namespace/service"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrometheusSettings:
-    """What is asked, and how much at a time."""
+    """Queries, and how much is asked at a time."""
 
     requests_query: str = "last_over_time(kn_ahead_requests_total[$step])"
     """A counter of arrivals at a step's end, with labels namespace and service."""
@@ -61,7 +61,7 @@ class PrometheusSettings:
     """Longest silence of the server, s, before a query is tried again."""
 
     min_steps: int = 2
-    """Fewest steps with data that are worth returning."""
+    """Fewest steps with data; with fewer, reading fails."""
 
 
 class PrometheusReader:
@@ -94,10 +94,10 @@ class PrometheusReader:
     def read(self, *, start_s: float, end_s: float, step_s: float) -> Demand:
         """Demand over [start_s, end_s), in steps of step_s; all three are whole seconds.
 
-        Arrivals are NaN too where the peak is: such a step was not watched. What cannot be is a
-        gap of its service, and named in ``quarantined``. Raises TransientError where Prometheus
-        stays unreachable, slow or overloaded after retries, PermanentError where it refuses,
-        answers something else or too much, knows no such series or has too few steps.
+        Arrivals are NaN too where the peak is: such a step was not observed. Impossible samples are
+        a gap of their service, which is named in ``quarantined``. Raises TransientError where
+        Prometheus stays unreachable, slow or overloaded after retries, PermanentError where it
+        refuses, answers something else or too much, knows no such series or has too few steps.
         """
         grid = _grid(start_s, end_s, step_s)
         quarantine = Quarantine()
@@ -108,8 +108,8 @@ class PrometheusReader:
             for service, instances in series.items():
                 if len(instances) > SERVICE_SERIES.most:
                     self._status.refuse(SERVICE_SERIES, service)
-                    quarantine.whole[service] = f"{len(instances)} series"
-        for service in quarantine.whole:
+                    quarantine.excluded[service] = f"{len(instances)} series"
+        for service in quarantine.excluded:
             counters[service], gauges[service] = {}, {}
         peak = np.array([peak_of(gauges.get(name, {}), grid.n_points) for name in services])
         arrivals = np.array(
@@ -124,7 +124,7 @@ class PrometheusReader:
             capacity=np.full(len(services), self._capacity),
             quarantine=quarantine,
         )
-        for limit, n in quarantine.bitten.items():
+        for limit, n in quarantine.refused.items():
             self._status.refuse(limit, f"samples of {self.shown_url}", n)
         self._check_length(demand)
         return demand
@@ -149,8 +149,8 @@ class PrometheusReader:
     def _parse(
         self, answer: list[Any], query: str, piece: Grid, quarantine: Quarantine
     ) -> Iterator[tuple[str, Labels, Sample]]:
-        """The series of an answer that are right; of the others their service is quarantined."""
-        nameless = ""  # what is wrong with the first series that cannot be told whose it is
+        """The valid series of an answer; the services of the others are quarantined."""
+        nameless = ""  # what is wrong with the first series that names no service
         seen: set[Labels] = set()
         for one in answer:
             try:
@@ -166,16 +166,16 @@ class PrometheusReader:
                     raise ValueError("a series twice; allowed: once")
                 sample = sample_on(one["values"], piece)
             except (ValueError, TypeError, LookupError, OverflowError) as error:
-                quarantine.whole[service] = f"bad samples: {error!s:.100}"
+                quarantine.excluded[service] = f"bad samples: {error!s:.100}"
             seen.add(key)
             points, values = sample
             sound = ~(np.isnan(values) | impossible(values))
-            quarantine.samples(service, COUNT, values[~sound])
+            quarantine.add(service, COUNT, values[~sound])
             yield service, key, (points[sound], values[sound])
         if nameless and not seen:
             raise PermanentError(f"Prometheus at {self.shown_url} answered {query} with {nameless}")
-        said = f"left out {nameless}" if nameless else ""
-        self._faults.say(f"Prometheus at {self.shown_url}, {query}", said, self._status.now())
+        fault = f"left out {nameless}" if nameless else ""
+        self._faults.say(f"Prometheus at {self.shown_url}, {query}", fault, self._status.now())
 
     def _check_length(self, demand: Demand) -> None:
         n_known = int(demand.known.any(axis=0).sum())
@@ -189,7 +189,7 @@ class PrometheusReader:
 
 
 def _service(labels: dict[str, str]) -> str:
-    """Whose series it is. Raises ValueError where it does not say."""
+    """The service of a series. Raises ValueError where its labels name none."""
     namespace, service = labels.get("namespace", ""), labels.get("service", "")
     name = f"{namespace}/{service}"
     if "/" in namespace or fault_of_name(name):

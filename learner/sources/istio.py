@@ -1,9 +1,8 @@
-"""Who calls whom as Istio saw it: edges that need no guessing, where there is a mesh.
+"""Edges from Istio's metrics, where there is a mesh.
 
-Knative's revisions are what Istio knows as applications and services: `cart-00003` is a revision of
-the service `cart`. The number of five or more digits that Knative ends a revision's name with is
-stripped; a name that is no service then (a gateway, "unknown", a revision that a user named) is
-left out.
+Istio's applications and services are Knative's revisions: `cart-00003` is a revision of the service
+`cart`. The number of five or more digits at the end of a revision's name is stripped; a name that
+is no service then (a gateway, "unknown", a revision that a user named) is left out.
 """
 
 import re
@@ -16,11 +15,11 @@ from learner.demand import Demand
 from learner.sources.counters import Grid
 from learner.sources.queries import Labels, PrometheusServer
 
-WINDOW_S = 86_400  # s of calls that count: who is called once a night is called
+WINDOW_S = 86_400  # s of calls that count: a day, for services called once a night
 GENERATION = re.compile(r"-\d{5,}$")
 CALLER = ("source_workload_namespace", "source_app")
 CALLED = ("destination_service_namespace", "destination_service_name")
-# With the source's reporter, as what the destination reports may be an activator's.
+# By the source's reporter, as the destination's may be an activator.
 CALLS = (
     f"sum by ({', '.join((*CALLER, *CALLED))})"
     f' (increase(istio_requests_total{{reporter="source"}}[{WINDOW_S}s]))'
@@ -36,18 +35,17 @@ class IstioReader:
     def edges(self, demand: Demand) -> Edges:
         """Of the last day of ``demand``; none where Istio exports nothing.
 
-        ``gain`` is calls that Istio saw per request of the caller, NaN where none is known of;
-        ``lag_s`` and ``probability`` it cannot say. Raises AutoscalerError where Prometheus cannot
-        be asked.
+        ``gain`` is calls per request of the caller, NaN where it had none; ``lag_s`` and
+        ``probability`` are NaN. Raises AutoscalerError where Prometheus cannot be asked.
         """
         now = Grid(start_s=int(demand.end_s), step_s=1, n_points=1)
         row = {name: i for i, name in enumerate(demand.services)}
         calls: dict[tuple[int, int], float] = {}
         for labels, _, values in self._server.series(CALLS, now):
             up, down = (row.get(_service(labels, ends), -1) for ends in (CALLER, CALLED))
-            many = float(values[-1]) if len(values) else 0.0
-            if up >= 0 <= down and up != down and many >= 1 and np.isfinite(many):
-                calls[up, down] = calls.get((up, down), 0.0) + many
+            n = float(values[-1]) if len(values) else 0.0
+            if up >= 0 <= down and up != down and n >= 1 and np.isfinite(n):
+                calls[up, down] = calls.get((up, down), 0.0) + n
         return _edges(calls, demand) if calls else no_edges(demand.services)
 
 
@@ -58,21 +56,21 @@ def _service(labels: Labels, ends: tuple[str, str]) -> str:
 
 def _edges(calls: dict[tuple[int, int], float], demand: Demand) -> Edges:
     upstream, downstream = (np.array([pair[end] for pair in calls], np.int64) for end in (0, 1))
-    many = np.array(list(calls.values()))
-    unsaid = np.full(len(many), np.nan)
+    n_calls = np.array(list(calls.values()))
+    unknown = np.full(len(n_calls), np.nan)
     requests = _requests(demand)[upstream]
     return Edges(
         services=demand.services,
         upstream=upstream,
         downstream=downstream,
-        lag_s=unsaid,
-        gain=np.where(requests > 0, many / np.maximum(requests, 1.0), np.nan),
-        probability=unsaid,
-        confidence=np.ones(len(many)),
-        evidence=many,
-        seen_at_s=np.full(len(many), demand.end_s),
-        direct=np.ones(len(many), dtype=np.bool_),
-        origin=np.full(len(many), int(Origin.ISTIO)),
+        lag_s=unknown,
+        gain=np.where(requests > 0, n_calls / np.maximum(requests, 1.0), np.nan),
+        probability=unknown,
+        confidence=np.ones(len(n_calls)),
+        evidence=n_calls,
+        seen_at_s=np.full(len(n_calls), demand.end_s),
+        direct=np.ones(len(n_calls), dtype=np.bool_),
+        origin=np.full(len(n_calls), int(Origin.ISTIO)),
     )
 
 

@@ -1,7 +1,7 @@
-"""Samples that cannot be: a gap for their service, said and counted, and no concern of any other.
+"""Impossible samples: a gap for their service, reported and counted; no other is affected.
 
-A spike of a thousand million requests in flight, a negative or infinite count, a series that is
-none: whoever exports it may be anybody. One would otherwise widen arrays for all, or end a fit.
+A spike of a thousand million requests in flight, a negative or infinite count, a malformed series:
+one of them would otherwise widen the arrays of all services, or make a fit fail.
 """
 
 from collections import Counter
@@ -15,28 +15,28 @@ from learner.demand import Demand
 
 
 class Quarantine:
-    """What of which services cannot be."""
+    """What was impossible, by service."""
 
     def __init__(self) -> None:
-        self.whole: dict[str, str] = {}  # by service of which nothing is used: why
-        self.bitten: Counter[Limit] = Counter()
+        self.excluded: dict[str, str] = {}  # by service of which nothing is used: why
+        self.refused: Counter[Limit] = Counter()
         self._n_samples: Counter[str] = Counter()  # by service
         self._example: dict[str, float] = {}
 
-    def samples(self, service: str, limit: Limit, values: FloatArray) -> None:
-        """Values of a service, if any, that are beyond a limit or none at all."""
+    def add(self, service: str, limit: Limit, values: FloatArray) -> None:
+        """Note values of a service, if any, that are beyond a limit or no number."""
         if len(values):
-            self.bitten[limit] += len(values)
+            self.refused[limit] += len(values)
             self._n_samples[service] += len(values)
             self._example.setdefault(service, float(values[0]))
 
     def reasons(self) -> dict[str, str]:
         """What is wrong, in one line a service."""
-        said = {
+        reasons = {
             service: f"samples that cannot be: {n}, such as {self._example[service]:g}"
             for service, n in self._n_samples.items()
         }
-        return said | self.whole
+        return reasons | self.excluded
 
 
 def sound_demand(
@@ -49,7 +49,7 @@ def sound_demand(
     capacity: FloatArray,
     quarantine: Quarantine | None = None,
 ) -> Demand:
-    """Demand of what was read, whatever was read: a step that cannot be is a gap.
+    """Demand with impossible steps made gaps, and their services quarantined.
 
     As `Demand`, but with any values; quarantine: what is already known to be wrong.
     """
@@ -63,8 +63,8 @@ def sound_demand(
         beyond = impossible(values, most)
         wrong |= beyond
         for row in np.flatnonzero(beyond.any(axis=1)):
-            quarantine.samples(services[int(row)], limit, values[row, beyond[row]])
-    wrong |= np.isnan(peak)  # such a step was not watched
+            quarantine.add(services[int(row)], limit, values[row, beyond[row]])
+    wrong |= np.isnan(peak)  # such a step was not observed
     return Demand(
         services=tuple(services),
         start_s=start_s,

@@ -1,8 +1,9 @@
-"""Range queries to Prometheus, or to anything that speaks its API: in pieces, and patiently.
+"""Range queries to Prometheus, or to anything with its API: in pieces, with retries.
 
-What the server cannot do now is tried again, what it refuses is said in one line. What the answers
-mean is for others (`prometheus`, `starts_reader`, `istio`, `upstreams`). No answer is taken that is
-too slow, too large, or no series at all; where single series are wrong, the others are used.
+What the server cannot do now is tried again, what it refuses is an error of one line. The readers
+(`demand_reader`, `activity_reader`, `istio`, `upstreams`) interpret the answers. An answer that is
+too slow, too large, or no series at all is an error; where single series are wrong, the others are
+used.
 """
 
 import json
@@ -44,7 +45,7 @@ GROWTH = 8  # how much longer the next piece may be: series may still appear in 
 LARGEST_CHECKED = 65_536  # bytes; longer answers are data and are parsed once only
 MAX_POINTS_PER_SERIES = 11_000  # in one answer; Prometheus refuses more than this
 MAX_POINTS = 500_000  # in one answer over all series: about 15 MB of text
-TIMEOUT_S = 30.0  # longest silence of the server before a query is tried again
+TIMEOUT_S = 30.0  # without a byte from the server, after which a query is tried again
 SHOWN = 200  # characters of a query in messages
 
 log = logging.getLogger(__name__)
@@ -69,12 +70,11 @@ class PrometheusServer:
         sleep: Callable[[float], None] = time.sleep,
         status: LearnerStatus | None = None,
     ) -> None:
-        """``timeout_s``: longest silence; ``within_s``: until an answer is whole.
+        """``timeout_s``: between two bytes; ``within_s``: until an answer is whole.
 
-        vitals: hear of every attempt, and of the limits that bite. Raises PermanentError for an
-        address that is none.
+        Raises PermanentError for an address that is none.
         """
-        self.shown_url = _shown(url)
+        self.shown_url = _without_password(url)
         self._url = url.rstrip("/")
         self._max_points_per_series, self._max_points = max_points_per_series, max_points
         self._timeout_s, self._within_s = timeout_s, within_s
@@ -84,19 +84,19 @@ class PrometheusServer:
             stop=stop_after_attempt(attempts),
             wait=wait(multiplier=0.5),
             retry=retry_if_exception_type(TransientError),
-            before_sleep=_say_slow,
+            before_sleep=_log_slow,
             sleep=sleep,
             reraise=True,
         )
 
     def pieces(self, query: str, grid: Grid) -> Iterator[tuple[int, Grid, list[Any]]]:
         """Answers that cover the grid in turn: the first point of each, its grid, its series."""
-        begun_s = self._status.now()
+        started_s = self._status.now()
         with requests.Session() as session:
             client = self._client(session)
             first, size = 0, FIRST_PIECE
             while first < grid.n_points:
-                if self._status.now() - begun_s > READ_S.most:
+                if self._status.now() - started_s > READ_S.most:
                     self._status.refuse(READ_S, self.shown_url)
                     raise SlowError(
                         f"{self._where(query)} has not answered all within {READ_S.most:g} s"
@@ -117,8 +117,8 @@ class PrometheusServer:
     def series(self, query: str, grid: Grid) -> Iterator[tuple[Labels, FloatArray, FloatArray]]:
         """Labels, times (k,) in Unix s and values (k,), NaN and infinite ones too, of all series.
 
-        A series that the grid's pieces cut in two comes in parts. One that is wrong is left out and
-        said once. Raises PermanentError for an answer that holds no series that is right.
+        A series that the grid's pieces cut in two comes in parts. An invalid one is left out and
+        logged once. Raises PermanentError for an answer without a valid series.
         """
         first_wrong = ""
         for _, piece, answer in self.pieces(query, grid):
@@ -127,13 +127,13 @@ class PrometheusServer:
                 raise PermanentError(f"{self._where(query)} answered {wrong}")
             first_wrong = first_wrong or wrong
             yield from right
-        said = f"left out {first_wrong}" if first_wrong else ""
-        self._faults.say(self._where(query), said, self._status.now())
+        fault = f"left out {first_wrong}" if first_wrong else ""
+        self._faults.say(self._where(query), fault, self._status.now())
 
     def _sorted(
         self, answer: list[Any], piece: Grid
     ) -> tuple[list[tuple[Labels, FloatArray, FloatArray]], str]:
-        """The series that are right, and what is wrong with the first that is not."""
+        """The valid series, and what is wrong with the first invalid one."""
         right, wrong = [], ""
         for one in answer:
             try:
@@ -171,7 +171,7 @@ class PrometheusServer:
         return f"Prometheus at {self.shown_url}, asked for {query:.{SHOWN}},"
 
     def _ask(self, client: PrometheusConnect, query: str, piece: Grid) -> list[Any]:
-        self._status.beat()
+        self._status.heartbeat()
         asked = self._where(query)
         try:
             answer = self._queried(client, query, piece)
@@ -196,14 +196,13 @@ class PrometheusServer:
                 start_time=datetime.fromtimestamp(piece.start_s, UTC),
                 end_time=datetime.fromtimestamp(piece.last_s, UTC),
                 step=str(piece.step_s),
-                # So that the server, too, gives up when we do.
+                # So that the server, too, stops when we do.
                 params={"timeout": str(self._timeout_s)},
             )
         except requests.exceptions.SSLError as error:
             raise PermanentError(f"{where} cannot be trusted: {_root(error)}") from error
         except requests.exceptions.Timeout as error:
-            patience = f"{self._timeout_s:g} s"
-            raise TransientError(f"{where} gave no answer within {patience}") from error
+            raise TransientError(f"{where} gave no answer within {self._timeout_s:g} s") from error
         except requests.exceptions.ConnectionError as error:
             raise TransientError(f"{where} cannot be reached: {_root(error)}") from error
         except (
@@ -218,33 +217,33 @@ class PrometheusServer:
             raise PermanentError(f"{where} answered JSON that holds no data.result") from error
 
     def _check(self, response: requests.Response, **_: object) -> None:
-        """Stop at an answer that is none before the client takes it for one."""
+        """Raise for an answer that is an error, before the client parses it."""
         if response.is_redirect:
             return
         body = response.content
         code, kind = response.status_code, response.headers.get("Content-Type", "nothing")
-        said = f"Prometheus at {self.shown_url} answered {code}"
+        answered = f"Prometheus at {self.shown_url} answered {code}"
         if code in {408, 429} or code >= 500:
-            raise TransientError(f"{said}: {_error_text(response)}")
+            raise TransientError(f"{answered}: {_error_text(response)}")
         if code != 200:
-            raise PermanentError(f"{said}: {_error_text(response)}")
+            raise PermanentError(f"{answered}: {_error_text(response)}")
         if "json" not in kind:
-            raise PermanentError(f"{said} with {kind:.100}; allowed: JSON. Is it a Prometheus?")
+            raise PermanentError(f"{answered} with {kind:.100}; allowed: JSON. Is it a Prometheus?")
         if sum(body.count(mark) for mark in (b"[", b"{", b",")) > PROMETHEUS_PARTS.most:
             raise self._too_much(PROMETHEUS_PARTS, f"Prometheus at {self.shown_url}")
         if len(body) > LARGEST_CHECKED:
             return
         answer = response.json()
         if isinstance(answer, dict) and answer.get("status") == "error":
-            raise PermanentError(f"{said}: {_error_text(response)}")
+            raise PermanentError(f"{answered}: {_error_text(response)}")
 
     def _too_much(self, limit: Limit, who: str) -> LimitError:
         self._status.refuse(limit, who)
         return LimitError(limit, who)
 
 
-def _say_slow(state: RetryCallState) -> None:
-    """A server that is slow takes minutes until it is given up: say so before."""
+def _log_slow(state: RetryCallState) -> None:
+    """Log a slow answer at each retry: all of them together take minutes."""
     error = state.outcome.exception() if state.outcome else None
     if isinstance(error, SlowError):
         log.warning("%s; trying again", error)
@@ -258,8 +257,8 @@ def _columns(pairs: list[Any], piece: Grid) -> tuple[FloatArray, FloatArray]:
     return at_s, values
 
 
-def _shown(url: str) -> str:
-    """The address for messages: a password in it is for the server only."""
+def _without_password(url: str) -> str:
+    """The address for messages. Raises PermanentError for one that is none."""
     allowed = "allowed: http(s)://host[:port][/path]"
     try:
         parts = urlsplit(url)
@@ -272,7 +271,7 @@ def _shown(url: str) -> str:
 
 
 def _error_text(response: requests.Response) -> str:
-    """What the server says went wrong: Prometheus's own words where it is one."""
+    """The error in the server's answer; Prometheus has it in a field."""
     body = response.content[:LARGEST_CHECKED]
     try:
         text = str(json.loads(body)["error"])

@@ -1,7 +1,7 @@
 """Any series of Prometheus as an upstream of a service: a queue's length, a partner's traffic.
 
-What it says is the user's; whether the service follows it, and how much later, is searched for as
-between services that never sleep.
+The user names the series and the service; whether the service follows it, and at which lag, is
+searched as between continuous services.
 """
 
 import logging
@@ -28,7 +28,7 @@ LONGEST_SLUG = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamSeries:
-    """A series that a service follows."""
+    """A series that a user declared as upstream of a service."""
 
     name: str  # "prometheus/<number>-<words of the query>", beside names of services
     downstream: str  # "namespace/service"
@@ -58,7 +58,7 @@ def upstreams_of(texts: Sequence[str]) -> tuple[UpstreamSeries, ...]:
 
 
 class WithUpstreams:
-    """Demand together with what is outside of it. Where a series cannot be read, it is a gap."""
+    """Demand with external series added. A series that cannot be read is a gap."""
 
     def __init__(
         self, source: DemandSource, server: PrometheusServer, upstreams: Sequence[UpstreamSeries]
@@ -67,9 +67,9 @@ class WithUpstreams:
         self._faults = Health()
 
     def read(self, *, start_s: float, end_s: float, step_s: float) -> Demand:
-        """Demand over [start_s, end_s), with outside series. Raises as the source of demand does.
+        """Demand over [start_s, end_s), with external series. Raises as the source of demand does.
 
-        A query that Prometheus cannot or will not answer is said once.
+        A query that fails is logged once.
         """
         demand = self._source.read(start_s=start_s, end_s=end_s, step_s=step_s)
         if not self._upstreams:
@@ -88,7 +88,7 @@ class WithUpstreams:
         except AutoscalerError as error:
             self._faults.say(part, str(error), demand.end_s)
             return np.full(demand.n_steps, np.nan)
-        except Exception as error:  # a fault of ours is no more than that series' either
+        except Exception as error:  # an error in our code costs that series only
             log.exception("%s", part)
             self._faults.say(part, f"{error!r:.200}", demand.end_s)
             return np.full(demand.n_steps, np.nan)
@@ -99,7 +99,7 @@ class WithUpstreams:
 def values_of(server: PrometheusServer, query: str, demand: Demand) -> FloatArray:
     """(n_steps,) a query's value at the end of each step of ``demand``.
 
-    NaN = gap, and where it is no count. Several series are added up. Raises AutoscalerError.
+    NaN = gap, or an impossible count. Several series are added up. Raises AutoscalerError.
     """
     n_steps, step_s = demand.n_steps, demand.step_s
     grid = Grid(start_s=int(demand.start_s + step_s), step_s=int(step_s), n_points=n_steps)

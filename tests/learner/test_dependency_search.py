@@ -1,4 +1,4 @@
-"""Edges of all sources as one; a search that fails costs nobody else anything."""
+"""Edges of all sources merged; a search that fails does not affect the others."""
 
 from pathlib import Path
 
@@ -10,17 +10,17 @@ from autoscaler.errors import TransientError
 from learner.demand import Demand
 from learner.dependencies.activity import Activity
 from learner.dependencies.start_search import StartSearch
-from learner.dependency_search import DependencySearch, Search
+from learner.dependency_search import DependencySearch, EdgeSource
 
 NOW = 1_700_000_000.0
 A_DAY = 1440
 
 
 class Nothing:
-    """Nobody exports starts."""
+    """A source without starts."""
 
     def read(self, *, start_s: float, end_s: float) -> Activity:
-        return Activity(begun={}, called={}, watched_s=np.zeros(0))
+        return Activity(starts={}, last_calls={}, observed_s=np.zeros(0))
 
 
 class Source:
@@ -37,7 +37,7 @@ class Source:
 
 
 def busy() -> Demand:
-    """Buy follows browse two minutes later; another has a life of its own; seeded."""
+    """Buy follows browse two minutes later; another is independent; seeded."""
     rng = np.random.default_rng(1)
     browse = rng.poisson(30.0 * np.exp(0.5 * rng.standard_normal(A_DAY)))
     counts = np.stack(
@@ -54,7 +54,7 @@ def busy() -> Demand:
 
 
 def edge(up: str, down: str, origin: Origin, **columns: float) -> Edges:
-    said = {name: np.array([value]) for name, value in columns.items()}
+    known = {name: np.array([value]) for name, value in columns.items()}
     names = ("lag_s", "gain", "probability", "confidence", "evidence", "seen_at_s")
     return Edges(
         services=(up, down),
@@ -62,12 +62,12 @@ def edge(up: str, down: str, origin: Origin, **columns: float) -> Edges:
         downstream=np.array([1]),
         direct=np.ones(1, dtype=np.bool_),
         origin=np.array([int(origin)]),
-        **(dict.fromkeys(names, np.full(1, np.nan)) | said),
+        **(dict.fromkeys(names, np.full(1, np.nan)) | known),
     )
 
 
-def pulls_in(folder: Path, *searches: Search) -> DependencySearch:
-    return DependencySearch(StartSearch(Nothing(), folder / "evidence.npz"), searches)
+def dependency_search(folder: Path, *sources: EdgeSource) -> DependencySearch:
+    return DependencySearch(StartSearch(Nothing(), folder / "evidence.npz"), sources)
 
 
 def pairs(edges: Edges) -> dict[tuple[str, str], int]:
@@ -79,8 +79,8 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.message for record in caplog.records if record.levelname == "WARNING"]
 
 
-def test_services_that_never_sleep_are_searched_when_models_are_fitted(tmp_path: Path) -> None:
-    search = pulls_in(tmp_path)
+def test_continuous_services_are_searched_when_models_are_fitted(tmp_path: Path) -> None:
+    search = dependency_search(tmp_path)
     assert not search.update(None, NOW)
     assert search.update(busy(), NOW)
     at = pairs(search.edges)[("shop/browse", "shop/buy")]
@@ -93,27 +93,27 @@ def test_services_that_never_sleep_are_searched_when_models_are_fitted(tmp_path:
     assert search.edges is found
 
 
-def test_who_knows_best_says_so_and_the_others_fill_in(tmp_path: Path) -> None:
+def test_the_best_source_wins_and_the_others_fill_in(tmp_path: Path) -> None:
     mesh = Source(edge("shop/browse", "shop/buy", Origin.ISTIO, gain=0.25))
-    search = pulls_in(tmp_path, Search(part="a mesh", find=mesh.find))
+    search = dependency_search(tmp_path, EdgeSource(part="a mesh", find=mesh.find))
     search.update(busy(), NOW)
     at = pairs(search.edges)[("shop/browse", "shop/buy")]
-    said = search.edges
-    assert (said.origin[at], said.gain[at], said.lag_s[at]) == (Origin.ISTIO, 0.25, 120.0)
+    edges = search.edges
+    assert (edges.origin[at], edges.gain[at], edges.lag_s[at]) == (Origin.ISTIO, 0.25, 120.0)
 
 
 @pytest.mark.parametrize("fault", [TransientError("is gone"), ValueError("a fault of ours")])
-def test_a_search_that_fails_keeps_what_it_found_and_is_said_once(
+def test_a_search_that_fails_keeps_what_it_found_and_is_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, fault: Exception
 ) -> None:
     mesh = Source(edge("shop/front", "shop/cart", Origin.ISTIO))
-    search = pulls_in(tmp_path, Search(part="a mesh", find=mesh.find))
+    search = dependency_search(tmp_path, EdgeSource(part="a mesh", find=mesh.find))
     search.update(busy(), NOW)
     mesh.fault = fault
     for minute in (1, 2, 3):
         search.update(busy(), NOW + 60.0 * minute)
     assert {("shop/browse", "shop/buy"), ("shop/front", "shop/cart")} <= pairs(search.edges).keys()
-    assert [("a mesh" in said, str(fault) in said) for said in warnings(caplog)] == [(True, True)]
+    assert [("a mesh" in text, str(fault) in text) for text in warnings(caplog)] == [(True, True)]
     mesh.fault, mesh.edges = None, no_edges(())
     caplog.set_level("INFO")
     search.update(busy(), NOW + 240.0)

@@ -1,23 +1,23 @@
-"""Counts without level and season: what is left is what one service may have from another."""
+"""Request counts without their level and season."""
 
 import numpy as np
 
 from autoscaler.core.types import FloatArray
 
-BLOCK = 60  # steps over which the level is taken as straight: longer than any lag looked for
+BLOCK = 60  # steps over which the level is linear: longer than any lag searched
 HOUR_S, DAY_S = 3600.0, 86400.0
-LEAST_CYCLES = 4  # times a season has to be seen before it is taken out
-CLIP = 5.0  # deviations beyond which a value counts no more
+LEAST_CYCLES = 4  # of a season, below which it is not removed
+CLIP = 5.0  # standard deviations at which values are clipped
 
 
 def residuals(counts: FloatArray, start_s: float, step_s: float) -> FloatArray:
-    """Counts (n, T) less their level and their profiles of the day and of the hour; gaps are 0.
+    """Counts (n, T) less their level and their daily and hourly profiles; gaps are 0.
 
     start_s, step_s: Unix s of the first step, s.
     """
     level = _level(counts)
     some = np.maximum(level, 1e-9)
-    left = (counts - level) / some  # what recurs at :00 is a share of the level, not a number
+    left = (counts - level) / some  # a profile is a share of the level, not a number
     for season_s in (DAY_S, HOUR_S):
         left -= _profile(left, start_s, step_s, season_s)
     left *= some
@@ -27,7 +27,7 @@ def residuals(counts: FloatArray, start_s: float, step_s: float) -> FloatArray:
 def standardized(counts: FloatArray, start_s: float, step_s: float) -> FloatArray:
     """Residuals (n, T) of counts at an even scale, mean 0 and deviation 1; all 0 if constant.
 
-    The root evens out that high counts scatter more (Anscombe); the rest of the tails is clipped.
+    The root equalises the variance of low and high counts (Anscombe); tails are clipped.
     """
     left = residuals(2.0 * np.sqrt(counts + 0.375), start_s, step_s)
     for clip in (CLIP, np.inf):

@@ -1,5 +1,5 @@
 """Edges between intermittent services, from the times at which they start.
 
-`timed_starts`, `coincidences`, `own_timer`, `delay_correlation` (counts) → `evidence` (sums that
-fade with age; `evidence_file` keeps them) → `direct` → `edges`.
+`coincidences`, `timed_starts`, `own_timer`, `delay_correlation` (counts) → `evidence` (sums that
+decay with age; `evidence_file` stores them) → `direct` → `edges`.
 """

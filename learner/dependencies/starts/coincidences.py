@@ -1,7 +1,7 @@
-"""Whose starts follow whose: the counting, for every ordered pair of services at once.
+"""Counts whose starts follow whose, for every ordered pair of services at once.
 
-It is asked of the starts as they were, and again of moved ones: B as it was some time later. What
-is left of the following then has nothing to do with A.
+Starts are counted as they were, and for a baseline with B as it was some time later, where what
+follows has nothing to do with A.
 """
 
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ CELLS = 1 << 23  # cells of a mask held at once: bounds memory
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRules:
-    """What counts as asleep, as following, and as near enough for a base rate.
+    """What counts as idle, as following, and as near enough for a base rate.
 
-    Twenty seconds are ten cold hops; shorter, and the end of a long chain is never seen. The times
-    nearby lie half a minute off whole minutes, where timers of one phase do not meet; times at
-    which they do are asked about apart.
+    Twenty seconds are ten cold starts in a row; with less, the end of a long chain is never seen.
+    The times nearby lie half a minute off whole minutes, where timers of one phase do not coincide;
+    times at which they do are counted apart.
     """
 
     idle_s: float = 60.0  # s of idleness after which a call is a start
@@ -31,7 +31,7 @@ class StartRules:
     nearby_s: tuple[float, ...] = tuple(
         sign * (90.0 + 60.0 * i) for i in range(10) for sign in (-1.0, 1.0)
     )
-    n_cycles: int = 4  # cycles of a clock that are asked about
+    n_cycles: int = 4  # cycles of a timer for the baseline by timer
 
     @property
     def n_bins(self) -> int:
@@ -43,18 +43,18 @@ class StartRules:
 class Coincidences:
     """Pairs of starts of two services, B's within a window after A's."""
 
-    before: IntArray  # (k,) index of A's spell
-    after: IntArray  # (k,) index of B's spell
+    before: IntArray  # (k,) index of A's busy period
+    after: IntArray  # (k,) index of B's busy period
     pair: IntArray  # (k,) A's service * number of services + B's
-    lag_s: FloatArray  # (k,) s from A's start to B's, as moved
+    lag_s: FloatArray  # (k,) s from A's start to B's, shifted
 
-    def where(self, kept: BoolArray) -> "Coincidences":
-        """Those that are kept (k,)."""
+    def where(self, mask: BoolArray) -> "Coincidences":
+        """Those of the mask (k,)."""
         return Coincidences(
-            before=self.before[kept],
-            after=self.after[kept],
-            pair=self.pair[kept],
-            lag_s=self.lag_s[kept],
+            before=self.before[mask],
+            after=self.after[mask],
+            pair=self.pair[mask],
+            lag_s=self.lag_s[mask],
         )
 
 
@@ -63,14 +63,14 @@ def coincidences(
 ) -> Coincidences:
     """All pairs of starts with a lag in the window.
 
-    later_s: (n,) s by which B's starts are taken to have come earlier than they did.
-    among: (j,) spells of A that are looked at. window_s: least and greatest lag.
+    later_s: (n,) s by which B's starts are shifted to earlier.
+    among: (j,) busy periods of A to count. window_s: least and greatest lag.
     """
-    moved = busy.start_s - later_s[busy.service]
-    order = np.argsort(moved, kind="stable")
-    line, at = moved[order], busy.start_s[among]
-    first = np.searchsorted(line, at + window_s[0], side="left")
-    last = np.searchsorted(line, at + window_s[1], side="right")
+    shifted = busy.start_s - later_s[busy.service]
+    order = np.argsort(shifted, kind="stable")
+    axis, at = shifted[order], busy.start_s[among]
+    first = np.searchsorted(axis, at + window_s[0], side="left")
+    last = np.searchsorted(axis, at + window_s[1], side="right")
     before, after = np.repeat(among, last - first), order[span(first, last - first)]
     other = busy.service[before] != busy.service[after]
     before, after = before[other], after[other]
@@ -78,62 +78,62 @@ def coincidences(
         before=before,
         after=after,
         pair=busy.service[before] * busy.n + busy.service[after],
-        lag_s=moved[after] - busy.start_s[before],
+        lag_s=shifted[after] - busy.start_s[before],
     )
 
 
-def watched(busy: BusyPeriods, rules: StartRules) -> FloatArray:
-    """(2, n) Unix s from which and up to which every service was watched for what it follows."""
+def observed_span(busy: BusyPeriods, rules: StartRules) -> FloatArray:
+    """(2, n) Unix s from which and up to which each service was observed, as B of a pair."""
     return np.repeat([[busy.since_s], [busy.until_s - rules.within_s]], busy.n, axis=1)
 
 
-def alive(busy: BusyPeriods, rules: StartRules) -> FloatArray:
-    """(2, n) the same, without the time before a service came and after it went.
+def active_span(busy: BusyPeriods, rules: StartRules) -> FloatArray:
+    """(2, n) the same, without the time before a service was created and after it was deleted.
 
-    It has gone when it is silent for longer than it ever was between two starts at hand.
+    That is assumed before its first start and after its last one, further than its longest gap.
     """
     order = np.lexsort((busy.start_s, busy.service))
     who, start_s = busy.service[order], busy.start_s[order]
     same = who[1:] == who[:-1]
-    silent_s = np.zeros(busy.n)
-    np.maximum.at(silent_s, who[1:][same], np.diff(start_s)[same])
+    gap_s = np.zeros(busy.n)
+    np.maximum.at(gap_s, who[1:][same], np.diff(start_s)[same])
     first_s, last_s = np.full(busy.n, np.inf), np.full(busy.n, -np.inf)
     np.minimum.at(first_s, who, start_s)
     np.maximum.at(last_s, who, start_s)
-    since_s, until_s = watched(busy, rules)
-    known = silent_s > 0  # of what started once nobody knows
-    first_s = np.where(known, first_s - silent_s, -np.inf)
-    last_s = np.where(known, last_s + silent_s, np.inf)
+    since_s, until_s = observed_span(busy, rules)
+    known = gap_s > 0  # unknown of a service that started once
+    first_s = np.where(known, first_s - gap_s, -np.inf)
+    last_s = np.where(known, last_s + gap_s, np.inf)
     return np.stack([np.maximum(since_s, first_s), np.minimum(until_s, last_s)])
 
 
-def following(
+def following_starts(
     busy: BusyPeriods, later_s: FloatArray, span_s: FloatArray, rules: StartRules
 ) -> Coincidences:
-    """Starts that follow, as `trials` counts: B was watched, and asleep, when A started.
+    """Starts of B that follow a trial: B was observed, and idle, when A started.
 
-    What the clocks of one machine do not tell apart counts as following.
+    Simultaneous starts, to the resolution of a clock, count as following.
     """
-    found = coincidences(busy, later_s, _about(busy, later_s), (-1e-5, rules.within_s))
+    found = coincidences(busy, later_s, _candidates(busy, later_s), (-1e-5, rules.within_s))
     b = busy.service[found.after]
     at = busy.start_s[found.before] + later_s[b]
-    asleep = at - busy.previous_end_s()[found.after] >= rules.idle_s
-    return found.where(asleep & (at >= span_s[0, b]) & (at <= span_s[1, b]))
+    idle = at - busy.previous_end_s()[found.after] >= rules.idle_s
+    return found.where(idle & (at >= span_s[0, b]) & (at <= span_s[1, b]))
 
 
 def trials(
     busy: BusyPeriods, later_s: FloatArray, span_s: FloatArray, rules: StartRules
 ) -> FloatArray:
-    """(n, n) starts of A (row) at which B (column) was watched, and asleep.
+    """(n, n) starts of A (row) at which B (column) was observed, and idle.
 
-    later_s: (n,) s by which B's spells are taken to have come earlier than they did. span_s: (2, n)
-    Unix s from which and up to which B was watched.
+    later_s: (n,) s by which B's busy periods are shifted to earlier. span_s: (2, n) Unix s from
+    which and up to which B was observed.
     """
-    n, among = busy.n, _about(busy, later_s)
+    n, among = busy.n, _candidates(busy, later_s)
     at = busy.start_s[among]
     one = np.ones(len(at), dtype=np.float32)
     rows = sparse.csr_array((one, (busy.service[among], np.arange(len(at)))), (n, len(at)))
-    # What is not watched counts as in use: two more spells of every service.
+    # Time that was not observed counts as busy: two more periods of every service.
     since_s, until_s = span_s - later_s
     later, end_of_time = later_s[busy.service], np.full(n, np.inf)
     service = np.concatenate([busy.service, np.arange(n), np.arange(n)])
@@ -152,8 +152,8 @@ def trials(
     return result
 
 
-def _about(busy: BusyPeriods, later_s: FloatArray) -> IntArray:
-    """The spells of A that may be asked about: any B was watched so much later."""
+def _candidates(busy: BusyPeriods, later_s: FloatArray) -> IntArray:
+    """The busy periods of A with some B that was observed so much later."""
     at = busy.start_s
     least, most = later_s.min(initial=0.0), later_s.max(initial=0.0)
     return np.flatnonzero((at + most >= busy.since_s) & (at + least <= busy.until_s))
@@ -162,9 +162,9 @@ def _about(busy: BusyPeriods, later_s: FloatArray) -> IntArray:
 def _idle(
     column: IntArray, begin: IntArray, end: IntArray, shape: tuple[int, int]
 ) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    """(n_times, n_columns) 1 where no spell of the column goes on.
+    """(n_times, n_columns) 1 where the column is not busy.
 
-    begin, end: (k,) index of the first time in the spell, and after it.
+    begin, end: (k,) index of the first time in the busy period, and after it.
     """
     n_times, width = shape
     change = np.zeros((n_times + 1) * width, dtype=np.int8)

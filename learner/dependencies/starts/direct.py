@@ -1,4 +1,4 @@
-"""Direct edges among reach: what remains when those in between are taken into account."""
+"""Direct edges: those that no path over a service between explains."""
 
 import numpy as np
 
@@ -6,8 +6,8 @@ from autoscaler.core.prediction.dependencies import Edges
 from autoscaler.core.state.rings import span
 from autoscaler.core.types import BoolArray
 
-SLACK_S = 1.0  # s by which lags along a way may differ from the lag they explain
-SHARE = 0.8  # of the gain, how much a way has to carry to explain it
+SLACK_S = 1.0  # s by which the lags of a path may differ from the lag that they explain
+SHARE = 0.8  # of an edge's gain that the gain of a path has to reach to explain it
 
 
 def direct_starts(edges: Edges) -> Edges:
@@ -15,8 +15,8 @@ def direct_starts(edges: Edges) -> Edges:
 
     A -> B is not direct if there is a C with A -> C and C -> B, later than A and earlier than B
     each, whose lags add up to that of A -> B (within a second), and whose gains multiply to four
-    fifths of its gain at least. The rule looks at pairs of edges once and takes none away while
-    it looks, so the order does not matter and cycles do no harm.
+    fifths of its gain at least. All edges count, direct or not, so the result does not depend on
+    their order, nor on cycles.
     """
     ordered, first = edges.by_upstream()
     n_next = first[ordered.downstream + 1] - first[ordered.downstream]

@@ -1,7 +1,7 @@
-"""Timers: starts that come by a service's own clock, and how late each of them is.
+"""Timers: starts that come at a fixed period of the service, and the delay of each of them.
 
-What a clock explains is no evidence that somebody else did it. A timer is a period and a phase; a
-service may be called by several. Periods are looked for where people put them: whole minutes, hours
+A start that a timer explains is no evidence of a caller. A timer is a period and a phase; a service
+may be called by several. Periods are searched among those that people set: whole minutes, hours
 that divide a day. Other gaps that recur are those of a loop.
 """
 
@@ -13,168 +13,166 @@ from autoscaler.core.types import FloatArray, IntArray
 from learner.dependencies.busy_periods import BusyPeriods
 
 MINUTES = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60, 120, 180, 240, 360, 480, 720, 1440)
-USUAL_S = 60.0 * np.array(MINUTES)  # s
+COMMON_PERIODS_S = 60.0 * np.array(MINUTES)  # s
 SLACK_S = 2.0  # s that two runs of one timer may differ from its period
-DELAY_S = 10.0  # s about its time within which a start is a timer's, by another way or late
-ROUNDS = 3  # timers a service may have
+DELAY_S = 10.0  # s around a due time within which a start is attributed to the timer
+MOST_TIMERS = 3  # of a service
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedStarts:
-    """Timers found in spells."""
+    """Timers found in busy periods."""
 
-    service: IntArray  # (n_timers,) whose starts keep it
+    service: IntArray  # (n_timers,)
     period_s: FloatArray  # (n_timers,)
     phase_s: FloatArray  # (n_timers,) Unix s of one time at which it is due
-    timer: IntArray  # (n_spells,) the timer that explains the start; -1 = none
-    late_s: FloatArray  # (n_spells,) s later than due, about 0; NaN = not that near to any time due
-    loop_s: (
-        FloatArray  # (n,) s of the usual gap between starts, where most are it; NaN = they are not
-    )
+    timer: IntArray  # (n_busy,) the timer that explains the start; -1 = none
+    delay_s: FloatArray  # (n_busy,) s after the due time, about 0; NaN = not near any due time
+    loop_s: FloatArray  # (n,) s: the most frequent gap between starts; NaN = less than half have it
 
 
 def find_timers(busy: BusyPeriods, *, share: float = 0.25) -> TimedStarts:
-    """Timers of all services, at most `ROUNDS` a service, the most regular first.
+    """Timers of all services, at most `MOST_TIMERS` a service, the most regular first.
 
     share: of the starts that no timer found before explains, how many a timer has to explain.
     """
-    who, when = busy.service, busy.start_s
-    timer = np.full(len(who), -1, dtype=np.int64)
-    late = np.full(len(who), np.nan)
-    found: list[tuple[IntArray, FloatArray, FloatArray]] = []
+    service, when = busy.service, busy.start_s
+    timer = np.full(len(service), -1, dtype=np.int64)
+    delay = np.full(len(service), np.nan)
+    found = [(np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0))]
     n_found = 0
-    for _ in range(ROUNDS):
+    for _ in range(MOST_TIMERS):
         left = np.flatnonzero(timer < 0)
-        period = _period(busy.n, who[left], when[left], share)
-        phase, off = _phase(period, who[left], when[left])
-        hit = np.abs(off) <= SLACK_S
-        n_hits = np.bincount(who[left][hit], minlength=busy.n)
-        kept = np.flatnonzero(n_hits >= 4)
-        if not len(kept):
+        period = _period(busy.n, service[left], when[left], share)
+        phase, offset = _phase(period, service[left], when[left])
+        hit = np.abs(offset) <= SLACK_S
+        n_hits = np.bincount(service[left][hit], minlength=busy.n)
+        timed = np.flatnonzero(n_hits >= 4)
+        if not len(timed):
             break
         number = np.full(busy.n, -1, dtype=np.int64)
-        number[kept] = n_found + np.arange(len(kept))
-        taken = (np.abs(off) <= DELAY_S) & (number[who[left]] >= 0)
-        timer[left[taken]] = number[who[left[taken]]]
-        late[left[taken & hit]] = off[taken & hit]
-        found.append((kept, period[kept], phase[kept]))
-        n_found += len(kept)
-    columns = zip(*found, strict=True) if found else (np.zeros(0), np.zeros(0), np.zeros(0))
-    service, period, phase = (
-        np.concatenate([c]) if not found else np.concatenate(c) for c in columns
-    )
-    loop, loop_s = _loops(busy)
+        number[timed] = n_found + np.arange(len(timed))
+        explained = (np.abs(offset) <= DELAY_S) & (number[service[left]] >= 0)
+        timer[left[explained]] = number[service[left[explained]]]
+        delay[left[explained & hit]] = offset[explained & hit]
+        found.append((timed, period[timed], phase[timed]))
+        n_found += len(timed)
+    loop_delay, loop_s = _loops(busy)
     return TimedStarts(
-        service=service.astype(np.int64),
-        period_s=period,
-        phase_s=phase,
+        service=np.concatenate([each for each, _, _ in found]),
+        period_s=np.concatenate([each for _, each, _ in found]),
+        phase_s=np.concatenate([each for _, _, each in found]),
         timer=timer,
-        late_s=np.where(np.isnan(late), loop, late),
+        delay_s=np.where(np.isnan(delay), loop_delay, delay),
         loop_s=loop_s,
     )
 
 
 def _loops(busy: BusyPeriods, *, share: float = 0.5) -> tuple[FloatArray, FloatArray]:
-    """(n_spells,) s that a start comes later than a usual gap after the one before; (n,) s the gap.
+    """(n_busy,) s that a start comes later than the modal gap after the one before; (n,) s gap.
 
-    Who sleeps between runs keeps no phase: every delay stays. share: of a service's gaps, how many
-    have to be the usual one. NaN = no loop.
+    A loop that waits between runs has no phase: each delay shifts all later runs. share: of a
+    service's gaps, how many have to be the modal one. NaN = no loop.
     """
     order = np.lexsort((busy.start_s, busy.service))
-    who, when = busy.service[order], busy.start_s[order]
-    usual = _usual_gap(busy.n, who, when)
-    gap = usual[who]
+    service, when = busy.service[order], busy.start_s[order]
+    modal = _modal_gap(busy.n, service, when)
+    gap = modal[service]
     since = np.diff(when, prepend=-np.inf)
-    since[np.diff(who, prepend=-1) != 0] = np.inf
+    since[np.diff(service, prepend=-1) != 0] = np.inf
     near = np.abs(since - gap) <= SLACK_S
-    n_near = np.bincount(who[near], minlength=busy.n)
-    steady = n_near >= np.maximum(share * np.bincount(who, minlength=busy.n), 4)
-    late = np.full(len(who), np.nan)
-    late[order] = np.where(near & steady[who], since - gap, np.nan)
-    return late, np.where(steady, usual, np.nan)
+    n_near = np.bincount(service[near], minlength=busy.n)
+    steady = n_near >= np.maximum(share * np.bincount(service, minlength=busy.n), 4)
+    delay = np.full(len(service), np.nan)
+    delay[order] = np.where(near & steady[service], since - gap, np.nan)
+    return delay, np.where(steady, modal, np.nan)
 
 
-def _period(n: int, who: IntArray, when: FloatArray, share: float) -> FloatArray:
-    """(n,) s: the longest of about the most telling periods, NaN where none stands out.
+def _period(n: int, service: IntArray, when: FloatArray, share: float) -> FloatArray:
+    """(n,) s: the longest of about the most significant periods, NaN where none is.
 
-    A period tells as many starts as it gathers at one phase beyond what chance would gather there.
-    Its divisors gather as many, its multiples share them out: so the longest.
+    A period is as significant as the starts at its best phase exceed those expected of random ones.
+    Its divisors gather as many, its multiples share them out: hence the longest.
     """
-    n_starts = np.bincount(who, minlength=n)
-    usual = np.stack([_gathered(np.full(n, p), who, when) for p in USUAL_S])
-    chance = np.minimum(2 * SLACK_S / USUAL_S[:, None], 1.0) * n_starts
-    told = usual - chance - 3.0 * np.sqrt(chance)
-    good = (told >= 0.7 * told.max(axis=0)) & (told >= np.maximum(share * n_starts, 3.0))
-    return np.where(good.any(axis=0), np.max(np.where(good, USUAL_S[:, None], 0.0), axis=0), np.nan)
+    n_starts = np.bincount(service, minlength=n)
+    gathered = np.stack([_most_in_phase(np.full(n, p), service, when) for p in COMMON_PERIODS_S])
+    expected = np.minimum(2 * SLACK_S / COMMON_PERIODS_S[:, None], 1.0) * n_starts
+    excess = gathered - expected - 3.0 * np.sqrt(expected)
+    good = (excess >= 0.7 * excess.max(axis=0)) & (excess >= np.maximum(share * n_starts, 3.0))
+    longest = np.max(np.where(good, COMMON_PERIODS_S[:, None], 0.0), axis=0)
+    return np.where(good.any(axis=0), longest, np.nan)
 
 
-def _gathered(period: FloatArray, who: IntArray, when: FloatArray) -> FloatArray:
+def _most_in_phase(period: FloatArray, service: IntArray, when: FloatArray) -> FloatArray:
     """(n,) the most starts of each service at one phase of its period, give or take the slack."""
     n = len(period)
-    has = np.flatnonzero(~np.isnan(period[who]))
+    has = np.flatnonzero(~np.isnan(period[service]))
     if not len(has):
         return np.zeros(n)
-    owner, p = who[has], period[who[has]]
+    owner, p = service[has], period[service[has]]
     folded = when[has] % p
     # Each start twice, so that a window may run over the end of the period.
-    line = np.sort(np.concatenate([folded, folded + p]) + np.tile(owner * 3.0 * p.max(), 2))
-    many = np.searchsorted(line, line + 2 * SLACK_S, side="right") - np.arange(len(line))
+    axis = np.sort(np.concatenate([folded, folded + p]) + np.tile(owner * 3.0 * p.max(), 2))
+    count = np.searchsorted(axis, axis + 2 * SLACK_S, side="right") - np.arange(len(axis))
     most = np.zeros(n, dtype=np.int64)
-    np.maximum.at(most, (line / (3.0 * p.max())).astype(np.int64), many)
+    np.maximum.at(most, (axis / (3.0 * p.max())).astype(np.int64), count)
     return most.astype(np.float64)
 
 
-def _usual_gap(n: int, who: IntArray, when: FloatArray) -> FloatArray:
-    """(n,) s: the middle of the gaps in the fullest two seconds, NaN where there is none."""
-    same = who[1:] == who[:-1]
-    gap, owner = np.diff(when)[same], who[1:][same]
+def _modal_gap(n: int, service: IntArray, when: FloatArray) -> FloatArray:
+    """(n,) s: the median of the gaps in the fullest two seconds, NaN where there is none."""
+    same = service[1:] == service[:-1]
+    gap, owner = np.diff(when)[same], service[1:][same]
     order = np.lexsort((gap, owner))
     gap, owner = gap[order], owner[order]
-    line = _line(owner, gap)
-    many = np.searchsorted(line, line + 2.0, side="right") - np.arange(len(line))
-    order = np.lexsort((many, owner))
+    axis = _on_one_axis(owner, gap)
+    count = np.searchsorted(axis, axis + 2.0, side="right") - np.arange(len(axis))
+    order = np.lexsort((count, owner))
     last = np.flatnonzero(np.append(np.diff(owner[order]), 1)) if len(owner) else order
+    best = order[last]
     result = np.full(n, np.nan)
-    result[owner[order[last]]] = gap[np.minimum(order[last] + many[order[last]] // 2, len(gap) - 1)]
+    result[owner[best]] = gap[np.minimum(best + count[best] // 2, len(gap) - 1)]
     return result
 
 
-def _line(who: IntArray, when: FloatArray) -> FloatArray:
-    """Times of all services on one ascending line, each service out of the others' reach."""
+def _on_one_axis(service: IntArray, when: FloatArray) -> FloatArray:
+    """Times shifted by service, so that those of different services are far apart."""
     if not len(when):
         return when
-    reach = when.max() - when.min() + 3 * USUAL_S.max()
-    return np.asarray(when - when.min() + who * reach)
+    reach = when.max() - when.min() + 3 * COMMON_PERIODS_S.max()
+    return np.asarray(when - when.min() + service * reach)
 
 
-def _phase(period: FloatArray, who: IntArray, when: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Phase (n,) Unix s at which most starts come, and how far off each start (k,) is, s."""
+def _phase(
+    period: FloatArray, service: IntArray, when: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Phase (n,) Unix s at which most starts come, and s from it to each start (k,)."""
     n = len(period)
-    has = np.flatnonzero(~np.isnan(period[who]))
-    off = np.full(len(who), np.inf)
+    has = np.flatnonzero(~np.isnan(period[service]))
+    offset = np.full(len(service), np.inf)
     phase = np.full(n, np.nan)
     if not len(has):
-        return phase, off
-    owner, p = who[has], period[who[has]]
+        return phase, offset
+    owner, p = service[has], period[service[has]]
     folded = when[has] % p
     # Each start twice, so that a window may run over the end of the period.
     twice = np.concatenate([folded, folded + p])
     both = np.concatenate([owner, owner])
     order = np.lexsort((twice, both))
-    line = _line(both[order], twice[order])
-    many = np.searchsorted(line, line + 2 * SLACK_S, side="right") - np.arange(len(line))
-    by = np.lexsort((many, both[order]))
+    axis = _on_one_axis(both[order], twice[order])
+    count = np.searchsorted(axis, axis + 2 * SLACK_S, side="right") - np.arange(len(axis))
+    by = np.lexsort((count, both[order]))
     last = by[np.flatnonzero(np.append(np.diff(both[order][by]), 1))]
-    middle = np.minimum(last + many[last] // 2, len(line) - 1)
+    middle = np.minimum(last + count[last] // 2, len(axis) - 1)
     phase[both[order][last]] = twice[order][middle]
-    for _ in range(2):  # the second time about the better middle
-        late = (when[has] - phase[owner] + p / 2) % p - p / 2
-        hit = np.abs(late) <= SLACK_S
-        phase += _mean(n, owner[hit], late[hit])
-    late = (when[has] - phase[owner] + p / 2) % p - p / 2
-    off[has] = late
-    return phase, off
+    for _ in range(2):  # the second time around the better phase
+        delay = (when[has] - phase[owner] + p / 2) % p - p / 2
+        hit = np.abs(delay) <= SLACK_S
+        phase += _mean(n, owner[hit], delay[hit])
+    offset[has] = (when[has] - phase[owner] + p / 2) % p - p / 2
+    return phase, offset
 
 
-def _mean(n: int, who: IntArray, y: FloatArray) -> FloatArray:
-    return np.asarray(np.bincount(who, y, n) / np.maximum(np.bincount(who, minlength=n), 1.0))
+def _mean(n: int, service: IntArray, y: FloatArray) -> FloatArray:
+    count = np.bincount(service, minlength=n)
+    return np.asarray(np.bincount(service, y, n) / np.maximum(count, 1.0))

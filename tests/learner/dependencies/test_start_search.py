@@ -8,9 +8,9 @@ import pytest
 from autoscaler.core.prediction.dependencies import Edges
 from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError, TransientError
-from learner.dependencies.activity import WATCH_S, Activity
+from learner.dependencies.activity import OBSERVATION_S, Activity
 from learner.dependencies.busy_periods import busy_periods_of
-from learner.dependencies.start_search import AGAIN_S, WINDOW_S, StartSearch
+from learner.dependencies.start_search import REREAD_S, WINDOW_S, StartSearch
 from learner.dependencies.starts.coincidences import StartRules
 from learner.dependencies.starts.evidence import gather
 from learner.dependencies.starts.evidence_file import load_evidence
@@ -33,18 +33,19 @@ class Recorded:
         if self.gone:
             raise TransientError("Prometheus cannot be reached")
         seen = {name: at[at <= end_s] for name, at in self.calls.items() if at[0] <= end_s}
-        begun, called = {}, {}
+        started, last_calls = {}, {}
         for name, at in seen.items():
-            fresh = np.diff(at, prepend=-np.inf) >= 60.0
-            starts, ends = at[fresh], at[np.append(fresh[1:], True)]
-            began = max(int(np.searchsorted(starts, start_s, "right")) - 1, 0)
-            begun[name], called[name] = starts[began:], ends[ends >= start_s]
-        first = np.ceil(start_s / WATCH_S) * WATCH_S
-        return Activity(begun=begun, called=called, watched_s=np.arange(first, end_s, WATCH_S))
+            new = np.diff(at, prepend=-np.inf) >= 60.0
+            starts, ends = at[new], at[np.append(new[1:], True)]
+            first = max(int(np.searchsorted(starts, start_s, "right")) - 1, 0)
+            started[name], last_calls[name] = starts[first:], ends[ends >= start_s]
+        since_s = np.ceil(start_s / OBSERVATION_S) * OBSERVATION_S
+        observed_s = np.arange(since_s, end_s, OBSERVATION_S)
+        return Activity(starts=started, last_calls=last_calls, observed_s=observed_s)
 
 
 def calls(span_s: float, seed: int = 1) -> dict[str, FloatArray]:
-    """A pulls b; an hourly pair that has nothing to do with each other; one on its own."""
+    """A calls b; an hourly pair that has nothing to do with each other; one on its own."""
     rng = np.random.default_rng(seed)
     a = T0 + np.sort(rng.uniform(0.0, span_s, int(span_s / 400.0)))
     due = T0 + np.arange(100.0, span_s, HOUR_S)
@@ -75,13 +76,13 @@ def test_bit_by_bit_is_as_at_once(tmp_path: Path) -> None:
     whole = gather(busy_periods_of(names, who, at, since_s=T0, until_s=part.until_s))
     assert part.services == whole.services
     assert part.until_s > T0 + span_s - BEHIND_S - 700.0
-    # What was counted hours ago has faded by some percent.
+    # What was counted hours ago has decayed by some percent.
     for name in ("trials", "near_trials", "clock_trials"):
         np.testing.assert_allclose(getattr(part, name), getattr(whole, name), rtol=0.06, atol=1.5)
     np.testing.assert_array_equal(part.pair, whole.pair)
     for name in ("followed", "near_followed"):
         np.testing.assert_allclose(getattr(part, name), getattr(whole, name), rtol=0.06, atol=1.5)
-    assert part.late[:, 1] == pytest.approx(whole.late[:, 1], rel=0.2, abs=3.0)
+    assert part.delay[:, 1] == pytest.approx(whole.delay[:, 1], rel=0.2, abs=3.0)
     assert ("shop/a", "shop/b") in pairs(start_search.edges)
 
 
@@ -104,7 +105,7 @@ def test_at_first_two_days_are_read_then_what_is_new(tmp_path: Path) -> None:
         start_search.update(T0 + HOUR_S + 120.0)
     source.gone = False
     start_search.update(T0 + HOUR_S + 180.0)
-    begun = [T0 + HOUR_S + ago for ago in (-WINDOW_S, -AGAIN_S, 60 - AGAIN_S, 60 - AGAIN_S)]
+    begun = [T0 + HOUR_S + ago for ago in (-WINDOW_S, -REREAD_S, 60 - REREAD_S, 60 - REREAD_S)]
     assert [start for start, _ in source.asked] == begun
 
 
@@ -115,7 +116,7 @@ def test_a_restart_goes_on_where_counting_had_come_to(tmp_path: Path) -> None:
     first.update(T0 + 6 * HOUR_S)
     before = load_evidence(tmp_path / "evidence.npz", StartRules())
     second = StartSearch(Recorded(recorded), tmp_path / "evidence.npz")
-    second.remember(T0 + 9 * HOUR_S)
+    second.restore(T0 + 9 * HOUR_S)
     assert pairs(second.edges) == pairs(first.edges) == {("shop/a", "shop/b")}
     second.update(T0 + span_s)
     after = load_evidence(tmp_path / "evidence.npz", StartRules())
@@ -130,7 +131,7 @@ def test_evidence_of_the_future_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "evidence.npz"
     StartSearch(Recorded(calls(6 * HOUR_S)), path).update(T0 + 6 * HOUR_S)
     with pytest.raises(PermanentError, match="which is to come; allowed: up to"):
-        StartSearch(Recorded({}), path).remember(T0)
+        StartSearch(Recorded({}), path).restore(T0)
 
 
 def test_services_that_went_are_forgotten_when_hardly_anything_is_left_of_them(

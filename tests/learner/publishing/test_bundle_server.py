@@ -152,7 +152,7 @@ def test_a_loop_that_turns_is_well_and_one_that_does_not_is_to_be_restarted(bund
         answer = requests.get(f"{url}/healthz", timeout=5)
         assert answer.status_code == 503
         assert answer.text == "the loop has not turned for 4201 s; allowed: 4200"
-        status.beat()
+        status.heartbeat()
         assert requests.get(f"{url}/healthz", timeout=5).status_code == 200
 
 

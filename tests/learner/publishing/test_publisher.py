@@ -133,16 +133,16 @@ def test_while_prometheus_is_gone_the_learner_lives(tmp_path: Path) -> None:
     status = LearnerStatus(clock, step_s=STEP_S, refit_s=3 * STEP_S)
     with pytest.raises(EndedError):
         publisher(tmp_path, source, clock, turns=200, status=status).run()
-    assert (status.fault(), status.published_s) == ("", None)
+    assert (status.liveness_failure(), status.published_s) == ("", None)
     clock.advance(13 * STEP_S + 1.0)
-    assert status.fault().startswith("the loop has not turned for ")
+    assert status.liveness_failure().startswith("the loop has not turned for ")
 
 
 def test_every_stage_of_a_fit_is_a_sign_of_life(tmp_path: Path) -> None:
     clock, beats = SimulatedClock(START_S), []
 
     class Counting(LearnerStatus):
-        def beat(self) -> None:
+        def heartbeat(self) -> None:
             beats.append(1)
 
     publisher(tmp_path, Recorded(), clock, status=Counting(clock)).publish()

@@ -99,14 +99,14 @@ def test_what_cannot_be_is_left_out(holding: Put) -> None:
         f'{CALL}{{service="nowhere"}}': [(t, t) for t in at],
     }
     seen = holding(series).read(start_s=T0, end_s=T0 + 1200.0)
-    assert seen.begun.keys() == {"shop/cart"}
-    assert seen.begun["shop/cart"].tolist() == [sound]
-    assert seen.called["shop/cart"].tolist() == [sound]
+    assert seen.starts.keys() == {"shop/cart"}
+    assert seen.starts["shop/cart"].tolist() == [sound]
+    assert seen.last_calls["shop/cart"].tolist() == [sound]
 
 
 def test_where_nobody_exports_there_is_nothing(holding: Put) -> None:
     seen = holding({"up": [(T0, 1.0), (T0 + 600.0, 1.0)]}).read(start_s=T0, end_s=T0 + 600.0)
-    assert (seen.begun, seen.called, seen.watched_s.tolist()) == ({}, {}, [])
+    assert (seen.starts, seen.last_calls, seen.observed_s.tolist()) == ({}, {}, [])
 
 
 def test_a_prometheus_that_is_gone_is_said() -> None:

@@ -207,7 +207,7 @@ def test_every_attempt_is_a_sign_of_life() -> None:
     beats: list[int] = []
 
     class Counting(LearnerStatus):
-        def beat(self) -> None:
+        def heartbeat(self) -> None:
             beats.append(1)
 
     with misbehaving(lambda _: iter([])) as url, pytest.raises(TransientError):

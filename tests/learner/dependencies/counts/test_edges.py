@@ -1,4 +1,4 @@
-"""Whose counts follow whose: planted pulls are found, seasons and constants are not."""
+"""Whose counts follow whose: planted edges are found, seasons and constants make none."""
 
 import numpy as np
 import pytest
@@ -30,17 +30,17 @@ def busy(rng: np.random.Generator, n: int, days: int = 5) -> FloatArray:
     return rng.poisson(rng.uniform(5.0, 40.0, (n, 1)), (n, days * DAY)).astype(np.float64)
 
 
-def upstream_model(
+def plant(
     rng: np.random.Generator, counts: FloatArray, up: int, down: int, lag: int, gain: float
 ) -> None:
     counts[down, lag:] += rng.poisson(gain * counts[up, : counts.shape[1] - lag])
 
 
 @pytest.mark.parametrize(("lag", "gain"), [(1, 0.5), (7, 2.0), (30, 0.3)])
-def test_a_planted_pull_is_found_with_its_lag_and_gain(lag: int, gain: float) -> None:
+def test_a_planted_edge_is_found_with_its_lag_and_gain(lag: int, gain: float) -> None:
     rng = np.random.default_rng(lag)
     counts = busy(rng, 8)
-    upstream_model(rng, counts, 2, 5, lag, gain)
+    plant(rng, counts, 2, 5, lag, gain)
     edges = edges_from_counts(demand(counts))
     assert ends(edges) == {(2, 5)}
     assert edges.lag_s[0] == 60.0 * lag
@@ -53,8 +53,8 @@ def test_a_planted_pull_is_found_with_its_lag_and_gain(lag: int, gain: float) ->
 def test_a_lag_between_steps_loses_no_gain() -> None:
     rng = np.random.default_rng(11)
     counts = busy(rng, 4)
-    upstream_model(rng, counts, 0, 1, 4, 0.45)
-    upstream_model(rng, counts, 0, 1, 5, 0.55)
+    plant(rng, counts, 0, 1, 4, 0.45)
+    plant(rng, counts, 0, 1, 5, 0.55)
     edges = edges_from_counts(demand(counts))
     assert ends(edges) == {(0, 1)}
     assert edges.lag_s[0] == 300.0
@@ -64,17 +64,17 @@ def test_a_lag_between_steps_loses_no_gain() -> None:
 def test_without_a_lag_both_ways_are_edges_and_neither_is_direct() -> None:
     rng = np.random.default_rng(1)
     counts = busy(rng, 4)
-    upstream_model(rng, counts, 0, 1, 0, 1.0)
+    plant(rng, counts, 0, 1, 0, 1.0)
     edges = edges_from_counts(demand(counts))
     assert ends(edges) == {(0, 1), (1, 0)}
     assert not edges.direct.any()
 
 
-def test_who_comes_between_explains_the_far_end() -> None:
+def test_a_service_between_explains_the_edge_to_the_far_end() -> None:
     rng = np.random.default_rng(2)
     counts = busy(rng, 5)
-    upstream_model(rng, counts, 0, 1, 3, 2.0)
-    upstream_model(rng, counts, 1, 2, 4, 2.0)
+    plant(rng, counts, 0, 1, 3, 2.0)
+    plant(rng, counts, 1, 2, 4, 2.0)
     edges = edges_from_counts(demand(counts))
     assert ends(edges) == {(0, 1), (1, 2), (0, 2)}
     direct = edges.where(edges.direct)
@@ -92,12 +92,12 @@ def test_a_cycle_is_found_both_ways() -> None:
     assert sorted(edges.lag_s.tolist()) == [180.0, 300.0]
 
 
-def test_an_upstream_that_remembers_makes_no_edge_back() -> None:
+def test_an_autocorrelated_upstream_makes_no_edge_back() -> None:
     rng = np.random.default_rng(4)
     counts = busy(rng, 4, days=10)
     swing = np.convolve(rng.standard_normal(10 * DAY + 9), np.ones(10) / 10**0.5, "valid")
     counts[0] = rng.poisson(30.0 * np.exp(0.4 * swing))
-    upstream_model(rng, counts, 0, 1, 4, 1.0)
+    plant(rng, counts, 0, 1, 4, 1.0)
     assert ends(edges_from_counts(demand(counts))) == {(0, 1)}
 
 
@@ -114,24 +114,24 @@ def test_a_common_season_makes_no_graph(days: int, period: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_strangers_make_hardly_any_edge(seed: int) -> None:
+def test_independent_services_make_hardly_any_edge(seed: int) -> None:
     """Three thousand five hundred and forty pairs, none true."""
     counts = busy(np.random.default_rng(seed), 60, days=2)
     assert len(edges_from_counts(demand(counts))) <= 1
 
 
-def test_shuffled_in_time_nobody_pulls_anybody() -> None:
+def test_shuffled_in_time_there_are_no_edges() -> None:
     rng = np.random.default_rng(6)
     counts = busy(rng, 20, days=2)
     for i in range(0, 20, 2):
-        upstream_model(rng, counts, i, i + 1, 5, 1.0)
+        plant(rng, counts, i, i + 1, 5, 1.0)
     assert len(edges_from_counts(demand(counts))) == 10
     for row in counts:
         rng.shuffle(row)
     assert len(edges_from_counts(demand(counts))) <= 1
 
 
-def test_constant_empty_and_identical_series_are_no_trouble() -> None:
+def test_constant_and_empty_series_make_no_edge_and_identical_ones_two() -> None:
     rng = np.random.default_rng(7)
     counts = busy(rng, 6, days=2)
     counts[0], counts[1], counts[2] = 0.0, 7.0, np.nan
@@ -147,10 +147,10 @@ def test_short_history_finds_nothing(n_steps: int) -> None:
     assert len(edges_from_counts(demand(counts))) == 0
 
 
-def test_gaps_hide_no_pull() -> None:
+def test_gaps_hide_no_edge() -> None:
     rng = np.random.default_rng(9)
     counts = busy(rng, 6)
-    upstream_model(rng, counts, 0, 1, 6, 1.0)
+    plant(rng, counts, 0, 1, 6, 1.0)
     counts[:, 2000:2200] = np.nan
     counts[1, 3000:3500] = np.nan
     edges = edges_from_counts(demand(counts))
@@ -159,11 +159,11 @@ def test_gaps_hide_no_pull() -> None:
 
 
 def test_thousands_of_edges_are_found() -> None:
-    """One service pulls forty-five, which thereby follow each other: over two thousand pairs."""
+    """One service calls forty-five, which thereby follow each other: over two thousand pairs."""
     rng = np.random.default_rng(10)
     counts = busy(rng, 50, days=2)
     for i in range(1, 47):
-        upstream_model(rng, counts, 0, i, i % 15, 2.0)
+        plant(rng, counts, 0, i, i % 15, 2.0)
     edges = edges_from_counts(demand(counts))
     assert len(edges) >= 2 * 46 * 45 / 4
     assert {i for a, i in ends(edges) if a == 0} >= set(range(1, 47))
