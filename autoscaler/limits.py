@@ -1,23 +1,15 @@
-"""Every limit on what may come in, in one table: how much of what, and why so much.
+"""Every limit on what may come in, in one table: how much of what, and why this much.
 
-A limit is checked before the work that it bounds is done. Whoever checks one counts it when it
-bites (`Refusals`), and the count is exported as ``kn_ahead_refused_total{limit="..."}``, so that an
-operator sees which limit bites, and a log line names the peer or object once a minute.
+A limit is checked before the work that it bounds is done. Whoever checks one counts what it refuses
+(`autoscaler.refusals`); the counts are exported as ``kn_ahead_refused_total{limit="..."}``.
 
-A new input gets its limits here first.
+A new input gets its limits here first. The file is longer than others because it is one table: an
+operator looks up a limit by its name, a reviewer sees them all.
 """
 
-import logging
-from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from autoscaler.errors import PermanentError
-
-log = logging.getLogger(__name__)
-
 MIB = 2**20
-SAID_AGAIN_S = 60.0  # s between two log lines about the same limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,27 +19,10 @@ class Limit:
     name: str  # the label of its metric
     most: float  # in `unit`; for times, s
     unit: str
-    why: str  # why so much, and what happens to what is more
+    why: str  # why this much, and what happens to what exceeds it
 
     def __str__(self) -> str:
         return f"{self.most:,.10g} {self.unit}"
-
-
-Refuse = Callable[[Limit, str], None]  # hears which limit bit, and whom
-
-
-def ignore(limit: Limit, who: str) -> None:
-    """Nobody counts."""
-
-
-class LimitError(PermanentError):
-    """More came in than a limit allows; whoever catches it counts the limit."""
-
-    def __init__(self, limit: Limit, who: str = "it") -> None:
-        super().__init__(
-            f"{who} has more than {limit.most:.10g} {limit.unit}; allowed: up to those"
-        )
-        self.limit = limit
 
 
 # --- the socket that activators dial (controller) ------------------------------------------------
@@ -489,28 +464,3 @@ REST_RENDERERS = Limit(
 REST_PAGES = Limit(
     "rest_pages", 64, "pages kept", "of 0.4 MB at most each; the one not asked for longest goes"
 )
-
-
-class Refusals:
-    """Counts how often each limit has bitten; one a process."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()  # by the limit's name
-        self._said_s: dict[str, float] = {}
-
-    def count(self, limit: Limit, who: str, now: float, n: int = 1) -> None:
-        """Count ``n`` refusals; a log line names ``who`` where none did for a minute.
-
-        who: a peer or an object, for people. now: s of any clock that does not go back.
-        """
-        self.counts[limit.name] += n
-        said_s = self._said_s.get(limit.name)
-        if said_s is None or now - said_s >= SAID_AGAIN_S:
-            self._said_s[limit.name] = now
-            log.warning(
-                "%s: more than %s, refused (%d so far; %s)",
-                who,
-                limit,
-                self.counts[limit.name],
-                limit.why,
-            )

@@ -11,7 +11,8 @@ import hmac
 from pathlib import Path
 
 from autoscaler.errors import PermanentError
-from autoscaler.limits import KEY_BYTES, LimitError
+from autoscaler.limits import KEY_BYTES
+from autoscaler.refusals import LimitError
 
 MAGIC = b"kn-ahead signed\n"
 VERSION = b"\x01"

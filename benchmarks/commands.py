@@ -141,7 +141,7 @@ def demo(
     from autoscaler.api.server import ServerSettings, server
     from autoscaler.clock import SimulatedClock
     from autoscaler.health import Health
-    from autoscaler.limits import Refusals
+    from autoscaler.refusals import Refusals
     from benchmarks.demo import demonstrate
     from benchmarks.report.screen import Screen
 

@@ -17,7 +17,7 @@ from autoscaler.core.state.decision import Decision
 from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.types import IntArray
 from autoscaler.exchange.snapshot import NAMES, TICK, Changes, Named, write_names, write_tick
-from autoscaler.limits import Refusals
+from autoscaler.refusals import Refusals
 from benchmarks.policies.policies import OUTWARD, priced
 from benchmarks.replay import Replay, ReplaySettings
 from benchmarks.report import outcome

@@ -8,7 +8,8 @@ tried and no stage of a fit was reached for ten steps and the time between two f
 from collections.abc import Mapping
 
 from autoscaler.clock import Clock, SystemClock
-from autoscaler.limits import Limit, Refusals
+from autoscaler.limits import Limit
+from autoscaler.refusals import Refusals
 
 STUCK_STEPS = 10
 

@@ -27,7 +27,7 @@ from autoscaler.exchange.advice import NAME as ADVICE
 from autoscaler.exchange.advice import AdviceTable
 from autoscaler.exchange.snapshot import NAMES, TICK, Named, Snapshot, read_names, read_tick
 from autoscaler.health import FORECASTS
-from autoscaler.limits import Refusals
+from autoscaler.refusals import Refusals
 
 SNAPSHOT_S, BUNDLE_S, GRAPH_S = 0.5, 1.0, 2.0  # between two looks
 GONE_S = 10.0  # s without a snapshot after which the controller counts as gone

@@ -13,7 +13,7 @@ from pathlib import Path
 from autoscaler.core.prediction.forecasts import ForecastBundle, Refused
 from autoscaler.errors import AutoscalerError
 from autoscaler.health import shown_time
-from autoscaler.limits import LimitError, Refusals
+from autoscaler.refusals import LimitError, Refusals
 
 AGAIN_S = 30.0  # s until a file that could not be read is read again though it looks the same
 ALONE = "deciding as Knative alone would"

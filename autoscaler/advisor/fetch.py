@@ -16,7 +16,8 @@ import aiohttp
 
 from autoscaler.errors import AutoscalerError, PermanentError, TransientError
 from autoscaler.files import whole_file
-from autoscaler.limits import BUNDLE_BYTES, FETCH_S, MIB, Limit, LimitError, Refusals
+from autoscaler.limits import BUNDLE_BYTES, FETCH_S, MIB, Limit
+from autoscaler.refusals import LimitError, Refusals
 
 PERIOD_S = 2.0  # between two looks
 CONNECT_S = 3.0

@@ -12,7 +12,7 @@ from autoscaler.api.metrics import page as metrics
 from autoscaler.api.rendering import Renderer
 from autoscaler.api.request_size import RequestSize
 from autoscaler.clock import Clock
-from autoscaler.limits import Refusals
+from autoscaler.refusals import Refusals
 
 
 class _Api(FastAPI):

@@ -20,8 +20,8 @@ from autoscaler.limits import (
     REST_HEAD_BYTES,
     REST_REQUEST_S,
     Limit,
-    Refusals,
 )
+from autoscaler.refusals import Refusals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

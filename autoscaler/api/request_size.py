@@ -7,7 +7,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from autoscaler.api.problems import problem
 from autoscaler.clock import Clock
-from autoscaler.limits import REST_HEAD_BYTES, REST_URL_BYTES, Limit, Refusals
+from autoscaler.limits import REST_HEAD_BYTES, REST_URL_BYTES, Limit
+from autoscaler.refusals import Refusals
 
 
 class RequestSize:

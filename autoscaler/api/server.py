@@ -15,7 +15,8 @@ from fastapi import FastAPI
 
 from autoscaler.api.connections import BoundedConnection, ConnectionLimits, Connections
 from autoscaler.errors import PermanentError
-from autoscaler.limits import REST_BACKLOG, REST_HEAD_BYTES, REST_IDLE_S, Refusals
+from autoscaler.limits import REST_BACKLOG, REST_HEAD_BYTES, REST_IDLE_S
+from autoscaler.refusals import Refusals
 
 log = logging.getLogger(__name__)
 

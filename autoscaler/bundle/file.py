@@ -36,9 +36,9 @@ from autoscaler.limits import (
     BUNDLE_SERVICES,
     BUNDLE_UNPACKED,
     BUNDLE_WINDOWS,
-    LimitError,
 )
 from autoscaler.names import shown_name
+from autoscaler.refusals import LimitError
 from autoscaler.signing import opened, signed
 
 MAGIC = "kn-ahead forecast bundle"

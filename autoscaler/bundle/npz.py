@@ -24,8 +24,8 @@ from autoscaler.limits import (
     ARRAY_HEADER,
     MIB,
     Limit,
-    LimitError,
 )
+from autoscaler.refusals import LimitError
 
 NPZ_START = b"PK\x03\x04"
 DIRECTORY_END, DIRECTORY_END_64 = b"PK\x05\x06", b"PK\x06\x07"

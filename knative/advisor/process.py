@@ -24,7 +24,8 @@ from autoscaler.api.server import ServerSettings, server
 from autoscaler.clock import Clock, SystemClock
 from autoscaler.errors import AutoscalerError, PermanentError
 from autoscaler.health import FORECASTS, Health
-from autoscaler.limits import MIB, Refusals
+from autoscaler.limits import MIB
+from autoscaler.refusals import Refusals
 from knative.advisor.events import Events, Note, Regarding, note_of
 from knative.advisor.review import Reviewer
 from knative.client.api import Api

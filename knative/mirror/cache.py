@@ -16,7 +16,8 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from autoscaler.errors import AutoscalerError
-from autoscaler.limits import LIST_OBJECTS, NAME_BYTES, OBJECT_BYTES, LimitError, Refuse, ignore
+from autoscaler.limits import LIST_OBJECTS, NAME_BYTES, OBJECT_BYTES
+from autoscaler.refusals import LimitError, Refuse, ignore
 from knative.client.answers import Page
 from knative.client.api import GONE, SAID_LENGTH, Api, ApiError, Event, Object, TooLargeAnswerError
 from knative.client.backoff import Backoff

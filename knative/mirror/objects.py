@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from autoscaler.limits import CONFIG_LENGTH, LimitError, Refuse, ignore
+from autoscaler.limits import CONFIG_LENGTH
+from autoscaler.refusals import LimitError, Refuse, ignore
 from knative.client.api import Object
 from knative.mirror.annotation_names import NAME_OF, limit_of
 from knative.mirror.conditions import Status, status

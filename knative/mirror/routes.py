@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from autoscaler.limits import ROUTE_TARGETS, LimitError
+from autoscaler.limits import ROUTE_TARGETS
+from autoscaler.refusals import LimitError
 from knative.client.api import Object
 from knative.mirror.fields import name, text
 from knative.mirror.objects import SERVICE_LABEL

@@ -11,7 +11,8 @@ import ipaddress
 from collections.abc import Iterable
 from enum import StrEnum
 
-from autoscaler.limits import STRANGERS, Refusals
+from autoscaler.limits import STRANGERS
+from autoscaler.refusals import Refusals
 from knative.mirror.reporters import Reporter
 
 TOLD_AFTER_S = 10.0  # when we start, activators connect before pods are listed

@@ -20,8 +20,9 @@ import numpy as np
 
 from autoscaler.errors import PermanentError
 from autoscaler.health import Health
-from autoscaler.limits import COUNT, HISTORY, SERVICE_SERIES, LimitError
+from autoscaler.limits import COUNT, HISTORY, SERVICE_SERIES
 from autoscaler.names import fault_of_name
+from autoscaler.refusals import LimitError
 from learner.demand import Demand
 from learner.sources.counters import (
     Grid,

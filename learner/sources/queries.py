@@ -31,8 +31,8 @@ from autoscaler.limits import (
     PROMETHEUS_SERIES,
     READ_S,
     Limit,
-    LimitError,
 )
+from autoscaler.refusals import LimitError
 from learner.sources.bounded_http import MOST_REDIRECTS, BoundedAdapter, TooLargeError, TooSlowError
 from learner.sources.counters import Grid
 from learner.status import LearnerStatus

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.errors import PermanentError
-from autoscaler.limits import KEY_BYTES, LimitError
+from autoscaler.limits import KEY_BYTES
+from autoscaler.refusals import LimitError
 from autoscaler.signing import MAGIC, opened, read_key, signed
 
 KEY, OTHER = b"k" * 32, b"o" * 32

@@ -16,7 +16,7 @@ from autoscaler.cli.main import app
 from autoscaler.clock import SimulatedClock
 from autoscaler.core.state.revision import Mode
 from autoscaler.health import Health
-from autoscaler.limits import Refusals
+from autoscaler.refusals import Refusals
 from benchmarks.demo import SHOWN_S, show
 from benchmarks.replay import Replay
 from tests.autoscaler.api.conftest import ask

@@ -13,7 +13,7 @@ from autoscaler.api.metrics.packed import Packed
 from autoscaler.api.metrics.text import CONTENT_TYPE
 from autoscaler.api.rendering import Renderer
 from autoscaler.clock import Clock
-from autoscaler.limits import Refusals
+from autoscaler.refusals import Refusals
 
 EXAMPLE = """\
 # HELP kn_ahead_desired_pods Pods wanted, after bounds

@@ -12,8 +12,8 @@ from autoscaler.advisor.read_model import Frame, ReadModel
 from autoscaler.api.dependencies import counts
 from autoscaler.api.metrics.text import head, histogram, labelled, pairs, single
 from autoscaler.clock import Clock
-from autoscaler.limits import Refusals
 from autoscaler.pulse import BUCKETS_S
+from autoscaler.refusals import Refusals
 
 REFUSED = "kn_ahead_refused_total"
 TICKS = "kn_ahead_tick_seconds"

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from autoscaler.core.state.fleet import Fleet
-from autoscaler.limits import CHANGES, Refusals
+from autoscaler.limits import CHANGES
 from autoscaler.pulse import Pulse
+from autoscaler.refusals import Refusals
 from knative.controller.runtime.advice_file import AdviceFile
 from knative.controller.runtime.recording import Recorder
 from knative.controller.runtime.snapshots import Snapshots

@@ -15,8 +15,9 @@ from typing import Any
 
 from autoscaler.clock import Clock
 from autoscaler.errors import PermanentError
-from autoscaler.limits import Limit, Refusals
+from autoscaler.limits import Limit
 from autoscaler.pulse import Pulse
+from autoscaler.refusals import Refusals
 from knative.client.api import Api
 from knative.controller.runtime.activator import activator_answers
 from knative.controller.runtime.advice_file import AdviceFile

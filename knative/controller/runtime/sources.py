@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from autoscaler.limits import Refuse
+from autoscaler.refusals import Refuse
 from knative.client.api import Api
 from knative.controller.state import events as seen
 from knative.controller.state.events import Event

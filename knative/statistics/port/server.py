@@ -19,7 +19,8 @@ from http import HTTPStatus
 from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 
-from autoscaler.limits import BROWSERS, STRANGER_CONNECTIONS, UNFINISHED_BYTES, Limit, Refusals
+from autoscaler.limits import BROWSERS, STRANGER_CONNECTIONS, UNFINISHED_BYTES, Limit
+from autoscaler.refusals import Refusals
 from knative.statistics.peers import Peers
 from knative.statistics.port.capacity import exceeded_limit, stranger_to_evict
 from knative.statistics.port.connection import Connection

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from autoscaler.limits import CHUNK_BYTES, Refusals
+from autoscaler.limits import CHUNK_BYTES
+from autoscaler.refusals import Refusals
 from knative.statistics.port.scheduler import FairScheduler
 
 

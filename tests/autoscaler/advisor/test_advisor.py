@@ -23,7 +23,8 @@ from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Mode
 from autoscaler.exchange.advice import AdviceTable, for_fleet, read_advice
 from autoscaler.exchange.snapshot import Changes, Named, write_names, write_tick
 from autoscaler.health import FORECASTS, Health
-from autoscaler.limits import BUNDLE_BYTES, Refusals
+from autoscaler.limits import BUNDLE_BYTES
+from autoscaler.refusals import Refusals
 from tests.autoscaler.advisor.forecasts import NOW_S, a_bundle
 
 SERVICES = ("shop/browse", "shop/cart-service")

@@ -15,7 +15,8 @@ import pytest
 from autoscaler.advisor.bundles import AGAIN_S, Bundles
 from autoscaler.bundle.file import load_bundle, save_bundle
 from autoscaler.core.prediction.forecasts import ForecastBundle
-from autoscaler.limits import BUNDLE_UNPACKED, Refusals
+from autoscaler.limits import BUNDLE_UNPACKED
+from autoscaler.refusals import Refusals
 from tests.autoscaler.advisor.forecasts import NOW_S, a_bundle
 
 NOBODY = 65_534

@@ -11,7 +11,8 @@ import pytest
 from aiohttp import web
 
 from autoscaler.advisor.fetch import Fetcher
-from autoscaler.limits import MIB, Limit, Refusals
+from autoscaler.limits import MIB, Limit
+from autoscaler.refusals import Refusals
 from tests.misbehaving import Answer, dripping, endless, head, misbehaving, packed_zeros, sent
 
 

@@ -17,7 +17,7 @@ from autoscaler.core.prediction.forecasts import ForecastBundle
 from autoscaler.core.prediction.predictive import read_at_price
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Active, Mode
 from autoscaler.health import Health
-from autoscaler.limits import Refusals
+from autoscaler.refusals import Refusals
 from tests.autoscaler.advisor.controller import Controller
 
 START_S = 1_772_442_000.0  # 2026-03-02T09:00:00Z

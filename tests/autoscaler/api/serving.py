@@ -10,7 +10,8 @@ from fastapi import FastAPI
 
 from autoscaler.api.connections import ConnectionLimits
 from autoscaler.api.server import ApiServer, ServerSettings, server
-from autoscaler.limits import Limit, Refusals
+from autoscaler.limits import Limit
+from autoscaler.refusals import Refusals
 
 PATIENCE_S = 30.0
 GET = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -8,7 +8,7 @@ import pytest
 from autoscaler.advisor.read_model import ReadModel
 from autoscaler.api.app import create_app
 from autoscaler.clock import SimulatedClock
-from autoscaler.limits import Refusals
+from autoscaler.refusals import Refusals
 from tests.autoscaler.api.conftest import ask
 
 PATHS = [

@@ -12,7 +12,8 @@ from fastapi.responses import StreamingResponse
 
 from autoscaler.api.connections import ConnectionLimits
 from autoscaler.api.server import ApiServer, ServerSettings, server
-from autoscaler.limits import REST_CONNECTIONS, REST_HEAD_BYTES, Refusals
+from autoscaler.limits import REST_CONNECTIONS, REST_HEAD_BYTES
+from autoscaler.refusals import Refusals
 from tests.autoscaler.api.serving import (
     GET,
     PATIENCE_S,

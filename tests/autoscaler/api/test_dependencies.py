@@ -19,7 +19,7 @@ from autoscaler.core.prediction.advice import no_advice
 from autoscaler.core.prediction.dependencies import COLUMNS, Edges, Origin, no_edges
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Active, Mode
 from autoscaler.errors import PermanentError
-from autoscaler.limits import Refusals
+from autoscaler.refusals import Refusals
 from tests.autoscaler.advisor.controller import Controller
 from tests.autoscaler.api.conftest import ask
 from tests.autoscaler.core.upstreams import paths

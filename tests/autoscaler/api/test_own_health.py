@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from autoscaler.api.app import create_app
 from autoscaler.clock import SimulatedClock
-from autoscaler.limits import Refusals
+from autoscaler.refusals import Refusals
 from tests.autoscaler.advisor.controller import Controller
 from tests.autoscaler.advisor.test_read_model import a_bundle
 from tests.autoscaler.api.conftest import ask

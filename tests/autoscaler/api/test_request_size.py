@@ -1,7 +1,8 @@
 import httpx
 import pytest
 
-from autoscaler.limits import REST_HEAD_BYTES, REST_URL_BYTES, Refusals
+from autoscaler.limits import REST_HEAD_BYTES, REST_URL_BYTES
+from autoscaler.refusals import Refusals
 
 URL, HEAD = int(REST_URL_BYTES.most), int(REST_HEAD_BYTES.most)
 

@@ -15,7 +15,8 @@ from fastapi import FastAPI
 from autoscaler.api.connections import ConnectionLimits
 from autoscaler.api.server import ServerSettings, server, within_descriptors
 from autoscaler.errors import PermanentError
-from autoscaler.limits import REST_CONNECTIONS, Refusals
+from autoscaler.limits import REST_CONNECTIONS
+from autoscaler.refusals import Refusals
 from tests.autoscaler.api.serving import GET, PATIENCE_S, answer, dial, serving, until
 
 ANY_PORT = ServerSettings(host="127.0.0.1", port=0)
@@ -94,7 +95,7 @@ import resource
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 from fastapi import FastAPI
 from autoscaler.api.server import ServerSettings, server
-from autoscaler.limits import Refusals
+from autoscaler.refusals import Refusals
 app = FastAPI()
 app.get("/healthz")(lambda: "ok")
 made = server(app, ServerSettings(host="127.0.0.1", port=0), Refusals())

@@ -10,7 +10,7 @@ from autoscaler.bundle.file import MAGIC, VERSION, load_bundle, save_bundle
 from autoscaler.core.prediction.dependencies import COLUMNS, KINDS, Edges, Origin
 from autoscaler.core.prediction.forecasts import ForecastBundle
 from autoscaler.errors import PermanentError
-from autoscaler.limits import LimitError
+from autoscaler.refusals import LimitError
 
 
 @pytest.fixture

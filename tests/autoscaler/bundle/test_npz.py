@@ -19,8 +19,8 @@ from autoscaler.limits import (
     BUNDLE_UNPACKED,
     MIB,
     Limit,
-    LimitError,
 )
+from autoscaler.refusals import LimitError
 
 SMALL = Limit("small", MIB, "bytes unpacked", "for tests")
 

@@ -34,7 +34,7 @@ from autoscaler.core.prediction.dependencies import Edges, Origin, no_edges
 from autoscaler.core.prediction.forecasts import ForecastBundle
 from autoscaler.errors import PermanentError
 from autoscaler.health import Health
-from autoscaler.limits import Refusals
+from autoscaler.refusals import Refusals
 
 SVG = "{http://www.w3.org/2000/svg}"
 

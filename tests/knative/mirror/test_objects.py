@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from autoscaler.annotations import UPSTREAMS
-from autoscaler.limits import ANNOTATION_CHARS, ANNOTATION_LENGTH, CONFIG_LENGTH, Limit, LimitError
+from autoscaler.limits import ANNOTATION_CHARS, ANNOTATION_LENGTH, CONFIG_LENGTH, Limit
+from autoscaler.refusals import LimitError
 from knative.client.api import Object
 from knative.mirror.annotation_names import CLASS, NAME_OF
 from knative.mirror.conditions import Status

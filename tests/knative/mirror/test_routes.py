@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from autoscaler.limits import LimitError
+from autoscaler.refusals import LimitError
 from knative.mirror.routes import route
 from tests.knative.objects import a_route, to
 

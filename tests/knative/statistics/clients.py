@@ -9,7 +9,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from autoscaler.limits import Refusals
+from autoscaler.refusals import Refusals
 from knative.statistics.decode import decode
 from knative.statistics.peers import Peers, ReporterPolicy
 from knative.statistics.port.server import StatisticsServer

@@ -12,7 +12,7 @@ from tests.knative.statistics.clients import HERE, PROBE, UPGRADE
 
 SERVE = """
 import asyncio, logging, sys
-from autoscaler.limits import Refusals
+from autoscaler.refusals import Refusals
 from knative.statistics.decode import decode
 from knative.statistics.peers import Peers, ReporterPolicy
 from tests.knative.statistics.examples import activators

@@ -2,7 +2,8 @@
 
 import pytest
 
-from autoscaler.limits import STRANGERS, Refusals
+from autoscaler.limits import STRANGERS
+from autoscaler.refusals import Refusals
 from knative.mirror.reporters import Reporter, reporter
 from knative.statistics.peers import FAULT_ANY, FAULT_HIDDEN, TOLD_AFTER_S, Peers, ReporterPolicy
 from tests.knative.statistics.examples import activators

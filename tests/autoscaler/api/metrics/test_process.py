@@ -7,8 +7,9 @@ from autoscaler.advisor.read_model import ReadModel
 from autoscaler.api.app import create_app
 from autoscaler.clock import SimulatedClock
 from autoscaler.health import Health
-from autoscaler.limits import REST_PAGES, Refusals
+from autoscaler.limits import REST_PAGES
 from autoscaler.pulse import Pulse
+from autoscaler.refusals import Refusals
 from tests.autoscaler.advisor.controller import Controller
 from tests.autoscaler.advisor.test_read_model import a_bundle
 from tests.autoscaler.api.conftest import ask

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from websockets.http11 import Request, Response
 
-from autoscaler.limits import FRAME_BYTES, PIECE_MESSAGES, UNREAD_BYTES, WAITING_BYTES, Refusals
+from autoscaler.limits import FRAME_BYTES, PIECE_MESSAGES, UNREAD_BYTES, WAITING_BYTES
+from autoscaler.refusals import Refusals
 from knative.statistics.port.connection import Connection
 from knative.statistics.port.scheduler import FairScheduler
 from knative.statistics.port.shared import SharedState
