@@ -90,7 +90,7 @@ def replay(scenarios: Sequence[Scenario]) -> Iterator[tuple[int, Answer]]:
         if ticks:
             rows, now = np.array([i for i, _ in ticks]), np.array([t for _, t in ticks])
             step = decide(fleet, None, now=now, rows=rows)
-            step.keep(fleet)
+            step.apply(fleet)
             for at, (i, _) in enumerate(ticks):
                 yield i, _answer(step, at)
 

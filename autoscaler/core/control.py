@@ -1,15 +1,14 @@
-"""control(): the loop as a state machine. Events in, instructions out, no I/O.
+"""control(): the control loop as a state machine. Events in, instructions out, no I/O.
 
     instructions = control(state, event, now)
 
-The state is the fleet's columns and the advice in force. An event is what happened outside: a
-statistic came, a revision's objects changed, the activator answered, two seconds went by. The
-instructions say for which revisions the outside has something to do, and what: those for which
-what is wanted differs from what was asked of the cluster last, or whose objects have changed since.
-The same events give the same instructions: on a cluster, in the simulator, and when a recording is
-replayed.
+The state is the fleet's columns and the advice in force. An event is something that happened
+outside: statistics arrived, a revision's objects changed, the activator answered a probe, a tick is
+due. The instructions list the revisions whose objects have to be written: those whose decision
+differs from what was requested of the cluster last, or whose objects have changed since. The same
+events give the same instructions on a cluster, in the simulator, and when a recording is replayed.
 
-Who carries out instructions and fails says so (`Failed`), and is told again after a while.
+An instruction that could not be carried out is reported as `Failed` and repeated after a while.
 """
 
 from dataclasses import dataclass, field
@@ -21,18 +20,18 @@ from autoscaler.core.decider import Step, decide
 from autoscaler.core.demand import count_cold
 from autoscaler.core.kpa.zero import next_active
 from autoscaler.core.prediction.advice import NO_PATHS, Advice, Paths
-from autoscaler.core.prediction.anticipated import average_rates, downstream
+from autoscaler.core.prediction.path_ends import average_rates, downstream_rows
 from autoscaler.core.state.fleet import ALL, Fleet, Rows, take
 from autoscaler.core.state.revision import UNDECIDED, Active
 from autoscaler.core.state.services import IDLE_S
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 
-SHORTEST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0  # until what failed is tried again
+SHORTEST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0  # until a failed instruction is repeated
 
 
 @dataclass(slots=True, kw_only=True)
 class ControlState:
-    """All that the loop knows. Changed by `control` alone, and by who keeps the fleet's rows."""
+    """Everything the loop knows. Changed by `control`, and by who adds and removes revisions."""
 
     fleet: Fleet = field(default_factory=Fleet)
     advice: Advice | None = None
@@ -40,29 +39,29 @@ class ControlState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
-    """Two seconds went by: decide for all."""
+    """Two seconds have passed: decide for all revisions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reported:
-    """Statistics of one second for some revisions; each row once, what several say added up."""
+    """Statistics of one second for some revisions; each row once, several reporters summed up."""
 
     rows: IntArray  # (n,)
     seconds: IntArray  # (n,) whole Unix s
     samples: FloatArray  # (2, n) requests in flight; requests per second
-    by_activator: bool  # it waits for pods: who is at zero is decided at once
+    by_activator: bool  # requests wait for pods: revisions at zero are decided at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """Objects of some revisions changed. What is new is decided; conditions follow of all."""
+    """Objects of some revisions changed. New revisions are decided; conditions are updated."""
 
     rows: IntArray  # (n,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """The activator answers at the address of some revisions."""
+    """The activator answered a probe at the address of some revisions."""
 
     rows: IntArray  # (n,)
 
@@ -72,7 +71,7 @@ class Failed:
     """Instructions for some revisions could not be carried out."""
 
     rows: IntArray  # (n,)
-    wait_s: FloatArray  # (n,) s that the cluster asks to wait at least; 0 = it does not
+    wait_s: FloatArray  # (n,) least wait that the API server asks for, s; 0 = none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +83,7 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advised:
-    """Other advice is in force; None = none."""
+    """The advice in force was replaced; None = there is none."""
 
     advice: Advice | None
 
@@ -94,12 +93,12 @@ Event: TypeAlias = Tick | Reported | Changed | Answered | Failed | Succeeded | A
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instructions:
-    """What has to be done: for each row, bring its objects to what `Fleet.asked` says."""
+    """What has to be done: for each row, bring its objects to what `Fleet.requested` says."""
 
     rows: IntArray  # (k,) of the fleet, ascending
-    decided: IntArray  # rows whose wanted pods are others now
-    before: IntArray  # pods that were wanted of them; -1 = no answer, -2 = nothing was decided
-    initialized: IntArray  # rows whose scale target was ready now for the first time
+    decided: IntArray  # rows whose wanted pods have changed
+    before: IntArray  # pods wanted of them before; -1 = no answer, -2 = nothing was decided
+    initialized: IntArray  # rows whose scale target has just become ready for the first time
 
 
 _NO_ROWS = np.zeros(0, dtype=np.int64)
@@ -107,27 +106,24 @@ NOTHING = Instructions(rows=_NO_ROWS, decided=_NO_ROWS, before=_NO_ROWS, initial
 
 
 def control(state: ControlState, event: Event, now: float | FloatArray) -> Instructions:
-    """Take in an event at Unix s ``now``, one for all of its rows or (n,); say what has to be done.
+    """Apply an event to the state at Unix s ``now``; returns what has to be done.
 
-    A tick takes one ``now``, or one for each row of the fleet.
+    now: one for all rows of the event, or (n,); for a tick, one for each row of the fleet.
     """
-    fleet = state.fleet
     match event:
         case Tick():
             return _tick(state, now)
         case Reported():
             return _report(state, event, now)
         case Changed(rows=rows):
-            return _follow(state, rows, now)
+            return _objects_changed(state, rows, now)
         case Answered(rows=rows):
-            fleet.observed.probe_passed[rows] = True
-        case Failed(rows=rows, wait_s=asked_s):
-            asked = fleet.asked
-            doubled = np.maximum(2 * asked.wait_s[rows], SHORTEST_WAIT_S)
-            asked.wait_s[rows] = np.maximum(np.minimum(doubled, LONGEST_WAIT_S), asked_s)
-            asked.retry_s[rows] = now + asked.wait_s[rows]
+            state.fleet.observed.probe_passed[rows] = True
+        case Failed():
+            _back_off(state.fleet, event, now)
         case Succeeded(rows=rows):
-            fleet.asked.wait_s[rows], fleet.asked.retry_s[rows] = 0.0, np.nan
+            requested = state.fleet.requested
+            requested.wait_s[rows], requested.retry_s[rows] = 0.0, np.nan
         case Advised(advice=advice):
             state.advice = advice
     return NOTHING
@@ -135,20 +131,21 @@ def control(state: ControlState, event: Event, now: float | FloatArray) -> Instr
 
 def _tick(state: ControlState, now: float | FloatArray) -> Instructions:
     latest = float(np.max(now))
-    done = _decide(state, None, now)
-    paths = _paths(state)
+    instructions = _decide(state, None, now)
+    paths = _paths_in_force(state)
     if len(paths):
         upstreams, fleet = paths.upstreams, state.fleet
         rates = np.zeros(len(fleet.services))
-        # Most upstreams were not called for longer than any window: nothing has to be averaged.
-        called_s = fleet.services.calls.last_call_s[upstreams]
-        lately = upstreams[latest - called_s <= fleet.spec.stable_window_s.max(initial=0)]
-        rates[lately] = average_rates(fleet, lately, latest)
+        # Only upstreams called within the longest window have an average other than 0.
+        last_call_s = fleet.services.calls.last_call_s[upstreams]
+        recent = upstreams[latest - last_call_s <= fleet.spec.stable_window_s.max(initial=0)]
+        rates[recent] = average_rates(fleet, recent, latest)
         fleet.services.rates.record(upstreams, latest, rates[upstreams])
-    return done
+    return instructions
 
 
 def _report(state: ControlState, event: Reported, now: float | FloatArray) -> Instructions:
+    """Record statistics; decide at once for requests that an activator holds."""
     fleet, rows = state.fleet, event.rows
     fleet.record(rows, event.seconds, event.samples)
     if event.by_activator:
@@ -157,111 +154,120 @@ def _report(state: ControlState, event: Reported, now: float | FloatArray) -> In
     if not len(called):
         return NOTHING
     at = np.broadcast_to(now, rows.shape)[called]
-    rows, load = rows[called], event.samples[0, called]
-    # Knative waits for a tick where nothing was decided yet: for who slept at its start.
+    rows, in_flight = rows[called], event.samples[0, called]
+    # Undecided (-1) counts as zero: a revision that was idle when the controller started would
+    # otherwise wait for a tick, as it does in Knative.
     at_zero = fleet.memory.kpa[rows] <= 0
-    starts = _starts(state, rows, at)
+    after_idle = _called_after_idle(state, rows, at)
     fleet.services.note_calls(fleet.service[rows], at, fleet.memory.kpa[rows] == 0)
     if not event.by_activator:
         return NOTHING
-    wait = np.flatnonzero((load > 0) & at_zero)
-    begin = np.flatnonzero((load > 0) & (at_zero | starts))
-    follow = downstream(fleet, _paths(state), rows[begin])
-    if len(follow):
-        # Who begins while it has pods waits for its tick: nobody is decided otherwise because of
-        # those who name it as their upstream.
-        return _decide(state, np.union1d(rows[wait], follow), float(at.max()))
-    return _decide(state, rows[wait], at[wait]) if len(wait) else NOTHING
+    held = np.flatnonzero((in_flight > 0) & at_zero)
+    starting = np.flatnonzero((in_flight > 0) & (at_zero | after_idle))
+    downstream = downstream_rows(fleet, _paths_in_force(state), rows[starting])
+    if len(downstream):
+        # An upstream that has pods is left to its tick: an edge that names it must not change
+        # when it is decided.
+        return _decide(state, np.union1d(rows[held], downstream), float(at.max()))
+    return _decide(state, rows[held], at[held]) if len(held) else NOTHING
 
 
-def _starts(state: ControlState, rows: IntArray, now: FloatArray) -> BoolArray:
-    """(n,) rows of upstream services that are called now after they slept."""
-    paths, service = _paths(state), state.fleet.service[rows]
+def _called_after_idle(state: ControlState, rows: IntArray, now: FloatArray) -> BoolArray:
+    """(n,) which rows are of upstream services that had no call for `IDLE_S` before this one."""
+    paths, service = _paths_in_force(state), state.fleet.service[rows]
     if not len(paths):
         return np.zeros(len(rows), dtype=np.bool_)
     place = np.minimum(np.searchsorted(paths.upstreams, service), len(paths.upstreams) - 1)
     idle_s = now - state.fleet.services.calls.last_call_s[service]
-    # Never called is NaN, which compares False: it slept.
+    # Never called is NaN, which compares False, and counts as idle.
     return np.asarray((paths.upstreams[place] == service) & ~(idle_s <= IDLE_S))
 
 
-def _follow(state: ControlState, rows: IntArray, now: float | FloatArray) -> Instructions:
-    """Decide for rows that are new; bring the conditions of all up to what was observed.
+def _objects_changed(state: ControlState, rows: IntArray, now: float | FloatArray) -> Instructions:
+    """Decide for rows that are new; update the conditions of all.
 
-    For the others nothing is decided: that is for ticks, as in Knative, whose rule counts them.
+    Known rows are decided at the next tick only: Knative's rule counts ticks.
     """
-    state.fleet.asked.changed[rows] = True
+    state.fleet.requested.changed[rows] = True
     new = state.fleet.decision.want[rows] == UNDECIDED
-    made = _decide(state, rows[new], now) if new.any() else NOTHING
+    decided = _decide(state, rows[new], now) if new.any() else NOTHING
     known = rows[~new]
-    reached = _conclude(state.fleet, known, now)
-    due = _due(state.fleet, known, now)
+    initialized = _update_conditions(state.fleet, known, now)
     return Instructions(
-        rows=np.union1d(made.rows, due),
-        decided=made.decided,
-        before=made.before,
-        initialized=np.concatenate([made.initialized, reached]),
+        rows=np.union1d(decided.rows, _request(state.fleet, known, now)),
+        decided=decided.decided,
+        before=decided.before,
+        initialized=np.concatenate([decided.initialized, initialized]),
     )
+
+
+def _back_off(fleet: Fleet, event: Failed, now: float | FloatArray) -> None:
+    """Double the wait of failed rows, within its bounds and as the API server asks."""
+    requested, rows = fleet.requested, event.rows
+    doubled = np.maximum(2 * requested.wait_s[rows], SHORTEST_WAIT_S)
+    requested.wait_s[rows] = np.maximum(np.minimum(doubled, LONGEST_WAIT_S), event.wait_s)
+    requested.retry_s[rows] = now + requested.wait_s[rows]
 
 
 def _decide(state: ControlState, rows: IntArray | None, now: float | FloatArray) -> Instructions:
+    """Decide for some rows, or for all (None), and apply the decisions to the state."""
     fleet = state.fleet
-    which: Rows = ALL if rows is None else rows
-    before = fleet.decision.want[which].copy()
+    selected: Rows = ALL if rows is None else rows
+    before = fleet.decision.want[selected].copy()
     step: Step = decide(fleet, state.advice, now=now, rows=rows)
-    step.keep(fleet)
-    others = step.decision.want != before
-    reached = _conclude(fleet, which, now)
+    step.apply(fleet)
+    changed = step.decision.want != before
+    initialized = _update_conditions(fleet, selected, now)
     return Instructions(
-        rows=_due(fleet, which, now),
-        decided=step.rows[others],
-        before=before[others],
-        initialized=reached,
+        rows=_request(fleet, selected, now),
+        decided=step.rows[changed],
+        before=before[changed],
+        initialized=initialized,
     )
 
 
-def _conclude(fleet: Fleet, rows: Rows, now: float | FloatArray) -> IntArray:
-    """Conditions that follow from what is wanted of rows; returns rows initialized only now."""
+def _update_conditions(fleet: Fleet, rows: Rows, now: float | FloatArray) -> IntArray:
+    """Set the conditions that follow from what is wanted; returns rows just initialized."""
     observed = fleet.observed
-    spec, seen = take(fleet.spec, rows), take(observed, rows)
-    active = next_active(fleet.decision.want[rows], spec, seen)
-    changed = active != seen.active
+    spec, former = take(fleet.spec, rows), take(observed, rows)
+    active = next_active(fleet.decision.want[rows], spec, former)
+    changed = active != former.active
     observed.active[rows] = active
-    observed.active_since_s[rows] = np.where(changed, now, seen.active_since_s)
-    observed.probe_passed[rows] = seen.probe_passed & (active == Active.FALSE)
-    # Last: what was reached only now sets the threshold of the next pass.
-    least = np.where(spec.reachable, spec.min_scale, 0)
-    enough = seen.ready >= np.maximum(least, spec.initial_scale)
-    reached = ~seen.initialized & enough & seen.named
-    observed.initialized[rows] = seen.initialized | reached
-    return np.arange(len(fleet))[rows][reached]
+    observed.active_since_s[rows] = np.where(changed, now, former.active_since_s)
+    observed.probe_passed[rows] = former.probe_passed & (active == Active.FALSE)
+    # Last: being initialized changes the threshold of Active from the next pass on.
+    min_scale = np.where(spec.reachable, spec.min_scale, 0)
+    enough = former.ready >= np.maximum(min_scale, spec.initial_scale)
+    initialized = ~former.initialized & enough & former.named
+    observed.initialized[rows] = former.initialized | initialized
+    return np.arange(len(fleet))[rows][initialized]
 
 
-def _due(fleet: Fleet, rows: Rows, now: float | FloatArray) -> IntArray:
-    """Rows whose answer or whose objects have changed since something was asked; it is, now."""
-    asked, decision, observed = fleet.asked, fleet.decision, fleet.observed
+def _request(fleet: Fleet, rows: Rows, now: float | FloatArray) -> IntArray:
+    """Rows whose answer or objects differ from what was requested last, noted as requested now."""
+    requested, decision, observed = fleet.requested, fleet.decision, fleet.observed
     pairs = (
-        (asked.want, decision.want),
-        (asked.scale, decision.scale),
-        (asked.probe, decision.probe),
-        (asked.proxy, decision.proxy),
-        (asked.activators, decision.activators),
-        (asked.active, observed.active),
-        (asked.ready, observed.ready),
-        (asked.initialized, observed.initialized),
+        (requested.want, decision.want),
+        (requested.scale, decision.scale),
+        (requested.probe, decision.probe),
+        (requested.proxy, decision.proxy),
+        (requested.activators, decision.activators),
+        (requested.active, observed.active),
+        (requested.ready, observed.ready),
+        (requested.initialized, observed.initialized),
     )
-    # Nothing to try again is NaN, which compares False.
-    due = asked.changed[rows] | (asked.retry_s[rows] <= now)
+    # Nothing to retry is NaN, which compares False.
+    due = requested.changed[rows] | (requested.retry_s[rows] <= now)
     for last, present in pairs:
         due |= last[rows] != present[rows]
-    found = np.arange(len(fleet))[rows][due]
+    due_rows = np.arange(len(fleet))[rows][due]
     for last, present in pairs:
-        last[found] = present[found]
-    asked.changed[found] = False
-    asked.retry_s[found] = np.nan
-    return np.sort(found)
+        last[due_rows] = present[due_rows]
+    requested.changed[due_rows] = False
+    requested.retry_s[due_rows] = np.nan
+    return np.sort(due_rows)
 
 
-def _paths(state: ControlState) -> Paths:
+def _paths_in_force(state: ControlState) -> Paths:
     advice = state.advice
     return advice.paths if advice and advice.layout == state.fleet.layout else NO_PATHS

@@ -122,7 +122,7 @@ def write_tick(
         "at_s": now,
         "revision": fleet.ids,
         "service_of": fleet.service,
-        "failing": fleet.asked.wait_s > 0,
+        "failing": fleet.requested.wait_s > 0,
         "service": services.calls.id,
         "in_flight": services.in_flight,
         "peak": services.peak,

@@ -18,8 +18,8 @@ import simpy
 from autoscaler.advisor.paths import best_paths
 from autoscaler.core.control import Advised, ControlState, Instructions, Reported, Tick, control
 from autoscaler.core.prediction.advice import Advice, no_advice
-from autoscaler.core.prediction.anticipated import with_downstream
 from autoscaler.core.prediction.dependencies import Edges
+from autoscaler.core.prediction.path_ends import downstream_rows
 from autoscaler.core.prediction.predictive import TICK_S
 from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.state.revision import Revision
@@ -222,7 +222,9 @@ class CallSimulation:
         )
         done = control(self.state, first, float(self.env.now))
         advice = self.state.advice
-        self._act(done, with_downstream(self.fleet, advice.paths, rows) if advice else rows)
+        if advice:
+            rows = np.union1d(rows, downstream_rows(self.fleet, advice.paths, rows))
+        self._act(done, rows)
 
     def _act(self, done: Instructions, decided: IntArray | None) -> None:
         rows, pods = carry_out(self.state, done, decided, float(self.env.now))

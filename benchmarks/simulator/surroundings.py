@@ -24,7 +24,7 @@ def carry_out(
     decided: (n,) rows that were decided for; None = all. now: one, or one a decided row.
     """
     fleet = state.fleet
-    asked = fleet.asked
+    asked = fleet.requested
     rows = done.rows[asked.scale[done.rows]]
     pods = asked.want[rows].copy()
     fleet.observed.replicas[rows] = pods

@@ -1,8 +1,8 @@
 """Knative's reactive rule (KPA) for the whole fleet at once.
 
-Two windows watch the same demand: the stable one asks for ``ceil(average / target)`` pods, the
-panic one, a tenth as long, does the same sooner. When it asks for ``panic_threshold`` times
-the ready pods, the revision panics: until a stable window passed without that, pods only grow.
+Two windows average the same demand: the stable one asks for ``ceil(average / target)`` pods, the
+panic one, a tenth as long, does the same sooner. When it asks for ``panic_threshold`` times the
+ready pods or more, the revision panics: pods only grow until a stable window passed without that.
 
 Source: knative/serving pkg/autoscaler/scaling/autoscaler.go; the names follow it.
 """
@@ -16,10 +16,19 @@ from autoscaler.core.types import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Averages:
+    """Demand over the two windows, totals over all pods; (n,) each."""
+
+    stable: FloatArray  # in flight or rps
+    panic: FloatArray  # in flight or rps
+    no_data: BoolArray  # no statistic within the stable window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reactive:
     """The rule's answer, before delay and bounds; (n,) each."""
 
-    no_data: BoolArray  # nothing to decide on: hold
+    no_data: BoolArray  # the former answer stays
     desired: IntArray  # pods
     panicking: BoolArray
     panic_since_s: FloatArray  # Unix s; NaN = not panicking
@@ -33,52 +42,58 @@ def react(
     spec: SpecArrays,
     memory: MemoryArrays,
     ready: IntArray,
-    averages: tuple[FloatArray, FloatArray, BoolArray],
+    averages: Averages,
     now: FloatArray,
 ) -> Reactive:
-    """One tick of KPA.
-
-    ready: (n,) pods ready. averages: (n,) stable, panic, and whether there is no data; totals over
-    all pods. now: (n,) Unix s.
-    """
-    stable, panic, no_data = averages
+    """One tick of KPA. ready: (n,) pods ready. now: (n,) Unix s."""
     base = np.maximum(ready, 1).astype(np.float64)
     up = np.ceil(spec.max_scale_up_rate * base)
     down = np.where(spec.reachable, np.floor(base / spec.max_scale_down_rate), 0.0)
-    want_stable = np.ceil(stable / spec.target)
-    want_panic = np.ceil(panic / spec.target)
-    by_stable = np.minimum(np.maximum(want_stable, down), up)
-    by_panic = np.minimum(np.maximum(want_panic, down), up)
     floor = np.where(spec.activation_scale > 1, spec.activation_scale, 0)
-    by_stable = np.where(want_stable > 0, np.maximum(by_stable, floor), by_stable)
-    by_panic = np.where(want_panic > 0, np.maximum(by_panic, floor), by_panic)
-
+    want_stable = np.ceil(averages.stable / spec.target)
+    want_panic = np.ceil(averages.panic / spec.target)
+    by_stable = _within_rates(want_stable, down, up, floor)
+    by_panic = _within_rates(want_panic, down, up, floor)
     over = want_panic / base >= spec.panic_threshold
-    since = np.where(over, now, memory.panic_since_s)
-    # A comparison with NaN is False: whoever does not panic stays calm.
-    calm = ~over & (since + spec.stable_window_s < now)
-    since = np.where(calm, np.nan, since)
-    panicking = ~np.isnan(since)
-    desired = np.where(panicking, np.maximum(by_stable, by_panic), by_stable)
-    highest = np.where(calm, 0, memory.max_panic_pods)
-    highest = np.where(panicking, np.maximum(highest, desired), highest)
-    desired = np.where(panicking, highest, desired)
-
-    hold = no_data
+    panicking, since, highest = _panic(spec, memory, over, np.maximum(by_stable, by_panic), now)
+    desired = np.where(panicking, highest, by_stable)
+    spare = _spare(spec, ready, averages.panic)
+    seen = np.where(want_panic > 0, np.maximum(np.minimum(want_panic, up), floor), 0)
+    hold = averages.no_data
     return Reactive(
         no_data=hold,
         desired=np.where(hold, memory.kpa, desired).astype(np.int64),
         panicking=np.where(hold, ~np.isnan(memory.panic_since_s), panicking),
         panic_since_s=np.where(hold, memory.panic_since_s, since),
         max_panic_pods=np.where(hold, memory.max_panic_pods, highest).astype(np.int64),
-        excess_burst_capacity=np.where(
-            hold, memory.excess_burst_capacity, _spare(spec, ready, panic)
-        ),
-        seen_by_panic=np.where(
-            want_panic > 0, np.maximum(np.minimum(want_panic, up), floor), 0
-        ).astype(np.int64),
+        excess_burst_capacity=np.where(hold, memory.excess_burst_capacity, spare),
+        seen_by_panic=seen.astype(np.int64),
         max_up=up,
     )
+
+
+def _within_rates(
+    wanted: FloatArray, down: FloatArray, up: FloatArray, floor: IntArray
+) -> FloatArray:
+    """(n,) wanted pods between the scale-down and scale-up rates, then at the activation scale."""
+    allowed = np.minimum(np.maximum(wanted, down), up)
+    return np.where(wanted > 0, np.maximum(allowed, floor), allowed)
+
+
+def _panic(
+    spec: SpecArrays, memory: MemoryArrays, over: BoolArray, pods: FloatArray, now: FloatArray
+) -> tuple[BoolArray, FloatArray, FloatArray]:
+    """(n,) whether a revision panics, since when (Unix s), and most pods asked for meanwhile.
+
+    over: (n,) demand is over the panic threshold. pods: (n,) asked for by either window.
+    """
+    since = np.where(over, now, memory.panic_since_s)
+    # Not panicking is NaN, which compares False.
+    ended = ~over & (since + spec.stable_window_s < now)
+    since = np.where(ended, np.nan, since)
+    panicking = ~np.isnan(since)
+    highest = np.where(ended, 0, memory.max_panic_pods)
+    return panicking, since, np.where(panicking, np.maximum(highest, pods), highest)
 
 
 def _spare(spec: SpecArrays, ready: IntArray, panic: FloatArray) -> FloatArray:

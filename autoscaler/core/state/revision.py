@@ -1,7 +1,7 @@
 """What the autoscaler knows of one revision; the same names hold for one row and for whole columns.
 
-`Spec`, `Observed`, `Memory` and `Asked` are written once and used twice: with scalars for one
-revision (`Revision`), with arrays for the fleet (`SpecArrays`), so that the two cannot drift apart.
+`Spec`, `Observed`, `Memory` and `Requested` are declared once and used twice: with scalars for one
+revision (`Revision`), and with arrays for the fleet (`SpecArrays`).
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ I = TypeVar("I")  # noqa: E741  # int, or (n_rows,) int64
 B = TypeVar("B")  # bool, or (n_rows,) bool
 DTYPES: dict[Any, Any] = {F: np.float64, I: np.int64, B: np.bool_}
 
-NO_ANSWER = -1  # in place of a number of pods: whoever should say it has nothing to go by
+NO_ANSWER = -1  # in place of a number of pods: there is no data to compute it from
 UNDECIDED = -2  # in place of a decision: none was made yet
 
 
@@ -31,7 +31,7 @@ class Metric(IntEnum):
 class Mode(IntEnum):
     """What a forecast may do to a revision."""
 
-    OFF = 0  # nothing: no forecast is looked at
+    OFF = 0  # nothing: forecasts are ignored
     SHADOW = 1  # decided and shown, not applied
     OUTWARD = 2  # only adds pods to Knative's answer
     FULL = 3  # may also let pods go earlier, never below what the panic window sees
@@ -47,35 +47,35 @@ class Active(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec(Generic[F, I, B]):
-    """What was asked for. Defaults are Knative's (`KNATIVE_DEFAULTS`)."""
+    """Settings. Defaults are Knative's (`KNATIVE_DEFAULTS`)."""
 
     stable_window_s: I  # s, whole; 6 ... 3600
     panic_window_s: I  # s, whole; <= stable window
     metric: I  # a Metric
     weighted_exponential: B  # aggregation; fixed when the revision is first seen, as in Knative
     has_scrape_target: B  # False (target burst capacity -1): silence counts as zero, not as no data
-    total: F  # what one pod takes at most, in flight or rps
-    target: F  # what one pod shall take: total x utilisation
+    total: F  # most that one pod takes, in flight or rps
+    target: F  # demand wanted of one pod: total x utilisation
     pod_capacity: F  # requests in flight that one pod takes, whatever the metric; divides forecasts
     target_burst_capacity: F  # requests in flight; -1 = activator only at zero, 0 likewise
     panic_threshold: F  # panic when panic-window pods / ready pods reaches it
     max_scale_up_rate: F  # per tick, ratio to ready pods, > 1
     max_scale_down_rate: F  # per tick, ratio to ready pods, > 1
     scale_down_delay_s: F  # s; fixed when the revision is first seen, as in Knative
-    activation_scale: I  # pods to have at least when there is any; 0, 1 = none
+    activation_scale: I  # least pods when there are any; 0, 1 = none
     min_scale: I  # pods
     max_scale: I  # pods; 0 = unlimited
     initial_scale: I  # pods until the scale target was ready once
     reachable: B  # False: no route leads here
     enable_scale_to_zero: B
     grace_s: F  # s that the activator must have been in the path before the last pod goes
-    retention_s: F  # s that the last pod stays after it became inactive
-    activation_timeout_s: F  # s after which activating is given up
+    retention_s: F  # s that the last pod stays after the revision became inactive
+    activation_timeout_s: F  # s after which activation is given up
     activator_capacity: F  # requests in flight that one activator takes
     mode: I  # a Mode
     lead_s: F  # s from the decision to a ready pod (the start-up time, at its worst worth meeting)
     cold_price_s: F  # s of idle pod that one cold request is worth
-    share: F  # part of the service's traffic that this revision gets, 0 ... 1
+    share: F  # of the service's traffic that this revision gets, 0 ... 1
 
 
 SpecArrays: TypeAlias = Spec[FloatArray, IntArray, BoolArray]
@@ -114,15 +114,15 @@ KNATIVE_DEFAULTS: Revision = Spec(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed(Generic[F, I, B]):
-    """What was seen of a revision, and which conditions follow from it."""
+    """What was observed of a revision, and the conditions that follow from it."""
 
     ready: I  # pods ready
-    replicas: I  # pods that the scale target asks for at present; -1 = there is no target
-    set_up: B  # its ServerlessService is there, ours, and set up: else nothing is decided
+    replicas: I  # of the scale target's spec at present; -1 = there is no target
+    set_up: B  # its ServerlessService exists, is owned and set up: else nothing is decided
     named: B  # its public Service has a name
     active: I  # an Active
     active_since_s: F  # Unix s of the last change of `active`
-    proxied_since_s: F  # Unix s since when the activator stands in the path; NaN = it does not
+    proxied_since_s: F  # Unix s since when the activator is in the path; NaN = it is not
     probe_passed: B  # the activator answered at the revision's address since it became inactive
     initialized: B  # the scale target was ready once
 
@@ -156,20 +156,20 @@ MemoryArrays: TypeAlias = Memory[FloatArray, IntArray]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked(Generic[F, I, B]):
-    """What was asked of the cluster for a revision last: a tick's work is the difference to it."""
+class Requested(Generic[F, I, B]):
+    """What was requested of the cluster for a revision last; a tick requests the differences."""
 
     want: I  # pods; -1 = no decision, -2 = none was made yet
-    scale: B  # the scale target had to be written
-    probe: B  # the activator had to be asked whether it answers
-    proxy: B  # the activator had to stand in the path
+    scale: B  # to write the scale target
+    probe: B  # to probe the activator
+    proxy: B  # to have the activator in the path
     activators: I  # in the path
     active: I  # an Active
     ready: I  # pods
     initialized: B
     changed: B  # the revision's objects have changed since
-    retry_s: F  # Unix s at which what failed is tried again; NaN = nothing did
-    wait_s: F  # s between its last two tries; 0 = nothing failed
+    retry_s: F  # Unix s at which a failed request is repeated; NaN = none failed
+    wait_s: F  # s from the last failure to its repetition; 0 = none failed
 
 
-AskedArrays: TypeAlias = Asked[FloatArray, IntArray, BoolArray]
+RequestedArrays: TypeAlias = Requested[FloatArray, IntArray, BoolArray]

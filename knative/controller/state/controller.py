@@ -131,7 +131,7 @@ class Controller:
             case seen.ConfigSeen():
                 self._configure(event, now)
             case seen.Recovered():
-                asked = self.fleet.asked
+                asked = self.fleet.requested
                 asked.retry_s[~np.isnan(asked.retry_s)] = now
             case seen.BegunAnew():
                 self._begin_anew(now)
@@ -193,7 +193,7 @@ class Controller:
         """What changed between ticks shows at once; only what is new is decided then."""
         if self.standing is not Standing.LEADING:
             return
-        rows = np.flatnonzero(self.fleet.asked.changed)
+        rows = np.flatnonzero(self.fleet.requested.changed)
         if len(rows):
             self._align(now)
             yield from self._do(control(self._state, Changed(rows=rows), now), now)
@@ -217,14 +217,14 @@ class Controller:
 
     def _plan(self, row: int, now: float) -> Todo:
         key = self.fleet.keys[row]
-        objects, asked = self.revisions.objects(key), self.fleet.asked_of(row)
+        objects, asked = self.revisions.objects(key), self.fleet.requested_of(row)
         sks = objects.serverlessservice
         if asked.probe and sks and sks.service:
             yield AskActivator(key=key, host=f"{sks.service}.{objects.podautoscaler.namespace}")
         plan: Plan = plan_of(objects, asked, now)
         if plan.writes or plan.problem:
             yield plan
-        elif key in self._failing or self.fleet.asked.wait_s[row] > 0:
+        elif key in self._failing or self.fleet.requested.wait_s[row] > 0:
             # What failed is as it should be by now, whoever wrote it.
             self._learn(seen.PlanDone(key=key, uid=plan.uid), now)
 
@@ -237,7 +237,7 @@ class Controller:
         leads = self.standing is Standing.LEADING
         if not (event.outdates and leads and event.key in self.fleet):
             return
-        asked = self.fleet.asked_of(self.fleet.row(event.key))
+        asked = self.fleet.requested_of(self.fleet.row(event.key))
         plan = plan_of(self.revisions.objects(event.key), asked, now)
         if not plan.problem:
             yield plan  # an empty one, too, takes the place of what waits
@@ -252,12 +252,12 @@ class Controller:
             case seen.ActivatorAnswered():
                 control(self._state, Answered(rows=rows), now)
             case seen.ActivatorSilent():
-                self.fleet.asked.changed[rows] = True  # asked again where that is still of use
+                self.fleet.requested.changed[rows] = True  # asked again where that is still of use
             case seen.PlanDone(uid=uid) if uid == self.uid_of(key):
                 control(self._state, Succeeded(rows=rows), now)
                 self._failing.discard(key)
             case seen.PlanFailed(uid=uid, why=why, wait_s=wait_s) if uid == self.uid_of(key):
-                again = bool(self.fleet.asked.wait_s[rows][0] > 0)
+                again = bool(self.fleet.requested.wait_s[rows][0] > 0)
                 control(self._state, Failed(rows=rows, wait_s=np.array([wait_s])), now)
                 if again or not event.conflict:  # a first conflict is an everyday thing
                     self._failing.add(key, why)
@@ -288,7 +288,7 @@ class Controller:
         if former is Standing.FOLLOWING and not following:
             self._begin_anew(now)
         if self.standing is Standing.LEADING:
-            self.fleet.asked.changed[:] = True
+            self.fleet.requested.changed[:] = True
         else:
             self._failing.clear()
             self._say_failing(now)

@@ -6,7 +6,7 @@ status. Source: knative/serving pkg/reconciler/autoscaling/kpa/kpa.go.
 
 from dataclasses import dataclass
 
-from autoscaler.core.state.revision import NO_ANSWER, Asked
+from autoscaler.core.state.revision import NO_ANSWER, Requested
 from knative.controller.state.instructions import (
     CreateServerlessService,
     PatchServerlessService,
@@ -37,7 +37,7 @@ class RevisionObjects:
         return bool(sks and sks.private and sks.owner == self.podautoscaler.uid)
 
 
-def plan_of(objects: RevisionObjects, asked: Asked[float, int, bool], now: float) -> Plan:
+def plan_of(objects: RevisionObjects, asked: Requested[float, int, bool], now: float) -> Plan:
     """What has to be written so that the cluster is as asked; an empty plan where it is."""
     pa, sks = objects.podautoscaler, objects.serverlessservice
     if sks is None:

@@ -230,7 +230,7 @@ class Revisions:
         self._changed(key)
 
     def _changed(self, key: str) -> None:
-        self.fleet.asked.changed[self.fleet.row(key)] = True
+        self.fleet.requested.changed[self.fleet.row(key)] = True
 
     def _revision(self, key: str, pa: PodAutoscaler) -> Revision:
         revision = revision_of(

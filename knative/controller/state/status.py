@@ -9,7 +9,7 @@ pkg/reconciler/autoscaling/kpa/kpa.go.
 from collections.abc import Mapping
 from typing import Any
 
-from autoscaler.core.state.revision import NO_ANSWER, Active, Asked
+from autoscaler.core.state.revision import NO_ANSWER, Active, Requested
 from knative.mirror.conditions import ACTIVE, INITIALIZED, READY, SKS_READY, Condition
 from knative.mirror.conditions import status as kept_status
 from knative.mirror.fields import kubernetes_time
@@ -36,7 +36,7 @@ def is_initialized(pa: PodAutoscaler) -> bool:
 
 
 def status_of(
-    pa: PodAutoscaler, sks: ServerlessService, asked: Asked[float, int, bool], now: float
+    pa: PodAutoscaler, sks: ServerlessService, asked: Requested[float, int, bool], now: float
 ) -> Status:
     """The status that should stand for what is asked. now: Unix s."""
     given_up = asked.want == 0 and active_of(pa) == Active.UNKNOWN

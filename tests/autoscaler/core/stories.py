@@ -87,7 +87,7 @@ def tell(story: Story) -> Fleet:
     for second in range(story.seconds + 1):
         sample(fleet, [_demand(life, second) for life in lives], int(story.base_s) + second)
         if second % TICK_S == 0 and second < story.seconds:
-            decide(fleet, None, now=story.base_s + second + 0.25).keep(fleet)
+            decide(fleet, None, now=story.base_s + second + 0.25).apply(fleet)
     for i, life in enumerate(lives):
         look(fleet, i, life.observed, shift_s=story.base_s - BASE_S)
     return fleet

@@ -69,7 +69,7 @@ def test_a_request_at_zero_is_decided_in_the_same_turn() -> None:
     made = ticked()
     done = control(made, report(1, 1.0), NOW_S + 2.5)
     assert (done.rows.tolist(), done.decided.tolist()) == ([1], [1])
-    asked = made.fleet.asked
+    asked = made.fleet.requested
     assert (asked.want[1], bool(asked.scale[1]), int(asked.active[1])) == (1, True, Active.UNKNOWN)
 
 
@@ -119,7 +119,7 @@ def test_nothing_is_decided_for_a_revision_that_is_not_set_up() -> None:
     made.fleet.observed.set_up[1] = False
     done = control(made, report(1, 5.0), NOW_S + 2.5)
     assert made.fleet.decision.want[1] == -1
-    assert not made.fleet.asked.scale[done.rows].any()
+    assert not made.fleet.requested.scale[done.rows].any()
 
 
 def test_it_is_initialized_once_and_not_before_its_service_has_a_name() -> None:
@@ -136,11 +136,11 @@ def test_the_activators_answer_lets_the_last_pod_go() -> None:
     made.fleet.observed.ready[:] = made.fleet.observed.replicas[:] = 1
     control(made, report(0, 0.0), NOW_S)
     control(made, Tick(), NOW_S)
-    assert made.fleet.asked.probe[0]
+    assert made.fleet.requested.probe[0]
     control(made, Answered(rows=np.array([0])), NOW_S + 1)
     done = control(made, Tick(), NOW_S + 2)
     assert done.rows.tolist() == [0]
-    assert (made.fleet.asked.want[0], bool(made.fleet.asked.scale[0])) == (0, True)
+    assert (made.fleet.requested.want[0], bool(made.fleet.requested.scale[0])) == (0, True)
 
 
 def due(made: ControlState, *, after_s: float) -> list[int]:
@@ -152,7 +152,7 @@ def test_what_failed_is_asked_again_later_and_later() -> None:
     waits = []
     for _ in range(8):
         control(made, Failed(rows=one, wait_s=np.zeros(1)), NOW_S + 2)
-        waits.append(float(made.fleet.asked.wait_s[1]))
+        waits.append(float(made.fleet.requested.wait_s[1]))
     assert waits == [1, 2, 4, 8, 16, 30, 30, 30]
     assert due(made, after_s=28) == []
     assert due(made, after_s=30) == [1]
@@ -173,7 +173,7 @@ def test_success_ends_the_waiting() -> None:
     control(made, Succeeded(rows=one), NOW_S + 2)
     assert due(made, after_s=60) == []
     control(made, Failed(rows=one, wait_s=np.zeros(1)), NOW_S + 62)
-    assert made.fleet.asked.wait_s[1] == 1
+    assert made.fleet.requested.wait_s[1] == 1
 
 
 def test_a_request_does_not_wait_for_what_failed() -> None:
@@ -187,7 +187,7 @@ def test_advice_counts_from_the_next_decision_on() -> None:
     advice = forecast([150.0, np.nan], now=NOW_S + 2)
     assert control(made, Advised(advice=advice), NOW_S + 2.5).rows.tolist() == []
     assert control(made, Tick(), NOW_S + 4).rows.tolist() == [0]
-    assert made.fleet.asked.want.tolist() == [2, 0]
+    assert made.fleet.requested.want.tolist() == [2, 0]
 
 
 def test_a_revision_that_went_leaves_the_others_what_was_asked_of_them() -> None:

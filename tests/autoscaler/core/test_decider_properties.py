@@ -131,7 +131,7 @@ def test_constant_demand_does_not_flap(revision: Revision, level: float) -> None
     for second in range(begin, end):
         sample(fleet, [level], second)
         if second % 2 == 0:
-            decide(fleet, None, now=second + 0.5).keep(fleet)
+            decide(fleet, None, now=second + 0.5).apply(fleet)
             want = int(fleet.decision.want[0])
             fleet.observed.ready[0] = fleet.observed.replicas[0] = want
             wanted += [want] if second >= settled else []

@@ -46,7 +46,7 @@ class Cart:
                 self.second += 1
                 sample(self.fleet, [demand], self.second)
             step = decide(self.fleet, None, now=float(self.second))
-            step.keep(self.fleet)
+            step.apply(self.fleet)
             self.fleet.observed.ready[0] = step.decision.kpa[0]
         return step.decision
 

@@ -136,7 +136,7 @@ def test_a_sample_that_is_no_number_is_left_out(bad: float) -> None:
 def test_what_a_tick_leaves_is_remembered_for_its_rows_alone() -> None:
     fleet = shop("cart", "mail", revision=replace(KNATIVE_DEFAULTS, scale_down_delay_s=10.0))
     sample(fleet, [100.0, 100.0], SECOND)
-    decide(fleet, None, now=BASE_S, rows=np.array([1])).keep(fleet)
+    decide(fleet, None, now=BASE_S, rows=np.array([1])).apply(fleet)
     assert fleet.memory.kpa.tolist() == [-1, 2]
 
 
@@ -168,7 +168,7 @@ def test_an_absurd_sample_crashes_nothing_and_touches_no_other_row(absurd: float
     fleet = shop("cart", "mail")
     for i in range(3):
         sample(fleet, [absurd, 100.0], SECOND + i)
-        decide(fleet, None, now=BASE_S + i).keep(fleet)
+        decide(fleet, None, now=BASE_S + i).apply(fleet)
         assert fleet.decision.kpa[1] == 2
 
 

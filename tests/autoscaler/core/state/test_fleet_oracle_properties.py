@@ -120,7 +120,7 @@ class FleetLikeKpa(RuleBasedStateMachine):
     def _tick(self, rows: IntArray | None) -> None:
         step = decide(self.fleet, None, now=self.now, rows=rows)
         self._judge(step)
-        step.keep(self.fleet)
+        step.apply(self.fleet)
 
     def _judge(self, step: Step) -> None:
         ours = _by_row(self.fleet, step)

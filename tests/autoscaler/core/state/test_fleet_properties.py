@@ -44,8 +44,8 @@ def test_a_revision_added_again_is_a_fresh_one(story: Story, gone: int) -> None:
         ours = decide(fleet, None, now=float(second), rows=again)
         first = decide(fresh, None, now=float(second), rows=alone)
         assert not differences(ours, first)
-        ours.keep(fleet)
-        first.keep(fresh)
+        ours.apply(fleet)
+        first.apply(fresh)
 
 
 @LAW

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from autoscaler.core.state.revision import Asked
+from autoscaler.core.state.revision import Requested
 from knative.client.api import Object
 from knative.controller.state import events as seen
 from knative.controller.state.instructions import (
@@ -31,7 +31,7 @@ WANTED = replace(AT_WORK, want=5, scale=True, activators=4)
 
 
 def plan(
-    asked: Asked[float, int, bool] = WANTED,
+    asked: Requested[float, int, bool] = WANTED,
     *,
     pa: Object | None = None,
     sks: Object | None = None,
@@ -103,7 +103,7 @@ def test_the_activator_leaves_the_path_where_there_is_room() -> None:
     ids=["not to be applied", "no decision", "as it is"],
 )
 def test_pods_are_written_only_where_they_are_wanted_and_others(
-    asked: Asked[float, int, bool],
+    asked: Requested[float, int, bool],
 ) -> None:
     assert Scale not in kinds(plan(asked))
 

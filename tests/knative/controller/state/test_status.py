@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autoscaler.core.state.revision import Active, Asked
+from autoscaler.core.state.revision import Active, Requested
 from knative.client.api import Object
 from knative.controller.state.status import (
     active_of,
@@ -27,7 +27,7 @@ from tests.knative.objects import (
     an_old_status,
 )
 
-AT_WORK: Asked[float, int, bool] = Asked(
+AT_WORK: Requested[float, int, bool] = Requested(
     want=1,
     scale=False,
     probe=False,
