@@ -1,14 +1,13 @@
-"""From all edges that are known to those that are acted on, and to the paths that follow.
+"""The dependency graph: all known edges, which of them are acted on, and the paths they form.
 
-Edges come from a bundle (learned, counted by a mesh, or from a series outside) and from what
+Edges come from a bundle (learned, counted by a mesh, or from an external series) and from what
 services declare. All of them are shown; each has a `Cause` that says why it is not acted on, if it
-is not. Between namespaces both sides have to know an edge, wherever it comes from: the downstream
-names the upstream, and the upstream consents to the downstream's namespace. Otherwise a tenant
-could start another's pods, or see in his own pods when another is called.
+is not. Between namespaces both sides have to declare an edge, wherever it comes from: the
+downstream names the upstream, and the upstream consents to the downstream's namespace. Otherwise a
+tenant could start another's pods, or learn from its own pods when another's service is called.
 
-A series outside, such as a queue's length, is an upstream to show and nothing more: the controller
-sees calls of services, so such an edge could never start anything. The learner has it in the
-forecast of the downstream.
+An external series, such as a queue's length, is shown as an upstream but never acted on: the
+controller sees only calls of services. The learner uses it in the forecast of the downstream.
 """
 
 from collections import Counter
@@ -31,9 +30,9 @@ class Cause(IntEnum):
     """Why an edge is not acted on; of several causes the first."""
 
     NONE = 0  # it is acted on
-    OUTSIDE = 1  # the upstream is a series outside, no service
-    NO_UPSTREAM = 2  # no revision of the upstream is there
-    NO_DOWNSTREAM = 3  # no revision of the downstream is there
+    OUTSIDE = 1  # the upstream is an external series, no service
+    NO_UPSTREAM = 2  # the upstream has no revision in the fleet
+    NO_DOWNSTREAM = 3  # the downstream has no revision in the fleet
     OFF = 4  # all revisions of the downstream are in mode off
     NOT_NAMED = 5  # the downstream, in another namespace, does not name the upstream
     NO_CONSENT = 6  # the upstream does not consent to the downstream's namespace
@@ -58,15 +57,15 @@ SHOWN = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DependencyGraph:
-    """What is known, and what to act on."""
+    """All known edges, and what to act on."""
 
     edges: Edges  # all that are known, each pair once
     cause: IntArray  # (m,) a Cause for each of them
     paths: NamedPaths  # what follows from those that are acted on; its services are their ends
-    excess: Mapping[str, int]  # how many each limit left out or changed, by its name; at least
+    excess: Mapping[str, int]  # least number that each limit left out or changed, by its name
     wrong_names: tuple[WrongName, ...]
-    key: bytes  # of all that it was made from
-    paths_key: bytes  # of all that its paths were made from
+    key: bytes  # hash of everything it was made from
+    paths_key: bytes  # hash of everything its paths were made from
 
     @property
     def not_acted_on(self) -> list[str]:
@@ -83,25 +82,20 @@ def dependency_graph(
     former: DependencyGraph | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> DependencyGraph | None:
-    """The graph of a fleet; None where ``stop`` said so (see `best_paths`).
+    """The graph of a fleet; None if ``stop`` returned true (see `best_paths`).
 
-    known: edges of a bundle. declared: of each service of the fleet ("namespace/service"), what
-    those of its revisions declare that a route leads to. former: the graph so far. It is returned
-    where nothing has changed; where its paths would be the same they are taken over, as the same
-    object.
+    known: edges of a bundle. declared: by service of the fleet ("namespace/service"), what its
+    reachable revisions declare. former: the graph so far; returned itself if nothing has changed,
+    and its paths are reused, as the same object, if they would be equal.
     """
     key = _key(*_bytes(known, COLUMNS), sorted(declared.items()), trust_namespaces, astuple(caps))
     if former is not None and former.key == key:
         return former
     fleet = Declared(declared)
-    edges = _together(known, fleet, declared)
+    edges = _merged(known, fleet, declared)
     namespaces = _namespaces(edges.services, fleet, declared, trusting=trust_namespaces)
-    cause = np.full(len(edges), int(Cause.NONE))
-    for reason, holds in _objections(edges, fleet, namespaces):
-        cause[(cause == Cause.NONE) & holds] = reason
-    _cap(edges, cause, namespaces, caps)
-
-    acted, shares = _ends_alone(edges.where(cause == Cause.NONE), namespaces)
+    cause = _causes(edges, fleet, namespaces, caps)
+    acted, shares = _connected(edges.where(cause == Cause.NONE), namespaces)
     paths_key = _paths_key(acted, shares, caps)
     paths = (
         former.paths
@@ -110,24 +104,18 @@ def dependency_graph(
     )
     if paths is None:
         return None
-    capped = {
-        limit.name: int((cause == reason).sum())
-        for limit, reason in ((limits.UPSTREAMS, Cause.UPSTREAMS), (limits.EDGES, Cause.EDGES))
-    }
     return DependencyGraph(
         edges=edges,
         cause=cause,
         paths=paths,
-        excess=dict(Counter(capped) + fleet.excess + Counter(paths.excess)),
+        excess=dict(_capped(cause) + fleet.excess + Counter(paths.excess)),
         wrong_names=fleet.wrong_names,
         key=key,
         paths_key=paths_key,
     )
 
 
-def _together(
-    known: Edges, fleet: Declared, declared: Mapping[str, Sequence[Declaration]]
-) -> Edges:
+def _merged(known: Edges, fleet: Declared, declared: Mapping[str, Sequence[Declaration]]) -> Edges:
     """Edges of all sources over all services in alphabetical order, each pair once."""
     pairs = [(up, service) for service, ups in fleet.upstreams.items() for up in ups]
     names = {*known.services, *declared, *(up for up, _ in pairs)}
@@ -174,10 +162,25 @@ def _namespaces(
     )
 
 
+def _causes(edges: Edges, fleet: Declared, namespaces: Namespaces, caps: Caps) -> IntArray:
+    """(m,) a Cause for each edge."""
+    cause = np.full(len(edges), int(Cause.NONE))
+    for reason, holds in _objections(edges, fleet, namespaces):
+        cause[(cause == Cause.NONE) & holds] = reason
+    _cap(edges, cause, namespaces, caps)
+    return cause
+
+
+def _capped(cause: IntArray) -> Counter[str]:
+    """How many edges each cap leaves out, by the name of its limit."""
+    capped = ((limits.UPSTREAMS, Cause.UPSTREAMS), (limits.EDGES, Cause.EDGES))
+    return Counter({limit.name: int((cause == reason).sum()) for limit, reason in capped})
+
+
 def _objections(
     edges: Edges, fleet: Declared, namespaces: Namespaces
 ) -> Iterator[tuple[Cause, BoolArray]]:
-    """(m,) for each cause, but for those of caps, which edges it holds for; the first counts."""
+    """For each cause, except those of caps, (m,) which edges it holds for; the first counts."""
     services, up, down = edges.services, edges.upstream, edges.downstream
     there = np.array([service in fleet.there for service in services], dtype=np.bool_)
     off = np.array([service in fleet.off for service in services], dtype=np.bool_)
@@ -197,7 +200,7 @@ def _objections(
 
 
 def _cap(edges: Edges, cause: IntArray, namespaces: Namespaces, caps: Caps) -> None:
-    """Set the cause of those edges that there is no place for."""
+    """Set the cause of those edges that exceed the caps."""
     up, down, value = edges.upstream, edges.downstream, value_of(edges)
     own = namespaces.of[up] == namespaces.of[down]
     by_service = down * len(namespaces.named) + namespaces.of[up]
@@ -213,21 +216,21 @@ def _cap(edges: Edges, cause: IntArray, namespaces: Namespaces, caps: Caps) -> N
         cause[some[~kept]] = reason
 
 
-def _ends_alone(edges: Edges, namespaces: Namespaces) -> tuple[Edges, Namespaces]:
-    """Edges over their ends alone: then services without any change nothing."""
+def _connected(edges: Edges, namespaces: Namespaces) -> tuple[Edges, Namespaces]:
+    """Edges over the services that they connect: the others must not change `paths_key`."""
     ends = np.union1d(edges.upstream, edges.downstream).astype(np.int64)
     present, of = np.unique(namespaces.of[ends], return_inverse=True)
-    alone = Namespaces(
+    shares = Namespaces(
         of=of.astype(np.int64),
         n_fleet=namespaces.n_fleet,
         named=namespaces.named[present],
         trusting=namespaces.trusting,
     )
-    return edges.onto(tuple(edges.services[i] for i in ends.tolist())), alone
+    return edges.onto(tuple(edges.services[i] for i in ends.tolist())), shares
 
 
 def _paths_key(edges: Edges, namespaces: Namespaces, caps: Caps) -> bytes:
-    """Of all that paths are made from; evidence, say, is not."""
+    """Of everything that paths are made from; evidence, for example, is not."""
     columns = ("upstream", "downstream", "lag_s", "gain", "probability", "confidence", "origin")
     rest = namespaces.n_fleet, namespaces.named.tolist(), namespaces.trusting, astuple(caps)
     return _key(*_bytes(edges, columns), *rest)
@@ -238,7 +241,7 @@ def _bytes(edges: Edges, columns: Sequence[str]) -> list[object]:
 
 
 def _key(*parts: object) -> bytes:
-    """A number of what was handed in that two different ones never share."""
+    """A hash of the parts."""
     key = blake2b(digest_size=16)
     for part in parts:
         text = part if isinstance(part, bytes) else repr(part).encode()

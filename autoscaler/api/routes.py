@@ -1,6 +1,7 @@
-"""The paths that programs ask: services, forecasts, decisions, dependencies."""
+"""Routes of the REST API: services, forecasts, decisions, dependencies."""
 
 from collections.abc import Callable, Hashable
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 
@@ -42,26 +43,22 @@ _INVALID = documented(
 
 
 def router(model: ReadModel, clock: Clock, renderer: Renderer) -> APIRouter:
-    """Routes over a read model; what may be long is made by the renderer, beside the loop."""
+    """Routes over a read model; long answers are made by the renderer, outside the event loop."""
     routes = APIRouter()
+    _add_services(routes, model, clock, renderer)
+    _add_dependencies(routes, model, renderer)
+    return routes
 
-    async def rendered(key: Hashable, make: Callable[[], ApiAnswer]) -> Response:
-        """An answer that is made once for all who ask of one version of the model."""
 
-        def encoded() -> bytes:
-            return make().model_dump_json().encode()
-
-        return body(await renderer.page(key, model.version, encoded), "application/json")
-
+def _add_services(routes: APIRouter, model: ReadModel, clock: Clock, renderer: Renderer) -> None:
     @routes.get(
         "/v1/services", tags=["services"], responses=_INVALID, response_model=ServicesAnswer
     )
     async def services(limit: Limit = 100, offset: Offset = 0) -> Response:
         """A page of the services in alphabetical order, each with its mode and desired scale."""
-        return await rendered(
-            ("services", limit, offset),
-            lambda: readings.services(model, limit=limit, offset=offset),
-        )
+        key = "services", limit, offset
+        make = partial(readings.services, model, limit=limit, offset=offset)
+        return await _rendered(model, renderer, key, make)
 
     @routes.get(
         "/v1/forecasts/{namespace}/{service}",
@@ -81,8 +78,11 @@ def router(model: ReadModel, clock: Clock, renderer: Renderer) -> APIRouter:
     async def decisions(namespace: Namespace, service: ServiceName) -> Response:
         """Pods wanted of each revision, the candidates that competed, and why, in a sentence."""
         name = _known(model, namespace, service)
-        return await rendered(("decisions", name), lambda: readings.decisions(model, name))
+        make = partial(readings.decisions, model, name)
+        return await _rendered(model, renderer, ("decisions", name), make)
 
+
+def _add_dependencies(routes: APIRouter, model: ReadModel, renderer: Renderer) -> None:
     @routes.get(
         "/v1/dependencies",
         tags=["services"],
@@ -106,9 +106,19 @@ def router(model: ReadModel, clock: Clock, renderer: Renderer) -> APIRouter:
                 chosen = listing.around([service], direct=direct)
             return edges.page(listing, chosen, limit=limit, offset=offset)
 
-        return await rendered(("dependencies", service, direct, limit, offset), make)
+        key = "dependencies", service, direct, limit, offset
+        return await _rendered(model, renderer, key, make)
 
-    return routes
+
+async def _rendered(
+    model: ReadModel, renderer: Renderer, key: Hashable, make: Callable[[], ApiAnswer]
+) -> Response:
+    """An answer that is made once for all requests of one version of the model."""
+
+    def encoded() -> bytes:
+        return make().model_dump_json().encode()
+
+    return body(await renderer.page(key, model.version, encoded), "application/json")
 
 
 def _known(model: ReadModel, namespace: str, service: str) -> str:

@@ -56,8 +56,8 @@ def graph(
     """Show the dependencies between services, in the terminal and as a picture."""
     from rich.console import Console
 
-    from autoscaler.api.graph.picture import check_suffix, write_picture
-    from autoscaler.cli.graph import hint, picture, shown, summary
+    from autoscaler.api.graph.picture import check_suffix
+    from autoscaler.cli.graph import picture, shown
 
     with one_line_errors():
         if bool(url) == bool(bundle):
@@ -69,13 +69,9 @@ def graph(
             check_writable(output)
         known = _edges(url, bundle)
         edges = shown(known, direct=direct, least=least, service=service)
-        console = Console()
-        console.print(picture(edges, of=known))
-        if output and len(edges):
-            write_picture(edges, output, about=summary(edges, of=known))
-            typer.echo(f"Picture: {output.resolve()}  {hint(edges)}".rstrip())
-        elif output:
-            typer.echo(f"Nothing to draw: {output} is not written.")
+        Console().print(picture(edges, of=known))
+        if output:
+            _draw(edges, known, output)
 
 
 def _edges(url: str, bundle: Path | None) -> "Edges":
@@ -87,13 +83,24 @@ def _edges(url: str, bundle: Path | None) -> "Edges":
     return read_edges(url)
 
 
+def _draw(edges: "Edges", known: "Edges", output: Path) -> None:
+    from autoscaler.api.graph.picture import write_picture
+    from autoscaler.cli.graph import hint, summary
+
+    if not len(edges):
+        typer.echo(f"Nothing to draw: {output} is not written.")
+        return
+    write_picture(edges, output, about=summary(edges, of=known))
+    typer.echo(f"Picture: {output.resolve()}  {hint(edges)}".rstrip())
+
+
 def main() -> None:
     """Run the command line; misuse is one line on stderr and exit code 2, like errors of ours."""
     try:
         sys.exit(app(prog_name="kn-ahead", standalone_mode=False))
     except typer.TyperException as error:
-        if said := " ".join(error.format_message().split()):  # "" = help was shown instead
-            typer.echo(f"kn-ahead: {said}", err=True)
+        if message := " ".join(error.format_message().split()):  # "" = help was shown instead
+            typer.echo(f"kn-ahead: {message}", err=True)
         sys.exit(error.exit_code)
 
 

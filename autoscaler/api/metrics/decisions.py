@@ -5,14 +5,20 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from autoscaler.api.metrics.labels import Labels
-from autoscaler.api.metrics.text import braced, family, head, pairs
+from autoscaler.api.metrics.text import Kind, Values, braced, family, head, pairs
 from autoscaler.core.state.decision import Reason, reasons
 from autoscaler.core.state.revision import UNDECIDED
 from autoscaler.core.state.services import IDLE_S, PARTS, PEAK_S
+from autoscaler.core.types import BoolArray
 from autoscaler.exchange.snapshot import Snapshot
 
 START_UP = "kn_ahead_start_up_seconds"
 CHANGES = "kn_ahead_changes_total"
+COLD = "Requests that arrived while no pod was ready"
+IN_FLIGHT = f"Mean of requests in flight over the last {PEAK_S} s"
+PEAK = f"Greatest one-second average of requests in flight, of the last {PEAK_S} s"
+LAST_START = f"When a request came after {IDLE_S:g} s or more without one, the last time"
+LAST_CALL = "When a request came, the last time"
 
 
 def of_revisions(snapshot: Snapshot, labels: Labels) -> Iterator[str]:
@@ -46,51 +52,26 @@ def of_revisions(snapshot: Snapshot, labels: Labels) -> Iterator[str]:
 
 def of_services(snapshot: Snapshot, labels: Labels) -> Iterator[str]:
     """Families with a sample a service."""
-    columns, there = snapshot.columns, labels.named_service
+    columns, named = snapshot.columns, labels.named_service
+    last_start_s, last_call_s = columns["calls_last_start_s"], columns["calls_last_call_s"]
     own = [braced(one) for one in labels.service]
-    yield family(
-        "kn_ahead_requests_total",
-        "counter",
-        "Requests that arrived",
-        own,
-        columns["calls_requests"],
-        there,
-    )
-    yield family(
-        "kn_ahead_cold_requests_total",
-        "counter",
-        "Requests that arrived while no pod was ready",
-        own,
-        columns["calls_cold"],
-        there,
-    )
-    for name, about, column, known in (
-        (
-            "in_flight",
-            f"Mean of requests in flight over the last {PEAK_S} s",
-            columns["in_flight"],
-            there,
-        ),
-        (
-            "peak_in_flight",
-            f"Greatest one-second average of requests in flight, of the last {PEAK_S} s",
-            columns["peak"],
-            there,
-        ),
+    families: tuple[tuple[str, Kind, str, Values, BoolArray], ...] = (
+        ("requests_total", "counter", "Requests that arrived", columns["calls_requests"], named),
+        ("cold_requests_total", "counter", COLD, columns["calls_cold"], named),
+        ("in_flight", "gauge", IN_FLIGHT, columns["in_flight"], named),
+        ("peak_in_flight", "gauge", PEAK, columns["peak"], named),
+        # Never started or called is NaN, which compares False.
         (
             "last_start_timestamp_seconds",
-            f"When a request came after {IDLE_S:g} s or more without one, the last time",
-            columns["calls_last_start_s"],
-            there & (columns["calls_last_start_s"] > 0),  # NaN compares False
+            "gauge",
+            LAST_START,
+            last_start_s,
+            named & (last_start_s > 0),
         ),
-        (
-            "last_call_timestamp_seconds",
-            "When a request came, the last time",
-            columns["calls_last_call_s"],
-            there & (columns["calls_last_call_s"] > 0),
-        ),
-    ):
-        yield family(f"kn_ahead_{name}", "gauge", about, own, column, known)
+        ("last_call_timestamp_seconds", "gauge", LAST_CALL, last_call_s, named & (last_call_s > 0)),
+    )
+    for name, kind, about, values, known in families:
+        yield family(f"kn_ahead_{name}", kind, about, own, values, known)
     yield starts(snapshot, labels)
 
 
