@@ -108,7 +108,9 @@ class Advisor:
                 self._names = {named.id: named for named in names}
             if self._is_new(folder / TICK):
                 snapshot = await asyncio.to_thread(read_tick, folder / TICK)
-                for change in await asyncio.to_thread(self._model.take, snapshot, self._names):
+                for change in await asyncio.to_thread(
+                    self._model.put_snapshot, snapshot, self._names
+                ):
                     self._tell(change)
                 self._changed.set()
         except FileNotFoundError:

@@ -5,8 +5,9 @@ from typing import cast
 
 import numpy as np
 
+from autoscaler.advisor.frame import RevisionState
 from autoscaler.advisor.read_model import Change as Changed
-from autoscaler.advisor.read_model import ReadModel, RevisionState, known
+from autoscaler.advisor.read_model import ReadModel, known
 from autoscaler.api.answers import (
     AveragesAnswer,
     CandidatesAnswer,

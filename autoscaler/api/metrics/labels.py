@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from autoscaler.advisor.read_model import Frame
+from autoscaler.advisor.frame import Frame
 from autoscaler.api.metrics.text import braced, pairs
 from autoscaler.core.types import BoolArray, IntArray
 from autoscaler.exchange.snapshot import Named

@@ -1,6 +1,6 @@
-"""Metrics of the two processes themselves; they change by the second, and are made at each scrape.
+"""Metrics of controller and advisor as processes; made anew at each scrape.
 
-The controller's come with its snapshots as notes: what is missing among them has no sample.
+The controller's come with its snapshots as notes; a note that is missing has no sample.
 """
 
 import math
@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from typing import Any, TypeGuard
 
-from autoscaler.advisor.read_model import Frame, ReadModel
+from autoscaler.advisor.frame import Frame
+from autoscaler.advisor.read_model import ReadModel
 from autoscaler.api.dependencies import counts
 from autoscaler.api.metrics.text import head, histogram, labelled, pairs, single
 from autoscaler.clock import Clock
@@ -40,25 +41,30 @@ def of_both(model: ReadModel, refusals: Refusals, clock: Clock) -> Iterator[str]
         model.events,
     )
     yield from _controller(frame)
-    if frame.snapshot is not None:
+    yield from _ages(model, now)
+
+
+def _ages(model: ReadModel, now: float) -> Iterator[str]:
+    snapshot, forecasts = model.frame.snapshot, model.forecasts
+    if snapshot is not None:
         yield single(
             "kn_ahead_last_tick_timestamp_seconds",
             "gauge",
             "When the last tick ended",
-            frame.snapshot.at_s,
+            snapshot.at_s,
         )
         yield single(
             "kn_ahead_snapshot_age_seconds",
             "gauge",
             "Age of what the controller has told the advisor last",
-            now - frame.snapshot.at_s,
+            now - snapshot.at_s,
         )
-    if model.forecasts is not None:
+    if forecasts is not None:
         yield single(
             "kn_ahead_forecast_age_seconds",
             "gauge",
             "Age of the newest demand that the forecasts have seen",
-            now - model.forecasts.made_at_s,
+            now - forecasts.made_at_s,
         )
 
 
@@ -80,7 +86,7 @@ def _degraded(model: ReadModel) -> str:
         "gauge",
         "1 while a part does not do its work",
         "part",
-        {part: int(ill) for part, ill in parts.items()},
+        {part: int(faulty) for part, faulty in parts.items()},
     )
 
 

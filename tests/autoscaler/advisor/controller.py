@@ -78,7 +78,7 @@ class Controller:
         now = self.begin_s + second
         before = self.fleet.decision.want.copy()
         rows = control(self.state, event, now).decided
-        return self.model.take(self.snapshot(second, rows, before[rows]), self.names)
+        return self.model.put_snapshot(self.snapshot(second, rows, before[rows]), self.names)
 
     def snapshot(
         self, second: float, rows: IntArray = NOBODY, before: IntArray = NOBODY
@@ -95,4 +95,4 @@ class Controller:
 
     def shows(self, second: float = 0.0) -> None:
         """Put what is known at present into the read model, though nothing was decided."""
-        self.model.take(self.snapshot(second), self.names)
+        self.model.put_snapshot(self.snapshot(second), self.names)

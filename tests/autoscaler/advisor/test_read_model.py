@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autoscaler.advisor.read_model import CHANGES_KEPT, ReadModel
+from autoscaler.advisor.read_model import MOST_CHANGES, ReadModel
 from autoscaler.core.prediction.dependencies import Edges, Origin
 from autoscaler.core.prediction.forecasts import ForecastBundle
 from autoscaler.core.state.decision import Reason
@@ -129,11 +129,11 @@ def test_logs_only_decisions_that_want_something_new(controller: Controller) -> 
 
 
 def test_the_log_is_bounded(controller: Controller) -> None:
-    ticks = CHANGES_KEPT + 20
+    ticks = MOST_CHANGES + 20
     for i in range(ticks):
         controller.ticks(10 + 60 * i, 0.0, 70.0 * (2 + i), 0.0)  # grows: every tick wants more
     changes = controller.model.changes("shop/cart")
-    assert len(changes) == CHANGES_KEPT
+    assert len(changes) == MOST_CHANGES
     assert changes[0].decision.at_s == 10.0 + 60 * (ticks - 1)
 
 

@@ -1,0 +1,113 @@
+"""One snapshot with the names of its revisions and services, and one revision of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import numpy as np
+
+from autoscaler.core.state.decision import OneDecision, Reason, explain, reason_of, row_of
+from autoscaler.core.state.revision import Mode
+from autoscaler.exchange.snapshot import Named, Snapshot
+
+Noted = TypeVar("Noted")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """A snapshot with the names of its rows; rows without a name are left out."""
+
+    snapshot: Snapshot | None = None
+    named: Mapping[int, Named] = field(default_factory=dict)  # by row of the snapshot
+    services: Mapping[str, int] = field(default_factory=dict)  # name -> row of the snapshot
+    revisions: Mapping[str, Sequence[int]] = field(default_factory=dict)  # by service, rows
+    service_names: Mapping[int, str] = field(default_factory=dict)  # by `name_id`
+    names: Mapping[int, Named] = field(default_factory=dict)  # as given to `of`
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, names: Mapping[int, Named], former: "Frame") -> "Frame":
+        """Name the rows of a snapshot; reuses the indices of ``former`` if nothing else changed."""
+        before = former.snapshot
+        if (
+            before is not None
+            and former.names is names
+            and np.array_equal(before.revision, snapshot.revision)
+            and np.array_equal(before.service, snapshot.service)
+            and np.array_equal(before.service_of, snapshot.service_of)
+        ):
+            return replace(former, snapshot=snapshot)
+        named = {row: names[i] for row, i in enumerate(snapshot.revision.tolist()) if i in names}
+        revisions: dict[str, list[int]] = {}
+        services: dict[str, int] = {}
+        for row, name in named.items():
+            revisions.setdefault(name.service, []).append(row)
+            services[name.service] = int(snapshot.service_of[row])
+        ids = snapshot.service.tolist()
+        return cls(
+            snapshot=snapshot,
+            named=named,
+            services=services,
+            revisions=revisions,
+            service_names={ids[row]: name for name, row in services.items()},
+            names=names,
+        )
+
+    def note(self, name: str, kind: type[Noted], missing: Noted) -> Noted:
+        """A note of the controller about itself; ``missing`` if there is none of that kind."""
+        found = self.snapshot.notes.get(name) if self.snapshot else None
+        return found if isinstance(found, kind) else missing
+
+    def state(self, row: int) -> "RevisionState":
+        """The revision in a row that is named."""
+        assert self.snapshot is not None
+        return RevisionState(
+            snapshot=self.snapshot,
+            row=row,
+            name=self.named[row],
+            service_names=self.service_names,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevisionState:
+    """One revision of a snapshot: its last decision, and what was observed with it."""
+
+    snapshot: Snapshot
+    row: int
+    name: Named
+    service_names: Mapping[int, str]  # by `name_id`
+
+    @property
+    def mode(self) -> Mode:
+        """What a forecast may do to it."""
+        return Mode(int(self.snapshot.columns["spec_mode"][self.row]))
+
+    @property
+    def ready(self) -> int:
+        """Pods ready."""
+        return int(self.snapshot.columns["observed_ready"][self.row])
+
+    @property
+    def want(self) -> int:
+        """Pods wanted; -1 = no answer, -2 = nothing was decided yet."""
+        return int(self.snapshot.decision.want[self.row])
+
+    @property
+    def decision(self) -> OneDecision:
+        """All of the last decision."""
+        return row_of(self.snapshot.decision, self.row)
+
+    @property
+    def upstream(self) -> str:
+        """The service that the decision names; "" = none."""
+        return self.service_names.get(int(self.snapshot.decision.upstream[self.row]), "")
+
+    @property
+    def reason(self) -> Reason:
+        """The rule that had the last word."""
+        return reason_of(self.decision)
+
+    @property
+    def sentence(self) -> str:
+        """Why, in one sentence."""
+        return explain(self.decision, upstream=self.upstream)
