@@ -38,7 +38,7 @@ def run(copy: Path, test: Callable[[Learner, Fetcher, web.AppRunner], Awaitable[
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
-        port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+        port = runner.addresses[0][1]
         async with aiohttp.ClientSession() as session:
             url = f"http://127.0.0.1:{port}/forecasts.npz"
             try:

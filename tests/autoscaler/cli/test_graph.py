@@ -1,4 +1,4 @@
-"""`kn-ahead graph`: what is chosen, what the terminal and the picture show, and bad sources."""
+"""`kn-ahead graph`: what is chosen, what the terminal shows, and bad sources."""
 
 import re
 import socket
@@ -8,76 +8,33 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from autoscaler.advisor.read_model import ReadModel
 from autoscaler.api.app import create_app
-from autoscaler.api.graph.layout import layout
-from autoscaler.api.graph.picture import svg
-from autoscaler.api.words import UNKNOWN, percent
+from autoscaler.api.words import UNKNOWN
 from autoscaler.bundle.file import save_bundle
 from autoscaler.cli.graph import NONE_YET, picture, shown
 from autoscaler.cli.graph_source import read_edges
 from autoscaler.cli.main import app
 from autoscaler.clock import SimulatedClock
-from autoscaler.core.prediction.dependencies import Edges, Origin, no_edges
+from autoscaler.core.prediction.dependencies import Edges, no_edges
 from autoscaler.core.prediction.forecasts import ForecastBundle
 from autoscaler.errors import PermanentError
 from autoscaler.health import Health
 from autoscaler.refusals import Refusals
-
-SVG = "{http://www.w3.org/2000/svg}"
-
-
-def edges(*pairs: tuple[str, str], indirect: str = "", **values: float) -> Edges:
-    """Learned edges between services of these names; one of them not direct."""
-    services = tuple(sorted({name for pair in pairs for name in pair}))
-    m, ends = len(pairs), np.array([[services.index(n) for n in pair] for pair in pairs])
-    said = {
-        "lag_s": 2.0,
-        "gain": 1.0,
-        "probability": 0.9,
-        "confidence": 0.8,
-        "evidence": 9.0,
-    } | values
-    return Edges(
-        services=services,
-        upstream=ends.reshape(m, 2)[:, 0].astype(np.int64),
-        downstream=ends.reshape(m, 2)[:, 1].astype(np.int64),
-        seen_at_s=np.full(m, 1.77e9),
-        direct=np.array(["".join(pair) != indirect for pair in pairs], dtype=np.bool_),
-        origin=np.full(m, int(Origin.LEARNED_STARTS)),
-        **{name: np.full(m, value) for name, value in said.items()},
-    )
-
-
-CHAIN = edges(("a", "b"), ("b", "c"), ("c", "d"), ("a", "c"), ("x", "y"), indirect="ac")
-
-
-def names(chosen: Edges) -> list[str]:
-    ends = zip(chosen.upstream.tolist(), chosen.downstream.tolist(), strict=True)
-    return [f"{chosen.services[u]}{chosen.services[d]}" for u, d in ends]
+from tests.autoscaler.api.graph.edges import CHAIN, edges, names, random_edges
 
 
 def choose(direct: bool = False, least: float = 0.0, service: str = "") -> list[str]:
     return names(shown(CHAIN, direct=direct, least=least, service=service))
-
-
-def random_edges(n: int, m: int) -> Edges:
-    rng = np.random.default_rng(0)
-    up, down = np.divmod(rng.permutation(n * n)[: 2 * m], n)
-    ends = np.stack([up, down])[:, up != down][:, :m].T.tolist()
-    return edges(*((f"shop/s{u}", f"shop/s{d}") for u, d in ends))
 
 
 # --- which are shown ------------------------------------------------------------------------------
@@ -144,135 +101,10 @@ def test_the_terminal_shows_what_is_not_known_as_a_dash() -> None:
     assert printed(unsaid, unsaid).count(UNKNOWN) == 3
 
 
-@pytest.mark.parametrize(
-    ("value", "said"), [(1.0, "100 %"), (0.9999, "99.9 %"), (0.29, "29 %"), (0.0, "0 %")]
-)
-def test_what_is_nearly_sure_is_not_called_sure(value: float, said: str) -> None:
-    assert percent(value) == said
-
-
 def test_names_are_not_taken_for_markup() -> None:
     odd = edges(("[red]a", "[/b]"))
     assert "[red]a" in printed(odd, odd)
     assert "[/b]" in printed(odd, odd)
-
-
-# --- places ---------------------------------------------------------------------------------------
-
-PAIRS = st.lists(
-    st.tuples(st.integers(0, 11), st.integers(0, 11)).filter(lambda p: p[0] != p[1]),
-    min_size=1,
-    max_size=40,
-    unique=True,
-)
-LAW = settings(max_examples=60, derandomize=True, deadline=None)
-
-
-def ends_of(pairs: list[tuple[int, int]]) -> tuple[int, np.ndarray, np.ndarray]:
-    kept, index = np.unique(np.array(pairs), return_inverse=True)
-    index = index.reshape(-1, 2)
-    return len(kept), index[:, 0], index[:, 1]
-
-
-@LAW
-@given(PAIRS)
-def test_no_two_services_touch_and_none_is_off_the_page(pairs: list[tuple[int, int]]) -> None:
-    places = layout(*ends_of(pairs))
-    assert places.column.min() == 0
-    assert places.line.min() >= 0
-    for column in np.unique(places.column):
-        lines = np.sort(places.line[places.column == column])
-        assert (np.diff(lines) >= 1 - 1e-9).all()
-
-
-@LAW
-@given(PAIRS)
-def test_without_circles_every_call_leads_to_the_right(pairs: list[tuple[int, int]]) -> None:
-    n, up, down = ends_of([(min(p), max(p)) for p in pairs])
-    places = layout(n, up, down)
-    assert (places.column[up] < places.column[down]).all()
-
-
-@LAW
-@given(PAIRS)
-def test_the_same_edges_give_the_same_places(pairs: list[tuple[int, int]]) -> None:
-    n, up, down = ends_of(pairs)
-    one, other = layout(n, up, down), layout(n, up[::-1], down[::-1])
-    np.testing.assert_array_equal(one.column, other.column)
-    np.testing.assert_allclose(one.line, other.line, atol=1e-6)
-
-
-@LAW
-@given(PAIRS)
-def test_an_arrow_passes_every_column_on_its_way_beside_the_services(
-    pairs: list[tuple[int, int]],
-) -> None:
-    n, up, down = ends_of(pairs)
-    places = layout(n, up, down)
-    for begin, end, bends in zip(places.column[up], places.column[down], places.bends, strict=True):
-        way = 1 if end >= begin else -1
-        assert [column for column, _ in bends] == list(range(begin + way, end, way))
-        for column, line in bends:
-            there = places.line[places.column == column]
-            assert (np.abs(there - line) > 0.7).all()
-
-
-def test_a_chain_is_a_straight_line() -> None:
-    places = layout(4, np.array([2, 0, 1]), np.array([0, 1, 3]))
-    assert places.column.tolist() == [1, 2, 0, 3]
-    assert np.ptp(places.line) == 0
-
-
-# --- the picture ----------------------------------------------------------------------------------
-
-
-def drawn(chosen: Edges) -> ElementTree.Element:
-    return ElementTree.fromstring(svg(chosen))
-
-
-def arrows(root: ElementTree.Element) -> list[ElementTree.Element]:
-    return [p for p in root.iter(f"{SVG}path") if p.get("class") == "arrow"]
-
-
-def test_draws_a_box_a_service_and_an_arrow_an_edge() -> None:
-    root = drawn(CHAIN)
-    boxes = [t.text for t in root.iter(f"{SVG}text") if t.get("class") is None]
-    assert boxes == ["a", "b", "c", "d", "x", "y"]
-    assert len(arrows(root)) == 5
-    assert [t.text for t in root.iter(f"{SVG}text") if t.get("class")] == ["2 s"] * 5
-
-
-def test_what_is_not_direct_is_dashed() -> None:
-    dashed = [p for p in arrows(drawn(CHAIN)) if p.get("stroke-dasharray")]
-    assert [p.findtext(f"{SVG}title", "")[:5] for p in dashed] == ["a → c"]
-
-
-def test_more_gain_is_thicker_and_less_confidence_fainter() -> None:
-    def look(gain: float = 1.0, confidence: float = 1.0) -> tuple[float, float]:
-        (arrow,) = arrows(drawn(edges(("a", "b"), gain=gain, confidence=confidence)))
-        return float(arrow.get("stroke-width", 0)), float(arrow.get("stroke-opacity", 0))
-
-    assert look(gain=np.nan) < look(gain=1.0) < look(gain=8.0)
-    assert look(gain=1e9)[0] < 10
-    assert look(confidence=0.2)[1] < look(confidence=0.9)[1]
-
-
-def test_names_cannot_break_out_of_the_picture() -> None:
-    root = drawn(edges(("<script>alert(1)</script>", 'a"&b')))
-    assert not list(root.iter(f"{SVG}script"))
-
-
-@pytest.mark.parametrize(("n", "m"), [(2, 1), (40, 60), (400, 2000)])
-def test_any_size_is_drawn_with_every_box_on_the_page(n: int, m: int) -> None:
-    root = drawn(random_edges(n, m))
-    width, height = (float(root.get(side, 0)) for side in ("width", "height"))
-    for box in root.iter(f"{SVG}rect"):
-        x, y, w, h = (float(box.get(k, -1)) for k in ("x", "y", "width", "height"))
-        assert x >= 0
-        assert y >= 0
-        assert x + w <= width
-        assert y + h <= height
-    assert len(arrows(root)) == m
 
 
 # --- the command ----------------------------------------------------------------------------------
@@ -289,7 +121,7 @@ def refused(result: Result) -> str:
     return result.stderr
 
 
-def saved(folder: Path, pulls: Edges) -> Path:
+def saved(folder: Path, known: Edges) -> Path:
     """A bundle without a service that is forecast."""
     bundle = ForecastBundle(
         services=("shop/a",),
@@ -300,10 +132,10 @@ def saved(folder: Path, pulls: Edges) -> Path:
         exceedance=np.full((1, 1, 2), np.nan),
         model=("",),
         reason=("too short",),
-        edges=pulls,
+        edges=known,
     )
-    spaced = tuple(name if "/" in name else f"shop/{name}" for name in pulls.services)
-    bundle = replace(bundle, edges=replace(pulls, services=spaced))
+    spaced = tuple(name if "/" in name else f"shop/{name}" for name in known.services)
+    bundle = replace(bundle, edges=replace(known, services=spaced))
     save_bundle(bundle, folder / "bundle.npz")
     return folder / "bundle.npz"
 
