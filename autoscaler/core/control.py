@@ -124,8 +124,8 @@ def control(state: ControlState, event: Event, now: float | FloatArray) -> Instr
         case Succeeded(rows=rows):
             requested = state.fleet.requested
             requested.wait_s[rows], requested.retry_s[rows] = 0.0, np.nan
-        case Advised(advice=advice):
-            state.advice = advice
+        case _:  # Advised, as mypy checks
+            state.advice = event.advice
     return NOTHING
 
 

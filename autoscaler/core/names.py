@@ -1,7 +1,7 @@
-"""Names as numbers, so that arrays can hold them: 64 bits of a hash.
+"""Names as numbers, so that arrays can hold them: 63 bits of a hash.
 
-Two names of one cluster meet in one number with a chance of 1e-11 at 10,000 names; what it would do
-is to give one revision the other's forecast.
+The probability that two of 10,000 names collide is 1e-11; a collision would give one revision the
+other's forecast.
 """
 
 from hashlib import blake2b

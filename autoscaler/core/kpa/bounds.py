@@ -1,4 +1,4 @@
-"""Bounds: what the user allows, clipped once and last.
+"""Bounds: min-scale, max-scale and initial-scale, applied once and last.
 
 Source: knative/serving pkg/reconciler/autoscaling/kpa/scaler.go (applyBounds) and
 pkg/apis/autoscaling/v1alpha1/pa_lifecycle.go (ScaleBounds).
@@ -20,8 +20,8 @@ def least(spec: SpecArrays, observed: ObservedArrays) -> IntArray:
 def clip(desired: IntArray, spec: SpecArrays, observed: ObservedArrays) -> IntArray:
     """(n,) desired pods within bounds; min wins over max.
 
-    "No decision" stays that, except while activating: then it is a number like any other, which is
-    how min-scale and initial-scale take hold before the first statistic.
+    No answer stays no answer, except while activating: then min-scale and initial-scale apply
+    before the first statistic.
     """
     capped = np.where(spec.max_scale > 0, np.minimum(desired, spec.max_scale), desired)
     bounded = np.maximum(capped, least(spec, observed))

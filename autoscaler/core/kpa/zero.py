@@ -1,9 +1,9 @@
 """The scale-to-zero state machine, pure.
 
-The last pod may go only when nobody can be hurt by it: the revision was active for a stable window,
-the activator answers at its address, and it has stood in the path for a grace period. Every row is
-in one state of the condition Active; `last_pod` decides for rows whose bounded answer is zero,
-`next_active` says what the condition becomes.
+The last pod may go only when no request can be lost by it: the revision was active for a stable
+window, the activator answers at its address, and has been in the path for a grace period. Every row
+is in one state of the condition Active; `last_pod` decides for rows whose bounded answer is zero,
+`next_active` computes the next state.
 
 Source: knative/serving pkg/reconciler/autoscaling/kpa/scaler.go (handleScaleToZero) and kpa.go
 (computeActiveCondition).
@@ -19,17 +19,17 @@ from autoscaler.core.types import BoolArray, FloatArray, IntArray
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastPod:
-    """What becomes of a wish for zero; (n,) each."""
+    """The answer after the scale-to-zero rule; (n,) each."""
 
     want: IntArray  # pods wanted; -1 = no decision
     apply: BoolArray  # whether the scale target is to be written
-    probe: BoolArray  # whether the activator has to be asked if it answers
+    probe: BoolArray  # whether the activator is to be probed
 
 
 def last_pod(
     bounded: IntArray, spec: SpecArrays, observed: ObservedArrays, now: FloatArray
 ) -> LastPod:
-    """Let a bounded answer through, or hold the last pod back. now: (n,) Unix s."""
+    """The bounded answer, with the last pod held while it may not go. now: (n,) Unix s."""
     never_zero = (bounded == 0) & ~spec.enable_scale_to_zero
     zero = (bounded == 0) & spec.enable_scale_to_zero
     since = now - observed.active_since_s
@@ -41,8 +41,8 @@ def last_pod(
 
     want = np.where(activating & ~given_up, NO_ANSWER, bounded)
     want = np.where(too_young | never_zero, 1, want)
-    gone = inactive & _may_go(spec, observed, since, now)
-    apply = np.where(zero, given_up | too_young | gone, (bounded > 0) | never_zero)
+    may_go = inactive & _may_go(spec, observed, since, now)
+    apply = np.where(zero, given_up | too_young | may_go, (bounded > 0) | never_zero)
     burst_only = spec.target_burst_capacity == -1
     return LastPod(want=want, apply=apply, probe=inactive & ~burst_only & ~observed.probe_passed)
 

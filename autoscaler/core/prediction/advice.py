@@ -1,8 +1,8 @@
-"""Advice: what prediction says to a fleet, resolved to numbers that a tick can compare.
+"""Advice: forecasts and paths resolved for the rows of a fleet, as numbers that a tick can compare.
 
-The reactive rule needs none. Advice is made beside the controller (from forecasts, prices and the
-dependency graph) and read for the rows of one layout of the fleet: of another layout it says
-nothing, until it is read anew.
+Knative's rule needs none. Advice is made outside the controller (from forecasts, prices and the
+dependency graph) and resolved for one layout of the fleet; for another layout it is ignored until
+it is resolved again.
 """
 
 from dataclasses import dataclass, field
@@ -16,20 +16,20 @@ from autoscaler.core.types import FloatArray, IntArray
 class Paths:
     """Which services are called when others are; (m,) each, between indices of services.
 
-    A path is what follows from a chain of edges of the dependency graph: all that will be called
-    once its upstream is, siblings and grandchildren too.
+    A path is a chain of edges of the dependency graph: its upstream's calls lead to calls of its
+    downstream, with any number of services in between.
     """
 
     upstream: IntArray  # index of a service
     downstream: IntArray  # index of a service
     probability: FloatArray  # that downstream is called about lag_s after a start of upstream
-    confidence: FloatArray  # that the path is no chance, 0 ... 1
+    confidence: FloatArray  # that the path is no coincidence, 0 ... 1
     gain: FloatArray  # calls downstream that a call upstream brings
     lag_s: FloatArray  # s from the call upstream to the call downstream
     upstreams: IntArray = field(init=False)  # (k,) each service that is an upstream, once
 
     def __post_init__(self) -> None:
-        """Know the upstreams once: they are asked for with every statistic."""
+        """Compute the upstreams once: they are read with every statistic."""
         object.__setattr__(self, "upstreams", np.unique(self.upstream))
 
     def __len__(self) -> int:

@@ -1,9 +1,9 @@
-"""Who pulls whom: directed edges between services, as the learner finds them and a tick reads them.
+"""Dependencies: directed edges between services, as the learner finds them and services declare.
 
-All edges together are the *reach* of a service: everything that will be needed once it is called,
-siblings and grandchildren too. That is what to act on. The direct ones among them are for people.
-Cycles are normal. An edge says where it comes from; where several sources know a pair, the one that
-knows best says that it exists, and the others fill in what it cannot say.
+An edge leads from a service to one that is called thereupon, directly or through others: both kinds
+are acted on, direct ones alone are what people want to see. Cycles are normal. Every edge has an
+origin; if several sources have a pair, the most reliable one counts, and the others fill in the
+values that it lacks.
 """
 
 from dataclasses import dataclass, fields
@@ -16,7 +16,7 @@ from autoscaler.errors import PermanentError
 
 
 class Origin(IntEnum):
-    """Who says so; the lower, the better they know."""
+    """Where an edge comes from; the lower, the more reliable."""
 
     ANNOTATION = 0
     ISTIO = 1
@@ -27,7 +27,7 @@ class Origin(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edges:
-    """Directed edges between services. NaN = the source does not say."""
+    """Directed edges between services. NaN = not known to the source."""
 
     services: tuple[str, ...]  # (n,) "namespace/service"
     upstream: IntArray  # (m,) index into services
@@ -36,9 +36,9 @@ class Edges:
     gain: FloatArray  # (m,) calls downstream that a call upstream brings; of starts: starts
     probability: FloatArray  # (m,) P(downstream is called about lag_s later | upstream is called)
     confidence: FloatArray  # (m,) 0 to 1
-    evidence: FloatArray  # (m,) observations it rests on, old ones counted less
+    evidence: FloatArray  # (m,) observations, old ones weighted less
     seen_at_s: FloatArray  # (m,) Unix s of the newest of them
-    direct: BoolArray  # (m,) whether nobody in between explains it
+    direct: BoolArray  # (m,) whether no service in between explains it
     origin: IntArray  # (m,) an Origin
 
     def __post_init__(self) -> None:
@@ -71,24 +71,24 @@ class Edges:
         return np.asarray(self.upstream * len(self.services) + self.downstream)
 
     def where(self, chosen: BoolArray | IntArray) -> "Edges":
-        """Those chosen, by mask or by index."""
+        """Some of the edges, by mask or by index."""
         columns = {name: getattr(self, name)[chosen] for name in COLUMNS}
         return Edges(services=self.services, **columns)
 
     def onto(self, services: tuple[str, ...]) -> "Edges":
-        """The same edges between other rows; those with an end that is not there are left out."""
+        """The same edges over other services; edges with an end outside them are left out."""
         place = {name: row for row, name in enumerate(services)}
         row = np.array([place.get(name, -1) for name in self.services], dtype=np.int64)
         upstream, downstream = (row[end] for end in (self.upstream, self.downstream))
-        kept = (upstream >= 0) & (downstream >= 0)
-        columns = {name: getattr(self, name)[kept] for name in COLUMNS}
-        columns |= {"upstream": upstream[kept], "downstream": downstream[kept]}
+        present = (upstream >= 0) & (downstream >= 0)
+        columns = {name: getattr(self, name)[present] for name in COLUMNS}
+        columns |= {"upstream": upstream[present], "downstream": downstream[present]}
         return Edges(services=services, **columns)
 
     def by_upstream(self) -> tuple["Edges", IntArray]:
-        """Edges in order of upstream, and where each service's begin.
+        """Edges in order of upstream, and the index of each service's first one.
 
-        Service i pulls edges ``first[i]`` to ``first[i + 1] - 1``; first: (n + 1,).
+        Service i is the upstream of edges ``first[i]`` to ``first[i + 1] - 1``; first: (n + 1,).
         """
         ordered = self.where(np.argsort(self.key, kind="stable"))
         rows = np.arange(len(self.services) + 1)
@@ -106,15 +106,15 @@ _FILLED = ("lag_s", "gain", "probability", "confidence", "evidence", "seen_at_s"
 
 
 def no_edges(services: tuple[str, ...]) -> Edges:
-    """Nobody pulls anybody."""
+    """No edges between these services."""
     return Edges(services=services, **{name: np.zeros(0, KINDS[name]) for name in COLUMNS})
 
 
 def merged(*sources: Edges) -> Edges:
-    """Edges of several sources over the same services as one: a pair once, of its best origin.
+    """Edges of several sources over the same services, each pair once, of its best origin.
 
-    What the best origin does not say (NaN) is what the next best says. A pair is direct where any
-    of them says so. Raises PermanentError where services differ.
+    A value that the best origin lacks (NaN) is the next best's. A pair is direct if any source says
+    so. Raises PermanentError if the services differ.
     """
     services = sources[0].services
     if any(source.services != services for source in sources):
@@ -127,8 +127,8 @@ def merged(*sources: Edges) -> Edges:
     columns = {name: getattr(every, name)[first].copy() for name in COLUMNS}
     pair = np.cumsum(np.diff(key, prepend=-1) > 0) - 1
     for name in _FILLED:
-        said = np.flatnonzero(~np.isnan(getattr(every, name)))[::-1]
-        columns[name][pair[said]] = getattr(every, name)[said]  # backwards: the best stays
+        known = np.flatnonzero(~np.isnan(getattr(every, name)))[::-1]
+        columns[name][pair[known]] = getattr(every, name)[known]  # the best is written last
     np.logical_or.at(columns["direct"], pair, every.direct)
     return Edges(services=services, **columns)
 

@@ -1,9 +1,9 @@
-"""What the learner publishes and the autoscaler reads: exceedance curves of peak demand.
+"""Forecasts, as the learner publishes them: exceedance curves of peak demand.
 
-A curve answers, for one service and one window ahead, "how probable is it that more than d requests
-are in flight at once?" for a grid of d. A mean could not answer either question that matters: will
-anyone come at all, and how high is the crest? Pods follow from the curve for whatever capacity and
-price are in force when the decision is made; quantiles are read off it.
+A curve holds, for one service and one window ahead, the probability that more than d requests are
+in flight at once, for a grid of d. Unlike a mean it says whether there will be any request, and how
+high the peak is. Pods follow from the curve at the capacity and price in force when the decision is
+made; quantiles are read off it.
 """
 
 from dataclasses import dataclass, field
@@ -13,13 +13,13 @@ import numpy as np
 from autoscaler.core.prediction.dependencies import Edges, no_edges
 from autoscaler.core.types import Curves, FloatArray
 
-MOST_NAMED = 10  # of the refused ones; a bundle that is all wrong must not fill a log
-QUARANTINED = "quarantined: "  # how the reason of a service begins that was refused
+MOST_NAMED = 10  # refused services and edges in a message, which bounds a log line
+QUARANTINED = "quarantined: "  # prefix of the reason of a refused service
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """How much of a bundle failed a check when it was read; false where nothing did."""
+    """What of a bundle failed a check when it was read; false if nothing did."""
 
     services: int = 0
     edges: int = 0
@@ -29,7 +29,7 @@ class Refused:
         return self.services + self.edges > 0
 
     def __str__(self) -> str:
-        """In one line."""
+        """One line."""
         left_out = self.services + self.edges - len(self.which)
         more = f"; and {left_out} more" if left_out else ""
         return (
@@ -40,21 +40,21 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForecastBundle:
-    """Curves for all services, made at one moment from data up to that moment.
+    """Curves for all services, made at one time from data up to that time.
 
     Window j covers ``[made_at_s + window_edges_s[j], made_at_s + window_edges_s[j + 1])``.
     """
 
     services: tuple[str, ...]  # (n,) "namespace/service"
-    made_at_s: float  # Unix s; the last demand seen ended here
-    fitted_at_s: float  # Unix s; the last demand that the models were fitted on ended here
+    made_at_s: float  # Unix s; end of the last demand seen
+    fitted_at_s: float  # Unix s; end of the last demand that the models were fitted on
     window_edges_s: FloatArray  # (n_windows + 1,) s after made_at_s, ascending from 0
     demand_edges: FloatArray  # (n, n_cells + 1) requests in flight, from 0 up; the last repeats
     exceedance: Curves  # (n, n_windows, n_cells) P(peak > lower edge); NaN = no forecast
-    model: tuple[str, ...]  # (n,) which model speaks for the service; "" = none
+    model: tuple[str, ...]  # (n,) which model forecasts the service; "" = none
     reason: tuple[str, ...]  # (n,) why there is no forecast; "" = there is one
-    edges: Edges = field(default_factory=lambda: no_edges(()))  # dependencies, as learned
-    refused: Refused = field(default_factory=Refused)  # of what was read
+    edges: Edges = field(default_factory=lambda: no_edges(()))  # learned dependencies
+    refused: Refused = field(default_factory=Refused)  # left out when it was read
 
     def demand_at(self, threshold: FloatArray) -> FloatArray:
         """Demand up to which exceedance stays above a threshold: the quantile at 1 - threshold.
@@ -73,5 +73,5 @@ def demand_at(exceedance: Curves, demand_edges: FloatArray, threshold: FloatArra
     threshold: broadcastable to (n, n_windows). Returns (n, n_windows) requests in flight.
     """
     passes = exceedance > np.broadcast_to(threshold, exceedance.shape[:2])[:, :, None]
-    reach = np.where(passes, demand_edges[:, None, 1:], 0.0).max(axis=2, initial=0.0)
-    return np.where(np.isnan(exceedance).any(axis=2), np.nan, reach)
+    demand = np.where(passes, demand_edges[:, None, 1:], 0.0).max(axis=2, initial=0.0)
+    return np.where(np.isnan(exceedance).any(axis=2), np.nan, demand)

@@ -1,11 +1,11 @@
 """From exceedance curves and a price to pods, and to how long they stay.
 
-The k-th pod is worth having through a window iff ``p x price > (1 - p) x hold``: p is the chance
-that demand in the window reaches it, price what a cold request costs in seconds of idle pod, hold
-the seconds it would idle in vain. So one threshold, ``hold / (hold + price)``, turns a curve into a
-demand worth serving. Replicas, keep-alive and scale to zero are the same test: a pod stays while
-the window it stands in, or one that begins before it could be started again, is worth it.
-For a fixed lead this is the newsvendor quantile.
+The k-th pod is worth having through a window iff ``p x price > (1 - p) x hold``: p is the
+probability that demand in the window reaches it, price the cost of a cold request in seconds of
+idle pod, hold the seconds that the pod would idle in vain. So one threshold,
+``hold / (hold + price)``, turns a curve into a demand worth serving. Scale up, keep-alive and scale
+to zero are the same test: a pod stays while the present window, or one that begins before the pod
+could be started again, is worth it. For a fixed lead this is the newsvendor quantile.
 """
 
 import numpy as np
@@ -15,8 +15,8 @@ from autoscaler.core.prediction.forecasts import ForecastBundle, demand_at
 from autoscaler.core.state.revision import NO_ANSWER, SpecArrays
 from autoscaler.core.types import FloatArray, IntArray
 
-MOST_PODS = 2**31 - 1  # what Kubernetes can count; an absurd forecast stays a number
-TICK_S = 2.0  # s between two decisions: what is due before the next one is due now
+MOST_PODS = 2**31 - 1  # the greatest number of replicas that Kubernetes can store
+TICK_S = 2.0  # s between two decisions: what is due before the next tick is due now
 
 
 def demand_at_price(
@@ -59,7 +59,7 @@ def pods_ahead(advice: Advice, demand: FloatArray, spec: SpecArrays, now: FloatA
     one tick) before it begins until it ends; after the last one the forecast is stale.
     """
     horizon = now + spec.lead_s + TICK_S
-    # Of a day of windows one or two count for anybody.
+    # Few of the windows count for any revision.
     some = (advice.starts_s < horizon.max(initial=0.0)) & (advice.ends_s > now.min(initial=np.inf))
     starts_s, ends_s, demand = advice.starts_s[some], advice.ends_s[some], demand[:, some]
     counts = (starts_s < horizon[:, None]) & (ends_s > now[:, None])

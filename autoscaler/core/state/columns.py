@@ -1,8 +1,7 @@
 """Columns that grow and shrink by rows: an array each, with room behind its end.
 
-Appending a row costs O(1) in the long run, because room doubles; removing one moves the last row
-into its place. ``values`` is the part in use, a view: whoever keeps one across a change of rows
-keeps rows that have moved.
+Appending a row costs O(1) amortised, because room doubles; removing one moves the last row into
+its place. ``values`` is a view of the part in use: it must not be held across a change of rows.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """What a tick decided for a revision, and why, in one sentence.
 
-`Decision` is the one shape of a decision: arrays for a fleet, scalars for one revision. `Reason`
-names the rule that had the last word. The sentence is made only when somebody asks.
+`Decision` holds arrays for a fleet, or scalars for one revision. `Reason` names the rule that
+determined the answer. The sentence is made on demand only.
 """
 
 from dataclasses import dataclass, fields
@@ -15,7 +15,7 @@ from autoscaler.core.types import BoolArray, FloatArray, IntArray
 
 
 class Reason(IntEnum):
-    """The rule that had the last word."""
+    """The rule that determined the answer: the last one that changed it."""
 
     NO_DATA = 0
     STABLE = 1
@@ -36,7 +36,7 @@ class Decision(Generic[F, I, B]):
     """One tick's answer for one revision, and what competed for it."""
 
     at_s: F  # Unix s
-    no_data: B  # nothing to decide on: what there is stays
+    no_data: B  # no statistics: the former answer stays
     stable: F  # stable-window average over all pods, in flight or rps
     panic: F  # panic-window average over all pods, in flight or rps
     panicking: B
@@ -46,10 +46,10 @@ class Decision(Generic[F, I, B]):
     anticipated: I  # pods that calls of upstream services ask for; -1 = none does
     desired: I  # all together, as the mode allows, before bounds; -1 = no answer
     bounded: I  # within bounds; -1 = no answer
-    want: I  # after the zero machine; -1 = no answer, -2 = none was made yet
+    want: I  # after the scale-to-zero rule; -1 = no answer, -2 = nothing was decided yet
     scale: B  # the scale target has to be written
-    probe: B  # the activator has to be asked whether it answers
-    proxy: B  # the activator has to stand in the path
+    probe: B  # the activator has to be probed
+    proxy: B  # the activator has to be in the path
     activators: I  # activators to have in the path
     upstream: I  # `name_id` of the service whose calls ask for `anticipated`; 0 = none
     upstream_rate: F  # its requests per second
@@ -84,7 +84,7 @@ def row_of(d: DecisionArrays, i: int) -> OneDecision:
 
 
 def reason_of(d: OneDecision) -> Reason:
-    """The rule that had the last word for one revision."""
+    """The rule that determined the answer for one revision."""
     return Reason(int(reasons(d)))  # type: ignore[arg-type]  # scalars are arrays of no dimension
 
 

@@ -51,12 +51,12 @@ class DelayWindow:
         size = self._rings.size[rows]
         ring = self._rings.runs(rows, slot, size)
         fresh = self._stamp[ring] > np.repeat(slot - size, size)
-        kept = np.where(fresh, self._desired[ring], 0)
-        best = np.maximum.reduceat(kept, np.cumsum(size) - size)
-        return np.maximum(best, desired)
+        recent = np.where(fresh, self._desired[ring], 0)
+        greatest = np.maximum.reduceat(recent, np.cumsum(size) - size)
+        return np.maximum(greatest, desired)
 
     def record(self, rows: IntArray, now: FloatArray, desired: IntArray) -> None:
-        """Remember this tick's desired scale; rows must have a delay, each at most once a call."""
+        """Store this tick's desired scale; rows must have a delay, each at most once a call."""
         slot = np.floor(now / SLOT_S).astype(np.int64)
         at = self._rings.slots(rows, slot)
         same = self._stamp[at] == slot

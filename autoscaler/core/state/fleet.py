@@ -16,7 +16,7 @@ import numpy as np
 
 from autoscaler.core.names import name_id
 from autoscaler.core.state.columns import Column, Table
-from autoscaler.core.state.decision import Decision, DecisionArrays, OneDecision
+from autoscaler.core.state.decision import Decision, DecisionArrays
 from autoscaler.core.state.delay import DelayWindow
 from autoscaler.core.state.new_revision import (
     NO_DECISION,
@@ -248,11 +248,6 @@ class Fleet:
         """What was requested last for one row."""
         requested: Requested[float, int, bool] = self._requested.row(row)
         return requested
-
-    def decided(self, row: int) -> OneDecision:
-        """The last decision for one row."""
-        decision: OneDecision = self._decision.row(row)
-        return decision
 
 
 def take(columns: Columns, rows: Rows) -> Columns:

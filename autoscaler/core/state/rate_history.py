@@ -1,7 +1,6 @@
-"""What every upstream service was called of late: its stable average, 10 s apart, for five minutes.
+"""Rates of the last five minutes of each upstream service: its stable average, every 10 s.
 
-A window forgets after a minute what a service downstream meets in two. Of services that are no
-upstream the history says "not known" (NaN).
+Lags can be longer than a stable window. Services that are no upstream have no history (NaN).
 """
 
 import numpy as np
@@ -9,9 +8,9 @@ import numpy as np
 from autoscaler.core.state.columns import Column
 from autoscaler.core.types import FloatArray, IntArray
 
-STEP_S = 10  # s between two values that are kept
-STEPS = 30  # values kept of a service: five minutes
-NEVER = -(2**31)  # a step before all steps: nothing was written yet
+STEP_S = 10  # s between two values
+STEPS = 30  # values of a service: five minutes
+NEVER = -(2**31)  # an impossible step: nothing was written yet
 
 
 class RateHistory:
@@ -37,9 +36,9 @@ class RateHistory:
         self._steps.remove(service)
 
     def record(self, services: IntArray, at_s: float, rate: FloatArray) -> None:
-        """Keep what services (n,) were called at Unix s ``at_s``: (n,) requests per second.
+        """Store rates of services (n,) at Unix s ``at_s``: (n,) requests per second.
 
-        Of one step the last word stays.
+        A later value of the same step replaces an earlier one.
         """
         step = int(at_s // STEP_S)
         self._rates.values[step % STEPS, services] = rate
@@ -48,7 +47,8 @@ class RateHistory:
     def at(self, services: IntArray, at_s: FloatArray) -> FloatArray:
         """(n,) requests per second of services (n,) at Unix s (n,); NaN = not known.
 
-        Where a step has no word, because it has just begun or a tick came late, the one before has.
+        A step without a value, which has just begun or whose tick was delayed, has the value of the
+        step before.
         """
         step = (at_s // STEP_S).astype(np.int64)
         found = self._of(services, step)

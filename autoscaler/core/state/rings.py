@@ -1,7 +1,7 @@
 """Rings of different lengths for many rows, kept in one flat array.
 
-Windows run from six seconds to an hour. A rectangle as wide as the longest would cost every
-revision an hour of slots; rings that lie end to end cost each its own.
+Windows are six seconds to an hour long. A rectangular array would need the longest for every row;
+rings that lie end to end need only their own length.
 """
 
 from typing import TypeVar
@@ -17,13 +17,13 @@ Values = TypeVar("Values", FloatArray, IntArray)
 class Rings:
     """Where each row's ring lies: row i owns slots ``start[i] ... start[i] + size[i] - 1``.
 
-    Knows no values: whoever keeps values asks for ``end`` slots and follows ``compact()``.
+    Holds no values: an owner of values provides ``end`` slots and moves them after ``compact()``.
     """
 
     def __init__(self) -> None:
         self._start = Column(np.int64)
         self._size = Column(np.int64)
-        self.end = 0  # slots handed out, live or lost
+        self.end = 0  # slots handed out, used or lost
 
     @property
     def start(self) -> IntArray:
@@ -57,11 +57,11 @@ class Rings:
         self._size.remove(row)
 
     def wasteful(self) -> bool:
-        """Whether more slots are lost than live (a few are not worth the copying)."""
+        """Whether more slots are lost than used; a few are not worth the copying."""
         return self.end > 2 * int(self.size.sum()) + 1024
 
     def compact(self) -> IntArray:
-        """Close the holes. Returns, for every new slot, the old slot whose value belongs there."""
+        """Remove lost slots. Returns, for each new slot, the old slot whose value belongs there."""
         old = span(self.start, self.size)
         self.start[:] = np.cumsum(self.size) - self.size
         self.end = int(self.size.sum())

@@ -1,7 +1,7 @@
-"""The services of a fleet: what is one service's, whatever revisions it has.
+"""The services of a fleet, and what is known of each, whatever revisions it has.
 
-Traffic, forecasts and dependencies are of services; pods and decisions of revisions. A service is
-here while at least one of its revisions is in the fleet, and leaves nothing behind when it goes.
+Traffic, forecasts and dependencies are of services; pods and decisions of revisions. A service has
+a row while at least one of its revisions is in the fleet.
 Rows are always 0 ... n - 1, as in the fleet.
 """
 
@@ -20,8 +20,8 @@ from autoscaler.core.types import BoolArray, FloatArray, IntArray
 
 PARTS = ("scheduled", "started", "ready", "total")  # of a pod's start
 BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
-IDLE_S = 60.0  # s without a call after which a call is a start, as it is from zero
-PEAK_S = 15  # s that a crest is shown: Prometheus's usual scrape interval
+IDLE_S = 60.0  # s without a call after which a service counts as idle, and its next call as a start
+PEAK_S = 15  # s that a peak is shown: a common scrape interval of Prometheus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +47,8 @@ class Services:
         self.keys: list[str] = []  # row -> "namespace/service"
         self._rows: dict[str, int] = {}  # and back
         self._calls: Table[CallsArrays] = Table(Calls, DTYPES)
-        self._crests = Column(np.float64, (PEAK_S,))  # in flight, a ring of seconds
-        self._turn = 0  # seconds counted, of all services
+        self._seconds = Column(np.float64, (PEAK_S,))  # in flight, a ring of one-second averages
+        self._n_seconds = 0  # counted so far
         self._starts = Column(np.int32, (len(PARTS),))
         self._starts_s = Column(np.float64, (len(PARTS),))
         self._scrapes = Column(np.int32, (len(BOUNDS_S) + 1,))
@@ -73,13 +73,13 @@ class Services:
     @property
     def peak(self) -> FloatArray:
         """(n,) greatest one-second average in flight of the last `PEAK_S` seconds."""
-        return np.asarray(self._crests.values.max(axis=0, initial=0.0))
+        return np.asarray(self._seconds.values.max(axis=0, initial=0.0))
 
     @property
     def in_flight(self) -> FloatArray:
         """(n,) mean in flight over the last `PEAK_S` seconds, or those since it was first seen."""
         seconds = np.clip(self.calls.seconds, 1, PEAK_S)
-        return np.asarray(self._crests.values.sum(axis=0) / seconds)
+        return np.asarray(self._seconds.values.sum(axis=0) / seconds)
 
     @property
     def starts(self) -> npt.NDArray[np.int32]:
@@ -88,17 +88,17 @@ class Services:
 
     @property
     def starts_s(self) -> FloatArray:
-        """(n_parts, n) s that they took together."""
+        """(n_parts, n) their total duration, s."""
         return self._starts_s.values
 
     @property
     def scrapes(self) -> npt.NDArray[np.int32]:
-        """(n_bounds + 1, n) scrapes by how long they took: up to each bound, and longer."""
+        """(n_bounds + 1, n) scrapes by duration: up to each bound, and longer."""
         return self._scrapes.values
 
     @property
     def scrapes_s(self) -> FloatArray:
-        """(n,) s that they took together."""
+        """(n,) their total duration, s."""
         return self._scrapes_s.values
 
     @property
@@ -108,10 +108,10 @@ class Services:
 
     @property
     def _columns(self) -> tuple[Column[Any], ...]:
-        return (self._crests, self._starts, self._starts_s, self._scrapes, self._scrapes_s)
+        return (self._seconds, self._starts, self._starts_s, self._scrapes, self._scrapes_s)
 
     def join(self, key: str) -> int:
-        """Count one more revision of a service, which is new where it had none; its row."""
+        """Add a revision to a service, which is created with its first one; returns its row."""
         row = self._rows.get(key)
         if row is None:
             row = self._rows[key] = len(self.keys)
@@ -124,7 +124,7 @@ class Services:
         return row
 
     def leave(self, row: int) -> bool:
-        """Count one revision less; whether the service went, and the last one took its row."""
+        """Remove a revision; returns whether the service went, and the last one took its row."""
         self.calls.revisions[row] -= 1
         if self.calls.revisions[row]:
             return False
@@ -141,31 +141,31 @@ class Services:
     def note_calls(self, services: IntArray, now: FloatArray, at_zero: BoolArray) -> None:
         """Requests arrived at services (k,), some of them more than once, at Unix s (k,).
 
-        at_zero: (k,) those that were let go to zero: they slept, however short.
+        at_zero: (k,) those at zero: they were idle, however short.
         """
         calls = self.calls
-        # Never called is NaN, which compares False: it slept.
-        slept = at_zero | ~(now - calls.last_call_s[services] < IDLE_S)
-        calls.last_start_s[services[slept]] = now[slept]
+        # Never called is NaN, which compares False, and counts as idle.
+        idle = at_zero | ~(now - calls.last_call_s[services] < IDLE_S)
+        calls.last_start_s[services[idle]] = now[idle]
         calls.last_call_s[services] = now
 
     def note_start(self, service: int, part: str, seconds: float) -> None:
-        """A pod of a service was started, and one part of it took so long."""
+        """Count the duration of one part of a pod's start, s."""
         at = PARTS.index(part)
         self.starts[at, service] += 1
         self.starts_s[at, service] += seconds
 
     def note_scrape(self, service: int, seconds: float) -> None:
-        """Asking the pods of one of a service's revisions took so long."""
+        """Count the duration of a scrape of one of a service's revisions, s."""
         self.scrapes[bisect_left(BOUNDS_S, seconds), service] += 1
         self.scrapes_s[service] += seconds
 
     def count_second(self, in_flight: FloatArray, requests: FloatArray) -> None:
-        """Count a second that is complete: (n,) average in flight, (n,) requests."""
+        """Count a complete second: (n,) average in flight, (n,) requests."""
         self.calls.requests[:] += requests
         self.calls.seconds[:] += 1
-        self._crests.values[self._turn % PEAK_S] = in_flight
-        self._turn += 1
+        self._seconds.values[self._n_seconds % PEAK_S] = in_flight
+        self._n_seconds += 1
 
 
 def _never_called(key: str) -> Calls[float, int]:

@@ -1,10 +1,9 @@
 """Per-second buckets for the whole fleet, averaged exactly as Knative averages them.
 
 Knative keeps a ring of one-second buckets per revision and window. Samples of one second add up; a
-late sample goes to its own second while that is inside the window; a silent tail is left out of the
-divisor while an inner gap counts as zeros; a young series is averaged over its own age. Knative
-also keeps the running total of a ring instead of adding it up anew, so one tick costs a few
-operations a revision; we do the same, for all rows at once.
+delayed sample goes to its own second while that is inside the window; seconds after the last sample
+are left out of the divisor while an inner gap counts as zeros; a young series is averaged over its
+own age. Like Knative, a running total is kept instead of adding up a ring at every tick.
 
 Source of the rules: knative/serving pkg/autoscaler/aggregation/bucketing.go.
 """
@@ -15,7 +14,7 @@ from autoscaler.core.state.columns import Column
 from autoscaler.core.state.rings import Rings, grown, span
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 
-NEVER = -(10**12)  # a second before all seconds: nothing was written yet
+NEVER = -(10**12)  # an impossible second: nothing was written yet
 METRICS = 2  # concurrency, requests per second
 
 
@@ -62,7 +61,7 @@ class Window:
         """Remove a row; the last row takes its place."""
         for column in (self._rings, self._totals, self._firsts, self._lasts):
             column.remove(row)
-        self._tidy()
+        self._compact()
 
     def resize(self, row: int, length_s: int) -> None:
         """Change a row's length; the newest seconds that fit stay."""
@@ -70,16 +69,16 @@ class Window:
         if old == length_s:
             return
         rows, last = np.array([row]), self._last[row : row + 1]
-        kept = self._values[:, self._rings.runs(rows, last, np.array([min(old, length_s)]))]
+        newest = self._values[:, self._rings.runs(rows, last, np.array([min(old, length_s)]))]
         self._rings.resize(row, length_s)
         self._values = grown(self._values, self._rings.end)
-        self._values[:, self._rings.runs(rows, last, np.array([kept.shape[1]]))] = kept
-        self._total[:, row] = kept.sum(axis=1)
+        self._values[:, self._rings.runs(rows, last, np.array([newest.shape[1]]))] = newest
+        self._total[:, row] = newest.sum(axis=1)
         if self._last[row] != NEVER:
             self._first[row] = self._last[row] - (old - 1)
-        self._tidy()
+        self._compact()
 
-    def _tidy(self) -> None:
+    def _compact(self) -> None:
         if self._rings.wasteful():
             self._values = np.ascontiguousarray(self._values[:, self._rings.compact()])
 
@@ -90,10 +89,10 @@ class Window:
         """
         gap = seconds - self._last[rows]
         size = self._rings.size[rows]
-        in_time = gap > -size
-        if not in_time.all():
-            rows, seconds, samples = rows[in_time], seconds[in_time], samples[:, in_time]
-            gap, size = gap[in_time], size[in_time]
+        inside = gap > -size
+        if not inside.all():
+            rows, seconds, samples = rows[inside], seconds[inside], samples[:, inside]
+            gap, size = gap[inside], size[inside]
         self._advance(rows, seconds, gap, size)
         self._first[rows] = np.minimum(self._first[rows], seconds)
         slots = self._rings.slots(rows, seconds)
@@ -113,10 +112,10 @@ class Window:
             slots = self._rings.runs(rows, seconds, stale)
             self._total[:, rows] -= self._sums(self._values[:, slots], stale)
         self._values[:, slots] = 0.0
-        silent = gap >= size
-        if silent.any():
-            self._total[:, rows[silent]] = 0.0  # exactly zero: no rounding is carried on
-            self._first[rows[silent]] = seconds[silent]
+        emptied = gap >= size
+        if emptied.any():
+            self._total[:, rows[emptied]] = 0.0  # exactly: without the rounding of the total so far
+            self._first[rows[emptied]] = seconds[emptied]
         self._last[rows] = seconds
 
     @staticmethod
@@ -131,17 +130,17 @@ class Window:
     def average(self, rows: IntArray | slice, second: IntArray, metric: IntArray) -> FloatArray:
         """(n,) linear average at whole Unix ``second`` (n,) of each row's ``metric`` (n,)."""
         last, first, size = self._last[rows], self._first[rows], self._rings.size[rows]
-        silent = np.maximum(second - last, 0)
+        missing = np.maximum(second - last, 0)
         total = np.where(metric == 0, self._total[0, rows], self._total[1, rows])
-        partly = (silent > 0) & (silent < size)
+        partly = (missing > 0) & (missing < size)
         if partly.any():
             which = np.flatnonzero(partly)
             row = np.arange(len(self._last))[rows][which]
-            slots = self._rings.runs(row, second[which], silent[which])
-            column = np.repeat(metric[which], silent[which])
-            total[which] -= self._sums(self._values[column, slots], silent[which])
-        divisor = np.minimum(last - first + 1, size - silent)
-        return np.where(silent < size, round6(total / np.maximum(divisor, 1)), 0.0)
+            slots = self._rings.runs(row, second[which], missing[which])
+            column = np.repeat(metric[which], missing[which])
+            total[which] -= self._sums(self._values[column, slots], missing[which])
+        divisor = np.minimum(last - first + 1, size - missing)
+        return np.where(missing < size, round6(total / np.maximum(divisor, 1)), 0.0)
 
     def since(self, second: int) -> IntArray:
         """(k,) rows with a sample of that second or a later one."""
@@ -156,10 +155,10 @@ class Window:
     def exponential(self, rows: IntArray, second: IntArray, metric: IntArray) -> FloatArray:
         """(n,) exponentially weighted average, newest first, neither normalised nor rounded."""
         size = self._rings.size[rows]
-        silent = np.clip(second - self._last[rows], 0, size)
+        missing = np.clip(second - self._last[rows], 0, size)
         smoothing = np.maximum(1.0 - (1.0 - 0.9999) ** (1.0 / size), 0.2)
-        length = size - silent
-        ages = span(silent, length)
+        length = size - missing
+        ages = span(missing, length)
         slots = self._rings.runs(rows, self._last[rows], length)
         k = np.repeat(smoothing, length)
         weighted = self._values[np.repeat(metric, length), slots] * k * (1.0 - k) ** ages

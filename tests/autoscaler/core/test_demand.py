@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from autoscaler.core.demand import LATE_S, NONE_COUNTED, count_cold, count_demand
+from autoscaler.core.demand import MOST_DELAY_S, NONE_COUNTED, count_cold, count_demand
 from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS
 from autoscaler.core.state.services import PEAK_S
@@ -49,7 +49,7 @@ def test_requests_of_a_services_revisions_add_up(fleet: Fleet) -> None:
     counter = Counter(fleet)
     for second in (100, 101, 102):
         report(fleet, second, [1.0, 0.5, 0.0], [2.0, 1.0, 0.0])
-    counter.count(103.0 + LATE_S)
+    counter.count(103.0 + MOST_DELAY_S)
     assert (requests(fleet, "shop/cart"), requests(fleet, "shop/browse")) == (9.0, 0.0)
     assert peak(fleet, "shop/cart") == 1.5
 
@@ -57,7 +57,7 @@ def test_requests_of_a_services_revisions_add_up(fleet: Fleet) -> None:
 def test_no_second_is_counted_twice(fleet: Fleet) -> None:
     counter = Counter(fleet)
     report(fleet, 100, [1.0, 0.0, 0.0], [1.0, 0.0, 0.0])
-    for now in (101.0 + LATE_S, 101.5 + LATE_S, 102.9 + LATE_S):
+    for now in (101.0 + MOST_DELAY_S, 101.5 + MOST_DELAY_S, 102.9 + MOST_DELAY_S):
         counter.count(now)
     assert requests(fleet, "shop/cart") == 1.0
 
@@ -66,17 +66,17 @@ def test_a_late_statistic_is_counted_while_its_second_is_open(fleet: Fleet) -> N
     counter = Counter(fleet)
     counter.count(101.0)
     report(fleet, 100, [1.0, 0.0, 0.0], [4.0, 0.0, 0.0])
-    counter.count(101.0 + LATE_S)
+    counter.count(101.0 + MOST_DELAY_S)
     assert requests(fleet, "shop/cart") == 4.0
 
 
 def test_a_crest_is_shown_for_a_scrape_interval_and_no_longer(fleet: Fleet) -> None:
     counter = Counter(fleet)
     report(fleet, 100, [7.0, 0.0, 0.0], [1.0, 0.0, 0.0])
-    for now in range(101 + LATE_S, 100 + LATE_S + PEAK_S):
+    for now in range(101 + MOST_DELAY_S, 100 + MOST_DELAY_S + PEAK_S):
         counter.count(float(now))
         assert peak(fleet, "shop/cart") == 7.0
-    counter.count(101.0 + LATE_S + PEAK_S)
+    counter.count(101.0 + MOST_DELAY_S + PEAK_S)
     assert peak(fleet, "shop/cart") == 0.0
 
 
@@ -91,20 +91,20 @@ def test_after_a_clock_was_set_back_counting_goes_on(fleet: Fleet) -> None:
     counter = Counter(fleet, now=1000.0)
     counter.count(100.0)
     report(fleet, 99, [1.0, 0.0, 0.0], [5.0, 0.0, 0.0])
-    counter.count(100.0 + LATE_S)
+    counter.count(100.0 + MOST_DELAY_S)
     assert requests(fleet, "shop/cart") == 5.0
 
 
 def test_the_mean_in_flight_is_over_the_seconds_that_a_service_was_known(fleet: Fleet) -> None:
     counter = Counter(fleet)
     report(fleet, 98, [3.0, 1.0, 0.0], [1.0, 0.0, 0.0])
-    counter.count(99.0 + LATE_S)
+    counter.count(99.0 + MOST_DELAY_S)
     assert in_flight(fleet, "shop/cart") == 4.0
-    counter.count(98.0 + LATE_S + 4)
+    counter.count(98.0 + MOST_DELAY_S + 4)
     assert in_flight(fleet, "shop/cart") == 1.0
-    counter.count(98.0 + LATE_S + PEAK_S)
+    counter.count(98.0 + MOST_DELAY_S + PEAK_S)
     assert in_flight(fleet, "shop/cart") == pytest.approx(4.0 / PEAK_S)
-    counter.count(99.0 + LATE_S + PEAK_S)
+    counter.count(99.0 + MOST_DELAY_S + PEAK_S)
     assert in_flight(fleet, "shop/cart") == 0.0
 
 
@@ -120,10 +120,10 @@ def test_a_service_that_comes_later_is_averaged_over_its_own_seconds(fleet: Flee
 def test_counts_stay_when_rows_move(fleet: Fleet) -> None:
     counter = Counter(fleet)
     report(fleet, 98, [1.0, 0.0, 2.0], [1.0, 0.0, 4.0])
-    counter.count(99.0 + LATE_S)
+    counter.count(99.0 + MOST_DELAY_S)
     fleet.remove("shop/cart-00001")
     report(fleet, 99, [2.0, 0.0], [5.0, 0.0])  # browse lies in the first row now
-    counter.count(100.0 + LATE_S)
+    counter.count(100.0 + MOST_DELAY_S)
     assert requests(fleet, "shop/browse") == 9.0
     assert requests(fleet, "shop/cart") == 1.0
 
@@ -131,10 +131,10 @@ def test_counts_stay_when_rows_move(fleet: Fleet) -> None:
 def test_a_revision_that_changes_its_service_is_counted_for_the_new(fleet: Fleet) -> None:
     counter = Counter(fleet)
     report(fleet, 98, [1.0, 0.0, 0.0], [1.0, 0.0, 0.0])
-    counter.count(99.0 + LATE_S)
+    counter.count(99.0 + MOST_DELAY_S)
     fleet.move("shop/browse-00001", "shop/cart")
     report(fleet, 99, [0.0, 0.0, 7.0], [0.0, 0.0, 7.0])
-    counter.count(100.0 + LATE_S)
+    counter.count(100.0 + MOST_DELAY_S)
     assert requests(fleet, "shop/cart") == 8.0
     assert "shop/browse" not in fleet.services
 
@@ -152,7 +152,7 @@ def test_a_service_without_a_revision_leaves_nothing_behind(fleet: Fleet) -> Non
 def test_jitter_below_zero_takes_nothing_away(fleet: Fleet) -> None:
     counter = Counter(fleet)
     report(fleet, 98, [2.0, -1.0, 0.0], [3.0, -2.0, 0.0])
-    counter.count(99.0 + LATE_S)
+    counter.count(99.0 + MOST_DELAY_S)
     assert (requests(fleet, "shop/cart"), in_flight(fleet, "shop/cart")) == (3.0, 2.0)
 
 

@@ -56,12 +56,12 @@ def test_a_tick_is_read_as_it_was_written(fleet: Fleet, tmp_path: Path) -> None:
     assert read.revision.tolist() == [name_id(key) for key in fleet.keys]
     assert read.service[read.service_of].tolist() == [name_id("shop/cart")] * 2
     for row in range(2):
-        assert explain(row_of(read.decision, row)) == explain(fleet.decided(row))
+        assert explain(row_of(read.decision, row)) == explain(row_of(fleet.decision, row))
     assert read.columns["observed_ready"].tolist() == [1, 3]
     assert read.columns["calls_requests"].tolist() == [18.0]
     assert read.columns["starts"].shape == (4, 1)
     assert read.changes.revision.tolist() == [name_id("shop/cart-00002")]
-    assert explain(row_of(read.changes.decision, 0)) == explain(fleet.decided(1))
+    assert explain(row_of(read.changes.decision, 0)) == explain(row_of(fleet.decision, 1))
 
 
 def test_a_fleet_may_be_empty(tmp_path: Path) -> None:

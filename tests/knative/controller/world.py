@@ -10,7 +10,7 @@ import numpy as np
 from autoscaler.clock import SimulatedClock
 from autoscaler.core.names import name_id
 from autoscaler.core.prediction.advice import NO_PATHS, Paths
-from autoscaler.core.state.decision import OneDecision
+from autoscaler.core.state.decision import OneDecision, row_of
 from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.state.revision import Active
 from autoscaler.exchange.advice import LAYOUT, AdviceTable, checked
@@ -128,7 +128,7 @@ class World:
 
     def decided(self, key: str = KEY) -> OneDecision:
         """The last decision for a revision."""
-        return self.fleet.decided(self.fleet.row(key))
+        return row_of(self.fleet.decision, self.fleet.row(key))
 
     def want(self, key: str = KEY) -> int:
         """Pods that a tick at this moment wants."""

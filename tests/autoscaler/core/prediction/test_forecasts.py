@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from autoscaler.core.prediction.forecasts import ForecastBundle
+from autoscaler.core.prediction.forecasts import ForecastBundle, Refused
 
 
 @pytest.fixture
@@ -48,3 +48,14 @@ def test_demand_is_zero_where_no_cell_passes(bundle: ForecastBundle) -> None:
 
 def test_no_forecast_is_neither_zero_nor_a_guess(bundle: ForecastBundle) -> None:
     assert np.isnan(bundle.demand_at(np.array([[0.4]]))[1]).all()
+
+
+def test_what_was_refused_is_one_line_with_the_number_left_out() -> None:
+    assert not Refused()
+    refused = Refused(services=2, edges=1, which=("shop/cart: named twice",))
+    assert refused
+    assert str(refused) == (
+        "2 services and 1 edges were refused: shop/cart: named twice; and 2 more"
+    )
+    alone = Refused(services=1, which=("shop/cart: named twice",))
+    assert str(alone).endswith("refused: shop/cart: named twice")

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from autoscaler.core.decider import decide
+from autoscaler.core.names import name_id
 from autoscaler.core.state.fleet import Fleet, take
-from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Active, Revision
+from autoscaler.core.state.revision import KNATIVE_DEFAULTS, UNDECIDED, Active, Revision
 from autoscaler.errors import PermanentError
 from tests.autoscaler.core.stories import BASE_S, sample
 
@@ -179,3 +180,16 @@ def test_an_absurd_sample_is_forgotten_when_it_leaves_the_window(absurd: float) 
     for i in range(1, 130):
         sample(fleet, [30.0], SECOND + i)
     assert average(fleet, 0, SECOND + 129) == 30.0
+
+
+def test_rows_are_found_by_key_and_known_by_their_ids() -> None:
+    fleet = shop("cart", "mail")
+    assert fleet.rows(["mail", "gone", "cart"]).tolist() == [1, -1, 0]
+    assert fleet.ids.tolist() == [name_id("cart"), name_id("mail")]
+
+
+def test_a_new_revision_has_no_other_pods_and_nothing_was_requested_for_it() -> None:
+    fleet = shop("cart")
+    assert fleet.pods.pending.tolist() == [0]
+    assert fleet.requested_of(0).want == UNDECIDED
+    assert fleet.requested_of(0).changed
