@@ -78,7 +78,12 @@ async def _show(replay: Replay, model: ReadModel, clock: SimulatedClock, folder:
     clock.advance(simulation.now - clock.now())
     settings = AdvisorSettings(snapshots=folder, advice=folder, bundle=folder / "forecasts.npz")
     advisor = Advisor(
-        settings, model, clock, load_bundle=load_bundle, tell=lambda _: None, refusals=Refusals()
+        settings,
+        model,
+        clock,
+        load_bundle=load_bundle,
+        on_change=lambda _: None,
+        refusals=Refusals(),
     )
     named = map(_named, fleet.keys, replay.demand.services)
     write_names(folder / NAMES, [one.encoded() for one in named])
@@ -87,11 +92,11 @@ async def _show(replay: Replay, model: ReadModel, clock: SimulatedClock, folder:
         simulation.run(simulation.now + TICK_S)
         clock.advance(simulation.now - clock.now())
         write_tick(folder / TICK, fleet, _changes(fleet, before), {}, simulation.now)
-        await advisor.look()
+        await advisor.read_snapshot()
     edges = edges_from_counts(replay.demand.until(replay.first))
     save_bundle(dataclasses.replace(replay.last_bundle(), edges=edges), folder / "forecasts.npz")
     await advisor.read_bundle()
-    await advisor.follow_graph()
+    await advisor.update_graph()
 
 
 def _named(revision: str, service: str) -> Named:

@@ -24,37 +24,37 @@ def advice_of(
 ) -> AdviceTable:
     """Advice for the revisions of a snapshot; those whose mode is off get none.
 
-    Of two snapshots with the same revisions, modes and prices, and the same forecasts and paths,
-    the advice is the same but for ``written_at_s``.
+    Equal revisions, modes, prices, forecasts and paths give advice that is equal except for
+    ``written_at_s``.
     """
-    asked = np.flatnonzero(snapshot.columns["spec_mode"] != Mode.OFF)
-    row = _rows_of(bundle, names, snapshot.revision[asked])
+    advised = np.flatnonzero(snapshot.columns["spec_mode"] != Mode.OFF)
+    row = _rows_of(bundle, names, snapshot.revision[advised])
     has, edges_s = row >= 0, np.zeros(1)
     demand = np.zeros((0, 0))
     if bundle is not None:
         edges_s = bundle.made_at_s + bundle.window_edges_s
-        price_s = snapshot.columns["spec_cold_price_s"][asked[has]]
+        price_s = snapshot.columns["spec_cold_price_s"][advised[has]]
         demand = demand_at_price(bundle, row[has], price_s)
     return AdviceTable(
         written_at_s=snapshot.at_s,
         starts_s=edges_s[:-1],
         ends_s=edges_s[1:],
-        revision=snapshot.revision[asked[has]],
+        revision=snapshot.revision[advised[has]],
         demand=demand,
         service=_ids(paths.services) if paths else np.zeros(0, np.int64),
-        paths=paths.bare() if paths else NO_PATHS,
+        paths=paths.without_names() if paths else NO_PATHS,
     )
 
 
 def same_advice(one: AdviceTable, other: AdviceTable) -> bool:
-    """Whether two tables advise the same."""
+    """Whether two tables are equal except for ``written_at_s``."""
     left, right = one.arrays(), other.arrays()
     del left["written_at_s"]
     return all(np.array_equal(left[name], right[name], equal_nan=name == "demand") for name in left)
 
 
 def declared(snapshot: Snapshot, names: Mapping[int, Named]) -> dict[str, list[Declaration]]:
-    """By service, what its revisions declare that a route leads to."""
+    """Declarations of reachable revisions, by service."""
     found: dict[str, list[Declaration]] = {}
     mode, reachable = snapshot.columns["spec_mode"].tolist(), _reachable(snapshot).tolist()
     for i, revision in enumerate(snapshot.revision.tolist()):

@@ -1,10 +1,8 @@
-"""The advisor: reads what the controller shows and what the learner publishes, and advises.
+"""The advisor: reads the controller's snapshots and the learner's forecasts, and writes advice.
 
-Four things go on side by side, each in a loop of its own, so that none keeps another waiting: the
-controller's snapshots are taken in, the learner's bundle is looked for, the dependency graph is
-worked out, and advice is written when it has changed. What takes long is done in a thread. A fault
-of one loop is shown and logged, and its next turn comes: the controller goes on whatever happens
-here.
+Four loops run concurrently, so that none waits for another: one reads snapshots, one reads the
+learner's bundle, one computes the dependency graph, and one writes advice when it has changed. Long
+steps run in threads. An error in a loop is shown and logged, and the loop goes on.
 """
 
 import asyncio
@@ -29,7 +27,7 @@ from autoscaler.exchange.snapshot import NAMES, TICK, Named, Snapshot, read_name
 from autoscaler.health import FORECASTS
 from autoscaler.refusals import Refusals
 
-SNAPSHOT_S, BUNDLE_S, GRAPH_S = 0.5, 1.0, 2.0  # between two looks
+SNAPSHOT_S, BUNDLE_S, GRAPH_S = 0.5, 1.0, 2.0  # periods of the loops
 GONE_S = 10.0  # s without a snapshot after which the controller counts as gone
 
 _NO_EDGES = no_edges(())  # one object: edges are compared by identity
@@ -39,7 +37,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdvisorSettings:
-    """Which files are read and written."""
+    """Files that are read and written."""
 
     snapshots: Path
     """Folder of the controller's snapshots."""
@@ -61,30 +59,30 @@ class Advisor:
         clock: Clock,
         *,
         load_bundle: LoadBundle,
-        tell: Callable[[Change], None],
+        on_change: Callable[[Change], None],
         refusals: Refusals,
     ) -> None:
-        """tell: hears of every change of what is wanted of a revision. refusals: counts limits."""
+        """on_change: called with every change of wanted pods. refusals: counts exceeded limits."""
         self._settings, self._model, self._clock = settings, model, clock
-        self._tell = tell
+        self._on_change = on_change
         self._bundles = Bundles(settings.bundle, load_bundle, refusals) if settings.bundle else None
         self._names: Mapping[int, Named] = {}
-        self._looked: dict[Path, tuple[int, int]] = {}  # inode and ns of the last change
+        self._read: dict[Path, tuple[int, int]] = {}  # inode and mtime (ns) of files read
         self._graph: DependencyGraph | None = None
-        self._graph_of: _GraphOf | None = None
+        self._graph_inputs: _GraphInputs | None = None
         self._written: AdviceTable | None = None
-        self._changed = asyncio.Event()  # there may be other advice
+        self._changed = asyncio.Event()  # the advice may have changed
 
     async def run(self) -> None:
-        """Go on until cancelled."""
+        """Run all loops until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._repeat("snapshots", self.look, SNAPSHOT_S))
+            group.create_task(self._repeat("snapshots", self.read_snapshot, SNAPSHOT_S))
             group.create_task(self._repeat(FORECASTS, self.read_bundle, BUNDLE_S))
-            group.create_task(self._repeat("dependencies", self.follow_graph, GRAPH_S))
+            group.create_task(self._repeat("dependencies", self.update_graph, GRAPH_S))
             group.create_task(self._repeat("advice", self._advise_when_changed, 0.0))
 
     async def _repeat(self, part: str, step: Callable[[], Awaitable[str]], pause_s: float) -> None:
-        """One loop; a step says why its part does not do its work, "" = it does."""
+        """One loop. step: returns the fault of its part; "" = it works."""
         while True:
             try:
                 fault = await step()
@@ -99,8 +97,8 @@ class Advisor:
 
     # --- the controller's snapshots ----------------------------------------------------------
 
-    async def look(self) -> str:
-        """Take in the newest snapshot, if it is another one."""
+    async def read_snapshot(self) -> str:
+        """Put the newest snapshot into the read model if it is a new one."""
         folder = self._settings.snapshots
         try:
             if self._is_new(folder / NAMES):
@@ -111,26 +109,26 @@ class Advisor:
                 for change in await asyncio.to_thread(
                     self._model.put_snapshot, snapshot, self._names
                 ):
-                    self._tell(change)
+                    self._on_change(change)
                 self._changed.set()
         except FileNotFoundError:
-            pass  # it has not come that far
+            pass  # the controller has not written it yet
         snapshot_ = self._model.frame.snapshot
         silence_s = self._clock.now() - snapshot_.at_s if snapshot_ else 0.0
         return f"the controller is silent for {silence_s:.0f} s" if silence_s > GONE_S else ""
 
     def _is_new(self, path: Path) -> bool:
         status = path.stat()
-        look = status.st_ino, status.st_mtime_ns
-        if self._looked.get(path) == look:
+        version = status.st_ino, status.st_mtime_ns
+        if self._read.get(path) == version:
             return False
-        self._looked[path] = look
+        self._read[path] = version
         return True
 
     # --- forecasts ---------------------------------------------------------------------------
 
     async def read_bundle(self) -> str:
-        """Put the newest bundle in force; without one, this is Knative."""
+        """Put the newest bundle in force."""
         if self._bundles is None:
             return ""
         now = self._clock.now()
@@ -146,35 +144,35 @@ class Advisor:
 
     # --- dependencies ------------------------------------------------------------------------
 
-    async def follow_graph(self) -> str:
-        """Work the graph out anew where edges or declarations have changed."""
+    async def update_graph(self) -> str:
+        """Recompute the graph if edges or declarations have changed."""
         frame, learned = self._model.frame, self._learned
         if frame.snapshot is None:
             return ""
-        asked = _GraphOf.look(frame.snapshot, frame.names, learned)
-        if self._graph_of is not None and asked.same(self._graph_of):
+        inputs = _GraphInputs.of(frame.snapshot, frame.names, learned)
+        if self._graph_inputs is not None and inputs.same(self._graph_inputs):
             return ""
         graph = await asyncio.to_thread(
             dependency_graph,
             learned,
             declared(frame.snapshot, frame.names),
-            trust_namespaces=asked.trust,
+            trust_namespaces=inputs.trust,
             former=self._graph,
             stop=lambda: self._learned is not learned,
         )
         if graph is None:
-            return ""  # there are other edges by now
-        self._graph_of = asked
+            return ""  # stopped, as there are newer edges
+        self._graph_inputs = inputs
         if graph is self._graph:
             return ""
-        self._tell_wrong_names(graph)
+        self._log_wrong_names(graph)
         former, self._graph = self._graph, graph
         self._model.put_edges(graph.edges, graph.not_acted_on)
         if former is None or former.paths is not graph.paths:
             self._changed.set()
         return ""
 
-    def _tell_wrong_names(self, graph: DependencyGraph) -> None:
+    def _log_wrong_names(self, graph: DependencyGraph) -> None:
         known = self._graph.wrong_names if self._graph else ()
         for wrong in graph.wrong_names:
             if wrong not in known:
@@ -188,7 +186,7 @@ class Advisor:
         return await self.advise()
 
     async def advise(self) -> str:
-        """Write advice where it is other than what was written last."""
+        """Write advice if it differs from what was written last."""
         frame = self._model.frame
         if frame.snapshot is None:
             return ""
@@ -211,8 +209,8 @@ class Advisor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _GraphOf:
-    """What a graph was made of, as far as it is cheap to compare."""
+class _GraphInputs:
+    """What a graph is computed from, in a form that is cheap to compare."""
 
     learned: Edges
     names: Mapping[int, Named]
@@ -220,7 +218,7 @@ class _GraphOf:
     columns: tuple[IntArray, IntArray, IntArray]  # revision, mode, reachable
 
     @classmethod
-    def look(cls, snapshot: Snapshot, names: Mapping[int, Named], learned: Edges) -> "_GraphOf":
+    def of(cls, snapshot: Snapshot, names: Mapping[int, Named], learned: Edges) -> "_GraphInputs":
         columns = snapshot.columns
         return cls(
             learned=learned,
@@ -229,7 +227,7 @@ class _GraphOf:
             columns=(snapshot.revision, columns["spec_mode"], columns["spec_reachable"]),
         )
 
-    def same(self, other: "_GraphOf") -> bool:
+    def same(self, other: "_GraphInputs") -> bool:
         mine, theirs = self.columns, other.columns
         return (
             (self.learned is other.learned and self.names is other.names)

@@ -1,11 +1,11 @@
-"""What services declare about edges: annotations of their revisions, as they came, and read.
+"""What services declare about edges, in annotations of their revisions.
 
 `kn-ahead.dev/upstreams` names the services that call this one: "cart" of its own namespace or
-"shop/cart" of another, several with commas between. `kn-ahead.dev/downstream-namespaces` names the
-namespaces whose services may be warmed when this one is called, or is "*" for all.
+"shop/cart" of another, separated by commas. `kn-ahead.dev/downstream-namespaces` names the
+namespaces whose services may be started ahead when this one is called, or is "*" for all.
 
-Anybody who may make a service may write these texts: they are bounded before they are read. A wrong
-name is left out and reported; the others count.
+Everybody who may create a service may write these texts, so they are bounded before they are
+parsed. An invalid name is left out and reported; the others count.
 """
 
 import re
@@ -20,8 +20,8 @@ from autoscaler.core.state.revision import Mode
 EVERY_NAMESPACE = "*"
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 LONGEST_NAME = 63  # characters of a namespace's or a Knative service's name
-SHOWN = 60  # characters of a wrong name in a report
-WRONG_NAMES = 3  # of one annotation that are reported
+SHOWN = 60  # characters of an invalid name in a report
+WRONG_NAMES = 3  # invalid names of one annotation that are reported
 
 _UPSTREAM = "another service, as name or namespace/name, with commas between several"
 _NAMESPACE = "namespaces with commas between, or *"
@@ -34,14 +34,14 @@ class Declaration:
     Of a text longer than ANNOTATION_CHARS the first ANNOTATION_CHARS + 1 characters are enough.
     """
 
-    upstreams: str = ""  # the annotation's text; "" = there is none
-    downstream_namespaces: str = ""  # likewise
+    upstreams: str = ""  # text of the annotation; "" = there is none
+    downstream_namespaces: str = ""  # text of the annotation; "" = there is none
     mode: Mode = Mode.SHADOW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrongName:
-    """A name in an annotation that is left out."""
+    """An invalid name in an annotation, which is left out."""
 
     service: str  # "namespace/service"
     annotation: str
@@ -57,27 +57,27 @@ class WrongName:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """What a service's annotations name, all revisions together; a name once."""
+    """The names in one annotation of all revisions of a service, each once."""
 
     names: tuple[str, ...]
     wrong: tuple[WrongName, ...]
-    excess: Counter[str]  # how many each limit left out, by its name
+    excess: Counter[str]  # names left out, by the name of the limit
 
 
 class Declared:
-    """What the services of a fleet declare, read."""
+    """The declarations of a fleet's services, parsed."""
 
     def __init__(self, declared: Mapping[str, Sequence[Declaration]]) -> None:
-        self.there: set[str] = set()  # services with a revision
+        self.present: set[str] = set()  # services with a revision
         self.off: set[str] = set()  # services whose revisions are all in mode off
         self.upstreams: dict[str, tuple[str, ...]] = {}  # by service
-        self.consents: dict[str, frozenset[str]] = {}  # by service, of those that have any
-        self.excess: Counter[str] = Counter()  # how many each limit left out, by its name
+        self.consents: dict[str, frozenset[str]] = {}  # namespaces, by service
+        self.excess: Counter[str] = Counter()  # names left out, by the name of the limit
         wrong: list[WrongName] = []
         for service, revisions in sorted(declared.items()):
             if not revisions:
                 continue
-            self.there.add(service)
+            self.present.add(service)
             if all(revision.mode == Mode.OFF for revision in revisions):
                 self.off.add(service)
             ups = upstream_names(service, (r.upstreams for r in revisions))
@@ -91,13 +91,13 @@ class Declared:
         self.wrong_names = tuple(wrong)
 
     def consent(self, upstream: str, namespace: str) -> bool:
-        """Whether a service consents to be an upstream for those of a namespace."""
+        """Whether a service consents to be an upstream of services of a namespace."""
         names = self.consents.get(upstream, frozenset())
         return namespace in names or EVERY_NAMESPACE in names
 
 
 def upstream_names(service: str, texts: Iterable[str]) -> Names:
-    """Services that are named as upstreams of a service: "namespace/service" each."""
+    """The upstreams that a service names: "namespace/service" each."""
     home = service.partition("/")[0]
 
     def name_of(word: str) -> str | None:
@@ -110,7 +110,7 @@ def upstream_names(service: str, texts: Iterable[str]) -> Names:
 
 
 def downstream_namespaces(service: str, texts: Iterable[str]) -> Names:
-    """Namespaces that a service consents to be an upstream for, `EVERY_NAMESPACE` perhaps."""
+    """Namespaces that a service consents to, or `EVERY_NAMESPACE`."""
 
     def name_of(word: str) -> str | None:
         return word if word == EVERY_NAMESPACE or _is_name(word) else None

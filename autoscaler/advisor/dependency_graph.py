@@ -182,11 +182,11 @@ def _objections(
 ) -> Iterator[tuple[Cause, BoolArray]]:
     """For each cause, except those of caps, (m,) which edges it holds for; the first counts."""
     services, up, down = edges.services, edges.upstream, edges.downstream
-    there = np.array([service in fleet.there for service in services], dtype=np.bool_)
+    present = np.array([service in fleet.present for service in services], dtype=np.bool_)
     off = np.array([service in fleet.off for service in services], dtype=np.bool_)
     yield Cause.OUTSIDE, edges.origin == Origin.PROMETHEUS
-    yield Cause.NO_UPSTREAM, ~there[up]
-    yield Cause.NO_DOWNSTREAM, ~there[down]
+    yield Cause.NO_UPSTREAM, ~present[up]
+    yield Cause.NO_DOWNSTREAM, ~present[down]
     yield Cause.OFF, off[down]
     if not namespaces.trusting:
         across = np.flatnonzero(namespaces.of[up] != namespaces.of[down])

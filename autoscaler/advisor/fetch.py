@@ -1,9 +1,8 @@
-"""Keeps a copy of the bundle that a learner in another pod serves over HTTP.
+"""Fetches the bundle that a learner in another pod serves over HTTP, into a file.
 
-What was fetched stays when the learner goes: forecasts are good until their horizon ends, and
-whoever reads the copy sees that. An unchanged bundle costs one small request (ETag), a new one is
-put in place whole. Whoever answers in its place can hold up nothing: so many bytes, so many
-seconds, nothing packed, and no redirects.
+The file stays when the learner is gone: forecasts are good until their horizon ends. An unchanged
+bundle costs one small request (ETag); a new one replaces the file as a whole. Bytes and seconds of
+an answer are limited, and compression and redirects are refused, as any server may answer.
 """
 
 import asyncio
@@ -19,28 +18,28 @@ from autoscaler.files import whole_file
 from autoscaler.limits import BUNDLE_BYTES, FETCH_S, MIB, Limit
 from autoscaler.refusals import LimitError, Refusals
 
-PERIOD_S = 2.0  # between two looks
+PERIOD_S = 2.0  # between two requests
 CONNECT_S = 3.0
-PLAIN = "identity"  # of HTTP's encodings: what was packed could unpack to anything
+PLAIN = "identity"  # content encoding: a compressed body could unpack to any size
 
 
 async def keep_fetching(
     url: str,
     copy: Path,
-    ailing: Callable[[str], object],
+    report: Callable[[str], object],
     *,
     ca_file: Path | None = None,
     refusals: Refusals | None = None,
 ) -> None:
-    """Keep the copy current for ever.
+    """Keep the copy current until cancelled.
 
-    ailing: hears after each look why it failed; "" = well. ca_file: certificates of those who may
-    vouch for an https address; None = those that the system trusts. refusals: counts limits.
+    report: called after each request with its fault; "" = none. ca_file: PEM certificates of
+    authorities for https; None = those of the system. refusals: counts exceeded limits.
     """
     async with aiohttp.ClientSession(auto_decompress=False) as session:
         fetcher = Fetcher(url, copy, session, ca_file=ca_file, refusals=refusals)
         while True:
-            ailing(await fetcher.poll())
+            report(await fetcher.poll())
             await asyncio.sleep(PERIOD_S)
 
 
@@ -58,19 +57,19 @@ class Fetcher:
         most: Limit = BUNDLE_BYTES,
         within: Limit = FETCH_S,
     ) -> None:
-        """As `keep_fetching`; most, within: bytes of the bundle, and s until it is whole."""
+        """As `keep_fetching`; most, within: limits on bytes of the bundle and s to fetch it."""
         self._url, self._copy, self._session = url, copy, session
         self._ca_file, self._refusals = ca_file, refusals or Refusals()
         self._most, self._within = most, within
-        self._trust: ssl.SSLContext | None = None  # made of the file; None = it is to be read
-        self._tag = ""  # of what lies there
+        self._ssl: ssl.SSLContext | None = None  # of the file; None = it has to be read
+        self._etag = ""  # of the copy
 
     async def poll(self) -> str:
-        """Fetch what is new; returns why it could not be asked for, "" = it could."""
+        """Fetch the bundle if it is new; returns the fault, "" = none."""
         try:
             await self._fetch()
         except (AutoscalerError, aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            self._trust = None  # a certificate may have been replaced
+            self._ssl = None  # a certificate may have been replaced
             if isinstance(error, LimitError):
                 self._count(error.limit)
             elif isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
@@ -81,23 +80,23 @@ class Fetcher:
 
     async def _fetch(self) -> None:
         headers = {"Accept-Encoding": PLAIN}
-        if self._tag and self._copy.exists():
-            headers["If-None-Match"] = self._tag
+        if self._etag and self._copy.exists():
+            headers["If-None-Match"] = self._etag
         async with self._session.get(
             self._url,
             headers=headers,
             timeout=aiohttp.ClientTimeout(total=self._within.most, connect=CONNECT_S),
-            ssl=self._trusted(),
+            ssl=self._context(),
             allow_redirects=False,
         ) as answer:
             if answer.status == HTTPStatus.NOT_MODIFIED:
                 return
             body = await self._body(answer)
         await asyncio.to_thread(self._write, body)
-        self._tag = answer.headers.get("ETag", "")
+        self._etag = answer.headers.get("ETag", "")
 
     async def _body(self, answer: aiohttp.ClientResponse) -> bytearray:
-        """All of it. Raises AutoscalerError for what is no bundle, or one too large."""
+        """The whole body. Raises AutoscalerError for another answer, and LimitError."""
         if answer.status != HTTPStatus.OK:
             raise TransientError(f"answered {answer.status}; allowed: 200, with a bundle")
         encoding = answer.headers.get("Content-Encoding", PLAIN)
@@ -112,15 +111,15 @@ class Fetcher:
                 raise LimitError(self._most, "the bundle")
         return body
 
-    def _trusted(self) -> ssl.SSLContext | bool:
+    def _context(self) -> ssl.SSLContext | bool:
         if self._ca_file is None:
             return True
-        if self._trust is None:
+        if self._ssl is None:
             try:
-                self._trust = ssl.create_default_context(cafile=self._ca_file)
+                self._ssl = ssl.create_default_context(cafile=self._ca_file)
             except (OSError, ValueError) as error:
                 raise PermanentError(f"{self._ca_file} holds no certificates: {error}") from error
-        return self._trust
+        return self._ssl
 
     def _count(self, limit: Limit) -> None:
         self._refusals.count(limit, self._url, asyncio.get_running_loop().time())

@@ -1,23 +1,22 @@
-"""How edges and paths are shared out among namespaces, so that none takes another's place.
+"""How limits on edges and paths are shared out among namespaces, so that none can use another's.
 
-Namespaces are tenants: whoever may make a service in one of them may name upstreams there, as many
-as he likes. Where namespaces do not trust each other, three rules hold:
+Namespaces are tenants: everybody who may create a service in one may name any number of upstreams
+there. If namespaces do not trust each other, three rules hold:
 
-1. An edge between two namespaces is acted on only where both of them know it (`dependency_graph`).
-2. A path crosses from one namespace into another once at most. It runs through the namespaces of
-   its two ends and through no third: what A and B agreed upon, and B and C, binds not A and C. Who
-   wants such a path names its beginning as an upstream, and then there is an edge.
-3. Whatever is capped is capped within one pair (the upstream's namespace, the downstream's). How
-   much a pair has depends on two numbers alone: how many namespaces the fleet has, and in how many
-   others the downstream's own namespace names upstreams. Both are rounded up to a power of two.
+1. An edge between two namespaces is acted on only if both declare it (`dependency_graph`).
+2. A path leads through the namespaces of its two ends and no third, and crosses between them at
+   most once: consent between A and B, and B and C, is none between A and C. For a path from A to C
+   a service of C names the one of A as its upstream.
+3. Caps apply within one pair (the upstream's namespace, the downstream's). The share of a pair
+   depends on two numbers only: how many namespaces the fleet has, and in how many others the
+   downstream's namespace names upstreams. Both are rounded up to a power of two.
 
-Together: edges and paths between two namespaces, or within one, are the same whatever a third
-contains, names, consents to or switches off.
+So edges and paths between two namespaces, or within one, do not depend on what a third contains,
+names, consents to or switches off.
 
-Where they trust each other, an edge needs nobody's consent, a path runs through any number of
-namespaces, and all other namespaces share what a downstream's namespace has for them. There an
-edge *to* a namespace still changes nothing for others; edges *from* it can take the places of other
-upstreams.
+If they trust each other, edges need no consent, a path leads through any number of namespaces, and
+all other namespaces share one part of a downstream namespace's caps: an edge *to* a namespace still
+changes nothing for others, but edges *from* it can displace other upstreams.
 """
 
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from autoscaler.core.types import BoolArray, FloatArray, IntArray
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caps:
-    """How much is kept; what each is for stands in `autoscaler.limits`."""
+    """Caps on edges and paths; `autoscaler.limits` explains each."""
 
     upstreams: int = int(limits.UPSTREAMS.most)
     upstreams_elsewhere: int = int(limits.UPSTREAMS_ELSEWHERE.most)
@@ -46,7 +45,7 @@ CAPS = Caps()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Namespaces:
-    """The namespaces of services, and what decides how much each has."""
+    """The namespaces of services, and what determines the share of each."""
 
     of: IntArray  # (n,) the namespace of each service, 0 ... k - 1
     n_fleet: int  # namespaces with a service of the fleet
@@ -58,17 +57,17 @@ class Namespaces:
         return max(1, min(caps.fan_out, _share(caps.fan_out_elsewhere, self.n_fleet)))
 
     def groups(self, upstream: IntArray, downstream: IntArray) -> IntArray:
-        """(m,) which pairs of services compete for the places of one share."""
+        """(m,) group of each pair of services; a group has one share."""
         up, down, k = self.of[upstream], self.of[downstream], len(self.named)
         if self.trusting:
-            up = np.where(up == down, down, k)  # all others together
+            up = np.where(up == down, down, k)  # all others in one group
         return np.asarray(up * k + down)
 
     def share(self, total: int, upstream: IntArray, downstream: IntArray) -> IntArray:
-        """(m,) how many of ``total`` the group of each pair of services has.
+        """(m,) the share of ``total`` of each pair's group.
 
-        All groups together have ``total`` at most. A namespace that names upstreams in more others
-        than its share has places for has none for any of them.
+        All shares add up to ``total`` at most. A namespace that names upstreams in more others than
+        its share has places gets none for any of them.
         """
         each = _share(total, self.n_fleet)
         parts = np.ones_like(self.named) if self.trusting else self.named
@@ -85,7 +84,7 @@ def namespace_of(service: str) -> str:
 
 
 def one_namespace(services: tuple[str, ...]) -> Namespaces:
-    """Services that share everything, whatever their names."""
+    """All services as of one namespace, whatever their names."""
     n = len(services)
     return Namespaces(
         of=np.zeros(n, np.int64), n_fleet=1, named=np.zeros(1, np.int64), trusting=False
@@ -95,17 +94,17 @@ def one_namespace(services: tuple[str, ...]) -> Namespaces:
 def most_valuable(
     group: IntArray, places: IntArray, value: FloatArray, *then: IntArray
 ) -> BoolArray:
-    """(m,) whether each is among the first of its group.
+    """(m,) whether each is among the most valuable of its group.
 
-    group: (m,) any number. places: (m,) how many its group has. value: (m,) the greater the better;
-    of equals the one that is least in ``then``, the first column first.
+    group: (m,) any number. places: (m,) of its group. value: (m,) the greater the better; of equal
+    values the least in ``then`` comes first, compared column by column.
     """
     order = np.lexsort((*then[::-1], -value, group))
     ordered = group[order]
     first = np.searchsorted(ordered, ordered)
-    kept = np.zeros(len(group), dtype=np.bool_)
-    kept[order] = np.arange(len(group)) - first < places[order]
-    return kept
+    chosen = np.zeros(len(group), dtype=np.bool_)
+    chosen[order] = np.arange(len(group)) - first < places[order]
+    return chosen
 
 
 def _share(total: int, parts: int) -> int:

@@ -1,15 +1,15 @@
-"""Paths: who is called sooner or later once a service is called, along edges between services.
+"""Paths: which services are called, directly or through others, once a service is called.
 
-Learned edges are paths already; those from an annotation or a mesh are single steps. Both are
-followed further. Along a path probabilities, confidences and gains multiply and lags add up. Of all
-paths from one service to another the one with the greatest value stands (probability x confidence;
-of equals the one with fewer edges, then with the shorter lag). None returns to where it began, so
-that a cycle counts nothing.
+Learned edges may lead through other services already; those from an annotation or a mesh are single
+calls. Both are followed further. Along a path probabilities, confidences and gains multiply and
+lags add up. Of all paths from one service to another the one with the greatest value is chosen
+(probability x confidence; of equal values the one with fewer edges, then with the shorter lag). No
+path returns to its first service, so that cycles have no effect.
 
-The search goes from one upstream at a time, best first (Dijkstra's algorithm on products of numbers
-up to 1). It settles downstreams in order of falling value and ends after so many in each namespace:
-what it has then is what is worth most. The work is bounded whatever the graph: by services x
-fan-out x edges of one service, and each edge is looked at once an upstream.
+The search starts at one upstream at a time, best first (Dijkstra's algorithm on products of numbers
+up to 1). It settles downstreams in order of falling value and ends after the fan-out of each
+namespace is reached, so that the most valuable are found. The work is bounded for any graph: by
+services x fan-out x edges of one service, and each edge is examined once an upstream.
 """
 
 from collections import Counter
@@ -26,7 +26,7 @@ from autoscaler.core.prediction.dependencies import Edges
 from autoscaler.core.types import FloatArray, IntArray
 
 LEAST_VALUE = 0.05  # probability x confidence; a path with less is followed no further
-_BLOCK = 65_536  # paths found between two cuts to what is kept
+_BLOCK = 65_536  # paths found between two selections of the most valuable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,14 +41,14 @@ class NamedPaths:
     gain: FloatArray  # calls downstream for one upstream, up to PATH_GAIN
     lag_s: FloatArray  # s from the upstream's call to the downstream's, up to PATH_LAG_S
     hops: IntArray  # edges along the path
-    origin: IntArray  # the Origin that knows least, of those of its edges
-    excess: Mapping[str, int]  # how many each limit left out or changed, by its name; at least
+    origin: IntArray  # the least reliable Origin of its edges
+    excess: Mapping[str, int]  # least number that each limit left out or changed, by its name
 
     def __len__(self) -> int:
         return len(self.upstream)
 
-    def bare(self) -> Paths:
-        """As advice has them: indices into the same services, and no more than a tick needs."""
+    def without_names(self) -> Paths:
+        """The columns that a tick needs; indices into the same services."""
         return Paths(
             upstream=self.upstream,
             downstream=self.downstream,
@@ -66,23 +66,22 @@ def best_paths(
     caps: Caps = CAPS,
     stop: Callable[[], bool] = lambda: False,
 ) -> NamedPaths | None:
-    """All that follows from edges, within the caps; None where ``stop`` said so.
+    """All paths along edges, within the caps; None if ``stop`` returned true.
 
-    NaN among the edges counts as lag 0, gain 1, probability 1, confidence 1; of a pair with several
-    edges the best counts. namespaces: of ``edges.services``; None = all are of one.
-    stop: asked before each upstream, so that the work is given up, all of it, as soon as there are
-    newer edges: half of the paths are nobody's advice.
+    NaN among the edges counts as lag 0, gain 1, probability 1, confidence 1; of several edges of a
+    pair the best counts. namespaces: of ``edges.services``; None = all are of one. stop: called
+    before each upstream, to give up the search when there are newer edges.
     """
     namespaces = namespaces or one_namespace(edges.services)
     graph = _Graph(edges, namespaces)
-    kept = _Kept(namespaces, caps)
+    found = _MostValuablePaths(namespaces, caps)
     for upstream in graph.upstreams:
         if stop():
             return None
         search = _Search(graph, namespaces, caps, upstream)
         search.run()
-        kept.add(search)
-    return kept.paths(edges.services, graph.clipped)
+        found.add(search)
+    return found.paths(edges.services, graph.clipped)
 
 
 def value_of(edges: Edges) -> FloatArray:
@@ -95,7 +94,7 @@ def _filled(values: FloatArray, unknown: float) -> FloatArray:
 
 
 class _Graph:
-    """Edges as lists, in order of their pairs, each pair once; and by upstream, the best first."""
+    """Edges as lists, sorted by their pairs, each pair once; and by upstream, the best first."""
 
     def __init__(self, edges: Edges, namespaces: Namespaces) -> None:
         value, probability = value_of(edges), _filled(edges.probability, 1.0)
@@ -133,25 +132,25 @@ class _Graph:
 
 
 class _Search:
-    """What follows from one upstream. Paths lie in a heap, each with the edge that it ends with.
+    """The search from one upstream. Paths are in a heap, each with its last edge.
 
-    A path's place in the heap is (-value, hops, lag, edge): the least is the best. Edges are in
-    order of their services, so that not even equals depend on the order in which edges came.
+    The heap is ordered by (-value, hops, lag, edge): the least is the best. Edges are sorted by
+    their services, so that the result does not depend on the order in which edges were given.
     """
 
     def __init__(self, graph: _Graph, namespaces: Namespaces, caps: Caps, upstream: int) -> None:
         self._graph, self.upstream = graph, upstream
-        self._home = graph.namespace[upstream]
+        self._own = graph.namespace[upstream]
         self._trusting, self._longest = namespaces.trusting, caps.path_edges
         self._elsewhere = namespaces.fan_out_elsewhere(caps)
-        self._places = {self._home: caps.fan_out}  # left in each namespace
+        self._places = {self._own: caps.fan_out}  # left in each namespace
         self._open = len(namespaces.named)  # namespaces with places left
-        # By service: value, hops and lag of its path, and the edge that it ends with.
+        # By service: -value, hops and lag of its path, and its last edge.
         self.settled: dict[int, tuple[float, int, float, int]] = {upstream: (-1.0, 0, 0.0, -1)}
-        # The last of each entry is the edge's place in the list of its upstream.
+        # The last of each entry is the edge's index in the list of its upstream.
         self._heap: list[tuple[float, int, float, int, int]] = []
         self._crowded: set[int] = set()  # services whose namespace had no place left
-        self._beyond: set[int] = set()  # services that only longer paths lead to
+        self._too_far: set[int] = set()  # services that only longer paths lead to
 
     def run(self) -> None:
         """Settle downstreams, the most valuable first."""
@@ -159,18 +158,18 @@ class _Search:
         while self._heap and self._open:
             value, hops, lag_s, edge, place = heappop(self._heap)
             service = self._graph.down[edge]
-            if service not in self.settled and self._takes(service):
+            if service not in self.settled and self._occupy(service):
                 self.settled[service] = value, hops, lag_s, edge
                 self._follow(service, 0)
             self._follow(self._graph.up[edge], place + 1)
-        for *_, edge, place in self._heap:  # no namespace has a place left: for the count alone
+        for *_, edge, place in self._heap:  # no place is left: only to count what is left out
             if self._graph.down[edge] not in self.settled:
                 self._crowded.add(self._graph.down[edge])
             elif not self._crowded:
                 self._follow(self._graph.up[edge], place + 1)
 
-    def _takes(self, service: int) -> bool:
-        """Take a place in a service's namespace, if there is one."""
+    def _occupy(self, service: int) -> bool:
+        """Use a place of a service's namespace; whether there was one."""
         namespace = self._graph.namespace[service]
         left = self._places.get(namespace, self._elsewhere)
         if left:
@@ -181,24 +180,24 @@ class _Search:
         return left > 0
 
     def _follow(self, service: int, place: int) -> None:
-        """Put the best path that goes on from a settled service by one edge into the heap.
+        """Push the best continuation of a settled service's path by one edge onto the heap.
 
-        place: where in the list of the service's edges to look; those before have had their turn.
+        place: index of the first of the service's edges to consider; those before are done.
         """
         graph, settled = self._graph, self.settled
-        free = self._trusting or graph.namespace[service] == self._home
+        free = self._trusting or graph.namespace[service] == self._own
         edges = (graph.onward if free else graph.inside)[service]
         value, hops, lag_s, _ = settled[service]
         for at in range(place, len(edges)):
             edge = edges[at]
             new = value * graph.value[edge]
             if new > -LEAST_VALUE:
-                return  # so are all that come after
+                return  # the edges after it are worth less
             down = graph.down[edge]
             if down in settled:
                 continue
             if hops == self._longest:
-                self._beyond.add(down)
+                self._too_far.add(down)
             elif not self._places.get(graph.namespace[down], self._elsewhere):
                 self._crowded.add(down)
             else:
@@ -207,15 +206,15 @@ class _Search:
                 return
 
     def excess(self) -> Counter[str]:
-        """How many downstreams are known to have been left out, by the name of the limit."""
+        """How many downstreams were left out, as far as known, by the name of the limit."""
         crowded = self._crowded.difference(self.settled)
-        beyond = self._beyond.difference(self.settled, crowded)
-        return Counter({limits.FAN_OUT.name: len(crowded), limits.PATH_EDGES.name: len(beyond)})
+        too_far = self._too_far.difference(self.settled, crowded)
+        return Counter({limits.FAN_OUT.name: len(crowded), limits.PATH_EDGES.name: len(too_far)})
 
     def paths(self) -> list[tuple[float, ...]]:
-        """A row of `_Kept` for each path, the most valuable first."""
+        """A row of `_MostValuablePaths` for each path, the most valuable first."""
         graph, most = self._graph, limits.PATH_GAIN.most
-        # By service: probability, confidence and gain of its path, and the worst origin.
+        # By service: probability, confidence and gain of its path, and the least reliable origin.
         along = {self.upstream: (1.0, 1.0, 1.0, 0)}
         rows: list[tuple[float, ...]] = []
         for service, (_, hops, lag_s, edge) in self.settled.items():
@@ -233,29 +232,29 @@ class _Search:
         return rows
 
 
-class _Kept:
-    """The paths that are kept of those that were found so far."""
+class _MostValuablePaths:
+    """The most valuable of the paths that were found so far, within the caps."""
 
     def __init__(self, namespaces: Namespaces, caps: Caps) -> None:
         self._namespaces, self._caps = namespaces, caps
-        # (m, 8): upstream, downstream, probability, confidence, gain, lag, hops, origin
-        self._kept = np.zeros((0, 8))
+        # (m, 8) upstream, downstream, probability, confidence, gain, lag, hops, origin
+        self._rows = np.zeros((0, 8))
         self._found: list[tuple[float, ...]] = []
         self._excess: Counter[str] = Counter()
 
     def add(self, search: _Search) -> None:
-        """Add what was found."""
+        """Add the paths of one upstream."""
         self._found += search.paths()
         self._excess += search.excess()
         if len(self._found) >= _BLOCK:
-            self._cut()
+            self._select()
 
-    def _cut(self) -> None:
-        """Keep what there are places for. What falls out could not come back: others are better."""
-        rows = np.concatenate([self._kept, np.array(self._found).reshape(-1, 8)])
+    def _select(self) -> None:
+        """Select within the caps; what is left out now would be at the end, too."""
+        rows = np.concatenate([self._rows, np.array(self._found).reshape(-1, 8)])
         self._found.clear()
         up, down, hops = (rows[:, column].astype(np.int64) for column in (0, 1, 6))
-        kept = most_valuable(
+        chosen = most_valuable(
             self._namespaces.groups(up, down),
             self._namespaces.share(self._caps.paths, up, down),
             rows[:, 2] * rows[:, 3],
@@ -263,13 +262,13 @@ class _Kept:
             up,
             down,
         )
-        self._excess[limits.PATHS.name] += int((~kept).sum())
-        self._kept = rows[kept]
+        self._excess[limits.PATHS.name] += int((~chosen).sum())
+        self._rows = rows[chosen]
 
     def paths(self, services: tuple[str, ...], clipped: Counter[str]) -> NamedPaths:
-        """All that is kept."""
-        self._cut()
-        rows = self._kept[np.lexsort((self._kept[:, 1], self._kept[:, 0]))]
+        """The selected paths in order."""
+        self._select()
+        rows = self._rows[np.lexsort((self._rows[:, 1], self._rows[:, 0]))]
         up, down, hops, origin = (rows[:, column].astype(np.int64) for column in (0, 1, 6, 7))
         probability, confidence, gain, lag_s = rows[:, 2:6].T.copy()
         return NamedPaths(

@@ -150,7 +150,7 @@ def _paths(services: list[str], rng: np.random.Generator) -> Paths:
     }
     graph = dependency_graph(no_edges(()), declared, trust_namespaces=True)
     assert graph is not None  # nobody stops it
-    found, paths = graph.paths, graph.paths.bare()
+    found, paths = graph.paths, graph.paths.without_names()
     place = np.searchsorted(services, found.services)
     return replace(paths, upstream=place[paths.upstream], downstream=place[paths.downstream])
 

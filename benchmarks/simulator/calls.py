@@ -259,4 +259,4 @@ def _advice(fleet: Fleet, edges: Edges) -> Advice:
     """The paths that follow from edges, and no forecast."""
     none = no_advice(len(fleet), fleet.layout)
     found = best_paths(edges.onto(tuple(fleet.services.keys)))
-    return replace(none, paths=found.bare()) if found else none
+    return replace(none, paths=found.without_names()) if found else none

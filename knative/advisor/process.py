@@ -110,7 +110,7 @@ class _Process:
             self._model,
             clock,
             load_bundle=load_bundle,
-            tell=self._tell,
+            on_change=self._tell,
             refusals=self._refusals,
         )
         app = create_app(self._model, clock, self._refusals, self._authorizer(api))

@@ -40,14 +40,14 @@ class Both:
         self.bundle = folder / "forecasts.npz"
         self.clock = SimulatedClock(NOW_S)
         self.model = ReadModel(Health())
-        self.told: list[Change] = []
+        self.changes: list[Change] = []
         self.refusals = Refusals()
         self.advisor = Advisor(
             AdvisorSettings(snapshots=self.snapshots, advice=self.advice, bundle=self.bundle),
             self.model,
             self.clock,
             load_bundle=load_bundle,
-            tell=self.told.append,
+            on_change=self.changes.append,
             refusals=self.refusals,
         )
         self.state = ControlState()
@@ -92,9 +92,9 @@ class Both:
 
     async def _turn(self) -> None:
         for part, step in (
-            ("snapshots", self.advisor.look),
+            ("snapshots", self.advisor.read_snapshot),
             (FORECASTS, self.advisor.read_bundle),
-            ("dependencies", self.advisor.follow_graph),
+            ("dependencies", self.advisor.update_graph),
             ("advice", self.advisor.advise),
         ):
             self.model.health.say(part, await step(), self.clock.now())
@@ -193,12 +193,12 @@ def test_a_revision_that_comes_is_advised_with_the_next_snapshot(both: Both) -> 
     assert both.advised(new) == 250.0
 
 
-def test_what_changed_is_told_once(both: Both) -> None:
+def test_each_change_is_reported_once(both: Both) -> None:
     both.fleet.observed.ready[:] = 1
     both.tick()
     both.turn()
     both.turn()
-    assert [change.revision.revision for change in both.told] == both.fleet.keys
+    assert [change.revision.revision for change in both.changes] == both.fleet.keys
 
 
 def test_before_the_controllers_first_snapshot_there_is_nothing_to_do(both: Both) -> None:

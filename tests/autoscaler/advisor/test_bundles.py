@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autoscaler.advisor.bundles import AGAIN_S, Bundles
+from autoscaler.advisor.bundles import RETRY_S, Bundles
 from autoscaler.bundle.file import load_bundle, save_bundle
 from autoscaler.core.prediction.forecasts import ForecastBundle
 from autoscaler.limits import BUNDLE_UNPACKED
@@ -317,7 +317,7 @@ def test_what_failed_though_it_looks_the_same_is_read_again_now_and_then(path: P
     loader = Loader()
     loader.faults = [MemoryError(), MemoryError()]
     bundles = Bundles(path, loader)
-    for second in range(int(2 * AGAIN_S) + 2):
+    for second in range(int(2 * RETRY_S) + 2):
         poll(bundles, NOW_S + second)
     assert loader.asked == 3
     assert bundles.bundle is not None

@@ -124,7 +124,7 @@ def test_only_so_many_namespaces_are_consented_to_by_name() -> None:
 def test_a_service_is_off_where_all_of_its_revisions_are() -> None:
     off, shadow = Declaration(mode=Mode.OFF), Declaration(mode=Mode.SHADOW)
     declared = Declared({"s/a": [off, off], "s/b": [off, shadow], "s/c": [shadow], "s/d": []})
-    assert (declared.off, declared.there) == ({"s/a"}, {"s/a", "s/b", "s/c"})
+    assert (declared.off, declared.present) == ({"s/a"}, {"s/a", "s/b", "s/c"})
 
 
 def test_limits_that_bite_and_wrong_names_are_kept_of_all_services() -> None:

@@ -230,3 +230,8 @@ def test_it_stops_when_it_is_told_to() -> None:
     known, declared = learned(("s/a", "s/b")), fleet("s/a", "s/b")
     stopped = dependency_graph(known, declared, trust_namespaces=False, stop=lambda: True)
     assert stopped is None
+
+
+def test_each_edge_comes_with_the_reason_why_it_is_not_acted_on() -> None:
+    graph = graph_of(learned(("s/a", "s/b"), ("s/b", "s/gone")), fleet("s/a", "s/b"))
+    assert graph.not_acted_on == ["", "no revision of the downstream is there"]

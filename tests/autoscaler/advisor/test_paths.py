@@ -150,3 +150,10 @@ def test_edges_twice_are_edges_once() -> None:
     edges = edges_of(shop(4), pairwise(range(4)), probability=0.5)
     once, twice = paths_of(edges), paths_of(joined(edges, edges))
     assert numbers(once) == numbers(twice)
+
+
+def test_no_path_is_lost_when_there_are_more_than_are_selected_at_once() -> None:
+    n = 270  # of a ring: 270 x 269 paths
+    wide = Caps(fan_out=n, path_edges=n, paths=n * n)
+    ring = edges_of(shop(n), [(i, (i + 1) % n) for i in range(n)])
+    assert len(paths_of(ring, caps=wide)) == n * (n - 1)
