@@ -1,1 +1,1 @@
-"""The REST API: what was forecast and decided, and why. It reads, and changes nothing."""
+"""The REST API: forecasts, decisions and their reasons. It is read-only."""

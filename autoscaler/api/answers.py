@@ -1,4 +1,4 @@
-"""The shapes of what the API says, each with the example that the documentation shows.
+"""Bodies of the API's answers, each with the example that the documentation shows.
 
 Durations are seconds, times ISO 8601 in UTC. What is not known is null, never a zero or a -1.
 """
@@ -56,7 +56,7 @@ class ServiceAnswer(ApiAnswer):
     namespace: str
     service: str
     has_forecast: bool
-    model: str | None = Field(description="Which model speaks for it")
+    model: str | None = Field(description="Which model forecasts it")
     modes: list[ModeName] = Field(description="What forecasts may do to its revisions")
     desired_scale: int | None = Field(description="Pods wanted, over its revisions")
     ready: int = Field(description="Pods ready, over its revisions")
@@ -117,8 +117,10 @@ class ForecastAnswer(ApiAnswer):
     service: str
     reason: str | None = Field(description="Why no forecast is in force; null when one is")
     model: str | None
-    fitted_at: datetime | None = Field(description="Until when the models have learned")
-    made_at: datetime | None = Field(description="Until when demand was seen")
+    fitted_at: datetime | None = Field(
+        description="End of the demand that the models were fitted on"
+    )
+    made_at: datetime | None = Field(description="End of the newest demand seen")
     windows: list[WindowAnswer]
 
     example: ClassVar = {
@@ -165,7 +167,7 @@ class DecisionAnswer(ApiAnswer):
     candidates: CandidatesAnswer
     averages: AveragesAnswer
     panicking: bool
-    reason: str = Field(description="The rule that had the last word")
+    reason: str = Field(description="The rule that determined the answer")
     sentence: str
 
     example: ClassVar = {
@@ -228,13 +230,13 @@ class DependencyAnswer(ApiAnswer):
     probability: float | None = Field(
         description="That a call upstream is followed by one downstream, 0 to 1"
     )
-    confidence: float | None = Field(description="That this is no chance, 0 to 1")
+    confidence: float | None = Field(description="That this is no coincidence, 0 to 1")
     evidence: float | None = Field(description="Observations, old ones counted less")
     seen_at: datetime | None = Field(description="When it was last observed")
     direct: bool = Field(description="No service in between explains it")
-    origin: OriginName = Field(description="Who says so")
+    origin: OriginName = Field(description="Where the edge comes from")
     not_acted_on: str | None = Field(
-        description="Why no pods are made ready for it; null = they are, or nobody said"
+        description="Why it is not acted on; null = it is, or not known"
     )
 
     example: ClassVar = {

@@ -16,7 +16,7 @@ from autoscaler.refusals import Refusals
 
 
 class _Api(FastAPI):
-    """FastAPI, with each answer's example in the schema whole: its own way drops every null."""
+    """FastAPI, with each answer's whole example in the schema: FastAPI itself drops nulls."""
 
     def openapi(self) -> dict[str, Any]:
         schema = super().openapi()
@@ -33,9 +33,9 @@ class _Api(FastAPI):
 def create_app(
     model: ReadModel, clock: Clock, refusals: Refusals, authorize: Authorize | None = None
 ) -> FastAPI:
-    """The API over a read model; the clock tells how old what is in there is.
+    """The API over a read model; the clock gives the age of what is in there.
 
-    refusals: of this process. authorize: whether a token may read a path; None = everybody may.
+    refusals: of this process. authorize: whether a token may read a path; None = all may.
     """
     app = _Api(
         title="kn-ahead",
@@ -53,7 +53,7 @@ def create_app(
     app.include_router(routes.router(model, clock, renderer))
     app.include_router(pages.router(app, model, clock, renderer))
     app.include_router(metrics.router(model, clock, refusals, renderer))
-    # What is added last comes first.
+    # The middleware added last runs first.
     if authorize is not None:
         app.add_middleware(Authorization, authorize=authorize)
     app.add_middleware(RequestSize, refusals=refusals, clock=clock)

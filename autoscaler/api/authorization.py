@@ -1,7 +1,7 @@
-"""Who may ask: a port that somebody else fills, as kube-controller-manager guards its own.
+"""Authorization of requests by bearer token, as kube-controller-manager guards its own port.
 
-The core of it is Kubernetes's affair (TokenReview, then SubjectAccessReview with a path that is no
-resource); here a token is taken from the request and the verdict becomes an answer.
+The decision is Kubernetes's (TokenReview, then SubjectAccessReview of a non-resource path); here
+the token is taken from the request, and the decision becomes an answer.
 """
 
 import logging
@@ -15,17 +15,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from autoscaler.api.problems import problem
 
 Authorize = Callable[[str, str], Awaitable[bool | None]]
-"""Called with a token and a path: whether they go together; None = nobody knows the token."""
+"""Called with a token and a path; whether it may read the path; None = unknown token."""
 
-OPEN = ("/healthz", "/readyz")  # for kubelets, which have no token
+OPEN = ("/healthz", "/readyz")  # for kubelets, which send no token
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
-AGAIN_S = 5
+RETRY_AFTER_S = 5
 
 log = logging.getLogger(__name__)
 
 
 class Authorization:
-    """Middleware that lets through whom ``authorize`` lets through, and everybody to `OPEN`."""
+    """Middleware that refuses requests that ``authorize`` does not allow, except to `OPEN`."""
 
     def __init__(self, app: ASGIApp, authorize: Authorize) -> None:
         self._app, self._authorize = app, authorize
@@ -57,7 +57,7 @@ class Authorization:
                 request,
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "nobody can tell at present whether this token is allowed to read",
-                headers={"Retry-After": str(AGAIN_S)},
+                headers={"Retry-After": str(RETRY_AFTER_S)},
             )
         if verdict is None:
             return problem(

@@ -1,7 +1,7 @@
-"""Bodies on their way to clients, a piece at a time: a slow reader holds one piece, not the whole.
+"""Bodies sent piece by piece, so that a slow client holds one piece in memory, not the whole.
 
-What the server cannot send yet it copies, for each client anew. What it can send it sends at once,
-so between two pieces of a fast client's the others have their turn.
+The server copies what it cannot send yet, for each client. A fast client's pieces are sent at once,
+so other clients get their turn between two of them.
 """
 
 import asyncio

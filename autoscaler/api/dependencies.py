@@ -1,6 +1,6 @@
 """Dependencies, from edges to answers and back: the API writes them, `kn-ahead graph` reads them.
 
-NaN, which is "the source does not say" among edges, is null in an answer; so is what cannot be.
+NaN among edges (not known) is null in an answer; so is a number that is not finite.
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,7 +30,7 @@ _BY_NAME = {name: origin for origin, name in ORIGINS.items()} | {UNKNOWN_ORIGIN:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """All edges in the order in which they are shown; made once for a graph."""
+    """All edges in the order in which they are shown; made once a graph."""
 
     known: KnownEdges
     order: IntArray  # (m,) indices of edges, by the names of their upstream, then downstream
@@ -38,7 +38,7 @@ class Listing:
 
     @classmethod
     def of(cls, known: KnownEdges) -> "Listing":
-        """Put edges in order."""
+        """Sort edges."""
         edges = known.edges
         return cls(known=known, order=alphabetical(edges), services=frozenset(edges.services))
 
@@ -46,22 +46,19 @@ class Listing:
         return service in self.services
 
     def around(self, services: Iterable[str], *, direct: bool | None = None) -> IntArray:
-        """Edges that lead to one of these services or from it, in order.
-
-        direct: only those that are, or are not.
-        """
+        """Edges to or from one of these services, in order; direct or indirect ones if given."""
         edges, wanted = self.known.edges, set(services)
         near = np.array([name in wanted for name in edges.services], dtype=np.bool_)
         return self._chosen(near[edges.upstream] | near[edges.downstream], direct)
 
     def all(self, *, direct: bool | None = None) -> IntArray:
-        """All edges in order."""
+        """All edges in order; direct or indirect ones if given."""
         return self._chosen(np.ones(len(self.order), dtype=np.bool_), direct)
 
-    def _chosen(self, kept: np.ndarray[Any, np.dtype[np.bool_]], direct: bool | None) -> IntArray:
+    def _chosen(self, chosen: np.ndarray[Any, np.dtype[np.bool_]], direct: bool | None) -> IntArray:
         if direct is not None:
-            kept = kept & (self.known.edges.direct == direct)
-        return self.order[kept[self.order]]
+            chosen = chosen & (self.known.edges.direct == direct)
+        return self.order[chosen[self.order]]
 
 
 async def listing(model: ReadModel, renderer: Renderer) -> Listing:
@@ -110,7 +107,7 @@ def listed(edges: Edges) -> list[DependencyAnswer]:
 
 
 def dependency(edges: Edges, i: int, not_acted_on: str = "") -> DependencyAnswer:
-    """The i-th edge as an answer; a number that cannot be is not known."""
+    """The i-th edge as an answer."""
     seen_at_s = float(edges.seen_at_s[i])
     return DependencyAnswer(
         upstream=edges.services[int(edges.upstream[i])],
@@ -153,12 +150,12 @@ def edges_of(answers: Sequence[DependencyAnswer]) -> Edges:
 
 
 def counts(edges: Edges) -> dict[str, int]:
-    """How many edges come from each origin, zeros too."""
+    """Number of edges by origin, zeros included."""
     many: dict[str, int] = {
         name: int((edges.origin == origin).sum()) for origin, name in ORIGINS.items()
     }
-    strange = len(edges) - sum(many.values())
-    return many | ({UNKNOWN_ORIGIN: strange} if strange else {})
+    unknown = len(edges) - sum(many.values())
+    return many | ({UNKNOWN_ORIGIN: unknown} if unknown else {})
 
 
 def _known(value: float) -> float | None:

@@ -1,6 +1,6 @@
-"""The pages that a person looks at: what is decided now, and the documentation of the API.
+"""HTML pages: the present decisions, and the documentation of the API.
 
-They are made here, whole, and load nothing from elsewhere: a cluster may have no way out.
+They load no external resource: a cluster may have no access to the Internet.
 """
 
 import json
@@ -22,7 +22,7 @@ from autoscaler.errors import PermanentError
 
 PAGE = 50  # services
 REFRESH_S = 10
-MOST_DRAWN = 100  # dependencies: more than that is no picture beside a table
+MOST_DRAWN = 100  # dependencies in the picture beside the table
 HTML = "text/html"
 
 
@@ -35,7 +35,7 @@ def router(app: FastAPI, model: ReadModel, clock: Clock, renderer: Renderer) -> 
         """What is decided now, a line a revision."""
         names = model.services[offset : offset + PAGE]
         edges = await listing(model, renderer)
-        # Apart from the page, which changes with every tick: drawing takes longest.
+        # Cached apart from the page, which changes with every tick: drawing takes longest.
         graph = await renderer.page(
             ("graph", offset), (edges.known, names), lambda: _graph(edges, names)
         )
@@ -70,7 +70,7 @@ def _overview(model: ReadModel, offset: int, state: Readiness, graph: Mapping[st
 
 
 def _graph(edges: Listing, names: Sequence[str]) -> dict[str, Any]:
-    """What leads to a page's services or from them: who is called by whom, and the picture."""
+    """Edges to and from a page's services, by service, and their picture."""
     known = edges.known.edges
     near = edges.around(names)
     rows: dict[str, tuple[list[str], list[str]]] = {name: ([], []) for name in names}
@@ -88,7 +88,7 @@ def _graph(edges: Listing, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _picture(edges: Listing, near: IntArray) -> str:
-    """Edges as SVG; none where there are too many, or numbers that cannot be."""
+    """Edges as SVG; "" if there are none, too many, or invalid numbers."""
     if not 0 < len(near) <= MOST_DRAWN:
         return ""
     try:
@@ -120,7 +120,7 @@ def _operations(schema: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _parameter(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """What may be left out is "one of these or null" in a schema; people want to know of which."""
+    """An optional parameter is "anyOf T or null" in the schema; here it is T."""
     schema = spec["schema"]
     return {**spec, "schema": {**schema.get("anyOf", [{}])[0], **schema}}
 
@@ -147,7 +147,7 @@ def _shape(name: str, body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _type(spec: Mapping[str, Any]) -> str:
-    """A JSON schema's type in a word or two."""
+    """The type of a JSON schema, for people."""
     if "$ref" in spec:
         return str(spec["$ref"]).rpartition("/")[2]
     if "anyOf" in spec:

@@ -1,4 +1,4 @@
-"""The paths that kubelets ask: whether the process answers, and whether pods are decided."""
+"""Probes of kubelets: whether the process answers, and whether pods are decided."""
 
 from http import HTTPStatus
 
@@ -12,7 +12,7 @@ _NOT_YET = ["no decision was made yet"]
 
 
 def router(model: ReadModel, clock: Clock) -> APIRouter:
-    """Probes over a read model; the clock tells how old it is."""
+    """Probes over a read model; the clock gives its age."""
     routes = APIRouter()
 
     @routes.get("/healthz", tags=["health"])

@@ -1,4 +1,4 @@
-"""Errors as problem details (RFC 9457): one shape for whatever goes wrong."""
+"""Errors as problem details (RFC 9457)."""
 
 from bisect import bisect
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ MEDIA_TYPE = "application/problem+json"
 NO_SERVICE = "tag:kn-ahead.dev,2026:unknown-service"
 BAD_REQUEST = "tag:kn-ahead.dev,2026:invalid-request"
 LONGEST_INSTANCE = 2048  # characters
-NEIGHBOURS = 50  # names looked at for the nearest: bounds the work that a wrong name costs
+NEIGHBOURS = 50  # names compared for the nearest: bounds the work that an unknown name costs
 
 
 class Problem(ApiAnswer):
@@ -42,7 +42,7 @@ class Problem(ApiAnswer):
 
 
 class UnknownServiceError(Exception):
-    """Somebody asked for a service that is not known."""
+    """A request for a service that is not known."""
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
         nearest = ", ".join(repr(near) for near in _nearest(name, known))
@@ -51,13 +51,13 @@ class UnknownServiceError(Exception):
 
 
 def _nearest(name: str, known: Sequence[str]) -> list[str]:
-    """Up to three similar names among the alphabetical neighbours. known: sorted."""
+    """Up to three similar names among alphabetical neighbours. known: sorted."""
     here = bisect(known, name)
     return get_close_matches(name, known[max(0, here - NEIGHBOURS // 2) :][:NEIGHBOURS])
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of the app a problem."""
+    """Answer every error of the app with problem details."""
     app.add_exception_handler(UnknownServiceError, _unknown_service)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _as_titled)
@@ -65,7 +65,7 @@ def install(app: FastAPI) -> None:
 
 
 def documented(status: HTTPStatus, **example: Any) -> dict[int | str, dict[str, Any]]:
-    """One entry of a route's `responses`: a status that it may answer with a problem."""
+    """An entry of a route's `responses` for an error status."""
     shown = {**Problem.example, "status": int(status), **example}
     content = {"schema": Problem.model_json_schema(), "example": shown}
     return {int(status): {"description": shown["title"], "content": {MEDIA_TYPE: content}}}
@@ -106,7 +106,7 @@ def _as_titled(request: Request, error: Exception) -> JSONResponse:
 
 
 def _broken(request: Request, error: Exception) -> JSONResponse:
-    # What broke stands in the log: the caller could not act on it, and it may tell too much.
+    # Details are in the log only: they may be confidential.
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     return problem(request, status, f"{type(error).__name__}; the log of the autoscaler has it")
 

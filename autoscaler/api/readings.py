@@ -1,4 +1,4 @@
-"""From the read model to answers: one function an answer, no framework."""
+"""Answers from the read model: one function each."""
 
 from datetime import UTC, datetime
 from typing import cast
@@ -68,7 +68,7 @@ def forecast(model: ReadModel, name: str, *, now: float) -> ForecastAnswer:
     return ForecastAnswer(
         namespace=_head(name),
         service=_tail(name),
-        reason=_silence(bundle, now),
+        reason=_not_in_force(bundle, now),
         model=bundle.model[0] or None,
         fitted_at=_utc(bundle.fitted_at_s),
         made_at=_utc(bundle.made_at_s),
@@ -76,8 +76,8 @@ def forecast(model: ReadModel, name: str, *, now: float) -> ForecastAnswer:
     )
 
 
-def _silence(bundle: ForecastBundle, now: float) -> str | None:
-    """Why a one-service bundle's forecast is not in force at `now`; None = it is."""
+def _not_in_force(bundle: ForecastBundle, now: float) -> str | None:
+    """Why the forecast of a one-service bundle is not in force at ``now``; None = it is."""
     end_s = bundle.made_at_s + float(bundle.window_edges_s[-1])
     if bundle.reason[0]:
         return bundle.reason[0]

@@ -1,8 +1,8 @@
-"""Pages are made once for all who ask, beside the event loop.
+"""Pages are made once for all clients, in threads.
 
 Making a page of many services takes up to a second. So it is made in a thread, a few pages at once,
-and kept until what it is made from has another version. Whoever asks for a page that is being made
-waits for that one, even if a newer version has come meanwhile: many clients cost as much as one.
+and cached until the version of its source changes. A request for a page that is being made waits
+for that one, even if there is a newer version meanwhile: many clients cost as much as one.
 """
 
 import asyncio
@@ -21,25 +21,25 @@ class _Page(NamedTuple):
     made: Future[Any]
 
     def serves(self, version: Hashable) -> bool:
-        """Whether it is being made, or was made well from this version."""
+        """Whether it is being made, or was made from this version without an error."""
         if not self.made.done():
             return True
         return self.version == version and self.made.exception() is None
 
 
 class Renderer:
-    """Makes pages and keeps them; asked from one event loop."""
+    """Makes and caches pages; used from one event loop."""
 
     def __init__(self, threads: int = int(REST_RENDERERS.most), most: int = int(REST_PAGES.most)):
-        """most: pages kept; of more, the one that was not asked for longest is forgotten."""
+        """most: cached pages; the least recently used goes first."""
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="render")
         self._most = most
         self._pages: OrderedDict[Hashable, _Page] = OrderedDict()
 
     async def page(self, key: Hashable, version: Hashable, make: Callable[[], Made]) -> Made:
-        """A page by its key; made by ``make`` in a thread where there is none of this version.
+        """A page by its key; made by ``make`` in a thread if none of this version is cached.
 
-        version: of what it is made from. Raises what ``make`` raises, to all who wait for it.
+        version: of its source. Raises what ``make`` raises, to all that wait for it.
         """
         page = self._pages.get(key)
         if page is None or not page.serves(version):
@@ -47,6 +47,6 @@ class Renderer:
         self._pages.move_to_end(key)
         if len(self._pages) > self._most:
             self._pages.popitem(last=False)
-        # Whoever goes away must not take it from the others.
+        # A client that disconnects must not cancel it for the others.
         made: Made = await asyncio.shield(asyncio.wrap_future(page.made))
         return made

@@ -1,4 +1,4 @@
-"""How long a request's head may be: checked before anything is made of it."""
+"""Limits on a request's URL and headers, checked before it is parsed further."""
 
 from http import HTTPStatus
 

@@ -1,4 +1,4 @@
-"""The server of the API: uvicorn, held to limits, and without hands of its own on signals."""
+"""The server of the API: uvicorn with limits, which leaves signals to the process."""
 
 import asyncio
 import logging
@@ -20,8 +20,8 @@ from autoscaler.refusals import Refusals
 
 log = logging.getLogger(__name__)
 
-AGAIN_S = 0.1  # s until a connection is accepted again, where there was no descriptor for one
-LEAVE_S = 5  # s that answers under way are waited for at the end
+RETRY_S = 0.1  # s until accepting is tried again after an error
+SHUTDOWN_S = 5  # s that answers under way are waited for at the end
 DESCRIPTORS = 0.5  # share of the process's descriptors that connections may take
 
 
@@ -36,7 +36,7 @@ class ServerSettings:
     """Port; 0 = any that is free."""
 
     tls_cert: Path | None = None
-    """Certificate, PEM, with those that vouch for it; None = plain HTTP."""
+    """Certificate with its chain, PEM; None = plain HTTP."""
 
     tls_key: Path | None = None
     """Its private key, PEM; None = in the file of the certificate."""
@@ -58,16 +58,16 @@ class ApiServer(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Capture none: whoever runs the server stops it, with all else that the process does."""
+        """Capture none: the process that runs the server stops it."""
         yield
 
     async def startup(
         self,
-        sockets: list[socket.socket] | None = None,  # noqa: ARG002  # there is one already
+        sockets: list[socket.socket] | None = None,  # noqa: ARG002  # it has one already
     ) -> None:
-        """Accept connections, on the socket that has listened from the beginning."""
+        """Accept connections, on the socket that listens already."""
         await self.lifespan.startup()
-        self.servers = []  # uvicorn's own would accept whatever comes
+        self.servers = []  # uvicorn's own would accept without limit
         self._accepting = asyncio.create_task(self._accept(), name="accept")
         self.started = True
 
@@ -75,7 +75,7 @@ class ApiServer(uvicorn.Server):
         self,
         sockets: list[socket.socket] | None = None,  # noqa: ARG002
     ) -> None:
-        """Accept no more, and wait a little for answers that are under way."""
+        """Stop accepting, and wait for answers under way for `SHUTDOWN_S`."""
         if self._accepting:
             self._accepting.cancel()
             await asyncio.wait([self._accepting])
@@ -83,10 +83,10 @@ class ApiServer(uvicorn.Server):
         await super().shutdown()
 
     async def on_tick(self, counter: int) -> bool:
-        """Ten times a second: close what is late."""
-        self.connections.drop_late(asyncio.get_running_loop().time())
+        """Ten times a second: drop connections past their deadline."""
+        self.connections.drop_overdue(asyncio.get_running_loop().time())
         if self._accepting and self._accepting.done():
-            self._accepting.result()  # raises: a server that accepts nobody is none
+            self._accepting.result()  # raises its error: a server that does not accept must end
         return await super().on_tick(counter)
 
     async def _accept(self) -> None:
@@ -94,17 +94,17 @@ class ApiServer(uvicorn.Server):
         while True:
             try:
                 connection, _ = await loop.sock_accept(self._listening)
-                # Head and body of an answer are written apart: else the client's ACK is waited for.
+                # Head and body are two writes: Nagle's algorithm would wait for the client's ACK.
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            except OSError as error:  # it went meanwhile, or there is no descriptor for it
+            except OSError as error:  # it was closed meanwhile, or there is no descriptor for it
                 log.warning("a connection to the API was not accepted: %s", error)
-                await asyncio.sleep(AGAIN_S)
+                await asyncio.sleep(RETRY_S)
                 continue
             if self.connections.make_room(loop.time()):
                 self._connect(connection)
             else:
                 connection.close()
-            await asyncio.sleep(0)  # what gave its place closes now; others have their turn
+            await asyncio.sleep(0)  # dropped connections close, others get their turn
 
     def _connect(self, connection: socket.socket) -> None:
         protocol = BoundedConnection(self.config, self.connections, self.lifespan.state)
@@ -115,7 +115,7 @@ class ApiServer(uvicorn.Server):
                 await loop.connect_accepted_socket(
                     lambda: protocol, connection, ssl=self.config.ssl
                 )
-            except OSError:  # a handshake that failed, by the client's fault
+            except OSError:  # the TLS handshake failed
                 self.connections.open.discard(protocol)
 
         protocol.handshake = asyncio.create_task(hand_over(), name="handshake")
@@ -127,9 +127,9 @@ def server(
     refusals: Refusals,
     limits: ConnectionLimits | None = None,
 ) -> ApiServer:
-    """A server that listens already; run it by ``await server.serve()``.
+    """A server that listens already; ``await server.serve()`` runs it.
 
-    Raises PermanentError for a port that is taken, and for certificates that are of no use.
+    Raises PermanentError for a port in use, and for invalid certificates.
     """
     s = settings
     config = uvicorn.Config(
@@ -137,14 +137,14 @@ def server(
         http=BoundedConnection,
         ws="none",
         lifespan="off",
-        log_config=None,  # our own lines, which strangers cannot forge
+        log_config=None,  # lines are formatted by autoscaler.logs, which escapes them
         log_level="warning",
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        # No limit_concurrency: it counts connections that ask nothing, and refuses who asks.
+        # No limit_concurrency: it counts idle connections, and refuses requests.
         timeout_keep_alive=int(REST_IDLE_S.most),
-        timeout_graceful_shutdown=LEAVE_S,
+        timeout_graceful_shutdown=SHUTDOWN_S,
         h11_max_incomplete_event_size=int(REST_HEAD_BYTES.most),
         ssl_certfile=s.tls_cert,
         ssl_keyfile=s.tls_key,
@@ -158,7 +158,7 @@ def server(
 
 
 def within_descriptors(limits: ConnectionLimits) -> ConnectionLimits:
-    """The limits, with no more connections than the process has descriptors for."""
+    """The limits, with no more connections than `DESCRIPTORS` allows."""
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = max(1, int(descriptors * DESCRIPTORS))
     if descriptors == resource.RLIM_INFINITY or most >= limits.connections.most:
@@ -168,12 +168,12 @@ def within_descriptors(limits: ConnectionLimits) -> ConnectionLimits:
 
 def _listen(settings: ServerSettings) -> socket.socket:
     address = (settings.host, settings.port)
-    six = ":" in settings.host
+    ipv6 = ":" in settings.host
     try:
         listening = socket.create_server(
             address,
-            family=socket.AF_INET6 if six else socket.AF_INET,
-            dualstack_ipv6=six and settings.host == "::",
+            family=socket.AF_INET6 if ipv6 else socket.AF_INET,
+            dualstack_ipv6=ipv6 and settings.host == "::",
             backlog=int(REST_BACKLOG.most),
         )
     except OSError as error:

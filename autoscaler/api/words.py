@@ -1,4 +1,4 @@
-"""Numbers as people read them, and the templates that print them."""
+"""Numbers formatted for people, and the templates that use them."""
 
 from pathlib import Path
 
@@ -21,21 +21,21 @@ def number(value: float | None) -> str:
 
 
 def percent(value: float | None) -> str:
-    """A probability; never more than it is: 0.9996 is no 100 %."""
+    """A probability, rounded down: 0.9996 is not 100 %."""
     return UNKNOWN if value is None else f"{np.floor(round(value * 1000, 6)) / 10:g} %"
 
 
-def in_words(said: DependencyAnswer) -> str:
+def in_words(edge: DependencyAnswer) -> str:
     """One edge in a line."""
     parts = [
-        f"lag {seconds(said.lag_s)}",
-        f"gain {number(said.gain)}",
-        f"probability {percent(said.probability)}",
-        f"confidence {percent(said.confidence)}",
-        "direct" if said.direct else "not direct",
-        said.origin,
+        f"lag {seconds(edge.lag_s)}",
+        f"gain {number(edge.gain)}",
+        f"probability {percent(edge.probability)}",
+        f"confidence {percent(edge.confidence)}",
+        "direct" if edge.direct else "not direct",
+        edge.origin,
     ]
-    return f"{said.upstream} → {said.downstream}: {', '.join(parts)}"
+    return f"{edge.upstream} → {edge.downstream}: {', '.join(parts)}"
 
 
 TEMPLATES = Environment(

@@ -1,1 +1,1 @@
-"""The dependency graph as SVG: `layout` (where) → `picture` (how). Loads nothing from elsewhere."""
+"""The dependency graph as SVG: `layout` (places) → `picture` (drawing)."""

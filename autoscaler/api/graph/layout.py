@@ -1,10 +1,9 @@
-"""Where to draw services, so that calls lead from left to right and few of them cross.
+"""Places of services in a drawing, so that calls lead from left to right and few of them cross.
 
-The layered drawing of Sugiyama, Tagawa and Toda (1981), in its simplest form. Cycles are turned
-into an order by the heuristic of Eades, Lin and Smyth (1993); a service stands one column to the
-right of its last upstream; within a column it stands at the mean height of its neighbours. Parts
-that have nothing to do with each other stand below and beside each other. Nothing is drawn at
-random: the same edges give the same picture.
+The layered drawing of Sugiyama, Tagawa and Toda (1981), in its simplest form. Cycles are broken by
+the heuristic of Eades, Lin and Smyth (1993); a service is one column to the right of its last
+upstream; within a column it is at the mean height of its neighbours. Unconnected parts are packed
+below and beside each other. The layout is deterministic.
 """
 
 from dataclasses import dataclass
@@ -14,10 +13,10 @@ import numpy as np
 
 from autoscaler.core.types import FloatArray, IntArray
 
-SWEEPS = 12  # over all columns; more make no picture better
+SWEEPS = 12  # over all columns; more do not improve the drawing
 GAP = 0.5  # lines between parts
 BEND = 0.5  # lines that an arrow takes where it passes between services
-MOST_BENDS = 1500  # with more, arrows lead straight: no picture of so many could be followed
+MOST_BENDS = 1500  # with more, arrows lead straight: such a drawing cannot be read anyway
 WIDTH = 5.0  # lines that a column is as wide as, to fill a page of ASPECT
 ASPECT = 1.6  # width by height that parts are packed to
 
@@ -34,7 +33,7 @@ class GraphLayout:
 def layout(n: int, upstream: IntArray, downstream: IntArray) -> GraphLayout:
     """Places for n services with edges (m,) between them, indices 0 to n - 1, a pair once."""
     column = _columns(n, upstream, downstream)
-    graph = _Bent.of(column, upstream, downstream)
+    graph = _BentEdges.of(column, upstream, downstream)
     part = _parts(len(graph.column), graph.left, graph.right)
     groups = _groups(graph.column, part)
     line = np.zeros(len(graph.column))
@@ -43,17 +42,17 @@ def layout(n: int, upstream: IntArray, downstream: IntArray) -> GraphLayout:
     for sweep in range(SWEEPS):
         there, here = (graph.left, graph.right) if sweep % 2 == 0 else (graph.right, graph.left)
         for group in groups if sweep % 2 == 0 else reversed(groups):
-            wished = _mean_of_neighbours(line, there, here, group)
-            order = np.lexsort((line[group], wished))
-            line[group[order]] = _spread(wished[order], graph.height[group[order]])
+            preferred = _mean_of_neighbours(line, there, here, group)
+            order = np.lexsort((line[group], preferred))
+            line[group[order]] = _spread(preferred[order], graph.height[group[order]])
     column, line = _packed(graph.column, line, part)
     bends = tuple(tuple((int(column[i]), float(line[i])) for i in via) for via in graph.via)
     return GraphLayout(column=column[:n], line=line[:n], bends=bends)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Bent:
-    """The edges cut at every column that they pass: a bend there takes room like a service."""
+class _BentEdges:
+    """Edges split at each column that they pass, with a bend there that takes space."""
 
     column: IntArray  # (n + bends,)
     height: FloatArray  # (n + bends,) lines
@@ -62,7 +61,7 @@ class _Bent:
     via: tuple[tuple[int, ...], ...]  # (m,) the bends of each edge, from the upstream on
 
     @classmethod
-    def of(cls, column: IntArray, upstream: IntArray, downstream: IntArray) -> "_Bent":
+    def of(cls, column: IntArray, upstream: IntArray, downstream: IntArray) -> "_BentEdges":
         n, span = len(column), column[downstream] - column[upstream]
         columns, pieces = column.tolist(), list[tuple[int, int]]()
         via: list[tuple[int, ...]] = [()] * len(upstream)
@@ -81,7 +80,7 @@ class _Bent:
 
 
 def _columns(n: int, upstream: IntArray, downstream: IntArray) -> IntArray:
-    """(n,) one more than the greatest of its upstreams, as far as the order goes."""
+    """(n,) one more than the greatest column of its upstreams that come before it in the order."""
     place = np.empty(n, dtype=np.int64)
     order = _order(n, upstream.tolist(), downstream.tolist())
     place[order] = np.arange(n)
@@ -95,12 +94,12 @@ def _columns(n: int, upstream: IntArray, downstream: IntArray) -> IntArray:
         first[up] = min(first[up], at[down])
     begins = np.ones(n, dtype=np.bool_)
     begins[[down for _, down in pairs]] = False
-    at = np.where(begins & (first < n), first - 1, at)  # beside whom it calls, not far to the left
+    at = np.where(begins & (first < n), first - 1, at)  # next to its first downstream
     return np.asarray(at[place])
 
 
 def _order(n: int, upstream: list[int], downstream: list[int]) -> list[int]:
-    """All services, such that few edges lead backwards."""
+    """All services in an order in which few edges lead backwards."""
     calls: list[set[int]] = [set() for _ in range(n)]
     called: list[set[int]] = [set() for _ in range(n)]
     for up, down in zip(upstream, downstream, strict=True):
@@ -124,7 +123,7 @@ def _order(n: int, upstream: list[int], downstream: list[int]) -> list[int]:
 
 
 def _parts(n: int, upstream: IntArray, downstream: IntArray) -> IntArray:
-    """(n,) the least of all services that edges join to each, whichever way they lead."""
+    """(n,) the least service of each connected part, as its number."""
     part = np.arange(n)
     while True:
         least = np.minimum(part[upstream], part[downstream])
@@ -137,7 +136,7 @@ def _parts(n: int, upstream: IntArray, downstream: IntArray) -> IntArray:
 
 
 def _groups(column: IntArray, part: IntArray) -> list[IntArray]:
-    """Services that stand in the same column of the same part, columns from left to right."""
+    """Services in the same column of the same part, columns from left to right."""
     order = np.lexsort((part, column))
     new = (np.diff(column[order]) != 0) | (np.diff(part[order]) != 0)
     return np.split(order, np.flatnonzero(new) + 1)
@@ -146,22 +145,22 @@ def _groups(column: IntArray, part: IntArray) -> list[IntArray]:
 def _mean_of_neighbours(
     line: FloatArray, there: IntArray, here: IntArray, group: IntArray
 ) -> FloatArray:
-    """(k,) of a group, the mean line of those that pieces join to each; its own without any."""
+    """(k,) of a group, the mean line of each one's neighbours; its own line without any."""
     total, many = np.zeros_like(line), np.zeros_like(line)
     np.add.at(total, here, line[there])
     np.add.at(many, here, 1.0)
     return np.where(many > 0, total / np.maximum(many, 1.0), line)[group]
 
 
-def _spread(wished: FloatArray, height: FloatArray) -> FloatArray:
-    """(k,) lines in the given order that leave each its height, around the mean of those wished."""
+def _spread(preferred: FloatArray, height: FloatArray) -> FloatArray:
+    """(k,) lines in the given order, spaced by height, with the mean of the preferred ones."""
     step = np.concatenate([[0.0], np.cumsum((height[:-1] + height[1:]) / 2)])
-    lines = np.maximum.accumulate(wished - step) + step
-    return np.asarray(lines - lines.mean() + wished.mean())
+    lines = np.maximum.accumulate(preferred - step) + step
+    return np.asarray(lines - lines.mean() + preferred.mean())
 
 
 def _packed(column: IntArray, line: FloatArray, part: IntArray) -> tuple[IntArray, FloatArray]:
-    """All parts on one page: the highest first, side by side as far as there is room."""
+    """All parts on one page: the highest first, side by side as far as they fit."""
     column, line = column.copy(), line.copy()
     parts = [np.flatnonzero(part == p) for p in np.unique(part)]
     for members in parts:

@@ -1,8 +1,7 @@
-"""Dependencies as a picture: SVG, alone or in an HTML page, that loads nothing from elsewhere.
+"""The dependency graph as SVG, alone or in an HTML page, that loads no external resource.
 
-An arrow is as thick as its gain, dashed where somebody in between explains it, fainter the less
-sure it is; its label is the lag. An arrow that leads back, so that services call each other in a
-circle, bends below the others.
+An arrow is the thicker the greater its gain, dashed if it is not direct, fainter the lower its
+confidence; its label is the lag. An arrow that leads back, as in a cycle, bends below the others.
 """
 
 from dataclasses import dataclass
@@ -26,8 +25,8 @@ BETWEEN = 110.0  # px from one column to the next
 LETTER = 7.3  # px of a letter in a box
 PADDING = 18.0  # px of a box beside its letters
 MARGIN = 20.0  # px
-MOST_LABELS = 150  # arrows whose lag is written beside them; with more nothing could be read
-LABELS_AT = (0.5, 0.3, 0.7)  # along an arrow, in turns: so they seldom meet
+MOST_LABELS = 150  # arrows; with more, no lags are written beside them
+LABELS_AT = (0.5, 0.3, 0.7)  # along an arrow, in turns, so that few labels overlap
 SUFFIXES = (".svg", ".html")
 
 
@@ -53,15 +52,15 @@ class _Arrow:
     x: float  # of its label
     y: float
     label: str
-    said: str  # all of it, in words
+    description: str
     width: float
     opacity: float
     dashed: bool
 
 
 def svg(edges: Edges) -> str:
-    """The picture of some edges, at least one; services without any are left out."""
-    edges = _of_ends_alone(edges)
+    """The picture of one or more edges; services without an edge are left out."""
+    edges = _connected(edges)
     places = layout(len(edges.services), edges.upstream, edges.downstream)
     left, width = _columns(edges.services, places.column)
     boxes = [
@@ -73,13 +72,13 @@ def svg(edges: Edges) -> str:
     ends = zip(edges.upstream.tolist(), edges.downstream.tolist(), places.bends, strict=True)
     arrows = [
         _arrow(
-            said,
+            edge,
             _way(
                 boxes[up], boxes[down], [(left[c], left[c] + width[c], _y(at)) for c, at in bends]
             ),
             along=LABELS_AT[i % 3] if lags else None,
         )
-        for i, (said, (up, down, bends)) in enumerate(zip(listed(edges), ends, strict=True))
+        for i, (edge, (up, down, bends)) in enumerate(zip(listed(edges), ends, strict=True))
     ]
     return TEMPLATES.get_template("graph.svg.j2").render(
         boxes=boxes,
@@ -91,9 +90,9 @@ def svg(edges: Edges) -> str:
 
 
 def write_picture(edges: Edges, path: Path, *, about: str) -> None:
-    """Write the picture to a file, as its suffix says; about: a sentence for the page's head.
+    """Write the picture to a file, as SVG or HTML by its suffix; about: a sentence for the page.
 
-    Raises PermanentError for another suffix, and where the file cannot be written.
+    Raises PermanentError for another suffix, and if the file cannot be written.
     """
     check_suffix(path)
     picture = svg(edges)
@@ -106,13 +105,13 @@ def write_picture(edges: Edges, path: Path, *, about: str) -> None:
 
 
 def check_suffix(path: Path) -> None:
-    """Raise PermanentError where a file's name says nothing that can be drawn."""
+    """Raise PermanentError for a suffix other than .svg and .html."""
     if path.suffix not in SUFFIXES:
         raise PermanentError(f"picture {str(path)!r}; allowed: a name that ends in .svg or .html")
 
 
-def _of_ends_alone(edges: Edges) -> Edges:
-    """The same edges between nothing but their ends, by name: so are places the same each time."""
+def _connected(edges: Edges) -> Edges:
+    """The edges over the services that they connect, sorted: the layout depends on the order."""
     ends = np.union1d(edges.upstream, edges.downstream).tolist()
     return in_order(edges.onto(tuple(sorted(edges.services[i] for i in ends))))
 
@@ -128,24 +127,24 @@ def _y(line: float) -> float:
     return MARGIN + HEIGHT / 2 + float(line) * LINE
 
 
-def _arrow(said: DependencyAnswer, way: list[_Curve], *, along: float | None) -> _Arrow:
-    sure = 1.0 if said.confidence is None else said.confidence
+def _arrow(edge: DependencyAnswer, way: list[_Curve], *, along: float | None) -> _Arrow:
+    confidence = 1.0 if edge.confidence is None else edge.confidence
     x, y = _place(way, along or 0.5)
     (start, *_), *_ = way
     return _Arrow(
         path="M{:.1f},{:.1f}".format(*start) + "".join(map(_drawn, way)),
         x=round(x, 1),
         y=round(y - 4, 1),
-        label=seconds(said.lag_s) if along and said.lag_s is not None else "",
-        said=in_words(said),
-        width=round(1.0 + 1.2 * float(np.log2(1.0 + min(said.gain or 0.0, 30.0))), 2),
-        opacity=round(0.3 + 0.7 * sure, 2),
-        dashed=not said.direct,
+        label=seconds(edge.lag_s) if along and edge.lag_s is not None else "",
+        description=in_words(edge),
+        width=round(1.0 + 1.2 * float(np.log2(1.0 + min(edge.gain or 0.0, 30.0))), 2),
+        opacity=round(0.3 + 0.7 * confidence, 2),
+        dashed=not edge.direct,
     )
 
 
 def _place(way: list[_Curve], t: float) -> _Point:
-    """Where a label stands: above a level stretch, or at t, 0 to 1 along the only curve."""
+    """Place of a label: above the first level line, or at t, 0 to 1 along the only curve."""
     if len(way) > 1:
         (*_, (x, y)), ((to_x, _), *_) = way[0], way[1]
         return (x + to_x) / 2, y

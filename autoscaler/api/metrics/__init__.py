@@ -1,4 +1,4 @@
-"""`/metrics`: what a snapshot says, in Prometheus's words; made from its arrays, row for row.
+"""`/metrics`: a snapshot in Prometheus's text format, made from its arrays.
 
-What is not known (no decision, no forecast) has no sample: a -1 would be summed by somebody.
+What is not known (no decision, no forecast) has no sample: a -1 would be summed by queries.
 """

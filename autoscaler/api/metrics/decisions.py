@@ -1,4 +1,4 @@
-"""What was decided of each revision, and what is one service's: `kn_ahead_*`."""
+"""Decisions of each revision, and demand of each service: `kn_ahead_*`."""
 
 from collections.abc import Iterator, Mapping
 
@@ -43,7 +43,7 @@ def of_revisions(snapshot: Snapshot, labels: Labels) -> Iterator[str]:
     yield family(
         "kn_ahead_decision_reason",
         "gauge",
-        "1 for the rule that had the last word",
+        "1 for the rule that determined the answer",
         why,
         decided,
         decided,

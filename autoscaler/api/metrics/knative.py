@@ -1,8 +1,8 @@
-"""Knative's own metrics, so that dashboards made for its autoscaler go on showing what they showed.
+"""Knative's own metrics, so that dashboards made for its autoscaler go on working.
 
 Names, labels and meaning are Knative's. `kn_revision_pods_desired` is what is wanted before bounds:
 Knative's rule and, where the mode lets it, the forecast; in mode `shadow` it is Knative's rule
-alone. What is not known has no sample, where Knative's own would say 0.
+alone. What is not known has no sample, where Knative's own would be 0.
 Source: knative/serving pkg/autoscaler/scaling/metrics.go, pkg/autoscaler/metrics/stats_scraper.go,
 pkg/reconciler/autoscaling/kpa/metrics.go.
 """
@@ -42,14 +42,14 @@ _Gauge = tuple[str, str, Values, BoolArray]
 
 def _decided(snapshot: Snapshot) -> tuple[_Gauge, ...]:
     made, columns = snapshot.decision, snapshot.columns
-    # What was asked of Kubernetes stands while nothing new is decided.
-    asked = np.where(made.want >= 0, made.want, columns["observed_replicas"])
+    # While nothing is decided, what was requested of Kubernetes last stands.
+    requested = np.where(made.want >= 0, made.want, columns["observed_replicas"])
     target, spare = columns["spec_target"], columns["memory_excess_burst_capacity"]
     decided = made.desired >= 0
     concurrency, rps = decided & ~snapshot.rps, decided & snapshot.rps
     return (
         ("pods_desired", "Pods wanted, before bounds", made.desired, decided),
-        ("pods_requested", "Pods asked of Kubernetes", asked, asked >= 0),
+        ("pods_requested", "Pods asked of Kubernetes", requested, requested >= 0),
         ("capacity_excess", "Requests in flight that ready pods have room for", spare, decided),
         ("panic_mode", "1 while it panics", made.panicking, decided),
         ("concurrency_stable", IN_FLIGHT.format("stable"), made.stable, concurrency),
@@ -74,7 +74,7 @@ def _counted(snapshot: Snapshot) -> tuple[_Gauge, ...]:
 
 
 def of_scrapes(snapshot: Snapshot, labels: Labels) -> Iterator[str]:
-    """How long scrapes took, of each service and configuration; in pieces, for it is the most."""
+    """Durations of scrapes by service and configuration; in pieces, as it is the largest family."""
     yield head(SCRAPES, "histogram", "How long asking a revision's pods took")
     there = labels.named_service
     group, g = labels.group[there], len(labels.knative_service)

@@ -1,7 +1,7 @@
-"""A long text, packed piece by piece as gzip does, that can be sent with another end each time.
+"""A long text, compressed piece by piece, that can be sent with another end each time.
 
-Metrics of 10,000 revisions are 70 MB of text and 2 MB packed: whole pages can be kept, and given to
-clients that read slowly.
+Metrics of 10,000 revisions are 70 MB of text and 2 MB compressed: whole pages can be cached, and
+sent to slow clients.
 """
 
 import zlib
@@ -9,22 +9,22 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 PIECE = 64 * 1024  # bytes
-_LEVEL = 1  # most of what can be saved, by a tenth of the time that the text takes
-_RAW = -zlib.MAX_WBITS  # neither head nor tail: they come last
-_HEAD = b"\x1f\x8b\x08\0\0\0\0\0\x04\xff"  # RFC 1952: packed fast, by nobody, at no time
+_LEVEL = 1  # most of the gain, in a tenth of the time that making the text takes
+_RAW = -zlib.MAX_WBITS  # without head and tail, which are added when it is sent
+_HEAD = b"\x1f\x8b\x08\0\0\0\0\0\x04\xff"  # RFC 1952: fastest level, unknown system, no time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packed:
-    """A text; whoever sends it adds what has to be said at that time."""
+    """A compressed text, without its end."""
 
-    pieces: tuple[bytes, ...]  # each can be unpacked as soon as it is there
+    pieces: tuple[bytes, ...]  # each can be decompressed by itself
     checksum: int
-    length: int  # bytes, unpacked
+    length: int  # bytes, uncompressed
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> "Packed":
-        """Pack texts one after the other."""
+        """Compress texts, joined."""
         packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW)
         pieces, checksum, length = [], 0, 0
         for text in texts:
@@ -34,7 +34,7 @@ class Packed:
         return cls(pieces=tuple(pieces), checksum=checksum, length=length)
 
     def gzipped(self, end: str) -> Iterator[bytes]:
-        """The text and an end of it, as one file of gzip."""
+        """The text and its end, as one gzip file."""
         data = end.encode("utf-8", "replace")
         packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW)
         checksum = zlib.crc32(data, self.checksum)
@@ -45,7 +45,7 @@ class Packed:
         yield checksum.to_bytes(4, "little") + length.to_bytes(4, "little")
 
     def plain(self, end: str) -> Iterator[bytes]:
-        """The text and an end of it, unpacked a little at a time."""
+        """The text and its end, decompressed a piece at a time."""
         unpacker = zlib.decompressobj(_RAW)
         for piece in self.pieces:
             left = piece

@@ -1,4 +1,4 @@
-"""The page of `/metrics`: what a snapshot says, made once, and behind it what is so by now."""
+"""The page of `/metrics`: metrics of a snapshot, made once, then those of the present moment."""
 
 from collections.abc import Iterator
 
@@ -23,14 +23,14 @@ kn_ahead_desired_pods{namespace="shop",revision="cart-00003",service="cart"} 4
 
 
 class Metrics:
-    """Makes the part of the page that a snapshot says."""
+    """Makes the part of the page that depends on the snapshot."""
 
     def __init__(self, model: ReadModel) -> None:
         self._model = model
         self.labels: Labels | None = None
 
     def packed(self) -> Packed:
-        """All families with a sample a revision or a service."""
+        """All families with a sample a revision or a service, compressed."""
         return Packed.of(self.families())
 
     def families(self) -> Iterator[str]:
@@ -74,7 +74,7 @@ def router(model: ReadModel, clock: Clock, refusals: Refusals, renderer: Rendere
 
 
 def takes_gzip(accepted: str) -> bool:
-    """Whether a client takes gzip, by its header Accept-Encoding."""
+    """Whether a client accepts gzip, by its header Accept-Encoding."""
     for one in accepted.lower().split(","):
         coding, _, quality = one.partition(";")
         if coding.strip() == "gzip":

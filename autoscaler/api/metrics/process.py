@@ -27,7 +27,7 @@ def of_both(model: ReadModel, refusals: Refusals, clock: Clock) -> Iterator[str]
     yield labelled(
         "kn_ahead_dependencies",
         "gauge",
-        "Edges between services, by who says so",
+        "Edges between services, by origin",
         "origin",
         counts(model.known_edges.edges),
     )
@@ -36,7 +36,7 @@ def of_both(model: ReadModel, refusals: Refusals, clock: Clock) -> Iterator[str]
     yield labelled(
         "kn_ahead_events_total",
         "counter",
-        "Kubernetes Events, by what became of them",
+        "Kubernetes Events by outcome",
         "outcome",
         model.events,
     )
@@ -56,7 +56,7 @@ def _ages(model: ReadModel, now: float) -> Iterator[str]:
         yield single(
             "kn_ahead_snapshot_age_seconds",
             "gauge",
-            "Age of what the controller has told the advisor last",
+            "Age of the newest snapshot of the controller",
             now - snapshot.at_s,
         )
     if forecasts is not None:
@@ -103,7 +103,7 @@ def _controller(frame: Frame) -> Iterator[str]:
         yield labelled(
             "kn_ahead_forwarded_frames_total",
             "counter",
-            "Frames of activators that were for another process, by what became of them",
+            "Frames of activators that were for another process, by outcome",
             "outcome",
             forwarded,
         )

@@ -1,7 +1,7 @@
 """Prometheus's text format, version 0.0.4, from arrays.
 
-A page of 10,000 revisions has half a million lines: an object for each would take ten times as
-long. So labels are text, made once as long as the rows stay, and a family is one pass.
+A page of 10,000 revisions has half a million lines, and an object for each would take ten times as
+long. So labels are text, reused until rows change, and a family is made in one pass.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ _ESCAPED = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
 
 def head(name: str, kind: Kind, about: str) -> str:
-    """The two lines that a family begins with."""
+    """The first two lines of a family."""
     return f"# HELP {name} {about}\n# TYPE {name} {kind}\n"
 
 
@@ -30,7 +30,7 @@ def pairs(**labels: str) -> str:
 
 
 def braced(labels: str) -> str:
-    """Labels as they stand behind a name."""
+    """Labels with braces, as they follow a metric's name."""
     return f"{{{labels}}}" if labels else ""
 
 
@@ -39,7 +39,7 @@ def family(
 ) -> str:
     """A family with a sample for each row that is known and has a finite value.
 
-    labels: (n,) with braces. values: (n,) numbers or truths. known: (n,).
+    labels: (n,) with braces. values: (n,) numbers or booleans. known: (n,).
     """
     if values.dtype == np.bool_:
         values = values.astype(np.int64)

@@ -107,7 +107,7 @@ def client(app: FastAPI) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def without_names() -> Iterator[httpx.Client]:
+def bare() -> Iterator[httpx.Client]:
     """Asks an app into whose read model nothing was put."""
     with ask(create_app(ReadModel(Health()), SimulatedClock(), Refusals())) as client:
         yield client
