@@ -6,6 +6,7 @@ pkg/reconciler/autoscaling/{resources,kpa/resources}.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,20 +19,35 @@ from knative.settings.cluster import MODES, ClusterConfig
 from knative.settings.quantities import LARGEST, duration_s, integer, number
 
 T = TypeVar("T")
-# Where Knative's webhook is not asked, a value out of these would reach us: it counts as not set.
-RANGES: Mapping[str, tuple[float, float]] = {
-    "window": (6, 3600),
-    "panic-window-percentage": (1, 100),
-    "panic-threshold-percentage": (110, 1000),
-    "target": (0.01, LARGEST),
-    "target-utilization-percentage": (1, 100),
-    "target-burst-capacity": (-1, LARGEST),
-    "initial-scale": (0, np.inf),
-    "activation-scale": (0, np.inf),
-    "min-scale": (0, np.inf),
-    "max-scale": (0, np.inf),
-    "scale-down-delay": (0, 3600),
-    "scale-to-zero-pod-retention-period": (0, 3600),
+# How each number is read, its least and its greatest value. Where Knative's webhook is not
+# installed, a value outside the range can arrive here; it counts as not set.
+NUMBERS: Mapping[str, tuple[Callable[[str], float], float, float]] = {
+    "window": (duration_s, 6, 3600),
+    "panic-window-percentage": (number, 1, 100),
+    "panic-threshold-percentage": (number, 110, 1000),
+    "target": (number, 0.01, LARGEST),
+    "target-utilization-percentage": (number, 1, 100),
+    "target-burst-capacity": (number, -1, LARGEST),
+    "initial-scale": (integer, 0, np.inf),
+    "activation-scale": (integer, 0, np.inf),
+    "min-scale": (integer, 0, np.inf),
+    "max-scale": (integer, 0, np.inf),
+    "scale-down-delay": (duration_s, 0, 3600),
+    "scale-to-zero-pod-retention-period": (duration_s, 0, 3600),
+}
+# The fields of `ClusterConfig` that annotations override one to one.
+OVERRIDES: Mapping[str, str] = {"window": "stable_window"} | {
+    key: key.replace("-", "_")
+    for key in (
+        "panic-window-percentage",
+        "panic-threshold-percentage",
+        "target-burst-capacity",
+        "initial-scale",
+        "min-scale",
+        "max-scale",
+        "scale-down-delay",
+        "scale-to-zero-pod-retention-period",
+    )
 }
 RPS_UTILISATION = 0.7  # a constant of Knative's
 ACTIVATION_SLACK_S = 30.0  # beyond the progress deadline, before activating is given up
@@ -45,85 +61,91 @@ def revision_of(
     lead_s: Callable[[float], float],
     share: float = 1.0,
 ) -> Revision:
-    """What is asked for a revision.
+    """The settings of a revision.
 
     progress_deadline_s: config-deployment's. lead_s: start-up time, by the price of a cold request.
     share: of its service's traffic.
     """
-    said = pa.annotations
-    rps = said.get(f"{PREFIX}metric") == "rps"
-    total, target = _load(pa, config, rps=rps)
-    stable = _number(said, "window", duration_s, config.stable_window)
-    panic = stable * _number(
-        said, "panic-window-percentage", number, config.panic_window_percentage
-    )
-    burst = _number(said, "target-burst-capacity", number, config.target_burst_capacity)
-    threshold = _number(
-        said, "panic-threshold-percentage", number, config.panic_threshold_percentage
-    )
-    initial = _number(said, "initial-scale", integer, config.initial_scale)
-    if initial == 0 and not config.allow_zero_initial_scale:
-        initial = config.initial_scale
-    deadline = _duration(said, PROGRESS_DEADLINE, progress_deadline_s)
-    price_s = _duration(said, COLD_PRICE, config.cold_price)
-    algorithm = said.get(f"{PREFIX}metric-aggregation-algorithm", "linear")
+    price_s = _duration(pa.annotations, COLD_PRICE, config.cold_price)
     return Spec(
-        stable_window_s=int(stable),
-        panic_window_s=max(1, int(np.floor(panic / 100 + 0.5))),
-        metric=Metric.RPS if rps else Metric.CONCURRENCY,
-        weighted_exponential=algorithm in ("weighted-exponential", "weightedExponential"),
-        has_scrape_target=burst != -1,
-        total=total,
-        target=target,
-        pod_capacity=float(pa.concurrency) or config.container_concurrency_target_default,
-        target_burst_capacity=burst,
-        panic_threshold=threshold / 100,
-        max_scale_up_rate=config.max_scale_up_rate,
-        max_scale_down_rate=config.max_scale_down_rate,
-        scale_down_delay_s=_number(said, "scale-down-delay", duration_s, config.scale_down_delay),
-        activation_scale=_number(said, "activation-scale", integer, 0),
-        min_scale=_number(said, "min-scale", integer, config.min_scale),
-        max_scale=_number(said, "max-scale", integer, config.max_scale),
-        initial_scale=initial,
-        reachable=pa.reachability != "Unreachable",
-        enable_scale_to_zero=config.enable_scale_to_zero,
-        grace_s=config.scale_to_zero_grace_period,
-        retention_s=_number(
-            said,
-            "scale-to-zero-pod-retention-period",
-            duration_s,
-            config.scale_to_zero_pod_retention_period,
-        ),
-        activation_timeout_s=deadline + ACTIVATION_SLACK_S,
-        activator_capacity=config.activator_capacity,
-        mode=_mode(said, config.mode),
+        **_knative_settings(pa, config, progress_deadline_s),
+        mode=_mode(pa.annotations, config.mode),
         lead_s=lead_s(price_s),
         cold_price_s=price_s,
         share=share,
     )
 
 
+def _knative_settings(
+    pa: PodAutoscaler, config: ClusterConfig, progress_deadline_s: float
+) -> dict[str, Any]:
+    """The fields of `Revision` that Knative's own rule reads."""
+    own = _overridden(config, pa.annotations)
+    rps = pa.annotations.get(f"{PREFIX}metric") == "rps"
+    total, target = _load(pa, config, rps=rps)
+    panic_s = own.stable_window * own.panic_window_percentage / 100
+    algorithm = pa.annotations.get(f"{PREFIX}metric-aggregation-algorithm", "linear")
+    deadline_s = _duration(pa.annotations, PROGRESS_DEADLINE, progress_deadline_s)
+    return {
+        "stable_window_s": int(own.stable_window),
+        "panic_window_s": max(1, int(np.floor(panic_s + 0.5))),
+        "metric": Metric.RPS if rps else Metric.CONCURRENCY,
+        "weighted_exponential": algorithm in ("weighted-exponential", "weightedExponential"),
+        "has_scrape_target": own.target_burst_capacity != -1,
+        "total": total,
+        "target": target,
+        "pod_capacity": float(pa.concurrency) or config.container_concurrency_target_default,
+        "target_burst_capacity": own.target_burst_capacity,
+        "panic_threshold": own.panic_threshold_percentage / 100,
+        "max_scale_up_rate": own.max_scale_up_rate,
+        "max_scale_down_rate": own.max_scale_down_rate,
+        "scale_down_delay_s": own.scale_down_delay,
+        "activation_scale": _number(pa.annotations, "activation-scale", 0),
+        "min_scale": own.min_scale,
+        "max_scale": own.max_scale,
+        "initial_scale": own.initial_scale,
+        "reachable": pa.reachability != "Unreachable",
+        "enable_scale_to_zero": own.enable_scale_to_zero,
+        "grace_s": own.scale_to_zero_grace_period,
+        "retention_s": own.scale_to_zero_pod_retention_period,
+        "activation_timeout_s": deadline_s + ACTIVATION_SLACK_S,
+        "activator_capacity": own.activator_capacity,
+    }
+
+
+def _overridden(config: ClusterConfig, annotations: Mapping[str, str]) -> ClusterConfig:
+    """The cluster's config with the values that a revision's annotations put in their place."""
+    values: dict[str, Any] = {
+        field: _number(annotations, key, getattr(config, field))
+        for key, field in OVERRIDES.items()
+        if PREFIX + key in annotations
+    }
+    if values.get("initial_scale") == 0 and not config.allow_zero_initial_scale:
+        del values["initial_scale"]
+    return replace(config, **values) if values else config
+
+
 def _load(pa: PodAutoscaler, config: ClusterConfig, *, rps: bool) -> tuple[float, float]:
-    """What a pod takes at most, and what it shall take."""
+    """What a pod can take at most, and its target: requests in flight, or a second."""
     total = config.requests_per_second_target_default
     usage = RPS_UTILISATION
     if not rps:
         total = float(pa.concurrency) or config.container_concurrency_target_default
         usage = config.container_concurrency_target_percentage
-    asked = _number(pa.annotations, "target", number, 0.0)
+    asked = _number(pa.annotations, "target", 0.0)
     if asked > 0:
         total = min(asked, total) if pa.concurrency and not rps else asked
-    usage = _number(pa.annotations, "target-utilization-percentage", number, usage * 100) / 100
+    usage = _number(pa.annotations, "target-utilization-percentage", usage * 100) / 100
     return total, max(0.01, total * usage)
 
 
-def _mode(said: Mapping[str, str], default: Mode) -> Mode:
-    text = said.get(MODE, "")
+def _mode(annotations: Mapping[str, str], default: Mode) -> Mode:
+    text = annotations.get(MODE, "")
     return Mode[text.upper()] if text in MODES else default
 
 
-def _number(said: Mapping[str, str], key: str, read: Callable[[str], Any], default: T) -> T:
-    least, most = RANGES[key]
+def _number(annotations: Mapping[str, str], key: str, default: T) -> T:
+    read, least, most = NUMBERS[key]
 
     def within(text: str) -> Any:
         value = read(text)
@@ -131,11 +153,11 @@ def _number(said: Mapping[str, str], key: str, read: Callable[[str], Any], defau
             raise ValueError(f"{key} is {text!r}; allowed: {least:g} to {most:g}")
         return value
 
-    return _readable(said.get(PREFIX + key, ""), within, default)
+    return _readable(annotations.get(PREFIX + key, ""), within, default)
 
 
-def _duration(said: Mapping[str, str], key: str, default: float) -> float:
-    return _readable(said.get(key, ""), duration_s, default)
+def _duration(annotations: Mapping[str, str], key: str, default: float) -> float:
+    return _readable(annotations.get(key, ""), duration_s, default)
 
 
 def _readable(text: str, read: Callable[[str], Any], default: T) -> T:

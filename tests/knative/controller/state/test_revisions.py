@@ -7,7 +7,7 @@ import pytest
 from autoscaler.core.state.revision import Active
 from knative.controller.state import events as seen
 from knative.mirror.objects import podautoscaler
-from knative.settings.annotations import RANGES
+from knative.settings.annotations import NUMBERS
 from tests.knative.controller.world import KEY, World, event_of, plans
 from tests.knative.objects import (
     NOW_S,
@@ -194,7 +194,7 @@ def test_a_change_of_annotations_reaches_its_revision(world: World) -> None:
     assert world.column("spec", "min_scale") == 3
 
 
-@pytest.mark.parametrize("key", RANGES)
+@pytest.mark.parametrize("key", NUMBERS)
 @pytest.mark.parametrize(
     "text", ["99999999999999999999h", "-1s", "1e30", "-99999999", "2562047h", "nan"]
 )
