@@ -1,11 +1,13 @@
-"""The commands of this room: controller and advisor, each alone or side by side.
+"""The commands `controller`, `advisor`, and `autoscale`, which runs both.
 
-The controller's is a command line of its own (`knative.controller`), because it has to listen
-within seconds after a crash: `autoscaler.cli.launch` hands over to it before any other import.
+The controller has a command line of its own (`knative.controller.__main__`), because it has to
+listen within seconds after a crash: `autoscaler.cli.launch` calls it before any other import.
 """
 
 import asyncio
 import sys
+import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +31,22 @@ CaFile = Annotated[
 ]
 
 
+TlsCert = Annotated[Path | None, typer.Option(help="Of the API; none: plain HTTP.")]
+TlsKey = Annotated[Path | None, typer.Option(help="Of that certificate.")]
+Authorize = Annotated[
+    bool, typer.Option(help="Whether readers need a token with the right to (TLS advised).")
+]
+Memory = Annotated[
+    int, typer.Option(help="MiB that it may take; 0 = no limit of its own.", parser=COUNT)
+]
+Keep = Annotated[bool, typer.Option("--keep", help="Start it again whenever it ends.")]
+Namespace = Annotated[str, typer.Option(envvar="SYSTEM_NAMESPACE", help="Of our pod.")]
+PodName = Annotated[str, typer.Option(envvar="POD_NAME", help="Of our pod.")]
+PodUid = Annotated[
+    str, typer.Option(envvar="POD_UID", help="Of our pod: names us in Events about us.")
+]
+
+
 @app.command()
 def advisor(
     snapshots: Annotated[Path, typer.Option(help="Folder of the controller's snapshots.")],
@@ -38,59 +56,46 @@ def advisor(
     ca_file: CaFile = None,
     host: Host = "0.0.0.0",  # noqa: S104
     api_port: ApiPort = 9090,
-    tls_cert: Annotated[Path | None, typer.Option(help="Of the API; none: plain HTTP.")] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="Of that certificate.")] = None,
-    authorize: Annotated[
-        bool, typer.Option(help="Whether readers need a token with the right to (TLS advised).")
-    ] = False,
-    memory: Annotated[
-        int, typer.Option(help="MiB that it may take; 0 = no limit of its own.", parser=COUNT)
-    ] = 0,
-    keep: Annotated[  # noqa: ARG001  # seen to by the launcher, which this process is kept by
-        bool, typer.Option("--keep", help="Start it again whenever it ends.")
-    ] = False,
-    namespace: Annotated[
-        str, typer.Option(envvar="SYSTEM_NAMESPACE", help="Of our pod.")
-    ] = "knative-serving",
-    pod_name: Annotated[str, typer.Option(envvar="POD_NAME", help="Of our pod.")] = "",
-    pod_uid: Annotated[
-        str, typer.Option(envvar="POD_UID", help="Of our pod: names us in Events about us.")
-    ] = "",
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    authorize: Authorize = False,
+    memory: Memory = 0,
+    keep: Keep = False,  # noqa: ARG001  # `autoscaler.cli.launch` acts on it
+    namespace: Namespace = "knative-serving",
+    pod_name: PodName = "",
+    pod_uid: PodUid = "",
     log_level: LogLevelOption = LogLevel.INFO,
     log_format: LogFormatOption = LogFormat.TEXT,
 ) -> None:
     """Advise a controller, and serve what it decides and why: REST API, pages, metrics."""
-    import tempfile
-    from functools import partial
-
     from autoscaler.advisor.advisor import AdvisorSettings
     from autoscaler.api.server import ServerSettings
     from autoscaler.bundle.file import load_bundle
     from autoscaler.signing import read_key
-    from knative.advisor.events import Regarding
+    from knative.advisor.events import pod_reference
     from knative.advisor.process import AdvisorProcessSettings, advise
 
     set_up(log_level, log_format)
     with one_line_errors(), tempfile.TemporaryDirectory(prefix="kn-ahead-") as scratch:
-        url = bundle if bundle.startswith(("http://", "https://")) else ""
-        copy = Path(scratch, "forecasts.npz") if url else Path(bundle)
+        url, file = _bundle_source(bundle, scratch)
         settings = AdvisorProcessSettings(
-            advisor=AdvisorSettings(
-                snapshots=snapshots, advice=advice, bundle=copy if bundle else None
-            ),
+            advisor=AdvisorSettings(snapshots=snapshots, advice=advice, bundle=file),
             server=ServerSettings(host=host, port=api_port, tls_cert=tls_cert, tls_key=tls_key),
             bundle_url=url,
             ca_file=ca_file,
             authorize=authorize,
             memory_mib=memory,
-            own_pod=Regarding(
-                api_version="v1", kind="Pod", namespace=namespace, name=pod_name, uid=pod_uid
-            )
-            if pod_name and pod_uid
-            else None,
+            own_pod=pod_reference(namespace, pod_name, pod_uid),
         )
         load = partial(load_bundle, key=read_key(key) if key else None)
         raise typer.Exit(asyncio.run(advise(settings, load)))
+
+
+def _bundle_source(bundle: str, scratch: str) -> tuple[str, Path | None]:
+    """The URL of the forecasts, "" = none, and the file that they are read from, None = none."""
+    if bundle.startswith(("http://", "https://")):
+        return bundle, Path(scratch, "forecasts.npz")
+    return "", Path(bundle) if bundle else None
 
 
 @app.command(
@@ -121,8 +126,6 @@ def autoscale(
 
     In a pod, each of the two runs in a container of its own.
     """
-    import tempfile
-
     from autoscaler.keeper import Child, keep
     from autoscaler.signing import read_key
 
@@ -133,7 +136,7 @@ def autoscale(
     run, listen = [sys.executable, "-m", "autoscaler.cli.launch"], f"--host={host}"
     with one_line_errors(), tempfile.TemporaryDirectory(prefix="kn-ahead-") as folder:
         if key:
-            read_key(key)  # what is wrong with it is said once, not at every start of the advisor
+            read_key(key)  # a fault is reported here once, not at every start of the advisor
         files = [f"--{name}={Path(folder, name)}" for name in ("snapshots", "advice")]
         for name in ("snapshots", "advice"):
             Path(folder, name).mkdir()

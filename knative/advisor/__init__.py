@@ -1,1 +1,1 @@
-"""What the advisor has to do with the cluster: Events, and who may ask its API."""
+"""The advisor's part in the cluster: Events, and authorization of readers of its API."""

@@ -1,8 +1,8 @@
 """Kubernetes Events: what is wanted of a revision and why, where `kubectl describe` shows it.
 
-Telling never waits and never fails. What is told goes on a bounded list, where equal things within
-the same interval become one with a count; one task writes it, at a rate that the API server bears
-however many revisions change. An event that is refused is counted and given up.
+`EventRecorder.record` neither waits nor fails: it puts an event on a bounded queue, where events of
+the same object and reason become one with a count. One task writes them, at limited rates: for each
+object, and for all together. An event that the API server refuses is counted and not tried again.
 """
 
 import asyncio
@@ -19,14 +19,14 @@ from knative.mirror.fields import kubernetes_time
 
 EACH_BURST, EACH_PER_S = 10, 1 / 60  # events about one object
 ALL_BURST, ALL_PER_S = 100, 10  # events about all
-MOST_TOLD = 1000  # told and not written yet
-PAUSE_S = 1.0  # s until what had to wait, or what comes after a refusal, is tried
+MOST_PENDING = 1000  # events that wait to be written
+PAUSE_S = 1.0  # s between two looks at the queue, and after a refusal
 LONGEST_MESSAGE = 1024  # what Kubernetes allows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Regarding:
-    """The object that an event is about."""
+class ObjectReference:
+    """The object that an Event is about, as in Kubernetes' API."""
 
     api_version: str
     kind: str
@@ -35,45 +35,54 @@ class Regarding:
     uid: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
-    """What is told of an object."""
+def pod_reference(namespace: str, name: str, uid: str) -> ObjectReference | None:
+    """A pod; None where its name or its uid is not known."""
+    if not (name and uid):
+        return None
+    return ObjectReference(api_version="v1", kind="Pod", namespace=namespace, name=name, uid=uid)
 
-    about: Regarding
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectEvent:
+    """An Event about an object."""
+
+    about: ObjectReference
     reason: str  # short CamelCase
     message: str
     warning: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Told:
-    note: Note  # the last of them
+class _Pending:
+    """Equal events that wait to be written as one."""
+
+    event: ObjectEvent  # the newest of them
     first_s: float  # Unix s
     last_s: float  # Unix s
     count: int = 1
 
 
-class Events:
-    """Writes what is told; `outcomes` counts what became of it."""
+class EventRecorder:
+    """Writes Events; `outcomes` counts what became of them."""
 
-    def __init__(self, api: Api, clock: Clock, ailing: Callable[[str], None]) -> None:
-        """ailing: hears why events cannot be written, "" = they can again."""
-        self._api, self._clock, self._ailing = api, clock, ailing
-        self._told: dict[tuple[Regarding, str], _Told] = {}  # the eldest first
-        self._some = asyncio.Event()
+    def __init__(self, api: Api, clock: Clock, report: Callable[[str], None]) -> None:
+        """report: called with the reason why events cannot be written; "" = they can again."""
+        self._api, self._clock, self._report = api, clock, report
+        self._pending: dict[tuple[ObjectReference, str], _Pending] = {}  # the oldest first
+        self._added = asyncio.Event()
         self._all = TokenBucket(per_s=ALL_PER_S, burst=ALL_BURST)
-        self._each: dict[Regarding, TokenBucket] = {}
+        self._each: dict[ObjectReference, TokenBucket] = {}
         self.outcomes = {"written": 0, "dropped": 0, "failed": 0}
 
-    def tell(self, note: Note) -> None:
-        """Have it written soon; dropped where too much is waiting."""
-        key, now = (note.about, note.reason), self._clock.now()
-        former = self._told.get(key)
+    def record(self, event: ObjectEvent) -> None:
+        """Queue an event; dropped where `MOST_PENDING` others wait. Returns at once."""
+        key, now = (event.about, event.reason), self._clock.now()
+        former = self._pending.get(key)
         if former:
-            self._told[key] = replace(former, note=note, last_s=now, count=former.count + 1)
-        elif len(self._told) < MOST_TOLD:
-            self._told[key] = _Told(note=note, first_s=now, last_s=now)
-            self._some.set()
+            self._pending[key] = replace(former, event=event, last_s=now, count=former.count + 1)
+        elif len(self._pending) < MOST_PENDING:
+            self._pending[key] = _Pending(event=event, first_s=now, last_s=now)
+            self._added.set()
         else:
             self.outcomes["dropped"] += 1
 
@@ -81,62 +90,65 @@ class Events:
         """Write until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            await self._some.wait()
+            await self._added.wait()
             wait_s = 0.0
-            while not wait_s and (told := self._due(loop.time())):
-                wait_s = await self._write(told)
-            if not self._told:
-                self._some.clear()
+            while not wait_s and (pending := self._due(loop.time())):
+                wait_s = await self._write(pending)
+            if not self._pending:
+                self._added.clear()
             await asyncio.sleep(wait_s or PAUSE_S)
             self._forget_full(loop.time())
 
-    def _due(self, now: float) -> _Told | None:
-        """The eldest that may be written now; it is taken off the list."""
+    def _due(self, now: float) -> _Pending | None:
+        """Take the oldest that the rates allow to be written now."""
         if not self._all.ready(now):
             return None
-        for key in self._told:
+        for key in self._pending:
             each = self._each.get(key[0])
             if each is None:
                 each = self._each[key[0]] = TokenBucket(per_s=EACH_PER_S, burst=EACH_BURST)
             if each.ready(now):
                 each.take()
                 self._all.take()
-                return self._told.pop(key)
+                return self._pending.pop(key)
         return None
 
     def _forget_full(self, now: float) -> None:
-        if len(self._each) > MOST_TOLD:
+        if len(self._each) > MOST_PENDING:
             self._each = {about: it for about, it in self._each.items() if not it.full(now)}
 
-    async def _write(self, told: _Told) -> float:
-        """Returns how long to wait then, s."""
-        path = f"/api/v1/namespaces/{told.note.about.namespace}/events"
+    async def _write(self, pending: _Pending) -> float:
+        """Returns how long to wait before the next write, s."""
+        path = f"/api/v1/namespaces/{pending.event.about.namespace}/events"
         try:
-            await self._api.create(path, _body(told))
-        except Exception as error:  # noqa: BLE001
-            # Whatever it is, an event is never worth the loop.
+            await self._api.create(path, _body(pending))
+        except Exception as error:  # noqa: BLE001  # no failed event may end the loop
             self.outcomes["failed"] += 1
-            self._ailing(f"Events cannot be written: {error}")
+            self._report(f"Events cannot be written: {error}")
             return max(PAUSE_S, error.retry_after_s if isinstance(error, ApiError) else 0.0)
         self.outcomes["written"] += 1
-        self._ailing("")
+        self._report("")
         return 0.0
 
 
-def note_of(change: Change) -> Note | None:
-    """What is told of a change; None = what is wanted is what there was before we came."""
+def scaling_event(change: Change) -> ObjectEvent | None:
+    """The Event for a changed decision.
+
+    None where the revision has no decision, and for the first decision of a revision that keeps
+    the pods it had before.
+    """
     known = change.before is not None and change.before >= 0
     if change.decision.want < 0 or not (known or change.decision.scale):
         return None
     namespace, _, name = change.revision.revision.partition("/")
-    about = Regarding(
+    about = ObjectReference(
         api_version="autoscaling.internal.knative.dev/v1alpha1",
         kind="PodAutoscaler",
         namespace=namespace,
         name=name,
         uid=change.revision.uid,
     )
-    return Note(about=about, reason=_reason(change), message=change.sentence)
+    return ObjectEvent(about=about, reason=_reason(change), message=change.sentence)
 
 
 def _reason(change: Change) -> str:
@@ -151,8 +163,8 @@ def _reason(change: Change) -> str:
     return "ScaledFromZero" if change.before == 0 else "Scaled"
 
 
-def _body(told: _Told) -> Object:
-    note, about = told.note, told.note.about
+def _body(pending: _Pending) -> Object:
+    event, about = pending.event, pending.event.about
     return {
         "apiVersion": "v1",
         "kind": "Event",
@@ -167,12 +179,12 @@ def _body(told: _Told) -> Object:
             "name": about.name,
             "uid": about.uid,
         },
-        "type": "Warning" if note.warning else "Normal",
-        "reason": note.reason,
-        "message": note.message[:LONGEST_MESSAGE],
+        "type": "Warning" if event.warning else "Normal",
+        "reason": event.reason,
+        "message": event.message[:LONGEST_MESSAGE],
         "source": {"component": "kn-ahead"},
         "reportingComponent": "kn-ahead",
-        "firstTimestamp": kubernetes_time(told.first_s),
-        "lastTimestamp": kubernetes_time(told.last_s),
-        "count": told.count,
+        "firstTimestamp": kubernetes_time(pending.first_s),
+        "lastTimestamp": kubernetes_time(pending.last_s),
+        "count": pending.count,
     }

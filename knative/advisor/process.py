@@ -1,7 +1,7 @@
-"""The advisor as a process: what the core does, and what it has to do with a cluster.
+"""The advisor as a process: advice, REST API, Events.
 
-It may be killed at any time. Without a cluster, or without rights in it, it advises and shows all
-the same; only Events are not written then.
+It may be killed at any time. Without a cluster, or without rights in it, it advises and serves its
+API all the same; only Events are not written then.
 """
 
 import asyncio
@@ -26,12 +26,17 @@ from autoscaler.errors import AutoscalerError, PermanentError
 from autoscaler.health import FORECASTS, Health
 from autoscaler.limits import MIB
 from autoscaler.refusals import Refusals
-from knative.advisor.events import Events, Note, Regarding, note_of
+from knative.advisor.events import (
+    EventRecorder,
+    ObjectEvent,
+    ObjectReference,
+    scaling_event,
+)
 from knative.advisor.review import Reviewer
 from knative.client.api import Api
 
 CLEAN, BROKEN = 0, 1  # exit codes
-NICENESS = 10  # the controller's work goes first, where both want the same core
+NICENESS = 10  # the controller goes first where both want the same CPU core
 
 log = logging.getLogger(__name__)
 
@@ -41,40 +46,40 @@ class AdvisorProcessSettings:
     """What the advisor reads, and where it serves."""
 
     advisor: AdvisorSettings
-    """Files."""
+    """The files that it reads and writes."""
 
     server: ServerSettings
-    """The API."""
+    """Where the API is served."""
 
     bundle_url: str = ""
-    """Where the learner serves the bundle, to be copied to its path; "" = it writes there."""
+    """URL from which the bundle is copied to `advisor.bundle`; "" = the learner writes the file."""
 
     ca_file: Path | None = None
-    """Who vouches for that address; None = those that the system trusts."""
+    """Certificate authorities for that URL; None = those that the system trusts."""
 
     authorize: bool = False
-    """Whether whoever asks needs a token with the right to read the path."""
+    """Whether readers of the API need a token with the right to get the path."""
 
     memory_mib: int = 0
-    """MiB that the process may take before it fails to get more; 0 = no limit of its own."""
+    """Limit of the data segment (RLIMIT_DATA), MiB; 0 = none."""
 
-    own_pod: Regarding | None = None
-    """The pod that we run in, which Events tell that forecasts are gone; None = none."""
+    own_pod: ObjectReference | None = None
+    """The pod of this process: Events say there that forecasts are gone or back; None = none."""
 
 
 async def advise(settings: AdvisorProcessSettings, load_bundle: LoadBundle) -> int:
-    """Run until told to stop; returns the exit code. load_bundle: reads what the learner wrote."""
-    _be_modest(settings.memory_mib)
+    """Run until SIGTERM; returns the exit code. load_bundle: reads the learner's file."""
+    _limit_resources(settings.memory_mib)
     api = await _connect()
     try:
-        return await _Process(settings, load_bundle, api, SystemClock()).run()
+        return await AdvisorProcess(settings, load_bundle, api, SystemClock()).run()
     finally:
         if api:
             await api.close()
 
 
-def _be_modest(memory_mib: int) -> None:
-    """Leave the core to the controller, and fail by ourselves before the memory limit kills us."""
+def _limit_resources(memory_mib: int) -> None:
+    """Lower the priority, and have allocations fail before the container's memory limit kills."""
     os.nice(NICENESS)
     if memory_mib:
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
@@ -89,8 +94,8 @@ async def _connect() -> Api | None:
         return None
 
 
-class _Process:
-    """All parts, each in a task of its own."""
+class AdvisorProcess:
+    """Advisor, API server, event recorder and bundle fetcher, each in a task of its own."""
 
     def __init__(
         self,
@@ -100,9 +105,9 @@ class _Process:
         clock: Clock,
     ) -> None:
         self._settings, self._clock = settings, clock
-        self._health, self._refusals = Health(self._turned), Refusals()
+        self._health, self._refusals = Health(self._fault_changed), Refusals()
         self._model = ReadModel(self._health)
-        self._events = Events(api, clock, partial(self._say, "events")) if api else None
+        self._events = EventRecorder(api, clock, partial(self._report, "events")) if api else None
         if self._events:
             self._model.events = self._events.outcomes
         self._advisor = Advisor(
@@ -110,11 +115,11 @@ class _Process:
             self._model,
             clock,
             load_bundle=load_bundle,
-            on_change=self._tell,
+            on_change=self._record_change,
             refusals=self._refusals,
         )
         app = create_app(self._model, clock, self._refusals, self._authorizer(api))
-        self._server = server(app, settings.server, self._refusals)
+        self.server = server(app, settings.server, self._refusals)
 
     def _authorizer(self, api: Api | None) -> Authorize | None:
         if not self._settings.authorize:
@@ -124,14 +129,14 @@ class _Process:
         return Reviewer(api, asyncio.get_running_loop().time).authorize
 
     async def run(self) -> int:
-        """Go on until told to stop, or until a part ends; returns the exit code."""
+        """Run until SIGTERM, SIGINT or the end of a part; returns the exit code."""
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        log.info("serving %s", self._server.url)
+        log.info("serving %s", self.server.url)
         tasks = [asyncio.create_task(part, name=name) for name, part in self._parts().items()]
-        told = asyncio.create_task(stop.wait())
-        await asyncio.wait([told, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
         ended = [task for task in tasks if task.done()]
         for task in ended:
             log.error("%s ended: %r", task.get_name(), task.exception())
@@ -142,33 +147,35 @@ class _Process:
 
     def _parts(self) -> dict[str, Coroutine[None, None, None]]:
         settings = self._settings
-        parts = {"advisor": self._advisor.run(), "api": self._server.serve()}
+        parts = {"advisor": self._advisor.run(), "api": self.server.serve()}
         if self._events:
             parts["events"] = self._events.run()
         if settings.bundle_url and settings.advisor.bundle:
             parts["learner"] = keep_fetching(
                 settings.bundle_url,
                 settings.advisor.bundle,
-                partial(self._say, "learner"),
+                partial(self._report, "learner"),
                 ca_file=settings.ca_file,
                 refusals=self._refusals,
             )
         return parts
 
-    def _say(self, part: str, fault: str) -> None:
+    def _report(self, part: str, fault: str) -> None:
         self._health.say(part, fault, self._clock.now())
 
-    def _turned(self, part: str, fault: str) -> None:
-        """Tell whoever describes our pod that forecasts went, or are back."""
-        own = self._settings.own_pod
-        if part == FORECASTS and own and self._events:
-            self._events.tell(
-                Note(about=own, reason="ForecastsGone", message=fault, warning=True)
+    def _fault_changed(self, part: str, fault: str) -> None:
+        """Write an Event about our pod when forecasts are gone or back."""
+        pod = self._settings.own_pod
+        if part == FORECASTS and pod and self._events:
+            self._events.record(
+                ObjectEvent(about=pod, reason="ForecastsGone", message=fault, warning=True)
                 if fault
-                else Note(about=own, reason="ForecastsBack", message="Forecasts are in force")
+                else ObjectEvent(
+                    about=pod, reason="ForecastsBack", message="Forecasts are in force"
+                )
             )
 
-    def _tell(self, change: Change) -> None:
-        note = note_of(change) if self._events else None
-        if note and self._events:
-            self._events.tell(note)
+    def _record_change(self, change: Change) -> None:
+        event = scaling_event(change) if self._events else None
+        if event and self._events:
+            self._events.record(event)

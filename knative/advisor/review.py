@@ -1,8 +1,8 @@
-"""Who may ask the API, as Kubernetes sees it: a TokenReview, then a SubjectAccessReview.
+"""Authorizes readers of the API by Kubernetes: a TokenReview, then a SubjectAccessReview.
 
-A path of the API is a path that is no resource, as for kube-controller-manager's /metrics: a
-ClusterRole with ``nonResourceURLs: ["/metrics"], verbs: [get]`` lets its subjects read it. Verdicts
-are remembered for a while, so that a Prometheus costs the API server two questions a minute.
+Paths of the API are non-resource URLs, as kube-controller-manager's /metrics is: a ClusterRole with
+``nonResourceURLs: ["/metrics"], verbs: [get]`` lets its subjects read it. Verdicts are cached for a
+minute, so that a Prometheus costs the API server two requests a minute.
 """
 
 import hashlib
@@ -13,11 +13,11 @@ from knative.client.api import Api
 
 AUTHENTICATION = "/apis/authentication.k8s.io/v1/tokenreviews"
 AUTHORIZATION = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
-REMEMBERED_S, MOST_REMEMBERED = 60.0, 1_000  # verdicts
+CACHED_S, MOST_CACHED = 60.0, 1_000  # verdicts
 
 
 class Reviewer:
-    """Asks the API server about tokens."""
+    """Reviews bearer tokens by the API server."""
 
     def __init__(self, api: Api, elapsed: Callable[[], float]) -> None:
         """elapsed: s of a clock that does not go back."""
@@ -25,18 +25,18 @@ class Reviewer:
         self._verdicts: OrderedDict[tuple[bytes, str], tuple[float, bool | None]] = OrderedDict()
 
     async def authorize(self, token: str, path: str) -> bool | None:
-        """Whether the bearer of a token may read a path; None = nobody knows the token.
+        """Whether the bearer of a token may read a path; None = the token is not valid.
 
-        Raises ApiError where the API server cannot be asked.
+        Raises ApiError where the API server does not answer.
         """
-        key = hashlib.sha256(token.encode()).digest(), path  # no token is kept
+        key = hashlib.sha256(token.encode()).digest(), path  # tokens are not stored
         known = self._verdicts.get(key)
-        if known and self._elapsed() - known[0] < REMEMBERED_S:
+        if known and self._elapsed() - known[0] < CACHED_S:
             return known[1]
         verdict = await self._review(token, path)
         self._verdicts[key] = self._elapsed(), verdict
         self._verdicts.move_to_end(key)
-        while len(self._verdicts) > MOST_REMEMBERED:
+        while len(self._verdicts) > MOST_CACHED:
             self._verdicts.popitem(last=False)
         return verdict
 

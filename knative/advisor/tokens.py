@@ -1,4 +1,4 @@
-"""A token bucket: so many at once, and so many a second in the long run."""
+"""A token bucket: a burst at once, and a rate in the long run."""
 
 
 class TokenBucket:
@@ -15,10 +15,10 @@ class TokenBucket:
         return self._tokens >= 1.0
 
     def take(self) -> None:
-        """Take the token that was said to be there."""
+        """Take a token, after `ready` has returned true."""
         self._tokens -= 1.0
 
     def full(self, now: float) -> bool:
-        """Whether nothing is owed, so that a new bucket would be the same."""
+        """Whether it is full, as a new one is."""
         self.ready(now)
         return self._tokens >= self._burst

@@ -12,10 +12,10 @@ from knative.advisor.events import (
     EACH_BURST,
     EACH_PER_S,
     LONGEST_MESSAGE,
-    MOST_TOLD,
-    Events,
-    Note,
-    Regarding,
+    MOST_PENDING,
+    EventRecorder,
+    ObjectEvent,
+    ObjectReference,
 )
 from knative.client.api import ApiError, Object
 from tests.knative.api_server import FakeApi
@@ -26,21 +26,25 @@ T = TypeVar("T")
 PATH = "/api/v1/namespaces/shop/events"
 
 
-def about(name: str = "cart-00001") -> Regarding:
-    return Regarding(api_version="v1", kind="Pod", namespace="shop", name=name, uid=f"uid-{name}")
+def about(name: str = "cart-00001") -> ObjectReference:
+    return ObjectReference(
+        api_version="v1", kind="Pod", namespace="shop", name=name, uid=f"uid-{name}"
+    )
 
 
-def a_note(message: str = "3 pods.", *, name: str = "cart-00001", reason: str = "Scaled") -> Note:
-    return Note(about=about(name), reason=reason, message=message)
+def an_event(
+    message: str = "3 pods.", *, name: str = "cart-00001", reason: str = "Scaled"
+) -> ObjectEvent:
+    return ObjectEvent(about=about(name), reason=reason, message=message)
 
 
-class Told:
+class RunningRecorder:
     """Events over a fake API server, with time that passes by itself."""
 
-    def __init__(self) -> None:
-        self.api, self.clock = FakeApi(), SimulatedClock(NOW_S)
+    def __init__(self, api: FakeApi) -> None:
+        self.api, self.clock = api, SimulatedClock(NOW_S)
         self.faults: list[str] = []
-        self.events = Events(self.api, self.clock, self.faults.append)
+        self.events = EventRecorder(self.api, self.clock, self.faults.append)
         self.task = asyncio.create_task(self.events.run())
 
     async def passes(self, seconds: float) -> None:
@@ -53,28 +57,30 @@ class Told:
         return self.api.bodies(PATH)
 
 
-def tell(story: Callable[[Told], Coroutine[Any, Any, T]]) -> T:
+def run_with_recorder(
+    story: Callable[[RunningRecorder], Coroutine[Any, Any, T]], api: FakeApi | None = None
+) -> T:
     """Run a story while events are written."""
 
     async def run() -> T:
-        told = Told()
+        it = RunningRecorder(api or FakeApi())
         try:
-            return await story(told)
+            return await story(it)
         finally:
-            told.task.cancel()
-            await asyncio.wait([told.task])
+            it.task.cancel()
+            await asyncio.wait([it.task])
 
     return run_fast(run())
 
 
-def test_an_event_says_what_of_which_object_and_when() -> None:
-    async def story(told: Told) -> Object:
-        told.events.tell(a_note("3 pods: for a reason."))
-        await told.passes(0.1)
-        (event,) = told.written
+def test_an_event_names_its_object_its_reason_and_its_time() -> None:
+    async def story(it: RunningRecorder) -> Object:
+        it.events.record(an_event("3 pods: for a reason."))
+        await it.passes(0.1)
+        (event,) = it.written
         return event
 
-    event = tell(story)
+    event = run_with_recorder(story)
     assert event["metadata"]["name"].startswith("cart-00001.")
     assert event["metadata"]["namespace"] == event["involvedObject"]["namespace"] == "shop"
     assert event["involvedObject"]["uid"] == "uid-cart-00001"
@@ -83,33 +89,33 @@ def test_an_event_says_what_of_which_object_and_when() -> None:
     assert event["firstTimestamp"] == event["lastTimestamp"] == "2023-11-14T22:13:20Z"
 
 
-def test_the_same_within_the_interval_is_one_event_with_a_count() -> None:
-    async def story(told: Told) -> list[Object]:
+def test_equal_events_that_wait_become_one_with_a_count() -> None:
+    async def story(it: RunningRecorder) -> list[Object]:
         for message in ("2 pods.", "3 pods.", "4 pods."):
-            told.events.tell(a_note(message))
-            told.clock.advance(2.0)
-        told.events.tell(a_note("0 pods.", reason="ScaledToZero"))
-        await told.passes(5.0)
-        return told.written
+            it.events.record(an_event(message))
+            it.clock.advance(2.0)
+        it.events.record(an_event("0 pods.", reason="ScaledToZero"))
+        await it.passes(5.0)
+        return it.written
 
-    scaled, zero = tell(story)
+    scaled, zero = run_with_recorder(story)
     assert (scaled["message"], scaled["count"]) == ("4 pods.", 3)
     assert scaled["firstTimestamp"] < scaled["lastTimestamp"]
     assert (zero["reason"], zero["count"]) == ("ScaledToZero", 1)
 
 
-def test_a_revision_that_flaps_is_told_of_at_a_bounded_rate_and_hides_no_other() -> None:
+def test_events_of_a_flapping_revision_are_rate_limited_and_delay_no_other() -> None:
     seconds = 600
 
-    async def story(told: Told) -> list[Object]:
+    async def story(it: RunningRecorder) -> list[Object]:
         for i in range(seconds):
-            told.events.tell(a_note(f"{i} pods."))
+            it.events.record(an_event(f"{i} pods."))
             if i == seconds // 2:
-                told.events.tell(a_note("1 pod.", name="till-00001"))
-            await told.passes(1.0)
-        return told.written
+                it.events.record(an_event("1 pod.", name="till-00001"))
+            await it.passes(1.0)
+        return it.written
 
-    written = tell(story)
+    written = run_with_recorder(story)
     names = [event["involvedObject"]["name"] for event in written]
     assert EACH_BURST < names.count("cart-00001") <= EACH_BURST + seconds * EACH_PER_S
     assert names.count("till-00001") == 1
@@ -117,39 +123,39 @@ def test_a_revision_that_flaps_is_told_of_at_a_bounded_rate_and_hides_no_other()
     assert counted > 0.8 * seconds  # what waited was folded, not lost
 
 
-def test_many_revisions_at_once_wait_in_a_bounded_list() -> None:
-    async def story(told: Told) -> tuple[list[int], dict[str, int]]:
-        for i in range(MOST_TOLD + 300):
-            told.events.tell(a_note(name=f"r{i:05d}"))
+def test_events_of_many_revisions_wait_in_a_bounded_queue() -> None:
+    async def story(it: RunningRecorder) -> tuple[list[int], dict[str, int]]:
+        for i in range(MOST_PENDING + 300):
+            it.events.record(an_event(name=f"r{i:05d}"))
         seen = []
         for _ in range(3):
-            await told.passes(1.5)
-            seen.append(len(told.written))
-        await told.passes(600.0)
-        return seen, told.events.outcomes
+            await it.passes(1.5)
+            seen.append(len(it.written))
+        await it.passes(600.0)
+        return seen, it.events.outcomes
 
-    seen, outcomes = tell(story)
-    assert ALL_BURST <= seen[0] < seen[1] < seen[2] < MOST_TOLD
-    assert outcomes == {"written": MOST_TOLD, "dropped": 300, "failed": 0}
+    seen, outcomes = run_with_recorder(story)
+    assert ALL_BURST <= seen[0] < seen[1] < seen[2] < MOST_PENDING
+    assert outcomes == {"written": MOST_PENDING, "dropped": 300, "failed": 0}
 
 
 @pytest.mark.parametrize("status", [403, 404, 409, 429, 500, 0])
 def test_an_event_that_is_refused_is_counted_and_the_next_one_is_written(status: int) -> None:
-    async def story(told: Told) -> Told:
-        told.api.refuse(PATH, status)
-        told.events.tell(a_note())
-        await told.passes(5.0)
-        told.events.tell(a_note())
-        await told.passes(5.0)
-        return told
+    async def story(it: RunningRecorder) -> RunningRecorder:
+        it.api.refuse(PATH, status)
+        it.events.record(an_event())
+        await it.passes(5.0)
+        it.events.record(an_event())
+        await it.passes(5.0)
+        return it
 
-    told = tell(story)
-    assert told.events.outcomes == {"written": 1, "dropped": 0, "failed": 1}
-    assert [bool(fault) for fault in told.faults] == [True, False]
+    it = run_with_recorder(story)
+    assert it.events.outcomes == {"written": 1, "dropped": 0, "failed": 1}
+    assert [bool(fault) for fault in it.faults] == [True, False]
 
 
 class OddApi(FakeApi):
-    """Fails in a way that nobody foresaw, and then asks for patience."""
+    """Raises an unforeseen error first, then 429 with a Retry-After."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -164,36 +170,35 @@ class OddApi(FakeApi):
         return await super().create(path, body)
 
 
-def test_whatever_goes_wrong_the_writing_goes_on_when_the_server_wants_it() -> None:
-    async def story(told: Told) -> list[int]:
-        told.events._api = api = OddApi()
+def test_writing_goes_on_after_any_error_and_after_the_retry_after() -> None:
+    async def story(it: RunningRecorder) -> list[int]:
         for name in ("a", "b", "c"):
-            told.events.tell(a_note(name=name))
+            it.events.record(an_event(name=name))
         written = []
         for seconds in (10.0, 25.0):
-            await told.passes(seconds)
-            written.append(len(api.bodies(PATH)))
+            await it.passes(seconds)
+            written.append(len(it.written))
         return written
 
-    assert tell(story) == [0, 1]
+    assert run_with_recorder(story, OddApi()) == [0, 1]
 
 
-def test_a_server_that_never_answers_keeps_nobody_waiting() -> None:
-    async def story(told: Told) -> int:
-        told.api.silent.add(PATH)
-        for i in range(5 * MOST_TOLD):
-            told.events.tell(a_note(name=f"r{i}"))  # returns at once
+def test_record_returns_at_once_while_the_server_does_not_answer() -> None:
+    async def story(it: RunningRecorder) -> int:
+        it.api.silent.add(PATH)
+        for i in range(5 * MOST_PENDING):
+            it.events.record(an_event(name=f"r{i}"))  # returns at once
             if i == 10:
-                await told.passes(1.0)
-        return told.events.outcomes["dropped"]
+                await it.passes(1.0)
+        return it.events.outcomes["dropped"]
 
-    assert tell(story) >= 3 * MOST_TOLD
+    assert run_with_recorder(story) >= 3 * MOST_PENDING
 
 
 def test_a_message_is_cut_to_what_kubernetes_takes() -> None:
-    async def story(told: Told) -> Object:
-        told.events.tell(a_note("x" * 5000))
-        await told.passes(1.0)
-        return told.written[0]
+    async def story(it: RunningRecorder) -> Object:
+        it.events.record(an_event("x" * 5000))
+        await it.passes(1.0)
+        return it.written[0]
 
-    assert len(tell(story)["message"]) == LONGEST_MESSAGE
+    assert len(run_with_recorder(story)["message"]) == LONGEST_MESSAGE

@@ -13,7 +13,7 @@ from autoscaler.api.server import ServerSettings
 from autoscaler.bundle.file import load_bundle
 from autoscaler.clock import SystemClock
 from autoscaler.limits import MIB
-from knative.advisor.process import BROKEN, NICENESS, AdvisorProcessSettings, _Process
+from knative.advisor.process import BROKEN, NICENESS, AdvisorProcess, AdvisorProcessSettings
 from tests.autoscaler.advisor.scene import SERVICE, Scene
 from tests.knative.advisor.advising import advising, serves
 from tests.knative.advisor.api_server import OWN, PROMETHEUS, STRANGER, ApiServer, kubeconfig_of
@@ -106,8 +106,8 @@ def test_a_part_that_ends_by_itself_is_an_exit_code(scene: Scene) -> None:
     )
 
     async def run() -> int:
-        process = _Process(settings, load_bundle, None, SystemClock())
-        process._server.should_exit = True
+        process = AdvisorProcess(settings, load_bundle, None, SystemClock())
+        process.server.should_exit = True
         return await process.run()
 
     assert asyncio.run(asyncio.wait_for(run(), 30.0)) == BROKEN

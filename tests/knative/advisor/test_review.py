@@ -9,7 +9,7 @@ from aiohttp import web
 from kubernetes.aio.client import Configuration
 
 from knative.advisor import review
-from knative.advisor.review import MOST_REMEMBERED, REMEMBERED_S, Reviewer
+from knative.advisor.review import MOST_CACHED, CACHED_S, Reviewer
 from knative.client.api import Api, ApiError
 from tests.knative.advisor.api_server import PROMETHEUS, STRANGER, USER, ApiServer, connected
 
@@ -78,10 +78,10 @@ def test_nobody_is_asked_about_the_rights_of_a_token_that_nobody_knows() -> None
 def test_a_verdict_is_remembered_for_a_while_good_or_bad(token: str) -> None:
     async def story(it: ShopScenario) -> None:
         first = await it.asks(token)
-        it.now = REMEMBERED_S - 0.1
+        it.now = CACHED_S - 0.1
         assert await it.asks(token) == first
         assert it.server.tokens == [token]
-        it.now = REMEMBERED_S
+        it.now = CACHED_S
         assert await it.asks(token) == first
         assert it.server.tokens == [token] * 2
 
@@ -92,7 +92,7 @@ def test_a_right_that_is_taken_away_is_gone_after_that_while() -> None:
     async def story(it: ShopScenario) -> list[bool | None]:
         before = await it.asks()
         it.server.paths = ()
-        it.now = REMEMBERED_S
+        it.now = CACHED_S
         return [before, await it.asks()]
 
     assert tell(story) == [True, False]
@@ -111,8 +111,8 @@ def test_only_so_many_verdicts_are_remembered_the_eldest_goes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Anybody may come with tokens: they take so much memory and no more."""
-    assert MOST_REMEMBERED <= 10_000
-    monkeypatch.setattr(review, "MOST_REMEMBERED", 3)
+    assert MOST_CACHED <= 10_000
+    monkeypatch.setattr(review, "MOST_CACHED", 3)
 
     async def story(it: ShopScenario) -> None:
         for token in ("a", "b", "c", "d", "d", "b"):

@@ -1,4 +1,4 @@
-"""What is told of a change of what is wanted, and what is not."""
+"""The Event for a changed decision."""
 
 from dataclasses import fields
 from typing import Any
@@ -9,7 +9,7 @@ from autoscaler.advisor.read_model import Change
 from autoscaler.core.names import name_id
 from autoscaler.core.state.decision import Decision, Reason
 from autoscaler.exchange.snapshot import Named
-from knative.advisor.events import Regarding, note_of
+from knative.advisor.events import ObjectReference, scaling_event
 
 CART = Named(
     id=name_id("shop/cart"),
@@ -53,11 +53,11 @@ def a_change(
         (a_change(-1, 2), "Scaled"),
     ],
 )
-def test_a_change_is_told_of_by_its_kind_with_its_sentence(change: Change, reason: str) -> None:
-    note = note_of(change)
-    assert note is not None
-    assert (note.reason, note.message) == (reason, change.sentence)
-    assert note.about == Regarding(
+def test_the_event_has_the_kind_and_the_sentence_of_the_change(change: Change, reason: str) -> None:
+    event = scaling_event(change)
+    assert event is not None
+    assert (event.reason, event.message) == (reason, change.sentence)
+    assert event.about == ObjectReference(
         api_version="autoscaling.internal.knative.dev/v1alpha1",
         kind="PodAutoscaler",
         namespace="shop",
@@ -69,10 +69,10 @@ def test_a_change_is_told_of_by_its_kind_with_its_sentence(change: Change, reaso
 @pytest.mark.parametrize(
     "change",
     [
-        a_change(2, -1, Reason.NO_DATA),  # what is there stays
-        a_change(None, 2, scale=False),  # we came, and found it so
+        a_change(2, -1, Reason.NO_DATA),  # the pods stay
+        a_change(None, 2, scale=False),  # the first decision after our start
         a_change(-1, 2, scale=False),
     ],
 )
-def test_what_changes_nothing_in_the_cluster_is_not_told(change: Change) -> None:
-    assert note_of(change) is None
+def test_a_decision_that_changes_nothing_in_the_cluster_has_no_event(change: Change) -> None:
+    assert scaling_event(change) is None
