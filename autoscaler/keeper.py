@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from autoscaler.backoff import next_wait_s
 from autoscaler.logs import add_options, set_up
 
 SHORTEST_S, LONGEST_S = 0.5, 30.0  # until what ended is started again
@@ -73,7 +74,7 @@ class Child:
 
     def _wait(self, now: float, why: str) -> None:
         steady = now - self.started_s >= STEADY_S
-        self.wait_s = SHORTEST_S if steady else min(2 * self.wait_s, LONGEST_S)
+        self.wait_s = next_wait_s(0.0 if steady else self.wait_s, SHORTEST_S, LONGEST_S)
         self.again_s = now + self.wait_s
         log.error("%s %s; started again in %.1f s", self.name, why, self.wait_s)
 

@@ -1,5 +1,5 @@
-"""The only room that speaks to a cluster.
+"""The only package that accesses a cluster.
 
-`client` → `mirror` (objects as we keep them) → `settings`, `statistics`, `leadership` →
+`client` → `mirror` (caches of objects) → `settings`, `statistics`, `leadership` →
 `controller`; `advisor` is the advisor's part. Imports `autoscaler`, never `learner`.
 """

@@ -204,8 +204,8 @@ def _objects_changed(state: ControlState, rows: IntArray, now: float | FloatArra
 def _back_off(fleet: Fleet, event: Failed, now: float | FloatArray) -> None:
     """Double the wait of failed rows, within its bounds and as the API server asks."""
     requested, rows = fleet.requested, event.rows
-    doubled = np.maximum(2 * requested.wait_s[rows], SHORTEST_WAIT_S)
-    requested.wait_s[rows] = np.maximum(np.minimum(doubled, LONGEST_WAIT_S), event.wait_s)
+    wait_s = np.clip(2 * requested.wait_s[rows], SHORTEST_WAIT_S, LONGEST_WAIT_S)
+    requested.wait_s[rows] = np.maximum(wait_s, event.wait_s)
     requested.retry_s[rows] = now + requested.wait_s[rows]
 
 

@@ -13,7 +13,7 @@ from knative.controller.state.instructions import (
     Plan,
     Scale,
 )
-from knative.leadership.elector import Standing
+from knative.leadership.elector import Leadership
 from knative.mirror.conditions import status
 from knative.mirror.objects import (
     Deployment,
@@ -36,7 +36,7 @@ class MadeCluster:
         self._deployments: dict[str, Deployment] = {}
         self._autoscalers: dict[str, PodAutoscaler] = {}
         handle = self.controller.handle
-        handle(seen.StandingChanged(standing=Standing.LEADING, leader=""), now)
+        handle(seen.LeadershipChanged(leadership=Leadership.LEADING, leader=""), now)
         for i in range(revisions):
             pa, sks = podautoscaler(a_podautoscaler(i)), serverlessservice(a_serverlessservice(i))
             key, target = f"{pa.namespace}/{pa.name}", f"{pa.namespace}/{pa.target.name}"

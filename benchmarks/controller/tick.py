@@ -30,7 +30,7 @@ from autoscaler.core.types import FloatArray, IntArray
 from autoscaler.exchange.advice import AdviceTable
 from benchmarks.controller.made_cluster import MadeCluster
 from knative.controller.runtime.snapshots import Snapshots
-from knative.controller.state.events import AdviceSeen, StatisticsCame, Ticked
+from knative.controller.state.events import AdviceSeen, StatisticsReceived, Ticked
 
 BEGIN_S = 1_800_000_000.0
 EDGES_A_SERVICE = 3320 / 3333
@@ -105,13 +105,13 @@ def measure(revisions: int, case: Case, *, ticks: int = TICKS, seed: int = 0) ->
 
 def _reports(
     cluster: MadeCluster, busy: IntArray, rng: np.random.Generator, now: float
-) -> Iterator[StatisticsCame]:
+) -> Iterator[StatisticsReceived]:
     """What activators say of two seconds."""
     keys = [cluster.keys[i] for i in busy.tolist()]
     for second in (int(now) - 1, int(now)):
         load = rng.gamma(0.5, 40.0, len(keys))
         seconds = np.full(len(keys), second)
-        yield StatisticsCame(
+        yield StatisticsReceived(
             keys=keys, samples=np.stack([load, load]), seconds=seconds, by_activator=True
         )
 

@@ -1,1 +1,1 @@
-"""The Kubernetes API within bounds: `outline`, `answers` (what may be read) → `api`; `backoff`."""
+"""A client of the Kubernetes API: `outline`, `answers` (reading within limits) → `api`."""

@@ -1,8 +1,8 @@
-"""What an API server answers, read within bounds: never more is held than a limit allows.
+"""Reads the answers of an API server within limits of memory.
 
-An answer is read whole up to a limit. A line of a watch, and the page of a list that has one object
-only, may be longer: of those just the outline is kept, which tells whose they are. Numbers and
-depths that no API server gives are errors of their answer, not of ours.
+An answer is read whole up to a limit. A line of a watch, and a page of a list with one object only,
+may be longer: of these only the outline is stored, which names the object. Impossible numbers and
+depths of JSON raise ValueError.
 """
 
 import json
@@ -19,8 +19,8 @@ Pieces = AsyncIterator[bytes]
 
 LONGEST_INTEGER = 20  # digits: 64 bits have as many
 _SPACE = re.compile(r"[ \t\r\n]*")
-LIST_LEVELS = 4  # of a list down to what stands in an item's metadata
-EVENT_LEVELS = 3  # of an event likewise
+LIST_LEVELS = 4  # of a list, down to an item's metadata
+EVENT_LEVELS = 3  # of a watch event, down to its object's metadata
 
 
 class AnswerTooLargeError(Exception):
@@ -29,68 +29,68 @@ class AnswerTooLargeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """JSON as it came, or its outline where it was too long."""
+    """JSON as received, or its outline where it was too long."""
 
     json: bytes
     whole: bool
 
 
-class _Gathering:
-    """Takes pieces: all of them up to a limit, their outline beyond it."""
+class _Buffer:
+    """Stores pieces up to a limit, and their outline beyond it."""
 
     def __init__(self, most: int, levels: int) -> None:
         self._most, self._levels = most, levels
-        self._held = bytearray()
+        self._bytes = bytearray()
         self._outline: Outline | None = None
 
     def __bool__(self) -> bool:
-        return bool(self._held or self._outline)
+        return bool(self._bytes or self._outline)
 
     def add(self, piece: bytes) -> None:
-        """Take the next piece. Raises ValueError where not even the outline can be held."""
-        if self._outline is None and len(self._held) + len(piece) > self._most:
+        """Add the next piece. Raises ValueError if even the outline is too large."""
+        if self._outline is None and len(self._bytes) + len(piece) > self._most:
             self._outline = Outline(self._levels)
-            self._outline.feed(bytes(self._held))
-            self._held.clear()
+            self._outline.feed(bytes(self._bytes))
+            self._bytes.clear()
         if self._outline is None:
-            self._held += piece
+            self._bytes += piece
         else:
             self._outline.feed(piece)
 
     def text(self) -> Text:
-        """What was gathered."""
+        """All that was added."""
         if self._outline is None:
-            return Text(bytes(self._held), whole=True)
+            return Text(bytes(self._bytes), whole=True)
         return Text(self._outline.text, whole=False)
 
 
 async def read(pieces: Pieces, most: int) -> bytes:
-    """All of an answer. Raises TooLargeError for more than so many bytes."""
-    held = bytearray()
+    """All of an answer. Raises AnswerTooLargeError for more than so many bytes."""
+    body = bytearray()
     async for piece in pieces:
-        held += piece
-        if len(held) > most:
+        body += piece
+        if len(body) > most:
             raise AnswerTooLargeError(f"more than {most} bytes")
-    return bytes(held)
+    return bytes(body)
 
 
 async def read_or_outline(pieces: Pieces, most: int, levels: int) -> Text:
     """All of an answer, or its outline."""
-    gathering = _Gathering(most, levels)
+    buffer = _Buffer(most, levels)
     async for piece in pieces:
-        gathering.add(piece)
-    return gathering.text()
+        buffer.add(piece)
+    return buffer.text()
 
 
 async def lines(pieces: Pieces, most: int, levels: int) -> AsyncIterator[Text]:
     """Each line, or its outline where it has more than so many bytes."""
-    line = _Gathering(most, levels)
+    line = _Buffer(most, levels)
     async for piece in pieces:
         *ended, rest = piece.split(b"\n")
         for part in ended:
             line.add(part)
             yield line.text()
-            line = _Gathering(most, levels)
+            line = _Buffer(most, levels)
         line.add(rest)
     if line:
         yield line.text()
@@ -107,14 +107,14 @@ def decode(text: bytes) -> Any:
 class Page:
     """One page of a list.
 
-    Items are decoded one at a time, as they are asked for: a page of them as dictionaries would be
-    ten times its text. `version` and `more` are known once all have been.
+    Items are decoded one at a time: a whole page as dictionaries would take ten times the memory of
+    its text. `version` and `more` are known after the last item.
     """
 
     def __init__(self, text: Text) -> None:
         self._text, self.whole = text.json.decode(), text.whole
-        self.version = ""  # of the resource, that a watch begins from
-        self.more = ""  # what asks for the next page; "" = there is none
+        self.version = ""  # of the resource, from which a watch starts
+        self.more = ""  # token of the next page; "" = there is none
 
     @classmethod
     def of(cls, items: list[Item], version: str, more: str = "") -> "Page":
@@ -141,11 +141,11 @@ class Page:
             else:
                 value, at = _DECODER.raw_decode(self._text, at)
                 if key == "metadata":
-                    self._see(value)
+                    self._read_metadata(value)
             at = self._next(at, "}")
 
     def _array(self, at: int) -> Generator[Item, None, int]:
-        """Each of an array that begins there; returns where it ended."""
+        """Each item of the array at a position; returns where it ends."""
         at = self._after(at, "[")
         while self._text[at] != "]":
             item, at = _DECODER.raw_decode(self._text, at)
@@ -153,7 +153,7 @@ class Page:
             at = self._next(at, "]")
         return self._after(at, "]")
 
-    def _see(self, metadata: object) -> None:
+    def _read_metadata(self, metadata: object) -> None:
         if not isinstance(metadata, dict):
             raise ValueError("a list without metadata")
         self.version = str(metadata.get("resourceVersion") or "")
@@ -176,7 +176,7 @@ class Page:
 
 
 def _integer(digits: str) -> float:
-    """An integer; infinite where it has more digits than any, which cost much time."""
+    """An integer; infinite for more digits than 64 bits have, which would cost much time."""
     if len(digits) <= LONGEST_INTEGER:
         return int(digits)
     return -math.inf if digits.startswith("-") else math.inf

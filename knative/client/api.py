@@ -1,8 +1,8 @@
-"""The Kubernetes API, as little of it as we need: get, write, list and watch plain objects.
+"""A client of the Kubernetes API: get, write, list and watch objects as plain dictionaries.
 
-The official client gives configuration, credentials and TLS; objects stay plain dictionaries,
-because a cache keeps only the few fields that it wants of each. Whatever fails in a request is an
-ApiError, and whatever comes back is read within limits.
+The official client has configuration, credentials and TLS; objects stay dictionaries, as caches
+store only a few fields of each. Every failure of a request is an ApiError; answers are read within
+limits.
 """
 
 import socket
@@ -34,24 +34,24 @@ Object = dict[str, Any]
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
-WATCH_S = 300  # s after which the server ends a watch, and we begin it anew
-SILENT_S, PROBE_EVERY_S, PROBES = 15, 5, 3  # of TCP: who vanished is noticed within 30 s
-LONGEST_ASKED_S = 60.0  # s that we wait at most where the server asks us to come back later
-READ_BYTES = 2**16  # that wait in a connection to be read
+WATCH_S = 300  # s after which the server ends a watch, and we start a new one
+KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES = 15, 5, 3  # detect a lost peer in 30 s
+LONGEST_RETRY_AFTER_S = 60.0  # of a server's Retry-After that is respected
+READ_BYTES = 2**16  # buffer of a connection
 REFUSAL_BYTES = 2**16  # of a refusal that are read
-SAID_LENGTH = 300  # characters of a refusal that are said on
+MESSAGE_LENGTH = 300  # characters of a refusal's message in an error
 
 CONFLICT, NOT_FOUND, GONE = 409, 404, 410
 
 
 class ApiError(TransientError):
-    """The API server refused or failed; ``status`` is HTTP's, 0 = it was not reached.
+    """The API server refused or failed; ``status`` is HTTP's, 0 = there was no answer.
 
-    ``retry_after_s`` is what the server asked for, up to a minute; 0 = it did not ask.
+    ``retry_after_s`` is the server's Retry-After, up to a minute; 0 = there was none.
     """
 
     def __init__(self, message: str, *, status: int, retry_after_s: float = 0.0) -> None:
-        super().__init__(message, retry_after_s=min(retry_after_s, LONGEST_ASKED_S))
+        super().__init__(message, retry_after_s=min(retry_after_s, LONGEST_RETRY_AFTER_S))
         self.status = status
 
 
@@ -84,16 +84,16 @@ class Api:
         configuration.proxy = configuration.proxy or _proxy_for(configuration.host)
         configuration.client_session_kwargs = {
             "read_bufsize": READ_BYTES,
-            # Packed answers could unpack to any size; the server is near, so none are asked for.
+            # Compressed answers could have any size; the server is near, so none are requested.
             "auto_decompress": False,
-            # Else every request waits for two threads, which look for a proxy and read ~/.netrc.
+            # Else every request waits for two threads, which look up a proxy and read ~/.netrc.
             "trust_env": False,
         }
         self._client = ApiClient(configuration)
 
     @classmethod
     async def connect(cls) -> "Api":
-        """By KUBECONFIG, or by the ServiceAccount of the pod we run in."""
+        """Connect by KUBECONFIG, or by the ServiceAccount of our pod."""
         try:
             try:
                 load_incluster_config()  # type: ignore[no-untyped-call]
@@ -128,8 +128,8 @@ class Api:
     async def page(self, path: str, query: Mapping[str, str], limit: int) -> Page:
         """One page of a list, of up to so many objects.
 
-        Raises TooLargeAnswerError where fewer have to be asked for. One object alone is never too
-        large: of what does not fit, the page holds the metadata, and is not `whole`.
+        Raises TooLargeAnswerError if fewer have to be requested. A page of one object is never too
+        large: if it does not fit, the page has its metadata only, and is not `whole`.
         """
         response = await self._send("GET", path, query={**query, "limit": str(limit)})
         try:
@@ -139,7 +139,7 @@ class Api:
                 raise AnswerTooLargeError(f"more than {most} bytes")
             return Page(text)
         except Exception as error:
-            raise _unread(f"GET {path}", error) from error
+            raise _read_error(f"GET {path}", error) from error
         finally:
             response.close()
 
@@ -175,7 +175,7 @@ class Api:
             text = await read(response.content.iter_any(), int(LIST_BYTES.most))
             answer = decode(text) if text else {}
         except Exception as error:
-            raise _unread(f"{method} {path}", error) from error
+            raise _read_error(f"{method} {path}", error) from error
         finally:
             response.close()
         return answer if isinstance(answer, dict) else {}
@@ -191,7 +191,7 @@ class Api:
         within_s: float | None = None,
     ) -> aiohttp.ClientResponse:
         try:
-            # The token is read anew from its file here: that can fail as well.
+            # This reads the token from its file again, which can fail as well.
             request = await self._client.param_serialize(
                 method,
                 path,
@@ -219,21 +219,21 @@ class Api:
 
 
 def _keep_alive(response: aiohttp.ClientResponse) -> None:
-    """Notice a server that vanished though nothing is sent: a watch may be silent for minutes."""
+    """Detect a lost server by TCP keep-alive: a watch may have no event for minutes."""
     transport = response.connection and response.connection.transport
     made = transport.get_extra_info("socket") if transport else None
     if made:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, SILENT_S)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, PROBE_EVERY_S)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES)
 
 
 async def _events(response: aiohttp.ClientResponse, path: str) -> AsyncIterator[Event]:
     try:
         async for line in lines(response.content.iter_any(), int(OBJECT_BYTES.most), EVENT_LEVELS):
-            said = decode(line.json)
-            kind, item = said["type"], said["object"]
+            event = decode(line.json)
+            kind, item = event["type"], event["object"]
             if not isinstance(kind, str) or not isinstance(item, dict):
                 raise ValueError("a line that is no event")
             yield Event(kind, item, line.whole)
@@ -243,7 +243,7 @@ async def _events(response: aiohttp.ClientResponse, path: str) -> AsyncIterator[
         raise ApiError(f"watch of {path} broke: {error!r}", status=0) from error
 
 
-def _unread(what: str, error: Exception) -> ApiError:
+def _read_error(what: str, error: Exception) -> ApiError:
     if isinstance(error, AnswerTooLargeError):
         return TooLargeAnswerError(f"{what}: {error}", status=0)
     return ApiError(f"{what}: half an answer: {error!r}", status=0)
@@ -253,12 +253,12 @@ async def _refused(what: str, response: aiohttp.ClientResponse) -> ApiError:
     if response.status < 400:
         return ApiError(f"{what}: the answer is packed, which nobody asked for", status=0)
     try:
-        said = decode(await read(response.content.iter_any(), REFUSAL_BYTES)).get("message", "")
-    except Exception:  # noqa: BLE001  # the status says enough
-        said = ""
+        message = decode(await read(response.content.iter_any(), REFUSAL_BYTES)).get("message", "")
+    except Exception:  # noqa: BLE001  # the status is enough
+        message = ""
     after = response.headers.get("Retry-After", "")
     return ApiError(
-        f"{what}: {response.status} {str(said)[:SAID_LENGTH]}",
+        f"{what}: {response.status} {str(message)[:MESSAGE_LENGTH]}",
         status=response.status,
         retry_after_s=float(after) if after.isdecimal() else 0.0,
     )

@@ -1,12 +1,12 @@
-"""What is left of a JSON text that is too large to keep: enough to tell which object it is.
+"""The outline of a JSON text that is too large to store: enough to name the object.
 
-Values nested deeper than a level become empty, and so do long strings. Pieces are taken as they
-come, and nothing of what is left out is held.
+Values nested deeper than a level, and long strings, become empty. Pieces are processed as they
+arrive; what is left out takes no memory.
 """
 
 import re
 
-LONGEST_STRING = 256  # bytes of a string that is kept: names have 253
+LONGEST_STRING = 256  # bytes of a string; names have 253
 MOST_BYTES = 2**20  # of an outline
 
 _STRUCTURE = re.compile(rb'["{}\[\]]')
@@ -15,25 +15,25 @@ _QUOTE, _OPENING = ord('"'), b"{["
 
 
 class Outline:
-    """Takes pieces of one JSON value; `text` is its outline."""
+    """Reads pieces of one JSON value; `text` is its outline."""
 
     def __init__(self, levels: int) -> None:
-        """levels: objects and arrays, one in another, of which something is kept."""
+        """levels: of nested objects and arrays that are in the outline."""
         self._levels = levels
         self._level = 0
         self._in_string = False
         self._escaped = False  # the last piece ended between a backslash and what it escapes
-        self._string_at = 0  # where the string that was begun begins in what is kept
-        self._long = False  # whether it is too long to be kept
-        self._kept = bytearray()
+        self._string_at = 0  # where the current string starts in the outline
+        self._long = False  # whether it is too long for the outline
+        self._outline = bytearray()
 
     @property
     def text(self) -> bytes:
         """A JSON value, if the pieces were one."""
-        return bytes(self._kept)
+        return bytes(self._outline)
 
     def feed(self, piece: bytes) -> None:
-        """Take the next piece. Raises ValueError where even the outline is too large."""
+        """Read the next piece. Raises ValueError if even the outline is too large."""
         at = 0
         while at < len(piece):
             if self._in_string:
@@ -42,64 +42,64 @@ class Outline:
                 at = self._skip(piece, at)
             else:
                 at = self._between(piece, at)
-        if len(self._kept) > MOST_BYTES:
+        if len(self._outline) > MOST_BYTES:
             raise ValueError(f"an object whose outline has more than {MOST_BYTES} bytes")
 
     def _between(self, piece: bytes, at: int) -> int:
-        """Go on to the next string or bracket, and past it."""
+        """Read up to and with the next quote or bracket."""
         found = _STRUCTURE.search(piece, at)
         end = found.end() if found else len(piece)
-        self._kept += piece[at:end]
+        self._outline += piece[at:end]
         if found:
-            self._meet(piece[end - 1])
+            self._enter(piece[end - 1])
         return end
 
     def _skip(self, piece: bytes, at: int) -> int:
-        """Go on to the next string, or to where something is kept again, and past it."""
+        """Skip up to and with the next quote, or the bracket that ends the skipped part."""
         for found in _STRUCTURE.finditer(piece, at):
             mark = piece[found.start()]
-            self._meet(mark)
+            self._enter(mark)
             if mark == _QUOTE:
                 return found.end()
             if self._level <= self._levels:
-                self._kept.append(mark)
+                self._outline.append(mark)
                 return found.end()
         return len(piece)
 
-    def _meet(self, mark: int) -> None:
+    def _enter(self, mark: int) -> None:
         if mark == _QUOTE:
             self._in_string, self._long = True, False
-            self._string_at = len(self._kept)
+            self._string_at = len(self._outline)
         else:
             self._level += 1 if mark in _OPENING else -1
 
     def _string(self, piece: bytes, at: int) -> int:
-        """Go on to the end of the string, and past it."""
+        """Read up to and with the end of the string."""
         if self._escaped:
             self._escaped = False
             if self._level <= self._levels:
-                self._keep(piece[at : at + 1])
+                self._append(piece[at : at + 1])
             return at + 1
         content = _CONTENT.match(piece, at)
-        assert content  # nothing at all is a match, too
+        assert content  # it also matches the empty string
         end = content.end()
         if self._level <= self._levels:
-            self._keep(piece[at:end])
+            self._append(piece[at:end])
         if end == len(piece):
             return end
         if piece[end] == _QUOTE:
             self._in_string = False
             if self._level <= self._levels:
-                self._kept.append(_QUOTE)
+                self._outline.append(_QUOTE)
         else:
             self._escaped = True
             if self._level <= self._levels:
-                self._keep(piece[end : end + 1])
+                self._append(piece[end : end + 1])
         return end + 1
 
-    def _keep(self, content: bytes) -> None:
+    def _append(self, content: bytes) -> None:
         if not self._long:
-            self._kept += content
-        if len(self._kept) - self._string_at > LONGEST_STRING:
-            del self._kept[self._string_at :]
+            self._outline += content
+        if len(self._outline) - self._string_at > LONGEST_STRING:
+            del self._outline[self._string_at :]
             self._long = True

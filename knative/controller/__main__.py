@@ -23,14 +23,14 @@ from knative.controller.runtime.settings import ControllerSettings
 from knative.statistics.peers import ReporterPolicy
 from knative.statistics.port.descriptors import make_room
 
-MISUSED = 2  # exit code of what the user has to change
+MISUSED = 2  # exit code for wrong options or surroundings
 
 log = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the controller until it is told to stop; returns the exit code."""
-    options = _parser().parse_args(argv)
+    """Run the controller until SIGTERM; returns the exit code."""
+    options = command_line().parse_args(argv)
     set_up(options.log_level, options.log_format)
     for noisy in ("websockets", "websockets.server", "websockets.client"):
         logging.getLogger(noisy).setLevel(logging.WARNING)  # they log every probe
@@ -74,14 +74,15 @@ async def _run(options: argparse.Namespace) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Misuse is one line."""
+    """Reports misuse in one line."""
 
     def error(self, message: str) -> NoReturn:
-        """End with the line."""
+        """Exit with a message."""
         self.exit(MISUSED, f"{self.prog}: {message}\n")
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """The options of the command."""
     env = os.environ.get
     parser = _Parser(
         prog="kn-ahead controller",

@@ -1,1 +1,1 @@
-"""Who leads: one controller at a time, by the leases of Knative's own autoscaler."""
+"""Leader election by the leases of Knative's own autoscaler."""

@@ -1,9 +1,9 @@
-"""One leader at a time: who decides and writes for the whole fleet.
+"""Leader election: one replica at a time decides and writes for all revisions.
 
-The leases are those of Knative's own autoscaler, so that it and we exclude each other. Knative
-shares the fleet out by lease; we lead for all of it and therefore need them all: acquired in one
-order, and handed back when one of them is somebody else's, so that two who want them all do not
-wait for each other, and a lease is not kept from an autoscaler that would act for it.
+The leases are those of Knative's own autoscaler, so that it and kn-ahead exclude each other.
+Knative divides the revisions among its leases (buckets); we lead for all of them and need every
+lease. They are acquired in one order, and all are released when another replica holds one of them:
+so two replicas cannot block each other, and Knative's autoscaler can lead for the released ones.
 """
 
 import asyncio
@@ -22,21 +22,21 @@ from knative.client.api import Api
 from knative.leadership.lease import Lease
 from knative.settings.election import Election
 
-RELEASE_S = 5.0  # s that handing back may take when we end
+RELEASE_S = 5.0  # s that the release of all leases may take at the end
 
 log = logging.getLogger(__name__)
 
 
-class Standing(Enum):
-    """What we may do."""
+class Leadership(Enum):
+    """What this replica may do."""
 
     LEADING = "leading"  # decide and write
     UNSURE = "unsure"  # decide, but write nothing: the leases could not be renewed in time
-    FOLLOWING = "following"  # nothing: somebody else leads, or nobody knows yet
+    FOLLOWING = "following"  # nothing: another replica leads, or no leader is known yet
 
 
 class Elector:
-    """Holds all leases, or none."""
+    """Holds all leases or none."""
 
     def __init__(
         self,
@@ -51,13 +51,13 @@ class Elector:
         self._api, self._namespace, self.identity, self._clock = api, namespace, identity, clock
         self._elapsed = elapsed or (lambda: asyncio.get_running_loop().time())
         self._leases: dict[str, Lease] = {}
-        self._led = False  # since somebody else was last seen to hold a lease
+        self._led = False  # whether we led since another replica was last seen to hold a lease
         self._woken = asyncio.Event()
-        self.broken = ""  # why the leases could not be read or written; "" = they could
+        self.fault = ""  # why the leases could not be read or written; "" = they could
         self.adopt(Election())
 
     def adopt(self, election: Election) -> None:
-        """Follow a change of config."""
+        """Apply a changed config-leader-election."""
         self.election = election
         place = self._namespace
         for name in election.leases:
@@ -67,81 +67,81 @@ class Elector:
         self._woken.set()
 
     @property
-    def standing(self) -> Standing:
-        """What we may do at this moment: leases run out by themselves."""
+    def leadership(self) -> Leadership:
+        """What this replica may do at this moment: leases expire without an event."""
         leases, now_s = self._leases.values(), self._elapsed()
         if all(lease.is_ours and now_s < lease.until_s for lease in leases):
-            return Standing.LEADING
+            return Leadership.LEADING
         if self._led and not any(lease.is_others for lease in leases):
-            return Standing.UNSURE
-        return Standing.FOLLOWING
+            return Leadership.UNSURE
+        return Leadership.FOLLOWING
 
     @property
     def leader(self) -> str:
-        """Identity of who leads beside us, as far as we know; "" = nobody is known."""
+        """Identity of another replica that leads; "" = none is known."""
         return next((lease.holder for lease in self._leases.values() if lease.is_others), "")
 
     def may_write(self) -> bool:
-        """Whether we lead at this moment."""
-        return self.standing is Standing.LEADING
+        """Whether this replica leads at this moment."""
+        return self.leadership is Leadership.LEADING
 
     def wake(self) -> None:
-        """Look at once: the leader may have gone."""
+        """Try to acquire the leases at once: the leader may have gone."""
         self._woken.set()
 
-    async def run(self, attend: Callable[[], object]) -> None:
-        """Acquire and renew until cancelled. attend: called when our standing may have changed."""
+    async def run(self, changed: Callable[[], object]) -> None:
+        """Acquire and renew until cancelled. changed: called when `leadership` may have changed."""
         while True:
             self._woken.clear()
-            self.broken = await self._try(attend)
+            self.fault = await self._try(changed)
             try:
-                attend()
+                changed()
             except Exception:
-                log.exception("a change of our standing could not be followed")
-            # Not in step, or two would cross each other for ever.
+                log.exception("a change of leadership could not be handled")
+            # With jitter, or two replicas could collide again and again.
             wait_s = self.election.retry_period_s * random.uniform(0.8, 1.0)  # noqa: S311
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), wait_s)
 
-    async def _try(self, attend: Callable[[], object]) -> str:
-        """Campaign once; why it failed, "" = it did not."""
+    async def _try(self, changed: Callable[[], object]) -> str:
+        """Campaign once; returns why it failed, "" = it did not."""
         try:
-            # Half, so that an API server that hangs once leaves time for another try.
+            # Half, so that there is time for another try after one request that hangs.
             async with asyncio.timeout(self.election.renew_deadline_s / 2):
-                await self.campaign(attend)
+                await self.campaign(changed)
         except TimeoutError:
             return "the API server does not answer in time"
         except AutoscalerError as error:
             return str(error)
         except Exception as error:
-            # Without an elector nobody would ever lead again.
-            log.exception("the leases could not be dealt with")
+            # The elector must go on, or no replica would lead any more.
+            log.exception("the leases could not be acquired or renewed")
             return repr(error)
         return ""
 
-    async def campaign(self, attend: Callable[[], object]) -> None:
-        """Acquire or renew all leases, in order; hand back where one is another's."""
+    async def campaign(self, changed: Callable[[], object]) -> None:
+        """Acquire or renew all leases in order; release all where another replica holds one."""
         e = self.election
         for lease in list(self._leases.values()):
             await lease.hold(e.lease_duration_s, e.renew_deadline_s)
             if lease.is_others:
                 self._led = False
-                attend()  # stops acting before what was ours is free for others
-                await self._hand_back()
+                changed()  # stop writing before others can acquire our leases
+                await self._release()
                 return
         self._led = self._led or self.may_write()
 
     async def resign(self) -> None:
-        """Hand back what is held, so that the next leads at once; says it where that fails."""
+        """Release all leases, so that the next leader need not wait; a failure is logged."""
         self._led = False
         try:
             async with asyncio.timeout(RELEASE_S):
-                await self._hand_back()
-        except Exception as error:  # noqa: BLE001  # they run out by themselves
-            log.warning("the leases were not handed back and have to run out: %r", error)
+                await self._release()
+        except Exception as error:  # noqa: BLE001  # they expire
+            log.warning("the leases were not released and have to expire: %r", error)
 
-    async def _hand_back(self) -> None:
-        """Release all leases; one that fails keeps none of the others. Raises its error."""
+    async def _release(self) -> None:
+        """Release every lease, also after one has failed; then raise its error."""
         failed = None
         for lease in list(self._leases.values()):
             try:
@@ -153,9 +153,9 @@ class Elector:
 
 
 def identity_of(pod_name: str, pod_ip: str) -> str:
-    """As the leases name their holder: a pod that restarts keeps its name and its leases.
+    """The identity of this replica in leases; a restarted container keeps it, and its leases.
 
-    Outside a pod a name nobody else has, without an address.
+    Outside a pod it is a unique name without an address.
     """
     if pod_name and pod_ip:
         return f"{pod_name}_{pod_ip}"
@@ -163,7 +163,7 @@ def identity_of(pod_name: str, pod_ip: str) -> str:
 
 
 def address_of(identity: str) -> str:
-    """The IP address in a holder's identity; "" = it tells none."""
+    """The IP address in a holder's identity; "" = there is none."""
     try:
         return str(ipaddress.ip_address(identity.rpartition("_")[2]))
     except ValueError:

@@ -1,8 +1,8 @@
 """One Lease: acquired, renewed, released, as Kubernetes' own client library does it.
 
-Clocks of two machines are never compared. Whether another's lease has expired is judged by how long
-we have seen it unchanged; how long ours is good is counted from before the write that renewed it.
-Every write is optimistic: of two who try at the same time, one is refused and looks again.
+Clocks of two machines are never compared. Another's lease has expired when we have seen it
+unchanged for its duration; ours is valid from before the write that renewed it. Writes are
+optimistic: of two at the same time, one gets a conflict and reads again.
 Source: client-go tools/leaderelection.
 """
 
@@ -15,12 +15,12 @@ from autoscaler.errors import TransientError
 from knative.client.api import CONFLICT, NOT_FOUND, Api, ApiError, Object
 from knative.settings.quantities import LARGEST
 
-TRIES = 3  # writes of one renewal that others may cross
+TRIES = 3  # writes of one renewal, each after a conflict
 NEVER_S = -math.inf
 
 
 class Lease:
-    """What was read of a lease, when it changed in our sight, and until when it is ours."""
+    """A lease as last read, when it was seen to change, and until when we hold it."""
 
     def __init__(
         self,
@@ -35,18 +35,18 @@ class Lease:
         self._clock, self._elapsed = clock, elapsed
         self._path = f"/apis/coordination.k8s.io/v1/namespaces/{place[0]}/leases"
         self._found: Object | None = None  # as last read or written; None = there is none
-        self._current = False  # whether it is, as far as we know, still what was found
-        self._changed_s = NEVER_S  # elapsed when it was found other than before
-        self.until_s = NEVER_S  # elapsed until which it is ours beyond doubt
+        self._current = False  # whether `_found` is the newest version, as far as we know
+        self._changed_s = NEVER_S  # `elapsed` when it was seen to change
+        self.until_s = NEVER_S  # `elapsed` until which we hold it for certain
 
     @property
     def name(self) -> str:
-        """Of the object."""
+        """Name of the Lease."""
         return self._place[1]
 
     @property
     def holder(self) -> str:
-        """Identity of who holds it, as last seen; "" = nobody."""
+        """Identity of its holder, as last seen; "" = none."""
         return str(_spec(self._found).get("holderIdentity") or "")
 
     @property
@@ -56,19 +56,19 @@ class Lease:
 
     @property
     def is_others(self) -> bool:
-        """Whether somebody else holds it, as far as we know."""
+        """Whether another replica holds it, as far as we know."""
         return bool(self.holder) and not self.is_ours
 
     async def hold(self, duration_s: float, deadline_s: float) -> None:
-        """Acquire or renew it; left alone while it is another's. Raises AutoscalerError.
+        """Acquire or renew it, unless another replica holds it. Raises AutoscalerError.
 
-        duration_s: for how long others have to see it unchanged before they take it. deadline_s:
-        for how long we count on it; shorter, so that we have stopped when they begin.
+        duration_s: for how long others have to see it unchanged before they acquire it. deadline_s:
+        for how long we hold it after a renewal; shorter, so that we stop before others start.
         """
         for _ in range(TRIES):
-            # Ours needs no look: nobody else takes it while it is renewed.
+            # Our own need not be read: no other replica acquires it while it is renewed.
             if not (self._current and self.is_ours):
-                await self._look()
+                await self._read()
             if self.is_others and not self._expired(duration_s):
                 self.until_s = NEVER_S
                 return
@@ -77,20 +77,20 @@ class Lease:
         raise TransientError(f"lease {self.name} changed {TRIES} times while it was written")
 
     async def release(self) -> None:
-        """Leave it to the next who asks. Raises AutoscalerError."""
+        """Release it, so that others can acquire it at once. Raises AutoscalerError."""
         self.until_s = NEVER_S
         if self._found is not None and not self._current:
-            await self._look()  # a write of ours was cut short
+            await self._read()  # a write of ours had no answer
         if not self.is_ours:
             return
         now = _micro_time(self._clock.now())
         await self._write(holderIdentity="", leaseDurationSeconds=1, acquireTime=now, renewTime=now)
 
     def _expired(self, duration_s: float) -> bool:
-        said = _count(_spec(self._found).get("leaseDurationSeconds")) or math.ceil(duration_s)
-        return self._elapsed() >= self._changed_s + float(said)
+        duration = _count(_spec(self._found).get("leaseDurationSeconds")) or math.ceil(duration_s)
+        return self._elapsed() >= self._changed_s + float(duration)
 
-    async def _look(self) -> None:
+    async def _read(self) -> None:
         try:
             found = await self._api.get(f"{self._path}/{self.name}")
         except ApiError as error:
@@ -103,12 +103,12 @@ class Lease:
             self._see(found)
 
     def _see(self, found: Object | None) -> None:
-        if found != self._found:  # its version included: any write is a sign of life
+        if found != self._found:  # including its version: any write shows that its holder is alive
             self._changed_s = self._elapsed()
         self._found, self._current = found, True
 
     async def _take(self, duration_s: float, deadline_s: float) -> bool:
-        """Write it as ours; whether nobody crossed it."""
+        """Write ourselves as the holder; returns False after a conflict."""
         began_s, former = self._elapsed(), _spec(self._found)
         now = _micro_time(self._clock.now())
         changes = _count(former.get("leaseTransitions"))
@@ -129,7 +129,7 @@ class Lease:
         return True
 
     async def _write(self, **spec: object) -> None:
-        found, self._current = self._found, False  # until the answer says so
+        found, self._current = self._found, False  # until there is an answer
         body: Object = {
             **(found or {"metadata": {"namespace": self._place[0], "name": self.name}}),
             "apiVersion": "coordination.k8s.io/v1",
@@ -140,10 +140,10 @@ class Lease:
             answer = await self._api.create(self._path, body)
         else:
             answer = await self._api.replace(f"{self._path}/{self.name}", body)
-        # An empty answer tells nothing of the version: look before the next write.
-        told = _is_lease(answer)
-        self._see(answer if told else body)
-        self._current = told
+        # An empty answer has no version: read again before the next write.
+        known = _is_lease(answer)
+        self._see(answer if known else body)
+        self._current = known
 
 
 def _is_lease(answer: Object) -> bool:
@@ -155,7 +155,7 @@ def _spec(found: Object | None) -> Object:
 
 
 def _count(value: object) -> int:
-    """A count that others wrote; 0 = there is none that can be."""
+    """A count that others wrote; 0 = there is none, or an impossible one."""
     return value if isinstance(value, int) and 0 <= value <= LARGEST else 0
 
 

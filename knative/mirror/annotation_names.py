@@ -1,7 +1,7 @@
-"""The annotations that we read, by the one name under which each is kept.
+"""The annotations that are read, and the one name under which each is stored.
 
-Knative's own have two spellings; a newer one and ours have one. Source: knative/serving
-pkg/apis/autoscaling/register.go.
+Most of Knative's have two spellings; a newer one and those of kn-ahead have one.
+Source: knative/serving pkg/apis/autoscaling/register.go.
 """
 
 from collections.abc import Mapping
@@ -43,9 +43,9 @@ NAME_OF: Mapping[str, str] = (
     | {PREFIX + _camel_case(key): PREFIX + key for key in _KNATIVES if "-" in key}
     | {key: key for key in _ONE_SPELLING}
 )
-"""Each spelling -> the name."""
+"""From each spelling to the name."""
 
 
 def limit_of(name: str) -> Limit:
-    """How long its value may be."""
+    """The limit of its value's length."""
     return ANNOTATION_CHARS if name in _OF_NAMES else ANNOTATION_LENGTH

@@ -1,12 +1,12 @@
-"""One cache a kind: list, then watch, for as long as we run; only the fields that are wanted.
+"""A cache of the objects of one kind: list, then watch.
 
-Any failure (connection lost, 410 because we were away too long, a refusal, a fault of our own) ends
-in a new list after a back-off, and not before the server wants us back; what disappeared meanwhile
-is then seen to be gone. Nothing that a cache meets ends it: one that cannot be refreshed keeps what
-it has, and reports why.
+After any failure (connection lost, 410 Gone, a refusal, an error of our own) the objects are listed
+again, after a back-off and not before the server's Retry-After; objects that were deleted meanwhile
+are found missing then. Until the list succeeds the cache has its former objects, and reports why it
+is not current.
 
-One object never stands for the others: one that is too large, more than a limit allows, or not
-understood is left out by its name, what was known of it stays, and the rest goes on.
+An object that is too large, beyond a limit or not understood is left out; its former version stays,
+and the other objects are updated.
 """
 
 import asyncio
@@ -15,25 +15,33 @@ import sys
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from autoscaler.backoff import Backoff
 from autoscaler.errors import AutoscalerError
 from autoscaler.limits import LIST_OBJECTS, NAME_BYTES, OBJECT_BYTES
 from autoscaler.refusals import LimitError, Refuse, ignore
 from knative.client.answers import Page
-from knative.client.api import GONE, SAID_LENGTH, Api, ApiError, Event, Object, TooLargeAnswerError
-from knative.client.backoff import Backoff
+from knative.client.api import (
+    GONE,
+    MESSAGE_LENGTH,
+    Api,
+    ApiError,
+    Event,
+    Object,
+    TooLargeAnswerError,
+)
 from knative.mirror.quota import Quota
 
 T = TypeVar("T")
 PAGE = 250  # objects a page of a list
-EMPTY_PAGES = 10  # of a list that goes on all the same
+EMPTY_PAGES = 10  # without new objects, after which a list is given up
 SHORTEST_S, LONGEST_S = 0.2, 15.0  # s of back-off
-TURN_S = 0.005  # s of taking in before the loop turns to others: probes, ticks, pokes
+TURN_S = 0.005  # s of work on a list before the loop serves others: probes, ticks, pokes
 
 log = logging.getLogger(__name__)
 
 
 class Cache(Generic[T]):
-    """Objects of one kind by "namespace/name", kept current."""
+    """Objects of one kind by "namespace/name"."""
 
     def __init__(
         self,
@@ -46,10 +54,10 @@ class Cache(Generic[T]):
         quota: Quota[T] | None = None,
         labels: str = "",
     ) -> None:
-        """parse: object -> what is kept; None = it does not concern us.
+        """parse: from an object to what is stored; None = nothing.
 
-        changed: hears of every change, None = gone. report: hears why the cache is not current,
-        "" = it is. refuse: hears of every object that a limit leaves out.
+        changed: called with every change, None = deleted. report: called with why the cache is not
+        current, "" = it is. refuse: called for every object that a limit leaves out.
         """
         self._path = path
         self.kind = path.rpartition("/")[2]
@@ -57,12 +65,12 @@ class Cache(Generic[T]):
         self._report, self._refuse = report, refuse
         self._quota: Quota[T] = quota or Quota()
         self._query = {"labelSelector": labels} if labels else {}
-        self._held: dict[str, T] = {}
+        self._objects: dict[str, T] = {}
         self.synced = asyncio.Event()  # listed once
         self.fault = ""  # why it is not current; "" = it is
         self._page = PAGE  # objects to ask for
-        self._not_taken = ""  # a key that whoever hears of changes could not take in
-        self._left_out = False  # whether something is, for which there may be a place later
+        self._not_handled = ""  # a key for which `changed` raised
+        self._left_out = False  # whether a limit left out an object, which may fit later
 
     async def follow(self, api: Api) -> None:
         """List and watch until cancelled."""
@@ -74,13 +82,13 @@ class Cache(Generic[T]):
                 if not version:
                     version = await self._list(api)
                     self.synced.set()
-                    self._check_taken()
+                    self._check_handled()
                 watching_s = clock()
                 version = await self._watch(api, version)
                 wait_s = self._ended(backoff, clock() - watching_s)
                 if self._left_out:
                     version = ""
-            except Exception as error:  # noqa: BLE001  # whatever it is, it is listed anew
+            except Exception as error:  # noqa: BLE001  # after any error it is listed again
                 if watching_s is not None:
                     backoff.worked(clock() - watching_s)
                 wait_s = self._failed(backoff, error, watching=watching_s is not None)
@@ -92,50 +100,50 @@ class Cache(Generic[T]):
         if backoff.worked(lasted_s):
             return SHORTEST_S
         if backoff.failures:
-            self._say(f"watches of {self._path} end at once")
+            self._report_fault(f"watches of {self._path} end at once")
         return backoff.failed()
 
     def _failed(self, backoff: Backoff, error: Exception, *, watching: bool) -> float:
         """Listing or watching failed: s to wait."""
-        # A watch that was away too long is told so once; more than that is a fault.
+        # One 410 Gone is normal after a long pause; several in a row are a fault.
         normal = watching and isinstance(error, ApiError) and error.status == GONE
         if not (normal and not backoff.failures):
-            # All but our own: an answer of a shape that no API server gives, or a fault of ours.
+            # All others are an answer of an unforeseen shape, or an error of ours.
             known = isinstance(error, AutoscalerError)
-            self._say(str(error) if known else f"bad answer: {error!r}")
+            self._report_fault(str(error) if known else f"bad answer: {error!r}")
         return backoff.failed(error.retry_after_s if isinstance(error, ApiError) else 0.0)
 
-    def _say(self, fault: str) -> None:
+    def _report_fault(self, fault: str) -> None:
         if fault == self.fault:
             return
         self.fault = fault
         try:
             self._report(fault)
         except Exception:
-            log.exception("nobody could be told how the cache of %s is", self._path)
+            log.exception("the fault of the cache of %s could not be reported", self._path)
 
     # --- listing ------------------------------------------------------------------------------
 
     async def _list(self, api: Api) -> str:
-        """Take in all that there is; returns the version to watch from."""
+        """List all objects; returns the version to watch from."""
         seen: set[str] = set()
         more, empty, self._left_out = "", 0, False
         while True:
             known = len(seen)
             page = await self._next_page(api, more)
-            await self._take(page, seen)
+            await self._update_all(page, seen)
             if not page.more:
                 break
             empty += len(seen) == known
             if empty > EMPTY_PAGES or len(seen) > LIST_OBJECTS.most:
                 raise ApiError(f"the list of {self._path} does not end", status=0)
             more = page.more
-        for key in self._held.keys() - seen:
+        for key in self._objects.keys() - seen:
             self._drop(key)
         return page.version
 
     async def _next_page(self, api: Api, more: str) -> Page:
-        """A page, of as many objects as fit into an answer."""
+        """The next page, with as many objects as fit into an answer."""
         query = {**self._query, **({"continue": more} if more else {})}
         while True:
             try:
@@ -148,11 +156,11 @@ class Cache(Generic[T]):
                 self._page = min(2 * self._page, PAGE)
                 return page
 
-    async def _take(self, page: Page, seen: set[str]) -> None:
+    async def _update_all(self, page: Page, seen: set[str]) -> None:
         clock = asyncio.get_running_loop().time
         turn_s = clock() + TURN_S
         for item in page.items():
-            seen.add(self._meet(item, whole=page.whole))
+            seen.add(self._update(item, whole=page.whole))
             if clock() > turn_s:
                 await asyncio.sleep(0)
                 turn_s = clock() + TURN_S
@@ -160,84 +168,84 @@ class Cache(Generic[T]):
     # --- watching -----------------------------------------------------------------------------
 
     async def _watch(self, api: Api, version: str) -> str:
-        """Take in changes until the server ends it; returns the version to go on from."""
+        """Follow changes until the server ends the watch; returns the version to continue from."""
         async with api.watch(self._path, {**self._query, "resourceVersion": version}) as events:
-            self._say("")
+            self._report_fault("")
             async for event in events:
-                version = self._hear(event)
-                self._check_taken()
+                version = self._handle(event)
+                self._check_handled()
         return version
 
-    def _hear(self, event: Event) -> str:
-        """Take in one event; returns its version."""
+    def _handle(self, event: Event) -> str:
+        """Handle one event; returns its version."""
         item = event.object
         if event.kind == "ERROR":
             code = item.get("code")
             status = code if isinstance(code, int) else 0
-            said = str(item.get("message"))[:SAID_LENGTH]
-            raise ApiError(f"watch of {self._path}: {said}", status=status)
+            message = str(item.get("message"))[:MESSAGE_LENGTH]
+            raise ApiError(f"watch of {self._path}: {message}", status=status)
         version = str(item["metadata"]["resourceVersion"])
         if event.kind == "DELETED":
             self._drop(_key(item))
         elif event.kind != "BOOKMARK":
-            self._meet(item, whole=event.whole)
+            self._update(item, whole=event.whole)
         return version
 
     # --- one object ---------------------------------------------------------------------------
 
-    def _meet(self, item: Object, *, whole: bool) -> str:
-        """Take in an object as it is now; returns its key."""
+    def _update(self, item: Object, *, whole: bool) -> str:
+        """Update an object; returns its key."""
         key = _key(item)
         if not whole:
             self._refuse(OBJECT_BYTES, f"{self.kind} {key}")
             return key
         try:
-            kept = self._parse(item)
+            parsed = self._parse(item)
         except LimitError as error:
             self._refuse(error.limit, f"{self.kind} {key}")
-        except Exception as error:  # noqa: BLE001  # an object concerns itself alone
+        except Exception as error:  # noqa: BLE001  # one object must not stop the others
             log.error("%s in %s is not understood and left out: %r", key, self._path, error)
         else:
-            self._put(key, kept)
+            self._put(key, parsed)
         return key
 
-    def _put(self, key: str, kept: T | None) -> None:
-        former = self._held.get(key)
-        if kept is None:
+    def _put(self, key: str, parsed: T | None) -> None:
+        former = self._objects.get(key)
+        if parsed is None:
             self._drop(key)
             return
-        if former == kept:
+        if former == parsed:
             return
-        limit = self._quota.limit_for(key, kept, former)
+        limit = self._quota.limit_for(key, parsed, former)
         if limit:
             self._refuse(limit, f"{self.kind} {key}")
             self._left_out = True
-            self._drop(key)  # it was of another group
+            self._drop(key)  # the former version may be of another group, which has room
             return
-        if self._is_taken(key, kept):
+        if self._is_handled(key, parsed):
             if former is not None:
                 self._quota.drop(key, former)
-            self._quota.add(key, kept)
-            self._held[key] = kept
+            self._quota.add(key, parsed)
+            self._objects[key] = parsed
 
     def _drop(self, key: str) -> None:
-        if key in self._held and self._is_taken(key, None):
-            self._quota.drop(key, self._held.pop(key))
+        if key in self._objects and self._is_handled(key, None):
+            self._quota.drop(key, self._objects.pop(key))
 
-    def _is_taken(self, key: str, kept: T | None) -> bool:
-        """Tell of a change; whether whoever hears of it took it in."""
+    def _is_handled(self, key: str, parsed: T | None) -> bool:
+        """Report a change; returns whether it was handled."""
         try:
-            self._changed(key, kept)
+            self._changed(key, parsed)
         except Exception:
-            # What is held stays as it was, so that the next list tells it again; others go on.
+            # The former object stays, so that the next list has the change again.
             log.exception("a change of %s in %s could not be taken in", key, self._path)
-            self._not_taken = key
+            self._not_handled = key
             return False
         return True
 
-    def _check_taken(self) -> None:
-        """Raise where something could not be taken in: it is listed again after a while."""
-        key, self._not_taken = self._not_taken, ""
+    def _check_handled(self) -> None:
+        """Raise if a change was not handled: the objects are listed again after a back-off."""
+        key, self._not_handled = self._not_handled, ""
         if key:
             raise ApiError(f"{key} could not be taken in", status=0)
 

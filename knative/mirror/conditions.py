@@ -1,4 +1,4 @@
-"""Conditions, and the status of a PodAutoscaler that they are the most of, kept compactly."""
+"""Conditions and the status of a PodAutoscaler, in a compact form."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from knative.mirror.fields import LARGEST, name, text, unix
 
 ACTIVE, INITIALIZED, SKS_READY, READY = "Active", "ScaleTargetInitialized", "SKSReady", "Ready"
-KINDS = (ACTIVE, INITIALIZED, SKS_READY, READY)  # those of a PodAutoscaler; no other is kept
+KINDS = (ACTIVE, INITIALIZED, SKS_READY, READY)  # those of a PodAutoscaler; no others are stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,14 +22,14 @@ class Condition:
 
     def as_object(self) -> dict[str, str]:
         """As it is written."""
-        said = {"reason": self.reason, "message": self.message, "severity": self.severity}
+        texts = {"reason": self.reason, "message": self.message, "severity": self.severity}
         made = {"type": self.kind, "status": self.status, "lastTransitionTime": self.since}
-        return made | {key: value for key, value in said.items() if value}
+        return made | {key: value for key, value in texts.items() if value}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """What was said of a revision last; None and "" = nothing."""
+    """The status of a PodAutoscaler; None and "" = the field is missing."""
 
     conditions: tuple[Condition, ...] = ()
     generation: int | None = None  # of the spec that it is about
@@ -39,12 +39,12 @@ class Status:
     actual: int | None = None  # pods
 
     def condition(self, kind: str) -> Condition:
-        """A condition as it is; with an empty status where there is none."""
+        """A condition; with an empty status where there is none."""
         return next((c for c in self.conditions if c.kind == kind), Condition(kind=kind))
 
 
 def condition(o: dict[str, Any]) -> Condition:
-    """Keep a condition."""
+    """Parse a condition."""
     return Condition(
         kind=text(o.get("type")),
         status=text(o.get("status")),
@@ -56,7 +56,7 @@ def condition(o: dict[str, Any]) -> Condition:
 
 
 def status(o: dict[str, Any]) -> Status:
-    """Keep a PodAutoscaler's status."""
+    """Parse a PodAutoscaler's status."""
     conditions = {c["type"]: c for c in reversed(o.get("conditions") or []) if c["type"] in KINDS}
     return Status(
         conditions=tuple(condition(c) for c in reversed(conditions.values())),

@@ -1,7 +1,6 @@
-"""Reads fields of objects that others wrote: whatever stands there costs little and breaks nothing.
+"""Reads fields of objects that others wrote, within bounds.
 
-Texts are shared where they are equal: namespaces, names, times and reasons repeat from field to
-field and from object to object.
+Equal texts are stored once (interned): namespaces, names, times and reasons repeat in many objects.
 """
 
 import sys
@@ -9,7 +8,7 @@ from datetime import UTC, datetime
 
 from autoscaler.limits import NAME_BYTES
 
-LONGEST_TEXT = 1024  # characters that are kept of a text for people; what is longer is cut
+LONGEST_TEXT = 1024  # characters of a text for people; longer ones are cut
 LARGEST = 2**63 - 1  # what Kubernetes can count
 
 
@@ -19,14 +18,14 @@ def text(value: object) -> str:
 
 
 def name(value: object) -> str:
-    """A name; "" = there is none, or none that can be."""
+    """A name; "" = there is none, or it is too long."""
     if not isinstance(value, str) or len(value) > NAME_BYTES.most:
         return ""
     return sys.intern(value)
 
 
 def whole(value: object) -> int:
-    """A whole number; left out, it is 0. Raises ValueError."""
+    """A whole number; 0 where it is missing. Raises ValueError."""
     if value is None:
         return 0
     if not isinstance(value, int) or abs(value) > LARGEST:
@@ -45,5 +44,5 @@ def unix(value: str | None) -> float | None:
 
 
 def kubernetes_time(now: float) -> str:
-    """A Kubernetes time: whole seconds, UTC."""
+    """A Kubernetes time of Unix s ``now``: whole seconds, UTC."""
     return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

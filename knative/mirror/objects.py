@@ -1,7 +1,4 @@
-"""What we keep of each Kubernetes object: the few fields that a decision or a write needs.
-
-No object, however large, makes us keep more than a few kB.
-"""
+"""Kubernetes objects reduced to the fields that a decision or a write needs: a few kB at most."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -31,7 +28,7 @@ LONGEST_GENERATION = 18  # digits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScaleTarget:
-    """What is scaled: a Deployment."""
+    """The object that is scaled: a Deployment."""
 
     api_version: str = ""
     kind: str = ""
@@ -44,17 +41,17 @@ class ScaleTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodAutoscaler:
-    """What is asked for a revision, and what was said of it last."""
+    """The settings of a revision, and its status."""
 
     namespace: str
     name: str
     uid: str
     generation: int
-    service: str  # the Knative service whose traffic this is: "namespace/service"
-    service_label: str  # its name, as a label says; "" = none does
-    configuration: str  # as a label says; "" = none does
-    configuration_generation: int  # the younger the revision the greater; 0 = not known
-    annotations: Mapping[str, str]  # those that we read, by the names in `annotation_names`
+    service: str  # the Knative service that it belongs to: "namespace/service"
+    service_label: str  # of the label; "" = there is none
+    configuration: str  # of the label; "" = there is none
+    configuration_generation: int  # greater for younger revisions; 0 = not known
+    annotations: Mapping[str, str]  # by the names in `annotation_names`
     concurrency: int  # requests in flight that a pod takes at most; 0 = no limit
     target: ScaleTarget
     protocol: str
@@ -64,7 +61,7 @@ class PodAutoscaler:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSpec:
-    """What is asked of a ServerlessService."""
+    """The spec of a ServerlessService."""
 
     mode: str
     activators: int  # 0 = all
@@ -116,7 +113,7 @@ class Pod:
 
 
 def podautoscaler(o: Object, refuse: Refuse = ignore) -> PodAutoscaler:
-    """Keep what matters of a PodAutoscaler. refuse: hears of annotations that are too long."""
+    """Parse a PodAutoscaler. refuse: called for annotations that are too long."""
     meta, spec = o["metadata"], o.get("spec") or {}
     labels = meta.get("labels") or {}
     namespace, own, service = name(meta["namespace"]), name(meta["name"]), labels.get(SERVICE_LABEL)
@@ -139,12 +136,12 @@ def podautoscaler(o: Object, refuse: Refuse = ignore) -> PodAutoscaler:
 
 
 def serverlessservice(o: Object) -> ServerlessService:
-    """Keep what matters of a ServerlessService."""
-    meta, spec, said = o["metadata"], o.get("spec") or {}, o.get("status") or {}
+    """Parse a ServerlessService."""
+    meta, spec, state = o["metadata"], o.get("spec") or {}, o.get("status") or {}
     owners = [r for r in meta.get("ownerReferences") or [] if r.get("controller")]
-    conditions = {c["type"]: c for c in said.get("conditions") or []}
+    conditions = {c["type"]: c for c in state.get("conditions") or []}
     proxied = conditions.get("ActivatorEndpointsPopulated", {})
-    current = said.get("observedGeneration") == meta.get("generation")
+    current = state.get("observedGeneration") == meta.get("generation")
     ready = conditions.get("Ready", {}).get("status") == "True"
     since = unix(proxied.get("lastTransitionTime")) if proxied.get("status") == "True" else None
     return ServerlessService(
@@ -155,15 +152,15 @@ def serverlessservice(o: Object) -> ServerlessService:
             target=_target(spec.get("objectRef") or {}),
             protocol=text(spec.get("protocolType")),
         ),
-        service=name(said.get("serviceName")),
-        private=name(said.get("privateServiceName")),
+        service=name(state.get("serviceName")),
+        private=name(state.get("privateServiceName")),
         ready=ready and current,
         proxied_since_s=since,
     )
 
 
 def deployment(o: Object) -> Deployment:
-    """Keep what matters of a Deployment."""
+    """Parse a Deployment."""
     asked = (o.get("spec") or {}).get("replicas")
     labels = o["metadata"].get("labels") or {}
     return Deployment(
@@ -172,26 +169,26 @@ def deployment(o: Object) -> Deployment:
 
 
 def pod(o: Object) -> Pod:
-    """Keep what matters of a pod."""
-    meta, said = o["metadata"], o.get("status") or {}
-    conditions = {c["type"]: c for c in said.get("conditions") or []}
+    """Parse a pod."""
+    meta, state = o["metadata"], o.get("status") or {}
+    conditions = {c["type"]: c for c in state.get("conditions") or []}
     ready = conditions.get("Ready", {}).get("status") == "True"
     ready_s = _true_since(conditions, "Ready")
     return Pod(
         revision=text(f"{meta['namespace']}/{meta['labels'][REVISION_LABEL]}"),
-        state=_state(said.get("phase"), ready, ending=bool(meta.get("deletionTimestamp"))),
-        address=name(said.get("podIP")),
+        state=_state(state.get("phase"), ready, ending=bool(meta.get("deletionTimestamp"))),
+        address=name(state.get("podIP")),
         created_s=unix(meta.get("creationTimestamp")) or 0.0,
-        started_s=unix(said.get("startTime")) or 0.0,
+        started_s=unix(state.get("startTime")) or 0.0,
         ready_s=ready_s,
-        # How it started is read once it has: pods are many, and change often until then.
+        # Parts of its start-up are read once it is ready, as pods change often until then.
         scheduled_s=_true_since(conditions, "PodScheduled") if ready_s else 0.0,
-        running_s=_running_since(said) if ready_s else 0.0,
+        running_s=_running_since(state) if ready_s else 0.0,
     )
 
 
 def configmaps(names: Collection[str]) -> Callable[[Object], Mapping[str, str] | None]:
-    """Reads ConfigMaps of these names, without their examples; None for others."""
+    """A parser of ConfigMaps with these names, without their examples; None for others."""
 
     def configmap(o: Object) -> Mapping[str, str] | None:
         if o["metadata"]["name"] not in names:
@@ -205,18 +202,19 @@ def configmaps(names: Collection[str]) -> Callable[[Object], Mapping[str, str] |
 
 
 def _annotations(meta: Object, refuse: Refuse) -> dict[str, str]:
-    said = meta.get("annotations") or {}
-    kept = {}
-    for spelling, value in said.items():
+    """Annotations by the names in `annotation_names`; a name wins over its other spelling."""
+    annotations = meta.get("annotations") or {}
+    found = {}
+    for spelling, value in annotations.items():
         known = NAME_OF.get(spelling)
-        if known is None or (spelling != known and known in said):
+        if known is None or (spelling != known and known in annotations):
             continue
         limit = limit_of(known)
         if len(value) > limit.most:
             refuse(limit, f"{known} of {meta['namespace']}/{meta['name']}")
         else:
-            kept[known] = text(value)
-    return kept
+            found[known] = text(value)
+    return found
 
 
 def _target(o: Object) -> ScaleTarget:

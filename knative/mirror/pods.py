@@ -1,4 +1,4 @@
-"""Pods of each revision, counted by state as they change: nobody counts them all anew."""
+"""Pods of each revision, with counts by state that are updated at each change."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ NONE: Mapping[str, int] = MappingProxyType({})
 
 
 class Pods:
-    """What is known of every pod, by "namespace/pod"."""
+    """All pods, by "namespace/pod"."""
 
     def __init__(self) -> None:
         self._revision_of: dict[str, str] = {}
@@ -20,7 +20,7 @@ class Pods:
         self._was_ready: set[str] = set()
 
     def put(self, key: str, pod: Pod) -> bool:
-        """A pod came or changed; whether it is ready for the first time."""
+        """Store a new or changed pod; returns whether it is ready for the first time."""
         self.drop(key, for_good=False)
         self._revision_of[key] = pod.revision
         self._by_revision.setdefault(pod.revision, {})[key] = pod
@@ -31,7 +31,7 @@ class Pods:
         return True
 
     def drop(self, key: str, *, for_good: bool = True) -> str:
-        """A pod went; returns its revision, "" where nobody knew it."""
+        """Remove a pod; returns its revision, "" if it was not known."""
         if for_good:
             self._was_ready.discard(key)
         revision = self._revision_of.pop(key, "")

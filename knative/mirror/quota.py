@@ -1,4 +1,4 @@
-"""How many objects of a kind are kept: in all, and of each group, such as a namespace."""
+"""Limits of the number of objects of a kind: in all, and of each group, such as a namespace."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -15,11 +15,11 @@ from autoscaler.limits import (
 from knative.mirror.objects import Pod
 
 T = TypeVar("T")
-Group = Callable[[str, T], str]  # of an object by its key and what is kept of it
+Group = Callable[[str, T], str]  # of an object, by its key and its stored form
 
 
 def in_all(*_: object) -> str:
-    """All in one group."""
+    """One group for all."""
     return ""
 
 
@@ -29,41 +29,41 @@ def of_namespace(key: str, *_: object) -> str:
 
 
 class Quota(Generic[T]):
-    """Counts what is kept; says which limit leaves no place for one more."""
+    """Counts stored objects by group."""
 
     def __init__(self, *limits: tuple[Limit, Group[T]]) -> None:
         self._limits = [(limit, group_of, Counter[str]()) for limit, group_of in limits]
 
     def limit_for(self, key: str, new: T, former: T | None) -> Limit | None:
-        """The limit that leaves no place; None = there is one. former: what is kept now, if any."""
+        """The limit that refuses an object; None = there is room. former: its stored version."""
         for limit, group_of, counts in self._limits:
             group = group_of(key, new)
-            has_place = former is not None and group_of(key, former) == group
-            if not has_place and counts[group] >= limit.most:
+            counted = former is not None and group_of(key, former) == group
+            if not counted and counts[group] >= limit.most:
                 return limit
         return None
 
-    def add(self, key: str, kept: T) -> None:
-        """An object is kept."""
+    def add(self, key: str, stored: T) -> None:
+        """An object was stored."""
         for _, group_of, counts in self._limits:
-            counts[group_of(key, kept)] += 1
+            counts[group_of(key, stored)] += 1
 
-    def drop(self, key: str, kept: T) -> None:
-        """It is kept no more."""
+    def drop(self, key: str, stored: T) -> None:
+        """An object was removed."""
         for _, group_of, counts in self._limits:
-            group = group_of(key, kept)
+            group = group_of(key, stored)
             counts[group] -= 1
             if not counts[group]:
-                del counts[group]  # groups come and go
+                del counts[group]  # namespaces are created and deleted
 
 
 def one_a_revision() -> Quota[object]:
-    """For a kind of which each revision has one."""
+    """Limits for a kind of which each revision has one."""
     return Quota((REVISIONS, in_all), (NAMESPACE_REVISIONS, of_namespace))
 
 
 def of_pods() -> Quota[Pod]:
-    """For pods."""
+    """Limits for pods."""
     return Quota(
         (PODS, in_all), (NAMESPACE_PODS, of_namespace), (REVISION_PODS, lambda _, pod: pod.revision)
     )

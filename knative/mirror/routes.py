@@ -1,4 +1,4 @@
-"""Routes: which part of a service's traffic goes to which of its revisions."""
+"""Routes: the shares of a service's traffic that its revisions get."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,33 +15,33 @@ ROUTES = "/apis/serving.knative.dev/v1/routes"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """Where a service's requests go."""
+    """How the requests of a service are split."""
 
     service: str  # "namespace/service"
-    shares: Mapping[str, float]  # by revision's name, 0 ... 1; empty = nothing was said yet
-    latest: float  # 0 ... 1, what follows the newest revision
-    latest_is: str  # the revision that gets that now
+    shares: Mapping[str, float]  # by revision's name, 0 ... 1; empty = no status yet
+    latest: float  # 0 ... 1, of the target "latest revision"
+    latest_is: str  # the revision that this target is at present
 
 
 def route(o: Object) -> Route:
-    """Keep what matters of a Route.
+    """Parse a Route.
 
-    Raises ValueError for a percent that cannot be, LimitError for too many targets.
+    Raises ValueError for an impossible percent, LimitError for too many targets.
     """
     meta = o["metadata"]
-    said = (o.get("status") or {}).get("traffic") or []
-    asked = (o.get("spec") or {}).get("traffic") or []
-    if max(len(said), len(asked)) > ROUTE_TARGETS.most:
+    status = (o.get("status") or {}).get("traffic") or []
+    spec = (o.get("spec") or {}).get("traffic") or []
+    if max(len(status), len(spec)) > ROUTE_TARGETS.most:
         raise LimitError(ROUTE_TARGETS)
     shares: dict[str, float] = {}
     latest_is = ""
-    for target in said:
+    for target in status:
         revision = name(target.get("revisionName"))
         shares[revision] = min(shares.get(revision, 0.0) + _share(target), 1.0)
         if target.get("latestRevision"):
             latest_is = revision
-    # What is asked for tells whether the newest is wanted; before anything is, what was last.
-    newest = [t for t in asked or said if t.get("latestRevision") or t.get("configurationName")]
+    # Whether the latest revision is a target is in the spec; without a spec, in the status.
+    newest = [t for t in spec or status if t.get("latestRevision") or t.get("configurationName")]
     service = (meta.get("labels") or {}).get(SERVICE_LABEL) or meta["name"]
     return Route(
         service=text(f"{meta['namespace']}/{service}"),

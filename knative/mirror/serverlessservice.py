@@ -1,4 +1,4 @@
-"""The ServerlessService that every PodAutoscaler owns: to the pods, or through the activator."""
+"""The ServerlessService that every PodAutoscaler owns."""
 
 from knative.client.api import Object
 from knative.mirror.objects import ServiceSpec
@@ -8,10 +8,10 @@ NOT_COPIED = "autoscaling.knative.dev/metric"
 
 
 def body_of(podautoscaler: Object, spec: ServiceSpec) -> Object:
-    """The object to create. podautoscaler: the whole of its owner, as it is on the server.
+    """The object to create. podautoscaler: its owner, as read from the server.
 
-    All its labels and annotations are copied: Service and Endpoints inherit the labels, and
-    activators select by them.
+    All labels and annotations are copied: Service and Endpoints inherit the labels, by which
+    activators select them.
     """
     meta = podautoscaler["metadata"]
     annotations = meta.get("annotations") or {}

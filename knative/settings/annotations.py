@@ -1,6 +1,6 @@
-"""A revision's settings: its annotations over the cluster's config.
+"""The settings of a revision: its annotations over the cluster's config.
 
-What cannot be read counts as not set, as in Knative, whose webhook refuses it before.
+A value that cannot be parsed counts as not set, as in Knative, whose webhook refuses it before.
 Source: knative/serving pkg/apis/autoscaling/v1alpha1/pa_lifecycle.go,
 pkg/reconciler/autoscaling/{resources,kpa/resources}.
 """
@@ -118,7 +118,7 @@ def _overridden(config: ClusterConfig, annotations: Mapping[str, str]) -> Cluste
     values: dict[str, Any] = {
         field: _number(annotations, key, getattr(config, field))
         for key, field in OVERRIDES.items()
-        if PREFIX + key in annotations
+        if annotations.get(PREFIX + key)
     }
     if values.get("initial_scale") == 0 and not config.allow_zero_initial_scale:
         del values["initial_scale"]

@@ -1,7 +1,7 @@
-"""config-autoscaler and its neighbours, as the cluster has them now.
+"""config-autoscaler and config-deployment.
 
-A ConfigMap that is wrong in one value is refused whole: the former one stays in force, and the
-message names the key, the value and what is allowed. Knative's webhook refuses most of them before.
+A ConfigMap with one wrong value is refused whole: the former one stays in force, and the message
+names the key, the value and what is allowed. Knative's webhook refuses most of them before.
 Source: knative/serving pkg/autoscaler/config/config.go.
 """
 
@@ -15,7 +15,7 @@ from knative.settings.quantities import boolean, duration_s, integer, number
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterConfig:
-    """What holds for every revision that says nothing else. Names are the ConfigMap's."""
+    """Settings of every revision without annotations. Names are the ConfigMap's keys."""
 
     enable_scale_to_zero: bool = True
     allow_zero_initial_scale: bool = False
@@ -38,7 +38,7 @@ class ClusterConfig:
     activator_capacity: float = 100.0
     mode: Mode = Mode.SHADOW  # key kn-ahead-mode
     cold_price: float = 600.0  # s; key kn-ahead-cold-price
-    across_namespaces: bool = False  # whether all trust each other; key kn-ahead-across-namespaces
+    across_namespaces: bool = False  # whether all namespaces consent; kn-ahead-across-namespaces
 
 
 def _percentage(text: str) -> float:
@@ -117,7 +117,7 @@ def cluster_config(data: Mapping[str, str]) -> ClusterConfig:
 
 
 def progress_deadline_s(data: Mapping[str, str]) -> float:
-    """Of config-deployment's data: s that a new revision may take. Raises PermanentError."""
+    """The progress deadline of config-deployment's data, s. Raises PermanentError."""
     text = data.get("progress-deadline", "600s")
     name = f"config-deployment: progress-deadline is {text!r}"
     try:

@@ -1,9 +1,8 @@
-"""config-leader-election, as the cluster has it now.
+"""config-leader-election.
 
-A ConfigMap that is wrong in one value is refused whole, as config-autoscaler is. Keys named
-map-lease-prefix.* are for controllers that name their leases by prefix; the autoscaler's leases
-have names of their own. Source: knative.dev/pkg leaderelection/config.go; knative/serving
-pkg/autoscaler/bucket.
+A ConfigMap with one wrong value is refused whole, as config-autoscaler is. Keys map-lease-prefix.*
+are for controllers that name their leases by prefix; the autoscaler's leases have fixed names.
+Source: knative.dev/pkg leaderelection/config.go; knative/serving pkg/autoscaler/bucket.
 """
 
 from collections.abc import Mapping
@@ -23,12 +22,12 @@ LEGACY = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Election:
-    """How one leader at a time is found."""
+    """Settings of leader election."""
 
     buckets: int = 1
-    lease_duration_s: float = 60.0  # until others may take a lease that nobody renews
-    renew_deadline_s: float = 40.0  # that a leader who cannot renew goes on acting
-    retry_period_s: float = 10.0  # between two tries
+    lease_duration_s: float = 60.0  # until others may acquire a lease that is not renewed
+    renew_deadline_s: float = 40.0  # for which a leader that cannot renew goes on writing
+    retry_period_s: float = 10.0  # between two attempts
 
     @property
     def leases(self) -> tuple[str, ...]:
@@ -47,7 +46,7 @@ def election(data: Mapping[str, str]) -> Election:
         renew_deadline_s=_seconds(data, "renew-deadline", former.renew_deadline_s),
         retry_period_s=_seconds(data, "retry-period", former.retry_period_s),
     )
-    # A leader has to stop before others may begin, and to try more than once until then.
+    # A leader has to stop before others may start, and try more than once until then.
     _check_below("renew-deadline", found.renew_deadline_s, "lease-duration", found.lease_duration_s)
     _check_below("retry-period", found.retry_period_s, "renew-deadline", found.renew_deadline_s)
     return found

@@ -1,6 +1,6 @@
-"""config-network, as far as it says how queue-proxies can be asked.
+"""config-network: how queue-proxies can be scraped.
 
-Knative reads it once, at its start; we follow it live.
+Knative reads it once, at its start; here changes are followed.
 Source: knative.dev/networking pkg/config, knative/serving pkg/autoscaler/metrics/stats_scraper.go.
 """
 
@@ -15,16 +15,16 @@ MESH_KEY, ADDRESSABLE_KEY = "mesh-compatibility-mode", "enable-mesh-pod-addressa
 
 
 class Mesh(Enum):
-    """Whether a service mesh stands between us and the pods."""
+    """Whether there is a service mesh between us and the pods."""
 
-    AUTO = "auto"  # found out for each revision
-    ENABLED = "enabled"  # pods are asked through their Service
-    DISABLED = "disabled"  # pods are asked themselves
+    AUTO = "auto"  # detected for each revision
+    ENABLED = "enabled"  # pods are scraped through their Service
+    DISABLED = "disabled"  # pods are scraped at their addresses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """How queue-proxies can be asked."""
+    """How queue-proxies can be scraped."""
 
     mesh: Mesh = Mesh.AUTO
     pods_addressable: bool = False  # through the mesh, by the name of their Service

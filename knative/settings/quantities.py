@@ -1,7 +1,6 @@
-"""Go's text forms of values, as Knative's ConfigMaps and annotations hold them.
+"""Parses Go's text forms of values in Knative's ConfigMaps and annotations.
 
-A text that is too long is refused before anything is made of it: to search it or to turn it into a
-number could take minutes.
+A text that is too long is refused before it is parsed, which could take minutes.
 """
 
 import math
@@ -14,7 +13,7 @@ _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 LARGEST = 2**31 - 1  # what Kubernetes can count
-LONGEST_S = (2**63 - 1) // 10**9  # what Go can tell
+LONGEST_S = (2**63 - 1) // 10**9  # of a Go duration
 _TRUE, _FALSE = ("1", "t", "T", "TRUE", "true", "True"), ("0", "f", "F", "FALSE", "false", "False")
 
 

@@ -1,9 +1,9 @@
-"""From a frame's bytes to arrays; what no activator sends is refused before it costs anything.
+"""Decodes a frame of statistics into arrays.
 
-First only the top level of a frame is scanned: that counts its messages and checks their lengths
-without parsing them, so that a million empty messages cost no more than the twenty thousand that
-are allowed. After that, every message is judged on its own: one that cannot be parsed, or that has
-impossible names or numbers, is dropped and counted, and the others are taken.
+First the top level of a frame is scanned, which counts messages and checks their lengths without
+parsing them: a million empty messages cost no more than the allowed twenty thousand. Then each
+message that cannot be parsed, or has impossible names or numbers, is dropped and counted; the
+others are decoded.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ from autoscaler.limits import (
 )
 from knative.statistics.wire import WireStatMessages
 
-Refuse = Callable[[Limit, str, int], None]  # called with the limit, what exceeded it, and how often
+Refuse = Callable[[Limit, str, int], None]  # called with the limit, what exceeded it, how often
 
 _MESSAGES = 0x0A  # the tag of `WireStatMessages.messages`
 _NAME = b"abcdefghijklmnopqrstuvwxyz0123456789-."  # what names in Kubernetes are made of
@@ -36,7 +36,7 @@ _SHOWN = 80  # characters of a name that is refused
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodedFrame:
-    """What an activator says of n revisions for the second that ended."""
+    """What an activator reports of n revisions for the second that ended."""
 
     keys: list[str]  # "namespace/revision"; one may come twice
     concurrency: FloatArray  # (n,) average requests in flight
@@ -45,7 +45,7 @@ class DecodedFrame:
 
 
 def decode(frame: bytes, refuse: Refuse = lambda *_: None) -> DecodedFrame:
-    """The statistics in a frame; never raises. A message without a statistic is left out."""
+    """The statistics in a frame; never raises. Messages without a statistic are left out."""
     keys, concurrency, requests, second = list[str](), list[float](), list[float](), list[int]()
     for message in _messages(frame, refuse):
         if message.HasField("stat"):
@@ -64,7 +64,7 @@ def decode(frame: bytes, refuse: Refuse = lambda *_: None) -> DecodedFrame:
 
 
 def split(frame: bytes) -> Iterator[bytes]:
-    """Split a frame into frames of `PIECE_MESSAGES`, which together say the same.
+    """Split a frame into frames of `PIECE_MESSAGES` messages each.
 
     A frame that `decode` would refuse is not split.
     """
@@ -131,7 +131,7 @@ def _message_ends(frame: bytes) -> list[int]:
 
 
 def _skip(frame: bytes, at: int) -> int:
-    """Where a field that we do not know ends."""
+    """Where an unknown field ends."""
     tag, at = _varint(frame, at)
     match tag & 7:
         case 0:  # an integer
@@ -162,7 +162,7 @@ def _select(r: DecodedFrame, which: BoolArray) -> DecodedFrame:
     if which.all():
         return r
     return DecodedFrame(
-        keys=[key for key, kept in zip(r.keys, which.tolist(), strict=True) if kept],
+        keys=[key for key, selected in zip(r.keys, which.tolist(), strict=True) if selected],
         concurrency=r.concurrency[which],
         requests=r.requests[which],
         second=r.second[which],

@@ -1,34 +1,34 @@
-"""Passes activators' statistics on to the leader.
+"""Forwards activators' statistics to the leader.
 
-An activator dials the Service, and so any of us. Who follows takes its frames, because an activator
-without a socket is restarted, and sends each on as it came, over one WebSocket to the leader: ours
-or Knative's own autoscaler, they speak the same protocol. Frames are of use for a second or two
-only, as they are counted when they arrive: what cannot be sent by then is dropped and counted, and
-nobody ever waits.
+An activator connects to the Service, and so to any replica. A follower accepts its frames, because
+an activator without a connection is restarted, and forwards them unchanged over one WebSocket to
+the leader: kn-ahead or Knative's own autoscaler, which have the same protocol. Frames count for the
+second in which they arrive, so they are of use for a second or two: those that cannot be sent by
+then are dropped and counted.
 """
 
 import asyncio
 import ipaddress
 import logging
-import random
 from collections import deque
 from collections.abc import Callable
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
+from autoscaler.backoff import Backoff
 from autoscaler.limits import FORWARDED_BYTES, FORWARDED_S
 from knative.statistics.wire import FORWARDED, PORT
 
 SHORTEST_S, LONGEST_S = 0.1, 5.0  # s of back-off
 HANDSHAKE_S = 3.0
-PING_S = 5.0  # between pings, and until a leader that does not answer one is dialled anew
+PING_S = 5.0  # between pings, and until a connection without a pong is closed
 
 log = logging.getLogger(__name__)
 
 
 class Forwarder:
-    """Sends frames to one address at a time, the newest in order."""
+    """Sends frames in order to one address at a time."""
 
     def __init__(
         self,
@@ -38,60 +38,60 @@ class Forwarder:
         port: int = PORT,
         most_bytes: float = FORWARDED_BYTES.most,
     ) -> None:
-        """identity: who forwards. lost: hears that a leader we were connected to has gone."""
+        """identity: of this replica. lost: called when a connection to a leader was closed."""
         self._identity, self._lost, self._port = identity, lost, port
         self._most_bytes = most_bytes
-        self._waiting: deque[tuple[float, bytes]] = deque()  # when it came, s of the loop; frame
+        self._waiting: deque[tuple[float, bytes]] = deque()  # arrival, s of the loop; frame
         self._bytes = 0
         self._address = ""
-        self._moved, self._more = asyncio.Event(), asyncio.Event()
+        self._address_changed, self._queued = asyncio.Event(), asyncio.Event()
         self.sent = 0  # frames
         self.dropped = 0  # frames
 
-    def aim(self, address: str) -> None:
-        """Send to this IP address from now on; "" = to nobody."""
+    def forward_to(self, address: str) -> None:
+        """Send to this IP address from now on; "" = send nothing."""
         if address != self._address:
             self._address = address
-            self._moved.set()
+            self._address_changed.set()
 
     def send(self, frame: bytes) -> None:
-        """Pass a frame on, or drop the oldest; never waits."""
+        """Queue a frame; the oldest are dropped beyond the limits. Returns at once."""
         self._waiting.append((asyncio.get_running_loop().time(), frame))
         self._bytes += len(frame)
-        self._shed()
-        self._more.set()
+        self._drop_old()
+        self._queued.set()
 
     def refuse(self) -> None:
-        """Count a frame that is not passed on: it was forwarded once."""
+        """Count a frame as dropped: it was forwarded once already."""
         self.dropped += 1
 
     async def run(self) -> None:
-        """Keep connected to where it is aimed until cancelled."""
+        """Keep connected to the address of `forward_to` until cancelled."""
         while True:
-            self._moved.clear()
-            link = asyncio.create_task(self._keep_linked(self._address), name="forward")
+            self._address_changed.clear()
+            link = asyncio.create_task(self._keep_connected(self._address), name="forward")
             try:
-                await self._moved.wait()
+                await self._address_changed.wait()
             finally:
                 link.cancel()
                 await asyncio.gather(link, return_exceptions=True)
 
-    async def _keep_linked(self, address: str) -> None:
-        wait_s, said = SHORTEST_S, ""
+    async def _keep_connected(self, address: str) -> None:
+        backoff, logged = Backoff(SHORTEST_S, LONGEST_S), ""
         while address:
             try:
                 async with self._dial(address) as link:
                     log.info("forwarding to the leader at %s", address)
-                    wait_s, said = SHORTEST_S, ""
-                    await self._pour(link)
+                    backoff.reset()
+                    logged = ""
+                    await self._send_all(link)
                 self._lost()
             except Exception as error:  # noqa: BLE001
-                # Whatever a lease names: the next word may name another.
-                if repr(error) != said:
+                # The address comes from a lease, and may be anything.
+                if repr(error) != logged:
                     log.warning("leader at %s: %r; trying again", address, error)
-                said = repr(error)
-            await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311
-            wait_s = min(2 * wait_s, LONGEST_S)
+                logged = repr(error)
+            await asyncio.sleep(backoff.failed())
 
     def _dial(self, address: str) -> connect:
         host = f"[{address}]" if ipaddress.ip_address(address).version == 6 else address
@@ -106,17 +106,17 @@ class Forwarder:
             close_timeout=HANDSHAKE_S,
         )
 
-    async def _pour(self, link: ClientConnection) -> None:
-        """Send what comes until the link is closed."""
+    async def _send_all(self, link: ClientConnection) -> None:
+        """Send frames until the connection is closed."""
         closed = asyncio.create_task(link.wait_closed())
-        closed.add_done_callback(lambda _: self._more.set())
+        closed.add_done_callback(lambda _: self._queued.set())
         try:
             while not closed.done():
-                self._more.clear()
+                self._queued.clear()
                 while frame := self._next():
                     await self._send(link, frame)
                 if not closed.done():
-                    await self._more.wait()
+                    await self._queued.wait()
         finally:
             closed.cancel()
 
@@ -124,20 +124,20 @@ class Forwarder:
         try:
             await link.send(frame)
         except WebSocketException:
-            self.dropped += 1  # the link has closed, which is seen at once
+            self.dropped += 1  # the connection was closed
         else:
             self.sent += 1
 
     def _next(self) -> bytes:
-        """The oldest frame that is still of use; b"" = none waits."""
-        self._shed()
+        """The oldest frame that is still of use; b"" = none."""
+        self._drop_old()
         if not self._waiting:
             return b""
         frame = self._waiting.popleft()[1]
         self._bytes -= len(frame)
         return frame
 
-    def _shed(self) -> None:
+    def _drop_old(self) -> None:
         oldest_s = asyncio.get_running_loop().time() - FORWARDED_S.most
         while self._waiting and (self._waiting[0][0] < oldest_s or self._bytes > self._most_bytes):
             self._bytes -= len(self._waiting.popleft()[1])

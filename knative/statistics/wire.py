@@ -1,15 +1,17 @@
-"""What activators and queue-proxies speak: protobuf messages, the port, a header of our own.
+"""The protocol of activators and queue-proxies: protobuf messages, the port, our own header.
 
 Source: knative/serving pkg/autoscaler/metrics/stat.proto (proto3; zero values are absent on the
-wire). Described here instead of generated: three messages, and no generated file to keep.
+wire). Described here instead of generated, as there are only three messages.
 """
 
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-PORT = 8080  # that activators dial
-FORWARDED = "Kn-Ahead-Forwarded"  # header of whoever passes frames on: they are passed on once
+PORT = 8080  # that activators connect to
+FORWARDED = (
+    "Kn-Ahead-Forwarded"  # header of a replica that forwards frames; they are forwarded once
+)
 
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _STAT = (

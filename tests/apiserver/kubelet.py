@@ -6,6 +6,7 @@ import itertools
 from collections import defaultdict
 
 from aiohttp import web
+from kubernetes.aio.client import CoreV1Api
 
 from knative.client.api import Api, Object
 from tests.apiserver.queue_proxy import Load, answer_of
@@ -18,8 +19,8 @@ STRATEGIC = "application/strategic-merge-patch+json"
 class Kubelet:
     """Runs every pod: an address, a queue-proxy there, and the word that it is ready."""
 
-    def __init__(self, api: Api, loads: dict[str, Load]) -> None:
-        self._api, self._loads = api, loads
+    def __init__(self, api: Api, core: CoreV1Api, loads: dict[str, Load]) -> None:
+        self._api, self._core, self.loads = api, core, loads
         self._numbers = itertools.count(1)
         self._pods: dict[str, asyncio.Task[None]] = {}
         self.ready: dict[str, set[str]] = defaultdict(set)  # addresses by "namespace/revision"
@@ -80,9 +81,10 @@ class Kubelet:
     async def _delete(self, pod: Object) -> None:
         meta = pod["metadata"]
         await asyncio.sleep(self.grace_s)
-        path = f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}?gracePeriodSeconds=0"
         with contextlib.suppress(Exception):
-            await self._api._call("DELETE", path)
+            await self._core.delete_namespaced_pod(
+                meta["name"], meta["namespace"], grace_period_seconds=0
+            )
 
     async def _say(self, path: str, address: str, *, ready: bool) -> None:
         kinds = {"PodScheduled": True, "Initialized": True, "ContainersReady": ready}
@@ -106,7 +108,7 @@ class Kubelet:
 
     def _queue_proxy(self, key: str, pod: str) -> web.Application:
         async def metrics(request: web.Request) -> web.StreamResponse:
-            return await answer_of(self._loads[key], pod, request)
+            return await answer_of(self.loads[key], pod, request)
 
         app = web.Application()
         app.router.add_get("/metrics", metrics)

@@ -20,7 +20,7 @@ class Neighbour:
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
-        self.key = self.cluster.asleep(NAME)
+        self.key = self.cluster.at_zero(NAME)
 
     def assert_served(self) -> None:
         """A request brings a pod at once, over the socket that there has been all along.

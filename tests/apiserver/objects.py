@@ -67,7 +67,7 @@ class Objects:
         self.create("podautoscalers", AUTOSCALING, podautoscaler_of(name, meta, spec))
         return f"{self.namespace}/{name}"
 
-    def asleep(self, name: str) -> str:
+    def at_zero(self, name: str) -> str:
         """Make a revision that is at zero from the start, and wait until it is known."""
         key = self.revision(name, pods=0, annotations={f"{PREFIX}/initial-scale": "0"})
         what = f"{name} at zero"

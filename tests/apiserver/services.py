@@ -89,7 +89,7 @@ class ServiceController:
                 return web.Response(status=400)
             key = f"{namespace}/{name.removesuffix('-private')}"
             if request.path == "/metrics" and self._kubelet.ready[key]:
-                load = self._kubelet._loads[key]
+                load = self._kubelet.loads[key]
                 return await answer_of(load, f"pod-{load.asked}", request)
             return web.Response(status=404)
 

@@ -11,7 +11,7 @@ from threading import Thread
 from typing import Any, TypeVar
 
 from aiohttp import web
-from kubernetes.aio.client import Configuration
+from kubernetes.aio.client import ApiClient, Configuration, CoreV1Api
 from kubernetes.aio.config import load_kube_config
 
 from knative.client.api import Api
@@ -63,14 +63,13 @@ class World:
             config_file=str(kubeconfig), client_configuration=settings
         )
         self.api = Api(settings)
-        self.kubelet = Kubelet(self.api, self.loads)
+        self._client = ApiClient(settings)
+        self.kubelet = Kubelet(self.api, CoreV1Api(self._client), self.loads)
         self.services = ServiceController(self.api, self.kubelet)
         self._router = web.AppRunner(self.services.router())
         await self._router.setup()
-        site = web.TCPSite(self._router, "127.0.0.1", 0)
-        await site.start()
-        assert site._server is not None
-        self.router_port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
+        await web.TCPSite(self._router, "127.0.0.1", 0).start()
+        self.router_port = self._router.addresses[0][1]
         for work in (self.kubelet.follow(), self.services.follow(), self.services.follow_pods()):
             self._tasks.append(asyncio.create_task(work))
 
@@ -87,3 +86,4 @@ class World:
         await self.kubelet.stop()
         await self._router.cleanup()
         await self.api.close()
+        await self._client.close()  # type: ignore[no-untyped-call]

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.apiserver.activator import connected
-from tests.apiserver.life import ALONE, CART, NAMES, SLOW, SPACE, STEADY, Life, Liver
+from tests.apiserver.lifecycle import ALONE, CART, NAMES, SLOW, SPACE, STEADY, Life, Liver
 from tests.apiserver.objects import (
     ADVISOR,
     CONTROLLER,

@@ -23,7 +23,7 @@ from tests.apiserver.standins import World
 OWN = "predictive.kn-ahead.dev"
 LEASE = "autoscaler-bucket-00-of-01"
 MICRO_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
-STRANGER = "127.0.0.2"  # an address of no pod
+UNKNOWN = "127.0.0.2"  # an address of no pod
 LEADER = f"{LEASE}.knative-serving.svc.cluster.local"
 
 
@@ -108,11 +108,11 @@ def test_only_activators_report_where_their_addresses_can_be_seen(
     cluster: Objects, controller: Controller, activator: Activator, world: World
 ) -> None:
     """The pods of activators say which those are; the kubelet's probe is answered all the same."""
-    key = cluster.asleep("cart-00001")
+    key = cluster.at_zero("cart-00001")
     world.run(activator.ping())
 
     def refused() -> bool:
-        return world.run(upgraded(controller, "127.0.0.1", source=STRANGER)) == 403
+        return world.run(upgraded(controller, "127.0.0.1", source=UNKNOWN)) == 403
 
     wait_until(refused, 30, "strangers to be refused")
     assert controller.listens()

@@ -1,7 +1,7 @@
 """The promises, on a real API server: never below demand, say why, shadow first.
 
 As laws over random fleets they are in tests/autoscaler/core; what becomes of them when forecasts
-go, end or are damaged is in tests/apiserver/test_what_goes_wrong*.py.
+go, end or are damaged is in tests/apiserver/test_faults_*.py.
 """
 
 from pathlib import Path

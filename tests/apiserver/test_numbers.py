@@ -20,7 +20,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from tests.apiserver.activator import Activator
-from tests.apiserver.bare import Bare
+from tests.apiserver.baseline import Bare
 from tests.apiserver.fleet import QUEUE_PROXY, SPACE, fill, name_of
 from tests.apiserver.install import install
 from tests.apiserver.objects import ADVISOR, AUTOSCALING, CONTROLLER, NETWORKING, Objects

@@ -18,7 +18,7 @@ from benchmarks.controller.poke import a_bundle
 from benchmarks.controller.processes import frame, keys, running, start_advisor
 from benchmarks.recorded import replay
 from tests.processes.conftest import PATIENCE_S, Watched, for_s
-from tests.processes.test_whatever_comes import absurd
+from tests.processes.test_invalid_input import absurd
 
 REVISIONS = 300
 STORY_S = 25.0

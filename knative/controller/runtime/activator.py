@@ -1,4 +1,4 @@
-"""Whether the activator answers for a revision, as Knative asks before the last pod goes."""
+"""Probes whether a revision is served by the activator, as Knative does before scaling to zero."""
 
 import aiohttp
 
@@ -8,7 +8,7 @@ TIMEOUT_S = 2.0
 
 
 async def activator_answers(host: str, cluster_domain: str) -> bool:
-    """Ask at ``host``, "service.namespace", over a connection of its own.
+    """Whether the activator answers at ``host``, "service.namespace", over a new connection.
 
     Source: knative/serving pkg/reconciler/autoscaling/kpa/scaler.go.
     """

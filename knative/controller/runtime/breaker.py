@@ -1,39 +1,39 @@
-"""The crash-loop breaker: who crashes again and again starts as plain KPA.
+"""The crash-loop breaker: after repeated crashes the controller starts as plain KPA.
 
-Whatever ended the process, it is likeliest to be what Knative's own autoscaler does without: advice
-and our own annotations. So after three crashes in ten minutes the controller starts without both.
-It stays so until it is ended and started by somebody: a new pod begins with an empty folder.
+The most probable causes of a crash are advice and the annotations of kn-ahead, which Knative's own
+autoscaler does not have. So after three crashes in ten minutes the controller starts without both,
+until it is stopped and started again: a new pod has an empty folder.
 
-A start that was not followed by an end is a crash. The file holds the Unix seconds of such starts.
+A start without an orderly end is a crash. The file has the Unix seconds of such starts.
 """
 
 import logging
 from pathlib import Path
 
 CRASHES, WITHIN_S = 3, 600.0
-FILE_BYTES = 4096  # a file of ours has three lines
+FILE_BYTES = 4096  # a valid file has three lines
 
 log = logging.getLogger(__name__)
 
 
 class Breaker:
-    """Counts starts and ends in a file."""
+    """Counts crashes in a file."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
 
     def start(self, now: float) -> bool:
-        """Note a start at Unix s ``now``; whether it has to be a plain one."""
+        """Note a start at Unix s ``now``; returns whether to start as plain KPA."""
         crashes = [at for at in self._read() if 0 <= now - at < WITHIN_S]
         try:
-            last = [*crashes, now][-CRASHES:]  # no more are needed, however often it crashes
+            last = [*crashes, now][-CRASHES:]  # no more are needed
             self._file.write_text("".join(f"{at:.3f}\n" for at in last))
         except OSError as error:
             log.error("%s cannot be written (%s): crashes are not counted", self._file, error)
         return len(crashes) >= CRASHES
 
     def end(self) -> None:
-        """Note that the process ends because it was told to."""
+        """Note an orderly end."""
         try:
             self._file.unlink(missing_ok=True)
         except OSError as error:

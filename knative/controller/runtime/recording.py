@@ -1,9 +1,8 @@
 """A recording: all events of a controller with their times, and the instructions that followed.
 
-What happened on a cluster can so be looked at on a desk: `replay` hands the events to a controller
-of the present code and compares what it asks for. A file is gzip; in it lies a line that says what
-it is, and then record after record: a kind, a time, a length, and as many bytes of JSON (advice: of
-its own layout).
+`benchmarks.recorded` replays the events by the present code and compares the instructions. A file
+is gzip: a title line, then records of a kind, a time, a length, and as many bytes of JSON (advice:
+of its own layout).
 """
 
 import gzip
@@ -28,8 +27,8 @@ from knative.controller.state.events import AdviceSeen, Event
 from knative.controller.state.instructions import Instruction
 
 TITLE = b"kn-ahead recording 1\n"
-_HEAD = struct.Struct("<BdI")  # kind, Unix s, bytes that follow
-_BEGUN, _EVENT, _ADVICE, _INSTRUCTIONS = range(4)
+HEAD = struct.Struct("<BdI")  # kind, Unix s, bytes that follow
+_START, _EVENT, _ADVICE, _INSTRUCTIONS = range(4)
 LONGEST_RECORD = 64 * 2**20  # bytes
 
 _EVENTS = {kind.__name__: kind for kind in get_args(Event)}
@@ -39,7 +38,7 @@ _KINDS |= {kind.__name__: kind for kind in get_args(instructions.Write)}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One event, and what was asked for thereupon."""
+    """One event, and the instructions that followed."""
 
     now: float  # Unix s
     event: Event
@@ -47,18 +46,18 @@ class Record:
 
 
 class Recorder:
-    """Writes a recording; a full disk or too long a recording ends it, and nothing else."""
+    """Writes a recording; an error or too many bytes end the recording only."""
 
     def __init__(self, path: Path, *, plain: bool, now: float) -> None:
-        """plain: as of the controller. Raises OSError."""
+        """plain: as of `Controller`. Raises OSError."""
         self._file = gzip.open(path, "wb", compresslevel=1)  # noqa: SIM115  # closed by `end`
         self._bytes = 0
         self.fault = ""  # why nothing more is recorded; "" = it is
         self._file.write(TITLE)
-        self._put(_BEGUN, now, json.dumps({"plain": plain}).encode())
+        self._put(_START, now, json.dumps({"plain": plain}).encode())
 
     def record(self, event: Event, todo: list[Instruction], now: float) -> None:
-        """Keep an event of Unix s ``now``, and what followed from it."""
+        """Record an event of Unix s ``now``, and its instructions."""
         if self.fault:
             return
         try:
@@ -72,8 +71,7 @@ class Recorder:
                 self._file.flush(zlib.Z_SYNC_FLUSH)
             if self._bytes > RECORDING_BYTES.most:
                 self.end(f"the recording has {self._bytes} bytes, and ends")
-        except Exception as error:  # noqa: BLE001
-            # Whatever it is, a recording is never worth an event.
+        except Exception as error:  # noqa: BLE001  # events are handled all the same
             self.end(f"the recording ends: {error}")
 
     def end(self, why: str = "") -> None:
@@ -83,20 +81,20 @@ class Recorder:
             self._file.close()
 
     def _put(self, kind: int, now: float, body: bytes) -> None:
-        self._file.write(_HEAD.pack(kind, now, len(body)))
+        self._file.write(HEAD.pack(kind, now, len(body)))
         self._file.write(body)
-        self._bytes += _HEAD.size + len(body)
+        self._bytes += HEAD.size + len(body)
 
 
 def read(path: Path) -> tuple[bool, Iterator[Record]]:
-    """Whether the controller was a plain one, and all records of a file.
+    """Whether the controller was plain, and all records of a file.
 
     Raises PermanentError, which names the file, also while it is read; a file that was cut short
     just ends.
     """
     pieces = _pieces(path)
     kind, _, body = next(pieces, (None, 0.0, b""))
-    if kind != _BEGUN:
+    if kind != _START:
         raise PermanentError(f"{path} is no recording; allowed: {TITLE.decode().strip()}")
     with _understood(path):
         plain = bool(json.loads(body)["plain"])
@@ -108,8 +106,8 @@ def _pieces(path: Path) -> Iterator[tuple[int, float, bytes]]:
         with gzip.open(path, "rb") as file:
             if file.read(len(TITLE)) != TITLE:
                 return
-            while len(head := file.read(_HEAD.size)) == _HEAD.size:
-                kind, now, length = _HEAD.unpack(head)
+            while len(head := file.read(HEAD.size)) == HEAD.size:
+                kind, now, length = HEAD.unpack(head)
                 if length > LONGEST_RECORD:
                     raise PermanentError(f"{path} has a record of {length} bytes")
                 body = file.read(length)
@@ -127,8 +125,8 @@ def _records(pieces: Iterator[tuple[int, float, bytes]], path: Path) -> Iterator
     for kind, now, body in pieces:
         if kind == _INSTRUCTIONS and waiting:
             with _understood(path):
-                said = json.loads(body)
-            yield Record(now=waiting[0], event=waiting[1], instructions=said)
+                asked = json.loads(body)
+            yield Record(now=waiting[0], event=waiting[1], instructions=asked)
             waiting = None
             continue
         if waiting:
@@ -149,7 +147,7 @@ def _read_event(kind: int, body: bytes, path: Path) -> Event:
 
 @contextmanager
 def _understood(path: Path) -> Iterator[None]:
-    """Whatever stands in a record, what is raised names the file."""
+    """Turns any error of a record into a PermanentError that names the file."""
     try:
         yield
     except PermanentError:
@@ -159,7 +157,7 @@ def _understood(path: Path) -> Iterator[None]:
 
 
 def as_json(value: Any) -> Any:
-    """A value as JSON has it: dataclasses by the names of their fields, with that of their kind."""
+    """A value as JSON: a dataclass as its fields, with the name of its class as "kind"."""
     return json.loads(_json(value))
 
 
@@ -185,7 +183,7 @@ def _event(plain: dict[str, Any]) -> Event:
 
 
 def _made(kind: Any, plain: Any) -> Any:
-    """A value of a kind, as a type annotation has it, from JSON."""
+    """A value of a type annotation, from JSON."""
     origin = get_origin(kind)
     if origin in (UnionType,) or (origin is not None and NoneType in get_args(kind)):
         kinds = [k for k in get_args(kind) if k is not NoneType]

@@ -1,4 +1,4 @@
-"""What a controller is told when it starts."""
+"""The settings of a controller process."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ class ControllerSettings:
     """Where the controller listens, and what it reads and writes."""
 
     namespace: str = "knative-serving"
-    """Where Knative's ConfigMaps lie."""
+    """Namespace of Knative's ConfigMaps and leases."""
 
     host: str = "0.0.0.0"  # noqa: S104  # a pod's own address
     """Address to listen on."""
@@ -23,10 +23,10 @@ class ControllerSettings:
     """Who may report statistics."""
 
     advice: Path | None = None
-    """Folder in which the advisor puts advice; None = Knative's rule alone."""
+    """Folder of the advisor's advice; None = Knative's rule alone."""
 
     snapshots: Path | None = None
-    """Folder for what the advisor shows; None = nothing is shown."""
+    """Folder for the snapshots that the advisor reads; None = none are written."""
 
     record: Path | None = None
     """File for all events and instructions; None = they are not recorded."""
@@ -35,7 +35,7 @@ class ControllerSettings:
     """For asking the activator."""
 
     pod_name: str = ""
-    """Of the pod we run in, by which leases name their holder; "" = we run in none."""
+    """Name of our pod, in the identity of a lease's holder; "" = not in a pod."""
 
     pod_ip: str = ""
-    """Its address, where whoever follows us passes activators' frames."""
+    """Address of our pod, to which followers forward activators' frames."""

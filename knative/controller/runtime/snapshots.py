@@ -1,4 +1,4 @@
-"""What the advisor shows: the numbers of each tick, and the names of revisions when they change."""
+"""Snapshots for the advisor: numbers at each tick, and names of revisions when they change."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,11 +13,11 @@ from knative.mirror.objects import PodAutoscaler
 
 
 class Snapshots:
-    """Writes into a folder; what cannot be written keeps nobody from deciding."""
+    """Writes into a folder; a failed write is a fault and raises nothing."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._texts = -1  # of the revisions whose names were written
+        self._texts = -1  # `Revisions.texts` when the names were written
         self._encoded: dict[str, tuple[PodAutoscaler, bytes]] = {}  # by "namespace/revision"
         self.fault = ""  # why the last one was not written; "" = it was
 
@@ -29,7 +29,7 @@ class Snapshots:
         notes: Mapping[str, Any],
         now: float,
     ) -> None:
-        """Put a tick in place of the former at Unix s ``now``."""
+        """Replace the snapshot of the last tick at Unix s ``now``."""
         try:
             if revisions.texts != self._texts:
                 self._write_names(revisions)

@@ -1,4 +1,4 @@
-"""The caches that events come from: each kind of object, kept current, told as events."""
+"""Caches of the cluster's objects: every change of an object becomes an event."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -23,99 +23,93 @@ from knative.mirror.objects import (
     podautoscaler,
     serverlessservice,
 )
-from knative.mirror.quota import of_pods, one_a_revision
+from knative.mirror.quota import Quota, of_pods, one_a_revision
 from knative.mirror.reporters import REPORTERS, Reporter, reporter
 from knative.mirror.routes import ROUTES, route
 
-ROUTES_WAIT_S = 2.0  # s after all else was listed
+ROUTES_WAIT_S = 2.0  # s after everything else was listed
 
-Report = Callable[[str, str], None]  # hears which cache is not current and why; "" = it is
+FollowConfig = Callable[[Mapping[str, str] | None], None]  # called with data; None = it is deleted
 
 
 class Sources:
-    """Lists and watches everything that the controller has to know."""
+    """Lists and watches all that the controller has to know."""
 
     def __init__(
         self,
         namespace: str,
         *,
-        tell: Callable[[Event], None],
-        config: Mapping[str, Callable[[Mapping[str, str] | None], None]],
+        handle: Callable[[Event], None],
+        config: Mapping[str, FollowConfig],
         reporters: Callable[[str, Reporter | None], None],
-        report: Report,
+        report: Callable[[str, str], None],
         refuse: Refuse,
     ) -> None:
-        """namespace: of Knative's own objects. tell: hears of every change of an object.
+        """namespace: Knative's own. handle: called with each change of an object.
 
-        config: by name of a ConfigMap, who hears of its data. reporters: hears of pods that may
-        report statistics, by key; None = gone.
+        config: what to call with a ConfigMap's data, by its name. reporters: called with pods that
+        may report statistics, by key; None = deleted. report: called with the name of a cache and
+        why it is not current; "" = it is.
         """
-        self._config = config
-        own = f"/api/v1/namespaces/{namespace}"
-        self.parts: list[str] = []  # of which `report` hears
-
-        def part(name: str) -> Callable[[str], None]:
-            self.parts.append(name)
-            return partial(report, name)
-
-        def cache(path: str, parse: Callable[..., Any], kind: Any, **limits: Any) -> Cache[Any]:
-            def changed(key: str, found: Any) -> None:
-                tell(kind(key=key, object=found))
-
-            return Cache(
-                path,
-                parse,
-                changed=changed,
-                report=part(path.rpartition("/")[2]),
-                refuse=refuse,
-                **limits,
-            )
-
-        revisions = {"labels": REVISION_LABEL}
-        self._objects: list[Cache[Any]] = [
-            cache(
-                SERVERLESSSERVICES,
-                serverlessservice,
-                seen.ServerlessServiceSeen,
-                quota=one_a_revision(),
-            ),
-            cache(
-                DEPLOYMENTS, deployment, seen.DeploymentSeen, quota=one_a_revision(), **revisions
-            ),
-            cache(PODS, pod, seen.PodSeen, quota=of_pods(), **revisions),
+        self._handle, self._config, self._report, self._refuse = handle, config, report, refuse
+        self.parts: list[str] = []  # names of the caches, as `report` gets them
+        self._objects = [
+            self._cache(SERVERLESSSERVICES, serverlessservice, seen.ServerlessServiceSeen),
+            self._cache(DEPLOYMENTS, deployment, seen.DeploymentSeen, labels=REVISION_LABEL),
+            self._cache(PODS, pod, seen.PodSeen, labels=REVISION_LABEL, quota=of_pods()),
         ]
-        # Not every cluster lets us see its Routes: nobody waits long for them.
-        self._routes = cache(ROUTES, route, seen.RouteSeen, quota=one_a_revision())
-        # Last, so that a revision is admitted with its pods known.
-        self.podautoscalers = cache(
-            PODAUTOSCALERS,
-            partial(podautoscaler, refuse=refuse),
-            seen.PodAutoscalerSeen,
-            quota=one_a_revision(),
+        # Routes may be hidden from us by RBAC, so that starting waits for them only a while.
+        self._routes = self._cache(ROUTES, route, seen.RouteSeen)
+        # Last, so that the pods of a revision are known when it is added.
+        self.podautoscalers = self._cache(
+            PODAUTOSCALERS, partial(podautoscaler, refuse=refuse), seen.PodAutoscalerSeen
         )
+        core = f"/api/v1/namespaces/{namespace}/"
         self.config: Cache[Any] = Cache(
-            f"{own}/configmaps",
+            core + "configmaps",
             configmaps(config.keys()),
-            changed=self._saw_config,
-            report=part("configmaps"),
-            refuse=refuse,
+            changed=self._config_changed,
+            **self._hooks("configmaps"),
         )
         self._reporters: Cache[Any] = Cache(
-            f"{own}/pods",
-            reporter,
-            changed=reporters,
-            report=part("reporters"),
-            refuse=refuse,
-            labels=REPORTERS,
+            core + "pods", reporter, changed=reporters, labels=REPORTERS, **self._hooks("reporters")
         )
 
-    def _saw_config(self, key: str, data: Mapping[str, str] | None) -> None:
-        hear = self._config.get(key.rpartition("/")[2])
-        if hear:
-            hear(data)
+    def _hooks(self, part: str) -> dict[str, Any]:
+        """Where the cache of a name reports its faults, and objects beyond a limit."""
+        self.parts.append(part)
+        return {"report": partial(self._report, part), "refuse": self._refuse}
+
+    def _cache(
+        self,
+        path: str,
+        parse: Callable[..., Any],
+        event: Any,
+        *,
+        quota: Quota[Any] | None = None,
+        labels: str = "",
+    ) -> Cache[Any]:
+        """A cache whose changes are events. quota: None = one object a revision."""
+
+        def changed(key: str, found: Any) -> None:
+            self._handle(event(key=key, object=found))
+
+        return Cache(
+            path,
+            parse,
+            changed=changed,
+            quota=quota or one_a_revision(),
+            labels=labels,
+            **self._hooks(path.rpartition("/")[2]),
+        )
+
+    def _config_changed(self, key: str, data: Mapping[str, str] | None) -> None:
+        follow = self._config.get(key.rpartition("/")[2])
+        if follow:
+            follow(data)
 
     async def follow(self, api: Api) -> None:
-        """Follow every kind until cancelled: revisions are told when all else has been listed."""
+        """Follow every kind until cancelled; PodAutoscalers once everything else was listed."""
         async with asyncio.TaskGroup() as group:
             for cache in (self.config, self._reporters, self._routes, *self._objects):
                 group.create_task(cache.follow(api))

@@ -1,4 +1,4 @@
-"""Every two seconds: read advice, decide for all, show it."""
+"""Every two seconds: read advice, decide for all revisions, write a snapshot."""
 
 import asyncio
 import logging
@@ -12,14 +12,14 @@ from knative.controller.runtime.display import Display
 from knative.controller.state import events as seen
 from knative.controller.state.events import Event
 
-BREATH_S = 0.02  # s between the parts of a tick: a frame is followed by its write within
-TICKS_FAILED = 3  # in a row, after which the fleet is made anew
+PAUSE_S = 0.02  # s between the parts of a tick, in which frames and their writes are handled
+TICKS_FAILED = 3  # in a row, after which the fleet is rebuilt
 
 log = logging.getLogger(__name__)
 
 
 class Ticking:
-    """Ticks, whatever fails: the socket that activators need must outlive any fault of a tick."""
+    """Ticks; one that fails is logged, as the port of activators has to stay open."""
 
     def __init__(
         self,
@@ -27,17 +27,17 @@ class Ticking:
         pulse: Pulse,
         *,
         handle: Callable[[Event], None],
-        attend: Callable[[], None],
+        update_leadership: Callable[[], None],
         advice: AdviceFile | None,
         display: Display | None,
     ) -> None:
-        """attend: lets the controller know who leads at this moment."""
+        """update_leadership: has the controller know who leads at this moment."""
         self._clock, self._pulse = clock, pulse
-        self._handle, self._attend = handle, attend
+        self._handle, self._update_leadership = handle, update_leadership
         self._advice, self._display = advice, display
 
     async def run(self) -> None:
-        """Go on until cancelled."""
+        """Tick until cancelled."""
         loop, failed = asyncio.get_running_loop(), 0
         while True:
             begin_s = loop.time()
@@ -48,26 +48,28 @@ class Ticking:
                 log.exception("a tick failed; the next one comes")
                 failed += 1
             if failed == TICKS_FAILED:
-                # What we made of the cluster is wrong, not the cluster: as after a restart.
-                log.error("%d ticks failed in a row; beginning anew from what is listed", failed)
-                self._handle(seen.BegunAnew())
+                # The fleet may hold a wrong value: rebuild it from the objects, as after a restart.
+                log.error(
+                    "%d ticks failed in a row; the fleet is rebuilt from what was listed", failed
+                )
+                self._handle(seen.TicksFailed())
                 failed = 0
             await asyncio.sleep(max(0.0, TICK_S - (loop.time() - begin_s)))
 
     async def _tick(self) -> None:
-        """One part after the other; what came meanwhile is seen to in between."""
+        """Run the parts of a tick, with pauses between them for other events."""
         took_s = self._turn(self._read_advice)
-        await asyncio.sleep(BREATH_S)
+        await asyncio.sleep(PAUSE_S)
         took_s += self._turn(lambda: self._handle(seen.Ticked()))
-        await asyncio.sleep(BREATH_S)
+        await asyncio.sleep(PAUSE_S)
         took_s += self._turn(self._show)
         self._pulse.beat(self._clock.now(), took_s)
 
     def _turn(self, work: Callable[[], None]) -> float:
-        """Do a part of a tick; returns how long it kept the loop, s."""
+        """Run a part of a tick; returns for how long it blocked the event loop, s."""
         loop = asyncio.get_running_loop()
         begin_s = loop.time()
-        self._attend()
+        self._update_leadership()
         work()
         return loop.time() - begin_s
 

@@ -1,8 +1,8 @@
-"""Carries out what the controller asks for: writes to the cluster, in order, and few at a time.
+"""Carries out plans: writes to the cluster, in order, and a limited number at once.
 
-A revision has one plan under way; a newer one takes its place after the write that has begun. Pods
-never wait behind statuses. A refused or failed write ends the plan of its revision alone, and the
-controller hears of it.
+A revision has one plan in progress; a newer one replaces it after the write in progress. Writes of
+scales have slots of their own, so that they do not wait for writes of statuses. A write that fails
+ends the plan of its revision only, and is reported to the controller.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from autoscaler.errors import AutoscalerError
 from knative.client.api import CONFLICT, JSON_PATCH, MERGE_PATCH, Api, ApiError, Object
 from knative.controller.state.events import (
     ActivatorAnswered,
-    ActivatorSilent,
+    ActivatorUnreachable,
     Event,
     PlanDone,
     PlanFailed,
@@ -25,8 +25,8 @@ from knative.controller.state.events import (
 )
 from knative.controller.state.instructions import (
     AskActivator,
+    CancelWrites,
     CreateServerlessService,
-    GiveUp,
     Instruction,
     PatchServerlessService,
     PatchStatus,
@@ -37,7 +37,7 @@ from knative.controller.state.instructions import (
 from knative.mirror.objects import AUTOSCALING, NETWORKING, podautoscaler
 from knative.mirror.serverlessservice import body_of
 
-AT_ONCE, SCALES_AT_ONCE = 48, 40  # writes under way; pods have slots of their own
+WRITES_AT_ONCE, SCALES_AT_ONCE = 48, 40
 ASK_PERIOD_S, ASK_LIMIT_S = 1.0, 45.0
 ASKED_AT_ONCE = 64  # activators
 NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 
 class Writer:
-    """Writes what was planned."""
+    """Executes plans."""
 
     def __init__(
         self,
@@ -59,40 +59,40 @@ class Writer:
     ) -> None:
         """ask_activator: asks "service.namespace" whether the activator answers there.
 
-        report: hears what became of each plan. may_write: asked right before each write; nobody may
-        write beside a leader. uid_of: of the PodAutoscaler "namespace/name" that is there now.
+        report: called with the outcome of each plan. may_write: whether this replica leads; called
+        right before each write. uid_of: the present uid of the PodAutoscaler "namespace/name".
         """
         self._api, self._ask_activator, self._report = api, ask_activator, report
         self._may_write, self._uid_of = may_write, uid_of
-        self._slots = asyncio.Semaphore(AT_ONCE)
-        self._begins = asyncio.Lock()
+        self._slots = asyncio.Semaphore(WRITES_AT_ONCE)
+        self._turn = asyncio.Lock()
         self._scale_slots = asyncio.Semaphore(SCALES_AT_ONCE)
         self._ask_slots = asyncio.Semaphore(ASKED_AT_ONCE)
-        self._plans: dict[str, Plan] = {}  # that have not begun, by "namespace/name"
+        self._plans: dict[str, Plan] = {}  # waiting, by "namespace/name"
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
         self.writes = 0
 
     def carry_out(self, instructions: Iterable[Instruction]) -> None:
-        """Begin with what is asked; waits for nobody."""
+        """Start to execute; returns at once."""
         for instruction in instructions:
             match instruction:
                 case Plan():
-                    self._begin(instruction)
+                    self._start(instruction)
                 case AskActivator(key=key, host=host):
                     self._ask(key, host)
-                case GiveUp():
-                    self.give_up()
+                case CancelWrites():
+                    self.cancel()
 
-    def give_up(self) -> None:
-        """Write nothing more of what is under way."""
+    def cancel(self) -> None:
+        """Cancel all plans and questions."""
         for task in (*self._tasks.values(), *self._asking.values()):
             task.cancel()
         self._tasks.clear()
         self._asking.clear()
         self._plans.clear()
 
-    def _begin(self, plan: Plan) -> None:
+    def _start(self, plan: Plan) -> None:
         key = plan.key
         self._plans[key] = plan
         if key not in self._tasks:
@@ -107,19 +107,19 @@ class Writer:
             except AutoscalerError as error:
                 self._failed(plan, str(error), error)
             except Exception as error:
-                # An object of a shape nobody foresaw concerns its own revision only.
+                # An object of an unforeseen shape concerns its own revision only.
                 log.exception("%s: a write failed", key)
                 self._failed(plan, repr(error), error)
             else:
                 if plan.problem:
                     self._failed(plan, plan.problem)
                 elif whole:
-                    self._tell(PlanDone(key=key, uid=plan.uid))
-        # In the same turn as the look: a plan that comes from now on starts a task anew.
+                    self._report_event(PlanDone(key=key, uid=plan.uid))
+        # No await since the last look at the plans: a later plan starts a new task.
         del self._tasks[key]
 
     async def _write_all(self, plan: Plan) -> bool:
-        """Carry out a plan; whether nothing newer came meanwhile."""
+        """Execute a plan; returns False where a newer one replaces it."""
         for write in plan.writes:
             if plan.key in self._plans:
                 return False
@@ -130,7 +130,7 @@ class Writer:
         wait_s, conflict = 0.0, False
         if isinstance(error, ApiError):
             wait_s, conflict = error.retry_after_s, error.status == CONFLICT
-        self._tell(
+        self._report_event(
             PlanFailed(key=plan.key, uid=plan.uid, why=why, wait_s=wait_s, conflict=conflict)
         )
 
@@ -151,33 +151,33 @@ class Writer:
             case PatchStatus(status=status):
                 async with self._slot():
                     path = _path(AUTOSCALING, plan, "podautoscalers") + "/status"
-                    self._answered(plan, await self._patch(plan, path, {"status": status}))
+                    self._report_status(plan, await self._patch(plan, path, {"status": status}))
             case CreateServerlessService():
                 async with self._slot():
                     await self._create(plan, write)
 
     @asynccontextmanager
     async def _slot(self) -> AsyncIterator[None]:
-        """For what is not urgent: one begins in a turn of the loop, so that pods go before it."""
+        """For writes that may wait: one starts per turn of the loop, so that scales go first."""
         async with self._slots:
-            async with self._begins:
+            async with self._turn:
                 await asyncio.sleep(0)
             yield
 
-    def _answered(self, plan: Plan, answer: Object) -> None:
+    def _report_status(self, plan: Plan, answer: Object) -> None:
         try:
             written = podautoscaler(answer)
-        except Exception:  # noqa: BLE001  # an empty answer, say: the watch tells it as well
+        except Exception:  # noqa: BLE001  # e.g. an empty answer; the watch has it as well
             return
         outdates = plan.key in self._plans
-        self._tell(StatusWritten(key=plan.key, object=written, outdates=outdates))
+        self._report_event(StatusWritten(key=plan.key, object=written, outdates=outdates))
 
-    def _tell(self, event: Event) -> None:
-        """Report; whoever fails to hear of it keeps nothing else from being written."""
+    def _report_event(self, event: Event) -> None:
+        """Report; an error there must not stop other writes."""
         try:
             self._report(event)
         except Exception:
-            log.exception("%s: what became of it could not be taken in", event)
+            log.exception("%s could not be handled", event)
 
     async def _patch(self, plan: Plan, path: str, body: Any, kind: str = MERGE_PATCH) -> Object:
         self._check(plan)
@@ -185,17 +185,17 @@ class Writer:
         return await self._api.patch(path, body, kind)
 
     async def _create(self, plan: Plan, write: CreateServerlessService) -> None:
-        """Its labels and annotations are the PodAutoscaler's, of which we keep only a few."""
+        """Copies all labels and annotations of the PodAutoscaler, of which the cache has a few."""
         whole = await self._api.get(_path(AUTOSCALING, plan, "podautoscalers"))
         if whole["metadata"]["uid"] != plan.uid:
-            raise _OutdatedError  # made anew: what we know of it is of the former
+            raise _OutdatedError  # another object with the same name
         self._check(plan)
         self.writes += 1
         path = f"{NETWORKING}/namespaces/{_safe(plan.namespace)}/serverlessservices"
         await self._api.create(path, body_of(whole, write.spec))
 
     def _check(self, plan: Plan) -> None:
-        """Raise where nobody may write what was planned; right before it is written."""
+        """Raise _OutdatedError if the plan must not be written any more; right before a write."""
         if not self._may_write() or self._uid_of(plan.key) != plan.uid:
             raise _OutdatedError
 
@@ -206,16 +206,16 @@ class Writer:
             task.add_done_callback(partial(_forget, self._asking, key))
 
     async def _keep_asking(self, key: str, host: str) -> None:
-        """Ask until the activator answers, for a while.
+        """Ask until the activator answers, for up to `ASK_LIMIT_S`.
 
-        Its word is good for as long as the revision is inactive.
+        The answer is valid for as long as the revision is inactive.
         """
         for _ in range(int(ASK_LIMIT_S / ASK_PERIOD_S)):
             if await self._answers(host):
-                self._tell(ActivatorAnswered(key=key))
+                self._report_event(ActivatorAnswered(key=key))
                 return
             await asyncio.sleep(ASK_PERIOD_S)
-        self._tell(ActivatorSilent(key=key))
+        self._report_event(ActivatorUnreachable(key=key))
 
     async def _answers(self, host: str) -> bool:
         try:
@@ -227,7 +227,7 @@ class Writer:
 
 
 class _OutdatedError(Exception):
-    """What is to be written is not wanted any more, or of an object that is no more."""
+    """The plan is outdated: this replica does not lead, or the object was replaced."""
 
 
 def _forget(tasks: dict[str, asyncio.Task[None]], key: str, task: asyncio.Task[None]) -> None:
@@ -240,7 +240,7 @@ def _path(group: str, plan: Plan, plural: str) -> str:
 
 
 def _safe(name: str) -> str:
-    """A name as part of a path; whatever is none would lead elsewhere."""
+    """A name as part of a path. Raises ValueError for what would lead to another path."""
     if not NAME.fullmatch(name):
         raise ValueError(f"{name!r} is no name of an object")
     return name

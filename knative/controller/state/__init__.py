@@ -1,5 +1,5 @@
 """The controller as a state machine: events in, instructions out; no I/O, no clock.
 
-`events` → `controller` → `revisions` (objects and rows), `traffic`, `start_up` → `plan`, `status`
-(what has to be written) → `instructions`; `failing`, `changes` remember what to show.
+`events` → `controller`, `reports` → `revisions` (objects and rows), `traffic`, `start_up` → `plan`,
+`status` (what has to be written) → `instructions`; `failed_plans`, `changes` are shown.
 """

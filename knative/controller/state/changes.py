@@ -1,4 +1,4 @@
-"""Decisions that wanted other pods than the one before, until the next snapshot takes them."""
+"""Changed decisions, stored until the next snapshot."""
 
 from dataclasses import fields
 
@@ -14,16 +14,16 @@ from autoscaler.limits import CHANGES
 
 
 class ChangeLog:
-    """Keeps changes in order of time, up to a limit; what is more is counted."""
+    """Stores changes in order of time, up to a limit; the others are counted."""
 
     def __init__(self) -> None:
         self._pieces: list[Changes] = []
-        self._kept = 0
+        self._stored = 0
         self.left_out = 0  # since the start
 
     def add(self, fleet: Fleet, done: Instructions) -> None:
-        """Keep what was decided otherwise."""
-        room = int(CHANGES.most) - self._kept
+        """Store what was decided differently than before."""
+        room = int(CHANGES.most) - self._stored
         rows, before = done.decided[:room], done.before[:room]
         self.left_out += len(done.decided) - len(rows)
         if not len(rows):
@@ -31,11 +31,11 @@ class ChangeLog:
         decision = {f.name: getattr(fleet.decision, f.name)[rows] for f in fields(Decision)}
         piece = Changes(revision=fleet.ids[rows], before=before, decision=Decision(**decision))
         self._pieces.append(piece)
-        self._kept += len(rows)
+        self._stored += len(rows)
 
     def take(self) -> Changes:
-        """What was kept since the last time."""
-        pieces, self._pieces, self._kept = self._pieces or [_NONE], [], 0
+        """The changes since the last call."""
+        pieces, self._pieces, self._stored = self._pieces or [_NONE], [], 0
         if len(pieces) == 1:
             return pieces[0]
         decision = {

@@ -1,8 +1,8 @@
 """The controller as a state machine: events in, instructions out; no I/O, no clock.
 
-It keeps what was observed of every revision of ours (`Revisions`), lets the core decide
-(`control`), and plans what has to be written. Nothing here awaits, so no event is handled by
-halves; the same events give the same instructions, live and when a recording is replayed.
+It keeps what was observed of every revision of our classes (`Revisions`), lets the core decide
+(`control`), and plans what has to be written. Nothing here awaits, so each event is handled whole;
+the same events give the same instructions, live and when a recording is replayed.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,6 @@ from autoscaler.core.control import (
     ControlState,
     Failed,
     Instructions,
-    Reported,
     Succeeded,
     Tick,
     control,
@@ -30,35 +29,42 @@ from autoscaler.health import Health
 from knative.controller.state import events as seen
 from knative.controller.state.changes import ChangeLog
 from knative.controller.state.events import Event
-from knative.controller.state.failing import FailedPlans
-from knative.controller.state.instructions import AskActivator, ForwardTo, GiveUp, Instruction, Plan
+from knative.controller.state.failed_plans import FailedPlans
+from knative.controller.state.instructions import (
+    AskActivator,
+    CancelWrites,
+    ForwardTo,
+    Instruction,
+)
 from knative.controller.state.plan import plan_of
+from knative.controller.state.reports import reports_of
 from knative.controller.state.revisions import Revisions
-from knative.leadership.elector import Standing, address_of
+from knative.leadership.elector import Leadership, address_of
 from knative.settings.cluster import cluster_config, progress_deadline_s
 
-AHEAD_S = 5.0  # s that an activator's clock may be ahead; more would make all the others late
-WRITES = "writes"  # of the parts that report their health
+WRITES = "writes"  # the name under which failed plans are reported
 PLAIN = "it crashed again and again, and follows Knative's rule alone until it is started anew"
 
-NOBODY_LEADS = "following: nobody leads yet"
+NO_LEADER = "following: nobody leads yet"
 
 Todo = Iterator[Instruction]
-Outcome: TypeAlias = seen.ActivatorAnswered | seen.ActivatorSilent | seen.PlanDone | seen.PlanFailed
+Outcome: TypeAlias = (
+    seen.ActivatorAnswered | seen.ActivatorUnreachable | seen.PlanDone | seen.PlanFailed
+)
 
 
 class Controller:
-    """All that the controller knows; `handle` alone changes it."""
+    """The state of the controller; only `handle` changes what is decided."""
 
     def __init__(self, *, plain: bool = False) -> None:
-        """plain: Knative's rule alone, without advice and without our own annotations."""
+        """plain: Knative's rule alone; advice and the annotations of kn-ahead are ignored."""
         self._plain = plain
         self._state = ControlState()
         self.revisions = Revisions(self._state, plain=plain)
-        self.standing, self._leader = Standing.FOLLOWING, ""
+        self.leadership, self._leader = Leadership.FOLLOWING, ""
         self.health = Health()
         self.changes = ChangeLog()
-        self._failing = FailedPlans()
+        self._failed_plans = FailedPlans()
         self._table: AdviceTable | None = None
         self._next_second = NONE_COUNTED
         if plain:
@@ -66,23 +72,23 @@ class Controller:
 
     @property
     def fleet(self) -> Fleet:
-        """The fleet; `handle` alone changes it."""
+        """All revisions as arrays."""
         return self._state.fleet
 
     @property
     def leader(self) -> str:
-        """Identity of who leads beside us, as far as we know; "" = nobody is known."""
+        """Identity of another replica that leads; "" = none is known."""
         return self._leader
 
     @property
-    def standing_in_words(self) -> str:
-        """Who decides in our place; "" = we do."""
-        if self.standing is not Standing.FOLLOWING:
+    def follows_whom(self) -> str:
+        """Who decides instead of this replica, as a sentence; "" = this one decides."""
+        if self.leadership is not Leadership.FOLLOWING:
             return ""
-        return f"following {self._leader}, which decides" if self._leader else NOBODY_LEADS
+        return f"following {self._leader}, which decides" if self._leader else NO_LEADER
 
     def uid_of(self, key: str) -> str:
-        """Of the PodAutoscaler of a revision; "" = there is none of ours."""
+        """Uid of a revision's PodAutoscaler; "" = there is none of our classes."""
         pa = self.revisions.podautoscaler(key)
         return pa.uid if pa else ""
 
@@ -94,59 +100,59 @@ class Controller:
         return sks.private if sks else ""
 
     def note_scrape(self, key: str, seconds: float) -> None:
-        """Asking a revision's pods took so long; it is shown, and decides nothing."""
+        """Show how long scraping a revision's pods took; nothing is decided by it."""
         if key in self.fleet:
             self.fleet.services.note_scrape(int(self.fleet.service[self.fleet.row(key)]), seconds)
 
     def handle(self, event: Event, now: float) -> list[Instruction]:
-        """Take in an event at Unix s ``now``; returns what has to be done."""
+        """Handle an event at Unix s ``now``; returns what has to be done."""
         match event:
-            case seen.StatisticsCame():
+            case seen.StatisticsReceived():
                 return list(self._report(event, now))
             case seen.Ticked():
                 return list(self._tick(now))
-            case seen.Settled():
-                return list(self._settle(now))
-            case seen.StandingChanged():
-                return list(self._stand(event, now))
+            case seen.ObjectsChanged():
+                return list(self._decide_changed(now))
+            case seen.LeadershipChanged():
+                return list(self._change_leadership(event, now))
             case seen.StatusWritten():
-                return list(self._saw_own_status(event, now))
+                return list(self._follow_own_status(event, now))
             case _:
-                self._take_in(event, now)
+                self._note(event, now)
                 return []
 
-    def _take_in(self, event: Event, now: float) -> None:
-        """What asks for nothing by itself."""
+    def _note(self, event: Event, now: float) -> None:
+        """Events that have no instructions: what follows from them is decided later."""
         match event:
             case (
                 seen.ActivatorAnswered()
-                | seen.ActivatorSilent()
+                | seen.ActivatorUnreachable()
                 | seen.PlanDone()
                 | seen.PlanFailed()
             ):
-                self._learn(event, now)
+                self._note_outcome(event, now)
             case seen.AdviceSeen(table=table):
                 self._table = None if self._plain else table
-                self._align(now, anew=True)
+                self._align_advice(now, anew=True)
             case seen.ConfigSeen():
                 self._configure(event, now)
-            case seen.Recovered():
-                asked = self.fleet.requested
-                asked.retry_s[~np.isnan(asked.retry_s)] = now
-            case seen.BegunAnew():
-                self._begin_anew(now)
+            case seen.ApiRecovered():
+                requested = self.fleet.requested
+                requested.retry_s[~np.isnan(requested.retry_s)] = now
+            case seen.TicksFailed():
+                self._rebuild(now)
             case _:
                 self._observe(event, now)
 
     def _observe(self, event: Event, now: float) -> None:
-        """An object came, changed or went."""
+        """An object was created, changed or deleted."""
         revisions = self.revisions
         match event:
             case seen.PodAutoscalerSeen(key=key, object=pa):
                 revisions.saw_podautoscaler(key, pa, now)
-                if revisions.podautoscaler(key) is None and key in self._failing:
-                    self._failing.discard(key)
-                    self._say_failing(now)
+                if revisions.podautoscaler(key) is None and key in self._failed_plans:
+                    self._failed_plans.discard(key)
+                    self._report_failed_plans(now)
             case seen.ServerlessServiceSeen(key=key, object=sks):
                 revisions.saw_serverlessservice(key, sks)
             case seen.DeploymentSeen(key=key, object=deployment):
@@ -158,60 +164,45 @@ class Controller:
 
     # --- deciding ----------------------------------------------------------------------------
 
-    def _report(self, event: seen.StatisticsCame, now: float) -> Todo:
-        """Statistics, second by second; who is at zero is decided in this very turn."""
-        rows = self.fleet.rows(event.keys)
-        known = np.flatnonzero(rows >= 0)
-        if not len(known) or self.standing is Standing.FOLLOWING:
+    def _report(self, event: seen.StatisticsReceived, now: float) -> Todo:
+        """Record statistics; revisions at zero are decided at once."""
+        if self.leadership is Leadership.FOLLOWING:
             return
-        self._align(now)
-        seconds = event.seconds[known]
-        timely = (seconds > 0) & (seconds <= now + AHEAD_S)
-        seconds = np.where(timely, seconds, int(now))
-        rows, samples = rows[known], event.samples[:, known]
-        for second in np.unique(seconds).tolist():
-            then = seconds == second
-            each, place = np.unique(rows[then], return_inverse=True)
-            added = [np.bincount(place, kind[then], len(each)) for kind in samples]
-            report = Reported(
-                rows=each,
-                seconds=np.full(len(each), second),
-                samples=np.stack(added),
-                by_activator=event.by_activator,
-            )
-            yield from self._do(control(self._state, report, now), now)
+        self._align_advice(now)
+        for report in reports_of(event, self.fleet, now):
+            yield from self._instruct(control(self._state, report, now), now)
 
     def _tick(self, now: float) -> Todo:
-        if self.standing is Standing.FOLLOWING or not len(self.fleet):
+        if self.leadership is Leadership.FOLLOWING or not len(self.fleet):
             return
-        self._align(now)
+        self._align_advice(now)
         done = control(self._state, Tick(), now)
         self._next_second = count_demand(self.fleet, self._next_second, now)
-        yield from self._do(done, now)
+        yield from self._instruct(done, now)
 
-    def _settle(self, now: float) -> Todo:
-        """What changed between ticks shows at once; only what is new is decided then."""
-        if self.standing is not Standing.LEADING:
+    def _decide_changed(self, now: float) -> Todo:
+        """Between ticks: decide for new revisions, and update the conditions of changed ones."""
+        if self.leadership is not Leadership.LEADING:
             return
         rows = np.flatnonzero(self.fleet.requested.changed)
         if len(rows):
-            self._align(now)
-            yield from self._do(control(self._state, Changed(rows=rows), now), now)
+            self._align_advice(now)
+            yield from self._instruct(control(self._state, Changed(rows=rows), now), now)
 
-    def _align(self, now: float, *, anew: bool = False) -> None:
-        """Have the advice read for the rows as they are now."""
+    def _align_advice(self, now: float, *, anew: bool = False) -> None:
+        """Map the advice to the rows of the fleet; again when they changed, or ``anew``."""
         advice = self._state.advice
         if anew or (advice and advice.layout != self.fleet.layout):
             read = for_fleet(self._table, self.fleet) if self._table else None
             control(self._state, Advised(advice=read), now)
 
-    # --- instructing -------------------------------------------------------------------------
+    # --- instructions ------------------------------------------------------------------------
 
-    def _do(self, done: Instructions, now: float) -> Todo:
-        """Plans for the rows that something has to be done for, as far as our standing allows."""
+    def _instruct(self, done: Instructions, now: float) -> Todo:
+        """Plans for the rows that something has to be done for; none unless this replica leads."""
         self.changes.add(self.fleet, done)
-        self.revisions.share_out([self.fleet.keys[row] for row in done.initialized.tolist()])
-        if self.standing is Standing.LEADING:
+        self.revisions.update_shares([self.fleet.keys[row] for row in done.initialized.tolist()])
+        if self.leadership is Leadership.LEADING:
             for row in done.rows.tolist():
                 yield from self._plan(row, now)
 
@@ -221,55 +212,55 @@ class Controller:
         sks = objects.serverlessservice
         if asked.probe and sks and sks.service:
             yield AskActivator(key=key, host=f"{sks.service}.{objects.podautoscaler.namespace}")
-        plan: Plan = plan_of(objects, asked, now)
+        plan = plan_of(objects, asked, now)
         if plan.writes or plan.problem:
             yield plan
-        elif key in self._failing or self.fleet.requested.wait_s[row] > 0:
-            # What failed is as it should be by now, whoever wrote it.
-            self._learn(seen.PlanDone(key=key, uid=plan.uid), now)
+        elif key in self._failed_plans or self.fleet.requested.wait_s[row] > 0:
+            # A plan failed before, and the cluster is as asked by now.
+            self._note_outcome(seen.PlanDone(key=key, uid=plan.uid), now)
 
-    def _saw_own_status(self, event: seen.StatusWritten, now: float) -> Todo:
-        """Plan anew what waits: times of conditions in it would be later than they are.
+    def _follow_own_status(self, event: seen.StatusWritten, now: float) -> Todo:
+        """Replace a waiting plan: its conditions would get later transition times.
 
-        Timers are read from them.
+        Knative's timers are read from these times.
         """
         self.revisions.saw_own_status(event.key, event.object)
-        leads = self.standing is Standing.LEADING
+        leads = self.leadership is Leadership.LEADING
         if not (event.outdates and leads and event.key in self.fleet):
             return
         asked = self.fleet.requested_of(self.fleet.row(event.key))
         plan = plan_of(self.revisions.objects(event.key), asked, now)
         if not plan.problem:
-            yield plan  # an empty one, too, takes the place of what waits
+            yield plan  # an empty one, too, replaces the plan that waits
 
-    def _learn(self, event: Outcome, now: float) -> None:
-        """What became of an instruction."""
+    def _note_outcome(self, event: Outcome, now: float) -> None:
+        """An instruction was carried out, or failed."""
         key = event.key
         if key not in self.fleet:
-            return  # it went meanwhile
+            return  # deleted meanwhile
         rows = self.fleet.rows([key])
         match event:
             case seen.ActivatorAnswered():
                 control(self._state, Answered(rows=rows), now)
-            case seen.ActivatorSilent():
-                self.fleet.requested.changed[rows] = True  # asked again where that is still of use
+            case seen.ActivatorUnreachable():
+                self.fleet.requested.changed[rows] = True  # asked again if it still has to be
             case seen.PlanDone(uid=uid) if uid == self.uid_of(key):
                 control(self._state, Succeeded(rows=rows), now)
-                self._failing.discard(key)
+                self._failed_plans.discard(key)
             case seen.PlanFailed(uid=uid, why=why, wait_s=wait_s) if uid == self.uid_of(key):
                 again = bool(self.fleet.requested.wait_s[rows][0] > 0)
                 control(self._state, Failed(rows=rows, wait_s=np.array([wait_s])), now)
-                if again or not event.conflict:  # a first conflict is an everyday thing
-                    self._failing.add(key, why)
-        self._say_failing(now)
+                if again or not event.conflict:  # one conflict alone is normal
+                    self._failed_plans.add(key, why)
+        self._report_failed_plans(now)
 
-    def _say_failing(self, now: float) -> None:
-        self.health.say(WRITES, self._failing.summary, now)
+    def _report_failed_plans(self, now: float) -> None:
+        self.health.say(WRITES, self._failed_plans.summary, now)
 
-    # --- settings and standing ---------------------------------------------------------------
+    # --- settings and leadership ---------------------------------------------------------------
 
     def _configure(self, event: seen.ConfigSeen, now: float) -> None:
-        """Follow a ConfigMap; a wrong value keeps the former ones, and is said."""
+        """Follow a ConfigMap; a wrong value is reported, and the former ones stay."""
         data = event.data or {}
         try:
             if event.name == "config-autoscaler":
@@ -281,22 +272,21 @@ class Controller:
         else:
             self.health.say(event.name, "", now)
 
-    def _stand(self, event: seen.StandingChanged, now: float) -> Todo:
-        """Lead or follow from now on."""
-        former, self.standing, self._leader = self.standing, event.standing, event.leader
-        following = self.standing is Standing.FOLLOWING
-        if former is Standing.FOLLOWING and not following:
-            self._begin_anew(now)
-        if self.standing is Standing.LEADING:
+    def _change_leadership(self, event: seen.LeadershipChanged, now: float) -> Todo:
+        former, self.leadership, self._leader = self.leadership, event.leadership, event.leader
+        follows = self.leadership is Leadership.FOLLOWING
+        if former is Leadership.FOLLOWING and not follows:
+            self._rebuild(now)
+        if self.leadership is Leadership.LEADING:
             self.fleet.requested.changed[:] = True
         else:
-            self._failing.clear()
-            self._say_failing(now)
-            yield GiveUp()
-        yield ForwardTo(address=address_of(self._leader) if following else "")
+            self._failed_plans.clear()
+            self._report_failed_plans(now)
+            yield CancelWrites()
+        yield ForwardTo(address=address_of(self._leader) if follows else "")
 
-    def _begin_anew(self, now: float) -> None:
-        """As at a start, with the pods that there are: while another led, nothing was measured."""
-        self.revisions.begin_anew(now)
+    def _rebuild(self, now: float) -> None:
+        """Start from the objects, as after a restart: nothing is measured while another leads."""
+        self.revisions.rebuild(now)
         self._next_second = NONE_COUNTED
-        self._align(now, anew=True)
+        self._align_advice(now, anew=True)

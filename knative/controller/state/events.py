@@ -1,4 +1,4 @@
-"""What happens to the controller: each event is a value, so that a day of them can be recorded."""
+"""The events that the controller handles: values, so that they can be recorded and replayed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from typing import TypeAlias
 
 from autoscaler.core.types import FloatArray, IntArray
 from autoscaler.exchange.advice import AdviceTable
-from knative.leadership.elector import Standing
+from knative.leadership.elector import Leadership
 from knative.mirror.objects import Deployment, Pod, PodAutoscaler, ServerlessService
 from knative.mirror.routes import Route
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodAutoscalerSeen:
-    """A PodAutoscaler came or changed; None = it went."""
+    """A PodAutoscaler was created or changed; None = it was deleted."""
 
     key: str  # "namespace/name"
     object: PodAutoscaler | None
@@ -21,7 +21,7 @@ class PodAutoscalerSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerlessServiceSeen:
-    """A ServerlessService came or changed; None = it went."""
+    """A ServerlessService was created or changed; None = it was deleted."""
 
     key: str
     object: ServerlessService | None
@@ -29,7 +29,7 @@ class ServerlessServiceSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentSeen:
-    """A Deployment came or changed; None = it went."""
+    """A Deployment was created or changed; None = it was deleted."""
 
     key: str
     object: Deployment | None
@@ -37,7 +37,7 @@ class DeploymentSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodSeen:
-    """A pod came or changed; None = it went."""
+    """A pod was created or changed; None = it was deleted."""
 
     key: str
     object: Pod | None
@@ -45,7 +45,7 @@ class PodSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteSeen:
-    """A Route came or changed; None = it went."""
+    """A Route was created or changed; None = it was deleted."""
 
     key: str
     object: Route | None
@@ -53,45 +53,45 @@ class RouteSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigSeen:
-    """A ConfigMap came or changed; None = it went."""
+    """A ConfigMap was created or changed; None = it was deleted."""
 
     name: str
     data: Mapping[str, str] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class StatisticsCame:
-    """Statistics of some revisions, each as often as it was reported."""
+class StatisticsReceived:
+    """Statistics of some revisions; a revision may come several times."""
 
     keys: Sequence[str]  # (n,) "namespace/revision"
     samples: FloatArray  # (2, n) requests in flight; requests in that second
     seconds: IntArray  # (n,) whole Unix s; 0 = now
-    by_activator: bool  # False = pods report themselves
+    by_activator: bool  # False = scraped from pods
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticked:
-    """Two seconds went by."""
+    """A tick: two seconds have passed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
-    """Objects have changed, and a moment went by in which others might have."""
+class ObjectsChanged:
+    """Objects have changed; changes close together are one such event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdviceSeen:
-    """The advisor has put other advice in place; None = what is there is of no use."""
+    """There is new advice; None = there is none that can be used."""
 
     table: AdviceTable | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StandingChanged:
-    """Who leads has changed."""
+class LeadershipChanged:
+    """This replica leads or follows, or another one leads now."""
 
-    standing: Standing
-    leader: str  # identity of who leads beside us; "" = nobody is known
+    leadership: Leadership
+    leader: str  # identity of another replica that leads; "" = none is known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,24 +102,24 @@ class ActivatorAnswered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ActivatorSilent:
-    """The activator does not answer at a revision's address; it is not asked any more."""
+class ActivatorUnreachable:
+    """The activator has not answered at a revision's address, and is not asked any more."""
 
     key: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusWritten:
-    """The API server has taken a status; what it answered is newer than what was watched."""
+    """The API server has stored a status; its answer is newer than what was watched."""
 
     key: str
     object: PodAutoscaler
-    outdates: bool = False  # a plan that waits: it was made of the former status
+    outdates: bool = False  # whether a plan waits that was made of the former status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanDone:
-    """All that a plan asked for was written."""
+    """All writes of a plan succeeded."""
 
     key: str
     uid: str  # of the PodAutoscaler that the plan was for
@@ -133,17 +133,17 @@ class PlanFailed:
     uid: str
     why: str
     wait_s: float  # that the API server asks to wait; 0 = it does not
-    conflict: bool = False  # others wrote meanwhile, or so did we: normal, unless it comes again
+    conflict: bool = False  # the object changed meanwhile: normal, unless it happens again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recovered:
-    """The API server can be reached again: what failed may go well now."""
+class ApiRecovered:
+    """The API server can be reached again: failed plans are tried again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BegunAnew:
-    """Ticks failed one after the other: what was made of the cluster is made again."""
+class TicksFailed:
+    """Several ticks in a row failed: the fleet is rebuilt from the objects."""
 
 
 Event: TypeAlias = (
@@ -153,16 +153,16 @@ Event: TypeAlias = (
     | PodSeen
     | RouteSeen
     | ConfigSeen
-    | StatisticsCame
+    | StatisticsReceived
     | Ticked
-    | Settled
+    | ObjectsChanged
     | AdviceSeen
-    | StandingChanged
+    | LeadershipChanged
     | ActivatorAnswered
-    | ActivatorSilent
+    | ActivatorUnreachable
     | StatusWritten
     | PlanDone
     | PlanFailed
-    | Recovered
-    | BegunAnew
+    | ApiRecovered
+    | TicksFailed
 )

@@ -1,4 +1,4 @@
-"""What the controller asks for: writes to the cluster, in order, and little else."""
+"""What the controller instructs: writes to the cluster, in order, and little else."""
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -8,7 +8,7 @@ from knative.mirror.objects import ServiceSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """Have a Deployment ask for so many pods."""
+    """Set the replicas of a Deployment."""
 
     deployment: str
     pods: int
@@ -40,13 +40,13 @@ Write: TypeAlias = Scale | CreateServerlessService | PatchServerlessService | Pa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What has to be written for one revision, in this order, in place of what was asked before."""
+    """What has to be written for one revision, in this order; replaces its former plan."""
 
     namespace: str
     name: str  # of the PodAutoscaler
-    uid: str  # of the PodAutoscaler: nothing is written for another under its name
+    uid: str  # of the PodAutoscaler; nothing is written once another has its name
     writes: tuple[Write, ...]
-    problem: str = ""  # why it has to be tried again even if all is written
+    problem: str = ""  # why it is tried again even if all is written
 
     @property
     def key(self) -> str:
@@ -63,15 +63,15 @@ class AskActivator:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GiveUp:
-    """Write nothing more of what is under way: somebody else acts from now on."""
+class CancelWrites:
+    """Cancel all writes: another replica leads from now on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForwardTo:
-    """Pass activators' frames on to this address; "" = take them in."""
+    """Forward activators' frames to this address; "" = take them in."""
 
     address: str
 
 
-Instruction: TypeAlias = Plan | AskActivator | GiveUp | ForwardTo
+Instruction: TypeAlias = Plan | AskActivator | CancelWrites | ForwardTo

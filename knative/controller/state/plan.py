@@ -1,7 +1,7 @@
-"""What has to be written for one revision: from its objects and what is asked for it, to a plan.
+"""Plans what has to be written for one revision, from its objects and what is wanted of it.
 
-The order is Knative's: the ServerlessService first, then the scale, then who serves, then the
-status. Source: knative/serving pkg/reconciler/autoscaling/kpa/kpa.go.
+The order is Knative's: the ServerlessService first, then the scale, then the ServerlessService's
+mode, then the status. Source: knative/serving pkg/reconciler/autoscaling/kpa/kpa.go.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ FIRST_ACTIVATORS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevisionObjects:
-    """The objects of one revision, as they were observed last."""
+    """The objects of one revision, as observed last."""
 
     podautoscaler: PodAutoscaler
     serverlessservice: ServerlessService | None
@@ -32,7 +32,7 @@ class RevisionObjects:
 
     @property
     def set_up(self) -> bool:
-        """Whether its ServerlessService is there, ours, and has its private Service."""
+        """Whether it has a ServerlessService that it owns, with a private Service."""
         sks = self.serverlessservice
         return bool(sks and sks.private and sks.owner == self.podautoscaler.uid)
 
@@ -51,7 +51,7 @@ def plan_of(objects: RevisionObjects, asked: Requested[float, int, bool], now: f
     writes: list[Write] = []
     problem = ""
     if asked.scale and asked.want > NO_ANSWER and objects.deployment:
-        problem = not_to_be_scaled(pa, objects.deployment)
+        problem = reason_not_to_scale(pa, objects.deployment)
         if not problem and objects.deployment.replicas != asked.want:
             writes.append(Scale(deployment=pa.target.name, pods=asked.want))
     spec = _spec(pa, PROXY if asked.proxy else SERVE, asked.activators)
@@ -60,7 +60,7 @@ def plan_of(objects: RevisionObjects, asked: Requested[float, int, bool], now: f
     return _plan(pa, *writes, *_status(pa, status_of(pa, sks, asked, now)), problem=problem)
 
 
-def not_to_be_scaled(pa: PodAutoscaler, deployment: Deployment) -> str:
+def reason_not_to_scale(pa: PodAutoscaler, deployment: Deployment) -> str:
     """Why a Deployment must not be scaled for a PodAutoscaler; "" = it may.
 
     The right to scale Deployments cannot be narrowed by RBAC, so it is narrowed here: to Knative's

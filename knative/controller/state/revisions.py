@@ -1,7 +1,7 @@
-"""The objects of every revision of ours, and the fleet's rows that follow from them.
+"""The objects of every revision of our classes, and the fleet's rows that follow from them.
 
-Whatever a cache tells is kept here, and at once written into the columns of the revision's row:
-what was asked for (`Fleet.spec`) and what was observed (`Fleet.observed`). Deciding is for others.
+Each change of an object is stored here, and written into the columns of the revision's row: its
+settings (`Fleet.spec`) and what was observed (`Fleet.observed`). Nothing is decided here.
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,46 +28,46 @@ from knative.settings.annotations import revision_of
 from knative.settings.cluster import ClusterConfig
 
 T = TypeVar("T")
-OURS = ("kpa.autoscaling.knative.dev", "predictive.kn-ahead.dev")
+OUR_CLASSES = ("kpa.autoscaling.knative.dev", "predictive.kn-ahead.dev")
 
 
 class Revisions:
-    """All revisions whose PodAutoscaler is of a class of ours."""
+    """All revisions whose PodAutoscaler is of one of our classes."""
 
     def __init__(self, state: ControlState, *, plain: bool) -> None:
-        """state: whose fleet is kept. plain: our own annotations and settings do not count."""
+        """state: whose fleet is updated. plain: settings of kn-ahead are ignored."""
         self._state, self._plain = state, plain
         self._config, self._deadline_s = ClusterConfig(), 600.0
         self._podautoscalers: dict[str, PodAutoscaler] = {}
         self._serverlessservices: dict[str, ServerlessService] = {}
         self._deployments: dict[str, Deployment] = {}
-        # By scale target, "namespace/deployment": who names it. Anybody may name another's.
+        # Revisions by their scale target, "namespace/deployment"; several may name the same.
         self._scaled: dict[str, set[str]] = {}
         self._pods = Pods()
         self._start_ups = StartUps()
         self._traffic = Traffic()
-        self.texts = 0  # counts up whenever a text changes that is shown of a revision
+        self.texts = 0  # incremented when a name or an annotation that snapshots show changes
 
     @property
     def fleet(self) -> Fleet:
-        """The fleet that is kept."""
+        """All revisions as arrays."""
         return self._state.fleet
 
     @property
     def config(self) -> ClusterConfig:
-        """What holds for every revision that says nothing else."""
+        """config-autoscaler."""
         return self._config
 
     def podautoscalers(self) -> Iterator[tuple[str, PodAutoscaler]]:
-        """Every PodAutoscaler of ours, by "namespace/name"."""
+        """Every PodAutoscaler of our classes, by "namespace/name"."""
         return iter(self._podautoscalers.items())
 
     def podautoscaler(self, key: str) -> PodAutoscaler | None:
-        """The PodAutoscaler of a revision of ours."""
+        """A revision's PodAutoscaler; None = there is none of our classes."""
         return self._podautoscalers.get(key)
 
     def objects(self, key: str) -> RevisionObjects:
-        """The objects of a revision of ours."""
+        """The objects of a revision. Raises KeyError without a PodAutoscaler."""
         pa = self._podautoscalers[key]
         return RevisionObjects(
             podautoscaler=pa,
@@ -79,16 +79,16 @@ class Revisions:
         """A revision's pods that are ready."""
         return self._pods.ready(key)
 
-    # --- what caches tell --------------------------------------------------------------------
+    # --- changes of objects ------------------------------------------------------------------
 
     def saw_podautoscaler(self, key: str, pa: PodAutoscaler | None, now: float) -> None:
-        """A PodAutoscaler came, changed or went (None); others' are never touched."""
-        if pa is None or pa.annotations.get(CLASS) not in OURS:
+        """Follow a PodAutoscaler; None = deleted. Those of other classes are ignored."""
+        if pa is None or pa.annotations.get(CLASS) not in OUR_CLASSES:
             self._forget(key)
             return
         former = self._podautoscalers.get(key)
         if former and former.uid != pa.uid:
-            self._forget(key)  # made anew under the same name
+            self._forget(key)  # another object with the same name
             former = None
         if former is None or _texts_of(former) != _texts_of(pa):
             self.texts += 1
@@ -96,7 +96,7 @@ class Revisions:
         if former:
             self._leave_target(key, former)
         self._scaled.setdefault(_target_of(pa), set()).add(key)
-        shared = self._traffic.saw_revision(key, pa)
+        resplit = self._traffic.saw_revision(key, pa)
         if key not in self.fleet:
             self._admit([key], now)
         else:
@@ -105,33 +105,33 @@ class Revisions:
                 self._forget_starts(former.service)
             self.fleet.configure(key, self._revision(key, pa))
             self._observe(key)
-        self.share_out(shared)
+        self.update_shares(resplit)
 
     def saw_own_status(self, key: str, pa: PodAutoscaler) -> None:
-        """The answer to a write of ours, newer than what was watched.
+        """Store the answer to a write of a status, which is newer than what was watched.
 
-        A watch event that was under way meanwhile is older and takes its place until the next one
-        comes; at worst the same status is written once more. Versions are not compared to tell:
-        only Kubernetes >= 1.35 promises that they are ordered, and after a restore of etcd, which
-        turns them back, a comparison would hide what is true from us.
+        An older watch event that arrives after it replaces it until the next event; at worst the
+        same status is written once more. Resource versions are not compared: only Kubernetes >=
+        1.35 promises that they are ordered, and after a restore of etcd, which sets them back, a
+        comparison would reject the present object.
         """
         former = self._podautoscalers.get(key)
         if former and former.uid == pa.uid:
             self._podautoscalers[key] = pa
 
     def saw_serverlessservice(self, key: str, sks: ServerlessService | None) -> None:
-        """A ServerlessService came, changed or went (None)."""
+        """Follow a ServerlessService; None = deleted."""
         _put(self._serverlessservices, key, sks)
         self._observe(key)
 
     def saw_deployment(self, key: str, deployment: Deployment | None) -> None:
-        """A Deployment came, changed or went (None)."""
+        """Follow a Deployment; None = deleted."""
         _put(self._deployments, key, deployment)
         for revision in self._scaled.get(key, ()):
             self._observe(revision)
 
     def saw_pod(self, key: str, pod: Pod | None) -> None:
-        """A pod came, changed or went (None)."""
+        """Follow a pod; None = deleted."""
         if pod is None:
             self._observe(self._pods.drop(key))
             return
@@ -140,33 +140,33 @@ class Revisions:
         self._observe(pod.revision)
 
     def saw_route(self, key: str, route: Route | None) -> None:
-        """A Route came, changed or went (None)."""
-        self.share_out(self._traffic.saw_route(key, route))
+        """Follow a Route; None = deleted."""
+        self.update_shares(self._traffic.saw_route(key, route))
 
     def reconfigure(
         self, *, config: ClusterConfig | None = None, deadline_s: float | None = None
     ) -> None:
-        """Follow a change of the cluster's settings for every revision."""
+        """Apply changed cluster settings to every revision."""
         self._config = config or self._config
         self._deadline_s = deadline_s or self._deadline_s
         for key, pa in self._podautoscalers.items():
             self.fleet.configure(key, self._revision(key, pa))
             self._changed(key)
 
-    def share_out(self, keys: Iterable[str]) -> None:
-        """Revisions may have another share of their services' traffic now."""
+    def update_shares(self, keys: Iterable[str]) -> None:
+        """Update the share of their services' traffic that revisions get."""
         for key in keys:
             if key in self.fleet:
                 self.fleet.spec.share[self.fleet.row(key)] = self._share(key)
 
-    def begin_anew(self, now: float) -> None:
-        """Make the fleet again from what was observed last, as at a start."""
+    def rebuild(self, now: float) -> None:
+        """Make the fleet anew from the objects, as after a restart."""
         layout = self.fleet.layout
         self._state.fleet = Fleet()
         self._admit(list(self._podautoscalers), now)
-        self.fleet.layout += layout  # nothing that was read for the former fleet is of this one
+        self.fleet.layout += layout  # so that advice mapped to the former rows is mapped again
 
-    # --- keeping the fleet -------------------------------------------------------------------
+    # --- rows of the fleet -------------------------------------------------------------------
 
     def _admit(self, keys: list[str], now: float) -> None:
         pas = [self._podautoscalers[key] for key in keys]
@@ -187,13 +187,15 @@ class Revisions:
     def _forget(self, key: str) -> None:
         if key in self.fleet:
             service = self.fleet.services.keys[int(self.fleet.service[self.fleet.row(key)])]
-            self.fleet.remove(key)  # first: a row without its PodAutoscaler would end every tick
+            self.fleet.remove(
+                key
+            )  # first: a row without a PodAutoscaler would make every tick fail
             self._forget_starts(service)
         pa = self._podautoscalers.pop(key, None)
         if pa:
             self.texts += 1
             self._leave_target(key, pa)
-            self.share_out(self._traffic.forget(key))
+            self.update_shares(self._traffic.forget(key))
 
     def _forget_starts(self, service: str) -> None:
         if service not in self.fleet.services:
@@ -206,7 +208,7 @@ class Revisions:
             del self._scaled[target]
 
     def _observe(self, key: str) -> None:
-        """Bring a revision's row up to what was observed."""
+        """Write what was observed of a revision into its row."""
         if key not in self.fleet:
             return
         row, observed, objects = self.fleet.row(key), self.fleet.observed, self.objects(key)
@@ -245,12 +247,12 @@ class Revisions:
     def _share(self, key: str) -> float:
         pa = self._podautoscalers[key]
         initialized = is_initialized(pa)
-        if key in self.fleet:  # which knows first
+        if key in self.fleet:  # its column is newer than the watched status
             initialized = bool(self.fleet.observed.initialized[self.fleet.row(key)])
         return self._traffic.share(key, pa, initialized=initialized)
 
     def _measure(self, key: str, pod: Pod) -> None:
-        """A pod became ready for the first time: learn from its start."""
+        """A pod became ready for the first time: note its start-up time."""
         fleet, row = self.fleet, self.fleet.row(key)
         service = int(fleet.service[row])
         name = fleet.services.keys[service]
@@ -275,5 +277,5 @@ def _target_of(pa: PodAutoscaler) -> str:
 
 
 def _texts_of(pa: PodAutoscaler) -> tuple[str, ...]:
-    """What is text of a revision and shown of it."""
+    """Names and annotations that snapshots show."""
     return (pa.uid, pa.service, pa.configuration, *(f"{k}={v}" for k, v in pa.annotations.items()))

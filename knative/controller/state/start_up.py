@@ -10,41 +10,41 @@ import numpy as np
 
 from knative.mirror.objects import Pod
 
-KEPT = 50  # starts of each service
+STORED = 50  # starts of each service
 UNMEASURED_S = 10.0  # until the first start was seen
 LONGEST_S = 3600.0  # s that a start may take; more is a clock that is wrong
 ROUNDED_S = 1.0  # s that a difference of Kubernetes' times may be short
 
 
 class StartUps:
-    """The last start-up times of each service that has any, until it is forgotten."""
+    """The last start-up times of each service."""
 
     def __init__(self) -> None:
-        self._last: dict[str, array[float]] = {}  # by service: s, the eldest first
+        self._last: dict[str, array[float]] = {}  # by service: s, the oldest first
 
     def add(self, service: str, seconds: float) -> None:
-        """A pod of the service took so long, from its creation until it was ready."""
+        """Add the time from a pod's creation until it was ready, s."""
         last = self._last.setdefault(service, array("d"))
         last.append(seconds)
-        if len(last) > KEPT:
+        if len(last) > STORED:
             del last[0]
 
     def forget(self, service: str) -> None:
-        """A service went."""
+        """A service was deleted."""
         self._last.pop(service, None)
 
     def lead_s(self, service: str, price_s: float) -> float:
-        """How long before its call a pod of the service has to be started, s.
+        """How long before a request a pod of the service has to be started, s.
 
-        A second earlier costs a second of idle pod, being late costs a cold request: of the
-        start-up times seen it is the one at which both together are least, the newsvendor's
-        choice. price_s: s of idle pod that one cold request is worth.
+        Starting a second earlier costs a second of idle pod; a pod that is not ready in time costs
+        a cold request. Of the measured start-up times, the one with the least expected cost
+        (newsvendor). price_s: s of idle pod that one cold request is worth.
         """
         seen = np.sort(self._last.get(service, ()))
         if not len(seen):
             return UNMEASURED_S
-        late = np.arange(len(seen) - 1, -1, -1) / len(seen)  # share of starts that take longer
-        return float(seen[(seen + price_s * late).argmin()]) + ROUNDED_S
+        too_slow = np.arange(len(seen) - 1, -1, -1) / len(seen)  # share of starts that take longer
+        return float(seen[(seen + price_s * too_slow).argmin()]) + ROUNDED_S
 
 
 def parts_of(pod: Pod) -> dict[str, float]:

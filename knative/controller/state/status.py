@@ -1,7 +1,7 @@
-"""The status of a PodAutoscaler, as its readers need it.
+"""The status of a PodAutoscaler.
 
-Revisions, and so configurations and services, become ready by what stands here; Knative's timers
-are read back from the conditions' transition times, so one that did not change is left as it is.
+Knative derives the readiness of revisions, configurations and services from it. Timers are read
+from the transition times of conditions, so the time of an unchanged condition must not change.
 Source: knative/serving pkg/apis/autoscaling/v1alpha1/pa_lifecycle.go and
 pkg/reconciler/autoscaling/kpa/kpa.go.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 from autoscaler.core.state.revision import NO_ANSWER, Active, Requested
 from knative.mirror.conditions import ACTIVE, INITIALIZED, READY, SKS_READY, Condition
-from knative.mirror.conditions import status as kept_status
+from knative.mirror.conditions import status as parsed_status
 from knative.mirror.fields import kubernetes_time
 from knative.mirror.objects import PodAutoscaler, ServerlessService
 
@@ -26,7 +26,7 @@ _TRUE = ("True", "", "")
 
 
 def active_of(pa: PodAutoscaler) -> Active:
-    """The condition Active as it stands."""
+    """The present condition Active."""
     return _NAMES.get(pa.status.condition(ACTIVE).status, Active.UNKNOWN)
 
 
@@ -38,7 +38,7 @@ def is_initialized(pa: PodAutoscaler) -> bool:
 def status_of(
     pa: PodAutoscaler, sks: ServerlessService, asked: Requested[float, int, bool], now: float
 ) -> Status:
-    """The status that should stand for what is asked. now: Unix s."""
+    """The status for what is asked. now: Unix s."""
     given_up = asked.want == 0 and active_of(pa) == Active.UNKNOWN
     conditions = {
         ACTIVE: _active(Active(asked.active), given_up=given_up),
@@ -65,7 +65,7 @@ def pending_status(pa: PodAutoscaler, now: float) -> Status:
 
 
 def unowned_status(pa: PodAutoscaler, now: float) -> Status:
-    """The status while the ServerlessService belongs to somebody else. now: Unix s."""
+    """The status while the ServerlessService has another owner. now: Unix s."""
     foreign = ("False", "NotOwned", f"There is an existing SKS {pa.name!r} that we do not own.")
     conditions = {
         ACTIVE: foreign,
@@ -76,17 +76,17 @@ def unowned_status(pa: PodAutoscaler, now: float) -> Status:
 
 
 def same(pa: PodAutoscaler, status: Mapping[str, Any]) -> bool:
-    """Whether a status says nothing new."""
-    kept = {"desiredScale": pa.status.desired, "actualScale": pa.status.actual}
-    return kept_status({**kept, **status}) == pa.status
+    """Whether a status equals the present one."""
+    present = {"desiredScale": pa.status.desired, "actualScale": pa.status.actual}
+    return parsed_status({**present, **status}) == pa.status
 
 
 def _status(pa: PodAutoscaler, made: Mapping[str, tuple[str, str, str]], now: float) -> Status:
-    """Conditions, sorted by type, with Ready as it follows; and the names as they stand."""
-    kept = [_kept(pa, kind, *condition, now) for kind, condition in made.items()]
-    ready = _kept(pa, READY, *_ready(kept), now)
+    """Conditions sorted by type, with Ready derived from them; and the present service names."""
+    dependents = [_transition(pa, kind, *condition, now) for kind, condition in made.items()]
+    ready = _transition(pa, READY, *_ready(dependents), now)
     return {
-        "conditions": [c.as_object() for c in sorted([*kept, ready], key=lambda c: c.kind)],
+        "conditions": [c.as_object() for c in sorted([*dependents, ready], key=lambda c: c.kind)],
         "observedGeneration": pa.generation,
         "serviceName": pa.status.service,
         "metricsServiceName": pa.status.metrics_service,
@@ -106,7 +106,7 @@ def _active(active: Active, *, given_up: bool) -> tuple[str, str, str]:
 
 
 def _ready(dependents: list[Condition]) -> tuple[str, str, str]:
-    """False wins over Unknown wins over True; of several, the one that changed last."""
+    """False before Unknown before True; of several equal ones, the one that changed last."""
     for status in ("False", "Unknown"):
         found = [c for c in dependents if c.status == status]
         if found:
@@ -115,10 +115,10 @@ def _ready(dependents: list[Condition]) -> tuple[str, str, str]:
     return _TRUE
 
 
-def _kept(
+def _transition(
     pa: PodAutoscaler, kind: str, status: str, reason: str, message: str, now: float
 ) -> Condition:
-    """The condition as it was, where it says the same; else with a new transition time."""
+    """The present condition where it is the same; else one with a new transition time."""
     before = pa.status.condition(kind)
     if (before.status, before.reason, before.message) == (status, reason, message):
         return before

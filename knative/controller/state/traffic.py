@@ -1,8 +1,8 @@
-"""Which part of a service's traffic each of its revisions gets, as its Route says.
+"""The share of a service's traffic that each of its revisions gets by its Route.
 
-A forecast is of a service; what a revision has to be ready for is its share of that. Where no Route
-is known (none is there, or we may not look) every revision counts as if it got everything: too
-many pods rather than too few.
+Forecasts are of services; a revision has to be ready for its share. Where no Route is known (there
+is none, or RBAC hides it) every revision counts as if it got all traffic: too many pods rather than
+too few.
 """
 
 from knative.mirror.objects import PodAutoscaler
@@ -14,7 +14,7 @@ Keys = set[str]  # "namespace/revision"
 
 
 class Traffic:
-    """Routes and revisions by service; says whose share may have changed."""
+    """Routes and revisions by service; updates return revisions whose share may change."""
 
     def __init__(self) -> None:
         self._services: dict[str, str] = {}  # of each revision
@@ -24,7 +24,7 @@ class Traffic:
         self._newest: dict[str, str] = {}  # by service
 
     def saw_route(self, key: str, route: Route | None) -> Keys:
-        """A Route came, changed or went (None)."""
+        """Follow a Route; None = deleted."""
         former = self._routes.pop(key, None)
         if former and self._route_of.get(former.service) == key:
             del self._route_of[former.service]
@@ -34,14 +34,14 @@ class Traffic:
         return {key for service in services for key in self._generations.get(service, ())}
 
     def saw_revision(self, key: str, pa: PodAutoscaler) -> Keys:
-        """A revision came or changed."""
+        """A revision was created or changed."""
         changed = self.forget(key) if self._services.get(key, pa.service) != pa.service else set()
         self._services[key] = pa.service
         self._generations.setdefault(pa.service, {})[key] = pa.configuration_generation
         return changed | self._find_newest(pa.service) | {key}
 
     def forget(self, key: str) -> Keys:
-        """A revision went."""
+        """A revision was deleted."""
         service = self._services.pop(key, None)
         if service is None:
             return set()
@@ -53,16 +53,16 @@ class Traffic:
         return set()
 
     def share(self, key: str, pa: PodAutoscaler, *, initialized: bool) -> float:
-        """The part of its service's traffic that a revision has to be ready for, 0 ... 1.
+        """The share of its service's traffic that a revision has to be ready for, 0 ... 1.
 
-        initialized: whether its first pods were ready once.
+        initialized: whether it was ready once.
         """
         route = self._routes.get(self._route_of.get(pa.service, ""))
         if route is None or not route.shares:
             return 0.0 if pa.reachability == UNREACHABLE else 1.0
         own = route.shares.get(pa.name, 0.0)
-        # Knative moves what follows the latest revision the moment the newest is ready, all at
-        # once: by then it has to have its pods. Before its first pod was ready that is in doubt.
+        # Knative moves all traffic of the latest revision at once when the newest becomes ready: it
+        # needs its pods by then. Until it was ready once, it may also fail to start.
         due = pa.name != route.latest_is and self._newest.get(pa.service) == key
         return min(own + route.latest, 1.0) if due and initialized else own
 

@@ -1,5 +1,5 @@
 """The WebSocket server that activators connect to, within limits.
 
-`listener` → `handshake` → `connection` (`messages`, `frames`) → `scheduler` (each its turn) →
+`listener` → `handshake` → `connection` (`messages`, `frames`) → `scheduler` (fair turns) →
 `server`; `capacity`, `descriptors` and `shared` bound all connections together.
 """

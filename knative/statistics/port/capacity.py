@@ -1,9 +1,10 @@
-"""How many connections there may be.
+"""Limits of the number of connections.
 
-Known addresses have a capacity of their own, from accept on. Unknown ones share a small one until
-they are answered, which takes a probe milliseconds; if it is used up, the oldest connection of the
-address with the most of them is evicted, so that kubelets get through beside any number of silent
-connections. Where strangers may report, their WebSockets have the same capacity as known ones.
+Known addresses have a capacity of their own from accept on. Unknown ones share a small one until
+they are answered, which for a probe takes milliseconds; when it is used up, the oldest connection
+of the address with the most of them is evicted, so that kubelets are answered beside any number of
+idle connections. WebSockets of unknown addresses, where they may report, have the same capacity as
+known ones.
 """
 
 from collections import Counter
@@ -14,9 +15,9 @@ from knative.statistics.port.connection import Connection
 
 
 def exceeded_limit(connections: Iterable[Connection], address: str, *, known: bool) -> Limit | None:
-    """The limit that one more connection would exceed; None = it may come.
+    """The limit that one more connection would exceed; None = there is room.
 
-    Of an unknown address, one more WebSocket is meant.
+    For an unknown address: one more WebSocket.
     """
     same_kind = [c for c in connections if c.known is known and (known or c.open)]
     if len(same_kind) >= SOCKET_CONNECTIONS.most:
@@ -26,10 +27,10 @@ def exceeded_limit(connections: Iterable[Connection], address: str, *, known: bo
     return None
 
 
-def stranger_to_evict(connections: Iterable[Connection]) -> Connection | None:
-    """The connection that has to go before one more unknown address is accepted, if any."""
-    strangers = [c for c in connections if not c.known and not c.open]
-    if len(strangers) < STRANGER_CONNECTIONS.most:
+def unidentified_to_evict(connections: Iterable[Connection]) -> Connection | None:
+    """The connection to close before one more unknown address is accepted; None = there is room."""
+    unidentified = [c for c in connections if not c.known and not c.open]
+    if len(unidentified) < STRANGER_CONNECTIONS.most:
         return None
-    ((address, _),) = Counter(c.address for c in strangers).most_common(1)
-    return min((c for c in strangers if c.address == address), key=lambda c: c.accepted_s)
+    ((address, _),) = Counter(c.address for c in unidentified).most_common(1)
+    return min((c for c in unidentified if c.address == address), key=lambda c: c.accepted_s)

@@ -1,16 +1,15 @@
-"""One connection to the statistics port: bytes come in, whole frames go out, all within limits.
+"""One connection to the statistics port: from received bytes to whole frames, within limits.
 
 First comes an HTTP request, which is answered as soon as it is complete. If the answer opens a
-WebSocket, received bytes are buffered (less than two chunks; then reading is paused) and parsed
-only when the scheduler says so. After our side has closed, what still arrives is read and thrown
-away for a while: closing the socket at once would reset the connection, and the peer might not see
-our close code.
+WebSocket, received bytes are buffered (less than two chunks; then reading is paused) and parsed in
+turns of the scheduler. After our side has closed, further bytes are read and discarded for a while:
+closing the socket at once would reset the connection, and the peer might not get our close code.
 """
 
 import asyncio
 import logging
 from http import HTTPStatus
-from typing import Protocol, cast
+from typing import Protocol
 
 from websockets.exceptions import PayloadTooBig
 from websockets.frames import CloseCode
@@ -35,12 +34,13 @@ from knative.statistics.port.handshake import BadRequestError, read_request
 from knative.statistics.port.messages import MessageAssembler
 from knative.statistics.port.scheduler import RecentTime
 from knative.statistics.port.shared import HeldBytes, SharedState
+from knative.statistics.port.transport import PeerTransport
 
-_EQUAL_BYTES = WAITING_BYTES.most / SOCKET_CONNECTIONS.most / 2  # that everybody may hold
-_IGNORED_BYTES = 4 * CHUNK_BYTES  # that are thrown away after our side has closed
+_EQUAL_BYTES = WAITING_BYTES.most / SOCKET_CONNECTIONS.most / 2  # that each connection may hold
+_IGNORED_BYTES = 4 * CHUNK_BYTES  # that are discarded after our side has closed
 
 _protocol_log = logging.getLogger(f"{__name__}.protocol")
-_protocol_log.setLevel(logging.WARNING)  # else it has two lines for each probe
+_protocol_log.setLevel(logging.WARNING)  # else it logs two lines for each probe
 
 
 class Owner(Protocol):
@@ -58,13 +58,13 @@ class Owner(Protocol):
         """Close connections: unfinished messages hold more memory than allowed."""
         ...
 
-    def left(self, connection: "Connection") -> None:
+    def forget(self, connection: "Connection") -> None:
         """Forget a connection that has ended."""
         ...
 
 
 class Connection(asyncio.BufferedProtocol):
-    """One, from accept to its end."""
+    """A connection, from accept to its end."""
 
     def __init__(
         self, owner: Owner, shared: SharedState, peer: tuple[str, int], *, known: bool
@@ -72,40 +72,39 @@ class Connection(asyncio.BufferedProtocol):
         """peer: address and port. known: the address is an activator's."""
         self._owner, self._shared = owner, shared
         self.address, self.name, self.known = peer[0], f"{peer[0]} port {peer[1]}", known
-        self.forwarded = False  # the peer is a replica of ours that forwards frames
+        self.forwarded = False  # whether the peer is another replica that forwards frames
         self.recent, self.held = RecentTime(shared.now()), HeldBytes()
         self.protocol = ServerProtocol(max_size=int(FRAME_BYTES.most), logger=_protocol_log)
         self._messages: MessageAssembler | None = None  # None = not (yet) a WebSocket
-        self._transport: asyncio.Transport | None = None
+        self._transport = PeerTransport()
         self._received = bytearray()  # not yet parsed
         self._frames = FrameQueue()
         self.accepted_s = self._received_s = shared.now()
-        self._message_began_s: float | None = None  # of the unfinished one
+        self._message_start_s: float | None = None  # of the unfinished one
         self._closed_s: float | None = None  # when our side closed
         self._ignored_bytes = 0  # received since then
         self._peer_closed = self._ended = False
 
     @property
     def open(self) -> bool:
-        """Whether it is a WebSocket that frames may come from."""
+        """Whether it is an open WebSocket."""
         return self._messages is not None and self._closed_s is None
 
     @property
     def opened(self) -> bool:
-        """Whether it ever was one."""
+        """Whether it is or was a WebSocket."""
         return self._messages is not None
 
     # --- called by the loop -----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start, unless it was aborted in the meantime."""
-        self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_write_buffer_limits(high=int(UNREAD_BYTES.most))
+        self._transport.attach(transport)
         if self._ended:
             self._transport.abort()
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  # its size is fixed
-        """Where to read to: one buffer for all, as every read is copied at once."""
+        """The buffer to read into: one for all connections, as every read is copied at once."""
         return self._shared.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -121,7 +120,7 @@ class Connection(asyncio.BufferedProtocol):
             self._read_request()
             return
         if len(self._received) >= CHUNK_BYTES:
-            self._set_reading(False)
+            self._transport.set_reading(False)
         self._shared.scheduler.add(self)
 
     def eof_received(self) -> bool:
@@ -130,11 +129,11 @@ class Connection(asyncio.BufferedProtocol):
         return self.opened and self.has_work()
 
     def pause_writing(self) -> None:
-        """Cut off a peer that does not read our answers."""
+        """Abort: the peer does not read our answers."""
         self._refuse(UNREAD_BYTES)
         self.abort()
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # nobody needs it
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # not needed
         """End."""
         self.abort()
 
@@ -146,7 +145,7 @@ class Connection(asyncio.BufferedProtocol):
         except BadRequestError as error:
             if error.limit:
                 self._refuse(error.limit)
-            self._write(self.protocol.reject(error.status, "").serialize())
+            self._transport.write(self.protocol.reject(error.status, "").serialize())
             self._half_close()
             return
         if request:
@@ -160,15 +159,15 @@ class Connection(asyncio.BufferedProtocol):
     # --- called by the scheduler ------------------------------------------------------------------
 
     def has_work(self) -> bool:
-        """Whether frames wait, or bytes to be parsed."""
+        """Whether frames wait to be processed, or bytes to be parsed."""
         return bool(self._frames or self._received)
 
     def may_step(self) -> bool:
-        """Whether a step is possible; if not, frames of others have to be taken first."""
+        """Whether a step is possible; if not, frames of others have to be processed first."""
         return bool(self._frames) or self._may_parse()
 
     def step(self) -> None:
-        """Take one frame, or parse a few bytes."""
+        """Process one frame, or parse a few bytes."""
         if self._received and self._messages and not self._frames.has_small and self._may_parse():
             self._parse(self._messages)
         elif self._frames:
@@ -176,8 +175,8 @@ class Connection(asyncio.BufferedProtocol):
             self._note_held()
             self._owner.take(self, frame)
         if not self.has_work():
-            self._set_reading(True)
-            if self._peer_closed and self._transport:
+            self._transport.set_reading(True)
+            if self._peer_closed:
                 self._transport.close()
 
     def _may_parse(self) -> bool:
@@ -196,9 +195,9 @@ class Connection(asyncio.BufferedProtocol):
             self._shared.received.bytes += len(message)
             self._frames.add(message)
         if complete or between:
-            self._message_began_s = None
-        if messages.begun and self._message_began_s is None:
-            self._message_began_s = self._shared.now()
+            self._message_start_s = None
+        if messages.in_progress and self._message_start_s is None:
+            self._message_start_s = self._shared.now()
         self._note_held()
         self._send_pending()
         if self._shared.held.unfinished > UNFINISHED_BYTES.most:
@@ -215,7 +214,7 @@ class Connection(asyncio.BufferedProtocol):
     # --- closing ----------------------------------------------------------------------------------
 
     def check(self, now: float) -> None:
-        """Close it if it is too slow or silent. now: s."""
+        """Close it if it is too slow or idle for too long. now: s."""
         if self._closed_s is not None:
             if now - self._closed_s > HANDSHAKE_S.most:
                 self.abort()
@@ -224,8 +223,8 @@ class Connection(asyncio.BufferedProtocol):
                 self._refuse(HANDSHAKE_S)
                 self.abort()
         elif self.has_work():
-            return  # it is us who are slow
-        elif self._message_began_s is not None and now - self._message_began_s > MESSAGE_S.most:
+            return  # this process is slow, not the peer
+        elif self._message_start_s is not None and now - self._message_start_s > MESSAGE_S.most:
             self._refuse(MESSAGE_S)
             self.close(CloseCode.POLICY_VIOLATION, "a message took too long")
         elif now - self._received_s > SILENCE_S.most:
@@ -233,9 +232,9 @@ class Connection(asyncio.BufferedProtocol):
             self.close(CloseCode.POLICY_VIOLATION, "silent for too long")
 
     def held_byte_seconds(self, now: float) -> float:
-        """What its unfinished message costs: bytes times the s since it began."""
-        began_s = now if self._message_began_s is None else self._message_began_s
-        return self.held.unfinished * (now - began_s)
+        """Cost of its unfinished message: bytes times s since its start."""
+        start_s = now if self._message_start_s is None else self._message_start_s
+        return self.held.unfinished * (now - start_s)
 
     def close(self, code: CloseCode, reason: str = "") -> None:
         """Close with a code; frames that wait are dropped."""
@@ -257,9 +256,8 @@ class Connection(asyncio.BufferedProtocol):
         self._frames.clear()
         self._note_held()
         self._shared.scheduler.discard(self)
-        self._owner.left(self)
-        if self._transport:
-            self._transport.abort()
+        self._owner.forget(self)
+        self._transport.abort()
 
     def close_reason(self) -> str:
         """Why it closed, for the log."""
@@ -272,13 +270,9 @@ class Connection(asyncio.BufferedProtocol):
         """Send what the protocol wants to send; an empty item closes our side."""
         for data in self.protocol.data_to_send():
             if data:
-                self._write(data)
+                self._transport.write(data)
             else:
                 self._half_close()
-
-    def _write(self, data: bytes) -> None:
-        if self._transport and not self._transport.is_closing():
-            self._transport.write(data)
 
     def _half_close(self) -> None:
         if isinstance(self.protocol.parser_exc, PayloadTooBig):
@@ -287,21 +281,13 @@ class Connection(asyncio.BufferedProtocol):
         self._closed_s = self._shared.now()
         self._received.clear()
         if self._messages:
-            self._messages = MessageAssembler(self.protocol)  # drops what has begun
+            self._messages = MessageAssembler(self.protocol)  # drops the unfinished message
         self._note_held()
-        self._set_reading(True)
-        if self._transport and not self._transport.is_closing():
-            try:
-                self._transport.write_eof()
-            except OSError:  # the peer has disconnected
-                self.abort()
-
-    def _set_reading(self, on: bool) -> None:
-        if self._transport and not self._transport.is_closing():
-            if on:
-                self._transport.resume_reading()
-            else:
-                self._transport.pause_reading()
+        self._transport.set_reading(True)
+        try:
+            self._transport.write_eof()
+        except OSError:  # the peer has disconnected
+            self.abort()
 
     def _refuse(self, limit: Limit) -> None:
         self._shared.refusals.count(limit, self.name, self._shared.now())

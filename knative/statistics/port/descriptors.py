@@ -1,8 +1,8 @@
 """File descriptors: whether the process may have as many as all limits together take.
 
-A socket is a descriptor; without a free one no activator gets in, no token is read and no lease is
-renewed. So what we may open is added up at the start. Where the system allows less, pods are asked
-over fewer connections, for nothing else can wait.
+Without a free descriptor no activator can connect, no token is read and no lease is renewed. So the
+limits are added up at the start. Where the system allows fewer, pods are scraped over fewer
+connections.
 """
 
 import logging
@@ -18,8 +18,8 @@ from autoscaler.limits import (
     STRANGER_CONNECTIONS,
 )
 
-POOLS = 2  # of connections to queue-proxies: kept, and made anew each time
-FEWEST = 8  # connections of each pool: below, too little would be asked to decide on
+POOLS = 2  # of connections to queue-proxies: persistent ones, and new ones for each request
+FEWEST = 8  # connections of each pool; fewer would scrape too little to decide on
 _NEEDED = int(
     sum(
         limit.most
@@ -39,15 +39,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Descriptors:
-    """What to ask of the system, and what then can be had."""
+    """The soft limit to set, and what it allows."""
 
     soft: int  # limit to set
     scrapes: int  # connections of each pool
-    missing: int  # descriptors that all limits together take beyond what can be had
+    missing: int  # descriptors that all limits together take beyond it
 
 
 def plan(soft: int, hard: int) -> Descriptors:
-    """Fit our limits into the system's; a negative limit is none."""
+    """Fit our limits into the system's; a negative limit means unlimited."""
     highest = WANTED if hard < 0 else hard
     wanted = soft if soft < 0 else max(soft, min(WANTED, highest))
     missing = 0 if wanted < 0 else max(0, WANTED - wanted)
@@ -56,7 +56,7 @@ def plan(soft: int, hard: int) -> Descriptors:
 
 
 def make_room() -> int:
-    """Raise our own limit as far as it takes; returns how many connections a pool may have."""
+    """Raise the soft limit as far as needed; returns how many connections a pool may have."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     planned = plan(soft, hard)
     if planned.soft != soft:

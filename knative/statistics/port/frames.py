@@ -1,7 +1,7 @@
-"""The frames of one connection that wait to be taken: small ones before the parts of large ones.
+"""The queue of one connection's frames: small ones before the parts of large ones.
 
-A small frame may report the first request to a revision at zero, and the report of ten thousand
-revisions before it takes a while. It may overtake: activators send frames in no certain order.
+A small frame may report the first request to a revision at zero; it should not wait for the report
+of ten thousand revisions before it. Order does not matter: activators send frames in any order.
 
 Source: knative/serving pkg/activator/stat_reporter.go, which sends each in its own goroutine.
 """
@@ -14,11 +14,11 @@ SMALL_BYTES = 16 * 1024  # 170 revisions
 
 
 class FrameQueue:
-    """A queue of frames; a large one is split into frames that are quickly processed."""
+    """A queue of frames; large ones are split into parts that are processed quickly."""
 
     def __init__(self) -> None:
         self._small, self._parts = deque[bytes](), deque[bytes]()
-        self.bytes = 0  # of all
+        self.bytes = 0  # of all frames
 
     def __bool__(self) -> bool:
         return bool(self._small or self._parts)

@@ -1,4 +1,4 @@
-"""The HTTP side of the statistics port: reading a request, and answering what is no upgrade.
+"""The HTTP side of the statistics port: requests, and answers to those that are no upgrade.
 
 Source: knative/serving pkg/autoscaler/statserver.
 """
@@ -11,14 +11,14 @@ from websockets.server import ServerProtocol
 
 from autoscaler.limits import HEADER_BYTES, REQUEST_BODY, Limit
 
-BUCKET_HOST = "autoscaler-bucket"  # the Host begins so when a bucket's leader is meant
+BUCKET_HOST = "autoscaler-bucket"  # prefix of the Host when a bucket's leader is meant
 _END = b"\r\n\r\n"  # of a request
 
 Answer = tuple[HTTPStatus, str]  # and the body
 
 
 class BadRequestError(Exception):
-    """No request that we read; `limit` is what it exceeds, None = it is not HTTP."""
+    """A request that is not accepted; `limit` is what it exceeds, None = it is not HTTP."""
 
     def __init__(self, status: HTTPStatus, limit: Limit | None = None) -> None:
         super().__init__(status)
@@ -44,7 +44,7 @@ def read_request(protocol: ServerProtocol, received: bytearray) -> Request | Non
 def http_answer(request: Request, leads: Callable[[], bool]) -> Answer | None:
     """The answer to a request that is not an activator's; None = it may be one.
 
-    leads: whether we lead, so that whoever looks for the leader of a bucket is right here.
+    leads: whether this replica leads, which a request for a bucket's leader needs.
     """
     if request.method != "GET":
         return HTTPStatus.METHOD_NOT_ALLOWED, "only GET\n"

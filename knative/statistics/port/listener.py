@@ -1,7 +1,7 @@
-"""Accepts connections: a few at a time, and without spinning when descriptors run out.
+"""Accepts connections: a few at a time, and with a pause when descriptors run out.
 
-asyncio's own server, out of descriptors, tries a hundred times to accept, logs a traceback for each
-attempt, and does the same again a second later.
+Without free descriptors asyncio's own server tries to accept a hundred times a second, and logs a
+traceback for each attempt.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ class Listener:
         return int(self._socket.getsockname()[1])
 
     def stop(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         if self._retry:
             self._retry.cancel()
         if self._socket:

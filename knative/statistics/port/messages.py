@@ -1,4 +1,4 @@
-"""Assembles the messages of one WebSocket from its frames, and knows how much of one has come."""
+"""Assembles the messages of one WebSocket from its frames, and counts unfinished bytes."""
 
 from collections.abc import Iterator
 
@@ -18,13 +18,13 @@ class MessageAssembler:
         self._is_binary = False
 
     @property
-    def begun(self) -> bool:
-        """Whether a message, or a frame of any kind, has come in part."""
+    def in_progress(self) -> bool:
+        """Whether a message, or a frame of any kind, has been received in part."""
         return self._frame_bytes > 0 or self._protocol.current_size is not None
 
     @property
     def unfinished_bytes(self) -> int:
-        """Bytes that are kept of it."""
+        """Bytes of it that are stored."""
         return self._frame_bytes + len(self._fragments)
 
     def feed(self, data: bytes) -> tuple[list[bytes], bool]:

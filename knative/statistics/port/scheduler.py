@@ -1,9 +1,9 @@
-"""Shares the event loop's time between connections, so that one's flood delays no other's frames.
+"""Fair scheduling of connections on the event loop: a flood of one does not delay the others.
 
-Work is done in turns of `FRAMES_TURN_S`. After each comes a pause, so that statistics take no more
-than `STATISTICS_SHARE` of the time; in the pause the loop serves probes, ticks and pokes. Within a
-turn, the connection that used the least time lately always goes next. A connection that used more
-than `CONNECTION_SHARE` of the last second waits; its socket fills, and TCP slows down its sender.
+Work is done in turns of `FRAMES_TURN_S`. A pause after each limits statistics to
+`STATISTICS_SHARE` of the time; in the pause the loop serves probes, ticks and pokes. Within a turn,
+the connection that used the least time recently goes next. A connection that used more than
+`CONNECTION_SHARE` of the last second waits; its socket fills, and TCP slows down its sender.
 """
 
 import asyncio
@@ -16,32 +16,32 @@ from typing import Protocol
 
 from autoscaler.limits import CONNECTION_SHARE, FRAMES_TURN_S, STATISTICS_SHARE
 
-LATELY_S = 1.0  # time constant in which used time is forgotten
+DECAY_S = 1.0  # time constant with which used time decays
 NEW_CONNECTION_S = 0.01  # s that a new connection starts with, so that reconnecting gains nothing
-_SHORTEST_S, _LONGEST_S = 0.001, 0.05  # s between two looks at whether anybody may go on
+_SHORTEST_S, _LONGEST_S = 0.001, 0.05  # s until the next turn while no worker may step
 
 log = logging.getLogger(__name__)
 
 
 class RecentTime:
-    """How much of the recent time somebody used: a sum that decays exponentially."""
+    """The time that a worker used recently: a sum that decays exponentially."""
 
     def __init__(self, now: float, used_s: float = NEW_CONNECTION_S) -> None:
         self._used_s, self._at = used_s, now
 
     def share(self, now: float) -> float:
         """The fraction of the time of the last second or so."""
-        return self._used_s * math.exp((self._at - now) / LATELY_S) / LATELY_S
+        return self._used_s * math.exp((self._at - now) / DECAY_S) / DECAY_S
 
     def add(self, seconds: float, now: float) -> None:
         """Count time that was used."""
-        self._used_s = self.share(now) * LATELY_S + seconds
+        self._used_s = self.share(now) * DECAY_S + seconds
         self._at = now
 
     def wait_s(self, most: float, now: float) -> float:
         """How long until the share is no more than this."""
         share = self.share(now)
-        return LATELY_S * math.log(share / most) if share > most else 0.0
+        return DECAY_S * math.log(share / most) if share > most else 0.0
 
 
 class Worker(Protocol):
@@ -54,11 +54,11 @@ class Worker(Protocol):
         ...
 
     def may_step(self) -> bool:
-        """Whether a step is possible now; if not, others have to do theirs first."""
+        """Whether a step is possible now; if not, others have to step first."""
         ...
 
     def step(self) -> None:
-        """Do a little."""
+        """Do one small step of the work."""
         ...
 
     def abort(self) -> None:
@@ -72,7 +72,7 @@ class FairScheduler:
     def __init__(
         self, now: Callable[[], float], spent: Callable[[], float] = time.thread_time
     ) -> None:
-        """now: s. spent: CPU s of this thread, so that nobody is charged for a busy machine."""
+        """now: s. spent: CPU s of this thread, which other processes do not influence."""
         self._now, self._spent = now, spent
         self._workers = set[Worker]()  # that have work
         self._pause_ends_s = 0.0
@@ -87,17 +87,17 @@ class FairScheduler:
             self._schedule(max(now, self._pause_ends_s), now)
 
     def discard(self, worker: Worker) -> None:
-        """Run it no more."""
+        """Remove a worker."""
         self._workers.discard(worker)
 
     def stop(self) -> None:
-        """Run nobody any more."""
+        """Stop all work."""
         self._workers.clear()
         if self._next:
             self._next.cancel()
 
     def _schedule(self, when: float, now: float) -> None:
-        """Take the next turn then, unless it comes earlier anyway."""
+        """Schedule the next turn for s ``when``, unless there is an earlier one."""
         if when < self._next_s:
             if self._next:
                 self._next.cancel()
@@ -106,11 +106,11 @@ class FairScheduler:
 
     def _turn(self) -> None:
         self._next, self._next_s = None, math.inf
-        began = spent = self._spent()
+        start_s = spent = self._spent()
         now, workers = self._now(), tuple(self._workers)
         order = [(worker.recent.share(now), i) for i, worker in enumerate(workers)]
         heapq.heapify(order)
-        while order and spent - began < FRAMES_TURN_S.most:
+        while order and spent - start_s < FRAMES_TURN_S.most:
             share, i = order[0]
             worker = workers[i]
             if share > CONNECTION_SHARE.most or not self._can_step(worker):
@@ -121,7 +121,7 @@ class FairScheduler:
             worker.recent.add(spent - before, now)
             heapq.heapreplace(order, (worker.recent.share(now), i))
         now = self._now()
-        self._pause_ends_s = now + (spent - began) * (1 / STATISTICS_SHARE.most - 1)
+        self._pause_ends_s = now + (spent - start_s) * (1 / STATISTICS_SHARE.most - 1)
         if self._workers:
             self._schedule(max(self._pause_ends_s, now + self._wait_s(now)), now)
 
@@ -138,7 +138,7 @@ class FairScheduler:
             self.discard(worker)
 
     def _wait_s(self, now: float) -> float:
-        """How long until anybody may go on; 0 = at once."""
+        """How long until a worker may step, s; 0 = at once."""
         able = (worker for worker in self._workers if worker.may_step())
         waits = (worker.recent.wait_s(CONNECTION_SHARE.most, now) for worker in able)
         wait_s = min(waits, default=_LONGEST_S)

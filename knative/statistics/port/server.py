@@ -1,10 +1,10 @@
-"""The port that activators connect to. It is life-critical, and therefore does little.
+"""The port that activators connect to.
 
-An activator without this connection turns unready and is restarted by its kubelet; our own kubelet
-probes the same port. So whatever arrives, probes are answered and frames of activators are taken in
-time: nobody gets more connections, memory or time than the limits allow.
+An activator without this connection becomes unready and is restarted by its kubelet; our own
+kubelet probes the same port. So under any load probes are answered and frames of activators are
+processed in time: no peer gets more connections, memory or time than the limits allow.
 
-When we stop, connections close with code 1012, so that activators dial again at once.
+At the end connections close with code 1012, so that activators connect again at once.
 
 Source: knative/serving pkg/autoscaler/statserver, pkg/websocket.
 """
@@ -22,7 +22,7 @@ from websockets.http11 import Request, Response
 from autoscaler.limits import BROWSERS, STRANGER_CONNECTIONS, UNFINISHED_BYTES, Limit
 from autoscaler.refusals import Refusals
 from knative.statistics.peers import Peers
-from knative.statistics.port.capacity import exceeded_limit, stranger_to_evict
+from knative.statistics.port.capacity import exceeded_limit, unidentified_to_evict
 from knative.statistics.port.connection import Connection
 from knative.statistics.port.handshake import Answer, http_answer
 from knative.statistics.port.listener import Listener
@@ -30,7 +30,7 @@ from knative.statistics.port.scheduler import FairScheduler
 from knative.statistics.port.shared import SharedState
 from knative.statistics.wire import FORWARDED
 
-SWEEP_S = 1.0  # between two looks at all connections
+SWEEP_S = 1.0  # between two checks of all connections
 STOP_S = 2.0  # until connections that the peer does not close are aborted
 
 log = logging.getLogger(__name__)
@@ -46,9 +46,9 @@ class Counts:
 
     known: int  # open WebSockets from known addresses
     unknown: int  # open WebSockets from others
-    pending: int  # other connections: probes, silent ones, those that are closing
-    unfinished_bytes: int  # of messages that have come in part
-    waiting_bytes: int  # of frames that wait to be taken
+    pending: int  # other connections: probes, idle and closing ones
+    unfinished_bytes: int  # of messages received in part
+    waiting_bytes: int  # of frames that wait to be processed
     frames: int  # since the start
     bytes: int  # of these
     refused: int  # frames that were too long
@@ -66,9 +66,9 @@ class StatisticsServer:
         leads: Callable[[], bool] = lambda: True,
         now: Callable[[], float] = _loop_time,
     ) -> None:
-        """take: processes a frame; its second argument: whether a replica of ours forwarded it.
+        """take: processes a frame; its second argument: whether another replica forwarded it.
 
-        leads: whether we lead, so that whoever looks for the leader of a bucket is right here.
+        leads: whether this replica leads, which a request for a bucket's leader needs.
         now: s of a monotonic clock.
         """
         self._take, self._leads, self._peers = take, leads, peers
@@ -85,7 +85,7 @@ class StatisticsServer:
         return port
 
     async def stop(self) -> None:
-        """Close all connections so that activators dial again at once."""
+        """Close all connections so that activators connect again at once."""
         self._listener.stop()
         if self._next_sweep:
             self._next_sweep.cancel()
@@ -116,7 +116,7 @@ class StatisticsServer:
         )
 
     def sweep(self) -> None:
-        """Close connections that are too slow, and those that are no longer admitted."""
+        """Close connections that are too slow or not admitted any more."""
         now = self._shared.now()
         for connection in tuple(self._connections):
             connection.known = self._peers.knows(connection.address)
@@ -138,14 +138,14 @@ class StatisticsServer:
         return response
 
     def take(self, connection: Connection, frame: bytes) -> None:
-        """Process a frame; a fault of ours concerns this frame alone."""
+        """Process a frame; an error is logged and concerns this frame only."""
         try:
             self._take(frame, connection.forwarded)
         except Exception:
             log.exception("statistics of %s were not taken", connection.name)
 
     def shed_unfinished(self) -> None:
-        """Close connections, those that held most for longest first, until the rest is allowed."""
+        """Close connections, those that held most for longest first, until the limit is met."""
         now = self._shared.now()
         while self._shared.held.unfinished > UNFINISHED_BYTES.most:
             worst = max(
@@ -154,7 +154,7 @@ class StatisticsServer:
             self._refuse(UNFINISHED_BYTES, worst.name)
             worst.close(CloseCode.TRY_AGAIN_LATER, "too many unfinished bytes")
 
-    def left(self, connection: Connection) -> None:
+    def forget(self, connection: Connection) -> None:
         """Forget a connection that has ended."""
         if connection.opened:
             log.info("activator %s left: %s", connection.name, connection.close_reason())
@@ -170,7 +170,7 @@ class StatisticsServer:
         if limit:
             self._refuse(limit, address)
             return None
-        evicted = None if known else stranger_to_evict(self._connections)
+        evicted = None if known else unidentified_to_evict(self._connections)
         if evicted:
             self._refuse(STRANGER_CONNECTIONS, evicted.name)
             evicted.abort()

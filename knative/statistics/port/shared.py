@@ -1,4 +1,4 @@
-"""What all connections to the statistics port share."""
+"""State that all connections to the statistics port share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,8 +12,8 @@ from knative.statistics.port.scheduler import FairScheduler
 class HeldBytes:
     """Bytes in memory, of one connection or of all."""
 
-    unfinished: int = 0  # of messages that have come in part
-    waiting: int = 0  # of frames that wait to be taken
+    unfinished: int = 0  # of messages received in part
+    waiting: int = 0  # of frames that wait to be processed
 
 
 @dataclass(slots=True)
@@ -27,7 +27,7 @@ class ReceivedCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedState:
-    """One a server."""
+    """One for each server."""
 
     now: Callable[[], float]  # s
     scheduler: FairScheduler

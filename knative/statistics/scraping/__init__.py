@@ -1,1 +1,1 @@
-"""Pods asked for statistics: `schedule` (when) → `scraper` (whom) → `queue_proxy` (one request)."""
+"""Scraping of pods: `schedule` (when) → `scraper` (which pods) → `queue_proxy` (one request)."""

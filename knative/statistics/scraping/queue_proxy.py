@@ -1,7 +1,6 @@
-"""One question to a queue-proxy, and what can be made of its answer.
+"""One request to a queue-proxy, and its answer.
 
-Whatever a queue-proxy says concerns its own revision, and nothing it says may do harm there: an
-answer that is no Stat, too large, or holds a number that cannot be, is a refusal.
+An answer that is no Stat, too large, or has an impossible number, is refused.
 Source: knative/serving pkg/autoscaler/metrics/http_scrape_client.go.
 """
 
@@ -17,12 +16,12 @@ from knative.statistics.wire import Stat
 PORT = 9090
 LARGEST = 4096  # bytes of an answer that is read; a Stat has some sixty
 PROTOBUF = "application/protobuf"
-MESH_STATUS = (502, 503)  # what a mesh's own proxy answers for a pod that it does not let us reach
+MESH_STATUS = (502, 503)  # of a service mesh's proxy in front of a pod
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What one pod says, without what the activator reports itself."""
+    """What one pod reports, without what the activator reports itself."""
 
     concurrency: float  # requests in flight
     requests: float  # a second
@@ -30,8 +29,8 @@ class Answer:
     uptime_s: float  # of its process
 
 
-class RefusedError(Exception):  # nothing is wrong with us
-    """There is no answer that can be used; ``mesh``: it is one that a mesh gives."""
+class RefusedError(Exception):
+    """There is no usable answer; ``mesh``: it may be the answer of a mesh's proxy."""
 
     def __init__(self, *, mesh: bool = False) -> None:
         super().__init__()
@@ -41,7 +40,7 @@ class RefusedError(Exception):  # nothing is wrong with us
 async def ask(
     session: aiohttp.ClientSession, url: str, headers: Mapping[str, str] | None = None
 ) -> Answer:
-    """Ask for a Stat. Raises Refused."""
+    """Get a Stat. Raises RefusedError."""
     try:
         async with session.get(url, headers={"Accept": PROTOBUF, **(headers or {})}) as answer:
             if answer.status // 100 != 2:
@@ -64,8 +63,8 @@ def _decode(body: bytes) -> Answer:
     except DecodeError as error:
         raise RefusedError from error
     in_flight, proxied = stat.average_concurrent_requests, stat.average_proxied_concurrent_requests
-    said = (in_flight, proxied, stat.request_count, stat.proxied_request_count)
-    if not all(0 <= number <= LARGEST_SAMPLE for number in said):  # NaN compares False
+    numbers = (in_flight, proxied, stat.request_count, stat.proxied_request_count)
+    if not all(0 <= number <= LARGEST_SAMPLE for number in numbers):  # NaN compares False
         raise RefusedError
     return Answer(
         concurrency=in_flight - proxied,

@@ -1,8 +1,7 @@
-"""Every second, the pods of every revision that has some are asked.
+"""Scrapes every revision with ready pods, once a second.
 
-Each revision has its own moment within the second, as with Knative, which has a ticker for each:
-all at once would keep the event loop for as long as they take together (500 pods: 0.2 s), and a
-frame that came meanwhile would wait for its pod.
+Each revision has its own moment within the second, as in Knative, which has a ticker for each: all
+at once would block the event loop (500 pods: 0.2 s), and frames of activators would wait.
 """
 
 import asyncio
@@ -16,18 +15,18 @@ import numpy as np
 from autoscaler.clock import Clock
 from autoscaler.core.types import FloatArray
 from knative.settings.network import Network
+from knative.statistics.scraping.outage import Outage
 from knative.statistics.scraping.scraper import PodStat, Scraper, ScrapeTarget
-from knative.statistics.scraping.silence import Silence
 
 PERIOD_S = 1.0
-MOMENTS = 50  # of a second, at which revisions are asked
-GATHER_S = 0.1  # s in which answers are gathered, to be taken in together
+MOMENTS = 50  # of a second, at which revisions are scraped
+GATHER_S = 0.1  # s in which answers are gathered into one event
 
 log = logging.getLogger(__name__)
 
 
 class Scraping:
-    """A task a revision; whoever is slow or hangs keeps nobody else waiting."""
+    """Scrapes each revision in a task of its own, so that a slow one delays no other."""
 
     def __init__(
         self,
@@ -35,28 +34,28 @@ class Scraping:
         *,
         targets: Callable[[], Iterable[str]],
         target: Callable[[str], ScrapeTarget],
-        came: Callable[[list[str], FloatArray], None],
+        received: Callable[[list[str], FloatArray], None],
         took: Callable[[str, float], None],
         connections: int,
     ) -> None:
-        """targets: revisions to ask now. target: whom to ask for one.
+        """targets: revisions to scrape now. target: what to scrape for one.
 
-        came: takes statistics: n revisions, and (2, n) requests in flight and per second of all
-        their pods together. took: hears how long asking for a revision took, s.
-        connections: to queue-proxies, at most; and as many that are made anew each time.
+        received: called with n revisions and their samples (2, n): requests in flight and per
+        second of all their pods. took: called with how long a revision's scrape took, s.
+        connections: of each of two pools, persistent and new ones.
         """
         self._clock, self._targets, self._target = clock, targets, target
-        self._came, self._took, self._connections = came, took, connections
+        self._received, self._took, self._connections = received, took, connections
         self._network = Network()
         self._gathered: dict[str, PodStat] = {}
-        self.silence = Silence()
+        self.outage = Outage()
 
     def follow(self, network: Network) -> None:
-        """config-network has changed."""
+        """Apply a changed config-network."""
         self._network = network
 
     async def run(self) -> None:
-        """Go on until cancelled."""
+        """Scrape until cancelled."""
         running: dict[str, asyncio.Task[None]] = {}
         loop = asyncio.get_running_loop()
         async with Scraper.open(self._network, self._connections) as scraper:
@@ -65,9 +64,9 @@ class Scraping:
                 scraper.follow(self._network)
                 running = {key: task for key, task in running.items() if not task.done()}
                 keys = list(self._targets())
-                scraper.forget_unless(set(keys).__contains__)
+                scraper.retain(set(keys))
                 if not keys:
-                    self.silence.heard()
+                    self.outage.succeeded()
                 for moment_s, some in _by_moment(keys):
                     await asyncio.sleep(begin_s + moment_s - loop.time())
                     for key in some:
@@ -76,7 +75,7 @@ class Scraping:
                 await asyncio.sleep(begin_s + PERIOD_S - loop.time())
 
     async def scrape(self, key: str, scraper: Scraper) -> None:
-        """Take in one statistic of a revision's pods; whatever fails concerns it alone."""
+        """Scrape one revision; an error is logged and concerns it only."""
         loop = asyncio.get_running_loop()
         begin_s = loop.time()
         try:
@@ -84,31 +83,31 @@ class Scraping:
             stat = await scraper.scrape(target, now=self._clock.now())
             if stat:
                 self._gather(key, stat)
-                self.silence.heard()
+                self.outage.succeeded()
             elif target.pods:
-                self.silence.missed(key, begin_s)
+                self.outage.failed(key, begin_s)
             if target.pods:
                 self._took(key, loop.time() - begin_s)
         except Exception:
             log.exception("%s could not be scraped", key)
 
     def _gather(self, key: str, stat: PodStat) -> None:
-        """Keep an answer for a moment: taking them in one by one costs much more."""
+        """Gather answers for `GATHER_S`: one event for each would cost much more."""
         if not self._gathered:
-            asyncio.get_running_loop().call_later(GATHER_S, self._pass_on)
+            asyncio.get_running_loop().call_later(GATHER_S, self._flush)
         self._gathered[key] = stat
 
-    def _pass_on(self) -> None:
+    def _flush(self) -> None:
         gathered, self._gathered = self._gathered, {}
         samples = [[s.concurrency, s.requests] for s in gathered.values()]
         try:
-            self._came(list(gathered), np.array(samples, dtype=np.float64).T)
+            self._received(list(gathered), np.array(samples, dtype=np.float64).T)
         except Exception:
             log.exception("what pods reported could not be taken in")
 
 
 def _by_moment(keys: Iterable[str]) -> list[tuple[float, list[str]]]:
-    """When within a period which revisions are asked, s; a revision's moment is always the same."""
+    """Revisions by their moment within a period, s; a revision's moment never changes."""
     found: dict[int, list[str]] = defaultdict(list)
     for key in keys:
         found[crc32(key.encode()) % MOMENTS].append(key)

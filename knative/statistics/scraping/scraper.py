@@ -1,16 +1,16 @@
-"""Statistics of pods, asked of their queue-proxies every second.
+"""Statistics of a revision's pods, scraped from their queue-proxies.
 
-A sample of the pods stands for all of them; pods older than the stable window come first, as young
-ones have not settled. If any of the sample cannot be had, there is no statistic for that second,
-and the rule holds. Behind a service mesh pods do not answer at their addresses: then their Service
-is asked, again and again over new connections, until enough different pods have answered.
+A sample of the pods is scraped and scaled up to all; pods older than the stable window come first.
+If one of the sample does not answer, there is no statistic for that second. Behind a service mesh
+pods cannot be reached at their addresses: then their Service is scraped, over new connections,
+until enough different pods have answered.
 Source: knative/serving pkg/autoscaler/metrics/stats_scraper.go.
 """
 
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -22,14 +22,14 @@ from knative.settings.network import Mesh, Network
 from knative.statistics.scraping.queue_proxy import PORT, Answer, RefusedError, ask
 
 TIMEOUT_S = 3.0
-TRIES = 10  # of each of the sample, through a Service
-FEW = 3  # up to so many pods all are asked
+TRIES = 10  # requests for each pod of the sample, through a Service
+FEW = 3  # up to so many pods all are scraped
 SPREAD = 1.96**2 * 100 / 25  # of a sample: 95 % within five requests at a deviation of ten
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScrapeTarget:
-    """Whom to ask for a revision."""
+    """The pods and the Service of a revision."""
 
     key: str  # "namespace/revision"
     pods: Sequence[Pod]  # ready
@@ -39,27 +39,27 @@ class ScrapeTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodStat:
-    """What all pods of a revision report together, without what the activator reports itself."""
+    """The sum over all pods of a revision, without what the activator reports itself."""
 
     concurrency: float  # requests in flight
     requests: float  # a second
 
 
 @dataclass(slots=True)
-class _Round:
-    """What one round of questions has found."""
+class _PodSample:
+    """Answers of pods that were scraped at their addresses."""
 
     answers: list[Answer] = field(default_factory=list)
-    only_mesh: bool = True  # whether whoever refused did as a mesh does
+    only_mesh: bool = True  # whether every refusal may be that of a mesh's proxy
 
 
 def sample_size(pods: int) -> int:
-    """How many of so many pods are asked."""
+    """How many of so many pods are scraped."""
     return pods if pods <= FEW else math.ceil(pods * SPREAD / (pods + SPREAD - 1))
 
 
 class Scraper:
-    """Asks queue-proxies, as the network allows."""
+    """Scrapes queue-proxies directly or through Services."""
 
     def __init__(
         self,
@@ -67,39 +67,39 @@ class Scraper:
         fresh: aiohttp.ClientSession,
         network: Network | None = None,
     ) -> None:
-        """session: keeps its connections. fresh: makes a new one for every question."""
+        """session: with persistent connections. fresh: with a new one for every request."""
         self._session, self._fresh = session, fresh
-        self._network = network or Network()
-        self._meshed: set[str] = set()  # revisions whose Service answered when no pod did
-        self.failed = 0  # samples that could not be had
+        self.network = network or Network()  # in force
+        self._meshed: set[str] = set()  # revisions whose Service answered while no pod did
+        self.failed = 0  # samples without enough answers
 
     @classmethod
     @asynccontextmanager
     async def open(
         cls, network: Network, connections: int = int(SCRAPE_CONNECTIONS.most)
     ) -> AsyncIterator["Scraper"]:
-        """With so many connections of its own that are kept, and as many that are not."""
+        """A scraper with so many persistent connections, and as many new ones."""
         limits = aiohttp.ClientTimeout(total=TIMEOUT_S)
-        kept = aiohttp.TCPConnector(limit=connections, ttl_dns_cache=10)
+        persistent = aiohttp.TCPConnector(limit=connections, ttl_dns_cache=10)
         once = aiohttp.TCPConnector(limit=connections, ttl_dns_cache=10, force_close=True)
         async with (
-            aiohttp.ClientSession(connector=kept, timeout=limits) as session,
+            aiohttp.ClientSession(connector=persistent, timeout=limits) as session,
             aiohttp.ClientSession(connector=once, timeout=limits) as fresh,
         ):
             yield cls(session, fresh, network)
 
     def follow(self, network: Network) -> None:
-        """config-network has changed: what was found out before is tried anew."""
-        if network != self._network:
-            self._network = network
+        """Apply a changed config-network: find out again which revisions are behind a mesh."""
+        if network != self.network:
+            self.network = network
             self._meshed.clear()
 
-    def forget_unless(self, known: Callable[[str], bool]) -> None:
-        """Revisions went. known: whether one is still there."""
-        self._meshed = {key for key in self._meshed if known(key)}
+    def retain(self, keys: Set[str]) -> None:
+        """Forget all revisions but these."""
+        self._meshed &= keys
 
     async def scrape(self, target: ScrapeTarget, *, now: float) -> PodStat | None:
-        """One statistic of a revision's ready pods; None = there is none this second."""
+        """One statistic of a revision's ready pods; None = there is none for this second."""
         if not target.pods:
             return None
         size = sample_size(len(target.pods))
@@ -114,7 +114,7 @@ class Scraper:
         )
 
     async def _sample(self, target: ScrapeTarget, size: int, now: float) -> list[Answer] | None:
-        mesh, network = self._network.mesh, self._network
+        mesh, network = self.network.mesh, self.network
         if mesh is Mesh.ENABLED:
             return await self._through_service(target, size)
         if target.key not in self._meshed:
@@ -125,23 +125,23 @@ class Scraper:
             if mesh is Mesh.DISABLED or network.pods_addressable or not behind_mesh:
                 return None
         found = await self._through_service(target, size)
-        if found and network is self._network:  # which may have changed meanwhile
+        if found and network is self.network:  # which may have changed meanwhile
             self._meshed.add(target.key)
         return found
 
-    async def _pods(self, target: ScrapeTarget, size: int, now: float) -> _Round:
-        """Ask pods at their addresses; whoever fails is stood in for by the next."""
+    async def _pods(self, target: ScrapeTarget, size: int, now: float) -> _PodSample:
+        """Scrape pods at their addresses; one that fails is replaced by the next."""
         old = [p for p in target.pods if now - p.started_s >= target.stable_window_s]
         young = [p for p in target.pods if now - p.started_s < target.stable_window_s]
         random.shuffle(old)
         random.shuffle(young)
-        asked, left = _Round(), iter([*old, *young])
+        asked, left = _PodSample(), iter([*old, *young])
         await asyncio.gather(*(self._one_pod(left, target, asked) for _ in range(size)))
         return asked
 
-    async def _one_pod(self, left: Iterator[Pod], target: ScrapeTarget, asked: _Round) -> None:
+    async def _one_pod(self, left: Iterator[Pod], target: ScrapeTarget, asked: _PodSample) -> None:
         headers = {}
-        if self._network.pods_addressable:
+        if self.network.pods_addressable:
             headers = {"Host": target.service, "Knative-Direct-Lb": "true"}
         for pod in left:
             try:
@@ -154,19 +154,19 @@ class Scraper:
                 return
 
     async def _through_service(self, target: ScrapeTarget, size: int) -> list[Answer] | None:
-        """Ask the Service for a sample of different pods, old ones first; None = too few."""
+        """Scrape the Service for a sample of different pods, old ones first; None = too few."""
         if not target.service:
             return None
-        met = _Met(size=size, settled_s=target.stable_window_s)
+        sample = _ServiceSample(size=size, old_s=target.stable_window_s)
         url = f"http://{target.service}:{PORT}/metrics"
-        ends = await asyncio.gather(*(self._one_of_service(url, met) for _ in range(size)))
-        # That others had met all pods there are is no failure while there are enough.
-        if not all(ends) or len(met.old) + len(met.young) < size:
+        ends = await asyncio.gather(*(self._one_of_service(url, sample) for _ in range(size)))
+        # A request that found no new pod is no failure while there are enough answers.
+        if not all(ends) or len(sample.old) + len(sample.young) < size:
             return None
-        return [*met.old, *met.young][:size]
+        return [*sample.old, *sample.young][:size]
 
-    async def _one_of_service(self, url: str, met: "_Met") -> bool:
-        """Ask until a settled pod answers, or there is nobody new; whether nothing failed."""
+    async def _one_of_service(self, url: str, sample: "_ServiceSample") -> bool:
+        """Request until an old pod or no new one answers; whether the last request succeeded."""
         tries = 0
         while True:
             tries += 1
@@ -176,28 +176,28 @@ class Scraper:
                 failed = True
             else:
                 failed = False
-                if answer.pod not in met.names:
-                    if met.keep(answer):
+                if answer.pod not in sample.names:
+                    if sample.add(answer):
                         return True
-                    continue  # young ones are kept, up to a sample of them, while an old is sought
+                    continue  # young ones are stored while an old one is sought
             if tries >= TRIES:
                 return not failed
 
 
 @dataclass(slots=True)
-class _Met:
-    """Pods met through a Service."""
+class _ServiceSample:
+    """Answers of different pods through a Service."""
 
     size: int  # of the sample
-    settled_s: float  # age of a pod that has settled
+    old_s: float  # uptime from which a pod counts as old
     names: set[str] = field(default_factory=set)
     old: list[Answer] = field(default_factory=list)
     young: list[Answer] = field(default_factory=list)
 
-    def keep(self, answer: Answer) -> bool:
-        """Keep an answer of a pod not met before; whether no more has to be sought."""
+    def add(self, answer: Answer) -> bool:
+        """Store the answer of a new pod; returns whether no further one is needed."""
         self.names.add(answer.pod)
-        if answer.uptime_s >= self.settled_s:
+        if answer.uptime_s >= self.old_s:
             self.old.append(answer)
             return True
         if len(self.young) < self.size:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from benchmarks.controller.made_cluster import MadeCluster
 from benchmarks.controller.tick import BEGIN_S, CASES, main
 from knative.controller.runtime.snapshots import Snapshots
-from knative.controller.state.events import StatisticsCame, Ticked
+from knative.controller.state.events import StatisticsReceived, Ticked
 
 app = typer.Typer()
 app.command()(main)
@@ -48,7 +48,7 @@ def test_the_made_cluster_comes_to_rest_with_the_pods_that_are_asked_for() -> No
     controller, plans = cluster.controller, []
     for turn in range(90):
         now = BEGIN_S + 2.0 * turn
-        event = StatisticsCame(
+        event = StatisticsReceived(
             keys=cluster.keys[:1] * 2,
             samples=np.full((2, 2), 250.0),
             seconds=int(now) - np.arange(2),

@@ -13,7 +13,7 @@ from kubernetes.aio.client import Configuration
 from knative.advisor.review import AUTHENTICATION, AUTHORIZATION
 from knative.client.api import Api, Object
 
-PROMETHEUS, STRANGER, OWN = "token-of-prometheus", "token-of-nobody", "token-of-the-advisor"
+PROMETHEUS, UNKNOWN_TOKEN, OWN = "token-of-prometheus", "token-of-nobody", "token-of-the-advisor"
 USER = {
     "username": "system:serviceaccount:monitoring:prometheus",
     "uid": "u-7",

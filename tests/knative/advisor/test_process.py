@@ -16,7 +16,13 @@ from autoscaler.limits import MIB
 from knative.advisor.process import BROKEN, NICENESS, AdvisorProcess, AdvisorProcessSettings
 from tests.autoscaler.advisor.scene import SERVICE, Scene
 from tests.knative.advisor.advising import advising, serves
-from tests.knative.advisor.api_server import OWN, PROMETHEUS, STRANGER, ApiServer, kubeconfig_of
+from tests.knative.advisor.api_server import (
+    OWN,
+    PROMETHEUS,
+    UNKNOWN_TOKEN,
+    ApiServer,
+    kubeconfig_of,
+)
 from tests.programs import NO_CLUSTER, until
 
 # --- what it does ---------------------------------------------------------------------------------
@@ -181,7 +187,7 @@ def test_whoever_asks_needs_a_token_with_the_right_to(scene: Scene, tmp_path: Pa
 
         assert serves(client, "/healthz").status_code == 200
         assert status("/metrics") == 401
-        assert status("/metrics", STRANGER) == 401
+        assert status("/metrics", UNKNOWN_TOKEN) == 401
         assert status("/metrics", PROMETHEUS) == 200
         assert status("/v1/services", PROMETHEUS) == 403
         asked = len(server.tokens)

@@ -9,9 +9,9 @@ from aiohttp import web
 from kubernetes.aio.client import Configuration
 
 from knative.advisor import review
-from knative.advisor.review import MOST_CACHED, CACHED_S, Reviewer
+from knative.advisor.review import CACHED_S, MOST_CACHED, Reviewer
 from knative.client.api import Api, ApiError
-from tests.knative.advisor.api_server import PROMETHEUS, STRANGER, USER, ApiServer, connected
+from tests.knative.advisor.api_server import PROMETHEUS, UNKNOWN_TOKEN, USER, ApiServer, connected
 
 T = TypeVar("T")
 METRICS = "/metrics"
@@ -44,7 +44,7 @@ def test_a_token_is_known_or_not_and_goes_with_a_path_or_not() -> None:
         return [
             await it.asks(),
             await it.asks(path="/v1/services"),
-            await it.asks(STRANGER),
+            await it.asks(UNKNOWN_TOKEN),
             await it.asks(""),
         ]
 
@@ -68,13 +68,13 @@ def test_who_bears_the_token_is_asked_about_as_the_server_knows_it() -> None:
 
 def test_nobody_is_asked_about_the_rights_of_a_token_that_nobody_knows() -> None:
     async def story(it: ShopScenario) -> None:
-        await it.asks(STRANGER)
-        assert (it.server.tokens, it.server.rights) == ([STRANGER], [])
+        await it.asks(UNKNOWN_TOKEN)
+        assert (it.server.tokens, it.server.rights) == ([UNKNOWN_TOKEN], [])
 
     tell(story)
 
 
-@pytest.mark.parametrize("token", [PROMETHEUS, STRANGER])
+@pytest.mark.parametrize("token", [PROMETHEUS, UNKNOWN_TOKEN])
 def test_a_verdict_is_remembered_for_a_while_good_or_bad(token: str) -> None:
     async def story(it: ShopScenario) -> None:
         first = await it.asks(token)

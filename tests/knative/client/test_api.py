@@ -16,9 +16,9 @@ from autoscaler.errors import AutoscalerError
 from autoscaler.limits import LIST_BYTES
 from knative.client.api import (
     JSON_PATCH,
+    KEEPALIVE_IDLE_S,
     MERGE_PATCH,
-    SAID_LENGTH,
-    SILENT_S,
+    MESSAGE_LENGTH,
     Api,
     ApiError,
     Object,
@@ -200,7 +200,7 @@ def test_of_an_answer_that_is_too_large_so_much_is_said() -> None:
 def test_a_refusal_of_many_words_is_cut() -> None:
     with pytest.raises(ApiError) as refused:
         asyncio.run(with_api(refusal_of('{"message": "' + "x" * 10_000 + '"}'), get))
-    assert len(str(refused.value)) < SAID_LENGTH + 100
+    assert len(str(refused.value)) < MESSAGE_LENGTH + 100
 
 
 def test_nothing_packed_is_asked_for() -> None:
@@ -221,9 +221,10 @@ def test_nothing_packed_is_asked_for() -> None:
 def test_a_server_that_vanished_during_a_watch_would_be_noticed() -> None:
     """The kernel says of each socket which timer runs: 02 = until the other side is probed."""
     timers: list[tuple[str, float]] = []
+    configuration = Configuration()
 
     async def ask(api: Api) -> Object:
-        port = int(api._client.configuration.host.rpartition(":")[2])
+        port = int(configuration.host.rpartition(":")[2])
         async with api.watch(PATH, {}) as events:
             await anext(events)
             for line in SOCKETS.read_text().splitlines()[1:]:
@@ -234,9 +235,9 @@ def test_a_server_that_vanished_during_a_watch_would_be_noticed() -> None:
         return {}
 
     event = b'{"type": "BOOKMARK", "object": {}}\n'
-    asyncio.run(with_api(flow(event, every_s=0.2), ask))
+    asyncio.run(with_api(flow(event, every_s=0.2), ask, configuration=configuration))
     assert [timer for timer, _ in timers] == ["02"]
-    assert timers[0][1] <= SILENT_S
+    assert timers[0][1] <= KEEPALIVE_IDLE_S
 
 
 # --- what the environment says --------------------------------------------------------------------
@@ -248,8 +249,9 @@ def test_a_server_that_vanished_during_a_watch_would_be_noticed() -> None:
 def test_a_proxy_that_the_environment_names_is_asked_unless_it_excepts_the_server(
     server: str, reached: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def ask(proxy: Api) -> Object:
-        configuration = proxy._client.configuration
+    configuration = Configuration()  # of the proxy
+
+    async def ask(_: Api) -> Object:
         monkeypatch.setenv("http_proxy", configuration.host)
         monkeypatch.setenv("no_proxy", ".bypassed.example")
         beyond = Configuration()
@@ -266,7 +268,7 @@ def test_a_proxy_that_the_environment_names_is_asked_unless_it_excepts_the_serve
         return web.json_response({"host": request.host})
 
     expected = {"host": "api.example"} if reached else {}
-    assert asyncio.run(with_api(answer, ask)) == expected
+    assert asyncio.run(with_api(answer, ask, configuration=configuration)) == expected
 
 
 def test_credentials_that_lie_in_a_netrc_file_are_not_ours(

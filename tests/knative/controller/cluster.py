@@ -7,7 +7,7 @@ from typing import Any
 from knative.client.api import Object
 from knative.controller.runtime.writer import Writer
 from knative.controller.state.events import Event
-from knative.controller.state.instructions import GiveUp, Instruction
+from knative.controller.state.instructions import CancelWrites, Instruction
 from knative.mirror.objects import podautoscaler
 from tests.knative.api_server import FakeApi
 from tests.knative.controller.world import World, event_of
@@ -72,7 +72,7 @@ class Cluster(World):
         for _ in range(n):
             self.clock.advance(2.0)
             if keys:
-                self.hears(*keys, concurrency=concurrency, seconds=2)
+                self.receives(*keys, concurrency=concurrency, seconds=2)
             await self.turn()
 
     async def settle(self) -> None:
@@ -96,7 +96,7 @@ class Cluster(World):
 
     async def end(self) -> None:
         """Nothing is under way any more."""
-        self.writer.carry_out([GiveUp()])
+        self.writer.carry_out([CancelWrites()])
         await asyncio.sleep(0)
 
     async def _ask(self, host: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from knative.client.api import Object
 from knative.controller.runtime.process import Process
 from knative.controller.runtime.settings import ControllerSettings
-from knative.leadership.elector import Standing
+from knative.leadership.elector import Leadership
 from tests.knative.leadership.leases import LeaseApi, LeaseStore
 from tests.knative.objects import (
     NOW_S,
@@ -38,7 +38,7 @@ class LoopClock:
         return NOW_S + asyncio.get_running_loop().time() - self._begin_s
 
 
-def asleep(
+def at_zero(
     name: str = "cart", *, active: str = "False", **podautoscaler: Any
 ) -> tuple[Object, ...]:
     """A revision without pods; let go to zero long ago, or activating."""
@@ -56,7 +56,7 @@ class Running:
 
     def __init__(self, store: LeaseStore | None = None, **settings: Any) -> None:
         self.api = LeaseApi(store or LeaseStore())
-        self.api.put(*asleep())
+        self.api.put(*at_zero())
         self.clock = LoopClock()
         known: dict[str, Any] = {"host": HERE, "port": 0} | settings
         self.port = known["port"]
@@ -89,8 +89,8 @@ class Running:
         return await self.end()
 
     @property
-    def standing(self) -> Standing:
-        return self.process.controller.standing
+    def leadership(self) -> Leadership:
+        return self.process.controller.leadership
 
     @property
     def scaled(self) -> list[int]:

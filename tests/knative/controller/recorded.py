@@ -7,7 +7,7 @@ from knative.controller.runtime.recording import Recorder
 from knative.controller.state import events as seen
 from knative.controller.state.events import Event
 from knative.controller.state.instructions import Instruction
-from knative.leadership.elector import Standing
+from knative.leadership.elector import Leadership
 from tests.knative.controller.world import KEY, OUTWARD, World
 from tests.knative.objects import NOW_S, a_deployment, a_pod, a_route, to
 
@@ -30,10 +30,10 @@ def deeds(world: World) -> dict[str, Any]:
     failed = seen.PlanFailed(key=KEY, uid="uid-of-cart", why="busy", wait_s=3.0)
     return {
         "tick": world.tick,
-        "settle": lambda: world.handle(seen.Settled()),
-        "cart is called": lambda: world.hears(KEY, concurrency=150.0),
-        "both are called": lambda: world.hears(KEY, "shop/till", concurrency=3.0, seconds=2),
-        "pods report": lambda: world.hears(KEY, concurrency=0.0, by_activator=False),
+        "settle": lambda: world.handle(seen.ObjectsChanged()),
+        "cart is called": lambda: world.receives(KEY, concurrency=150.0),
+        "both are called": lambda: world.receives(KEY, "shop/till", concurrency=3.0, seconds=2),
+        "pods report": lambda: world.receives(KEY, concurrency=0.0, by_activator=False),
         "a pod": lambda: world.sees(a_pod("cart-7")),
         "a pod goes": lambda: world.loses("Pod", "shop/cart-7"),
         "cart goes": lambda: world.loses("PodAutoscaler"),
@@ -46,15 +46,15 @@ def deeds(world: World) -> dict[str, Any]:
         "the activator answers": lambda: world.handle(seen.ActivatorAnswered(key=KEY)),
         "a plan failed": lambda: world.handle(failed),
         "a plan is done": lambda: world.handle(seen.PlanDone(key=KEY, uid="uid-of-cart")),
-        "unsure": lambda: world.handle(stands(Standing.UNSURE)),
-        "follows": lambda: world.handle(stands(Standing.FOLLOWING)),
-        "leads": lambda: world.handle(stands(Standing.LEADING)),
-        "begins anew": lambda: world.handle(seen.BegunAnew()),
+        "unsure": lambda: world.handle(stands(Leadership.UNSURE)),
+        "follows": lambda: world.handle(stands(Leadership.FOLLOWING)),
+        "leads": lambda: world.handle(stands(Leadership.LEADING)),
+        "begins anew": lambda: world.handle(seen.TicksFailed()),
     }
 
 
-def stands(standing: Standing) -> seen.StandingChanged:
-    return seen.StandingChanged(standing=standing, leader="b_10.0.0.2")
+def stands(leadership: Leadership) -> seen.LeadershipChanged:
+    return seen.LeadershipChanged(leadership=leadership, leader="b_10.0.0.2")
 
 
 NAMES = sorted(deeds(World()))

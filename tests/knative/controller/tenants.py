@@ -86,7 +86,7 @@ class Tenants(World):
         now = {service: life.turns[turn] for service, life in self._lives.items()}
         for service, its in now.items():
             self._place(service, its)
-        self.handle(seen.Settled())
+        self.handle(seen.ObjectsChanged())
         self._advise()
         self.clock.advance(seconds - 0.7)
         loads = {service: its.load for service, its in now.items() if its.load is not None}

@@ -1,4 +1,4 @@
-"""What is wanted of revisions, and which conditions follow."""
+"""Decisions for revisions, and the conditions that follow."""
 
 import pytest
 
@@ -37,14 +37,14 @@ def status(done: list[Instruction], key: str = KEY) -> dict[str, object]:
 
 def test_a_revision_with_more_than_one_pod_starts_in_panic_and_keeps_them(world: World) -> None:
     world.has_revision(ready=5)
-    world.hears(KEY, concurrency=1.0, seconds=5)
+    world.receives(KEY, concurrency=1.0, seconds=5)
     assert world.want() == 5
     for _ in range(29):
         world.clock.advance(2.0)
-        world.hears(KEY, concurrency=1.0)
+        world.receives(KEY, concurrency=1.0)
         assert world.want() == 5
     world.clock.advance(4.0)
-    world.hears(KEY, concurrency=1.0)
+    world.receives(KEY, concurrency=1.0)
     assert world.want() == 2
 
 
@@ -62,7 +62,7 @@ def test_deciding_for_nobody_is_no_error(world: World) -> None:
 
 def test_nothing_new_is_nothing_to_do(world: World) -> None:
     world.has_revision()
-    world.hears(KEY, concurrency=1.0)
+    world.receives(KEY, concurrency=1.0)
     assert world.tick() == []  # all is as it should be
     world.sees(a_serverlessservice(ready=False))
     assert status(world.tick())
@@ -72,7 +72,7 @@ def test_nothing_new_is_nothing_to_do(world: World) -> None:
 def test_what_was_asked_is_kept_while_rows_come_and_go(world: World) -> None:
     world.has_revision("cart")
     world.has_revision("till", ready=3)
-    world.hears("shop/cart", "shop/till", concurrency=1.0)
+    world.receives("shop/cart", "shop/till", concurrency=1.0)
     world.tick()
     world.loses("PodAutoscaler")
     assert world.tick() == []
@@ -89,7 +89,7 @@ def test_nothing_is_decided_until_the_serverlessservice_is_ours_and_set_up(
     if owner:
         world.sees(a_serverlessservice(owner=owner))
     world.sees(a_pod(), a_deployment(), a_podautoscaler())
-    done = world.hears(KEY, concurrency=500.0, seconds=10) + world.tick()
+    done = world.receives(KEY, concurrency=500.0, seconds=10) + world.tick()
     decided = world.decided()
     assert (decided.want, decided.scale, decided.probe) == (-1, False, False)
     assert not any(isinstance(write, Scale) for write in writes(done))
@@ -100,7 +100,7 @@ def test_nothing_is_decided_until_the_serverlessservice_is_ours_and_set_up(
 
 def test_active_follows_the_pods(world: World) -> None:
     world.has_revision(active="False", ready=0)
-    world.hears(KEY, concurrency=1.0)
+    world.receives(KEY, concurrency=1.0)
     assert world.want() == 1
     assert world.active() is Active.UNKNOWN
     world.sees(a_pod())
@@ -156,12 +156,12 @@ def test_initialized_stays_when_the_pods_go(world: World) -> None:
 
 def test_the_activators_word_is_good_while_the_revision_is_inactive(world: World) -> None:
     world.has_revision(active="False")
-    world.hears(KEY, concurrency=0.0)
+    world.receives(KEY, concurrency=0.0)
     assert AskActivator(key=KEY, host="cart.shop") in world.tick()
     assert world.tick() == []
     world.handle(seen.ActivatorAnswered(key=KEY))
     assert writes(world.tick())[0] == Scale(deployment="cart-deployment", pods=0)
-    world.hears(KEY, concurrency=900.0)
+    world.receives(KEY, concurrency=900.0)
     world.tick()
     assert not world.column("observed", "probe_passed")
 
@@ -169,7 +169,7 @@ def test_the_activators_word_is_good_while_the_revision_is_inactive(world: World
 def test_the_answer_for_a_revision_that_went_is_nobodys(world: World) -> None:
     world.has_revision("till", active="False")
     world.handle(seen.ActivatorAnswered(key=KEY))
-    world.handle(seen.ActivatorSilent(key=KEY))
+    world.handle(seen.ActivatorUnreachable(key=KEY))
     assert not world.column("observed", "probe_passed", "shop/till")
 
 
@@ -178,15 +178,15 @@ def test_an_activator_that_did_not_answer_is_asked_again_while_that_is_of_use(
 ) -> None:
     asks = AskActivator(key=KEY, host="cart.shop")
     world.has_revision(active="False")
-    world.hears(KEY, concurrency=0.0)
+    world.receives(KEY, concurrency=0.0)
     assert asks in world.tick()
     for _ in range(3):
         assert asks not in world.tick(2.0)
-        world.handle(seen.ActivatorSilent(key=KEY))
+        world.handle(seen.ActivatorUnreachable(key=KEY))
         assert asks in world.tick(2.0)
-    world.hears(KEY, concurrency=900.0)
+    world.receives(KEY, concurrency=900.0)
     world.tick()
-    world.handle(seen.ActivatorSilent(key=KEY))
+    world.handle(seen.ActivatorUnreachable(key=KEY))
     assert asks not in world.tick()
 
 
@@ -197,22 +197,22 @@ def test_a_pod_that_is_ready_shows_before_the_next_tick_and_nothing_is_decided(
     world: World,
 ) -> None:
     world.has_revision(active="Unknown", ready=0, asked=1)
-    world.hears(KEY, concurrency=1.0)
+    world.receives(KEY, concurrency=1.0)
     world.tick()
-    assert world.handle(seen.Settled()) == []
+    assert world.handle(seen.ObjectsChanged()) == []
     decided = repr(world.decided())
     world.clock.advance(0.7)
     world.sees(a_pod("cart-9"))
-    said = status(world.handle(seen.Settled()))
+    said = status(world.handle(seen.ObjectsChanged()))
     assert said["actualScale"] == 1
     assert world.active() is Active.TRUE
     assert repr(world.decided()) == decided
-    assert world.handle(seen.Settled()) == []
+    assert world.handle(seen.ObjectsChanged()) == []
 
 
 def test_what_is_new_is_decided_between_ticks(world: World) -> None:
     world.sees(a_deployment("new"), a_podautoscaler("new"))
-    (plan,) = plans(world.handle(seen.Settled()))
+    (plan,) = plans(world.handle(seen.ObjectsChanged()))
     assert (plan.key, world.decided("shop/new").at_s) == ("shop/new", NOW_S)
 
 
@@ -222,8 +222,8 @@ def test_what_gets_its_service_or_a_pod_waits_for_the_tick(world: World) -> None
     world.tick()
     world.clock.advance(1.0)
     world.sees(a_serverlessservice("new"), a_pod("new-1", "new"))
-    world.hears("shop/new", concurrency=50.0, by_activator=False)
-    done = world.handle(seen.Settled())
+    world.receives("shop/new", concurrency=50.0, by_activator=False)
+    done = world.handle(seen.ObjectsChanged())
     assert (world.decided("shop/new").at_s, world.decided("shop/new").want) == (NOW_S, -1)
     assert status(done, "shop/new")["actualScale"] == 1
     assert all(isinstance(instruction, Plan) for instruction in done)

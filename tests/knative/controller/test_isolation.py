@@ -126,7 +126,7 @@ def same_for_others(
 
 @MANY
 @given(lives=all_lives, changed=st.sampled_from(SERVICES), its=any_life, pauses=pauses)
-def test_whatever_a_service_is_and_does_all_others_are_decided_and_planned_for_as_before(
+def test_no_service_changes_decisions_or_plans_of_others(
     lives: Lives, changed: str, its: Life, pauses: Sequence[float]
 ) -> None:
     same_for_others([(lives, ()), ({**lives, changed: its}, ())], {changed}, pauses)
@@ -141,7 +141,7 @@ def test_whatever_a_service_is_and_does_all_others_are_decided_and_planned_for_a
     more=st.tuples(*[pairs(within=False)] * 2),
     pauses=pauses,
 )
-def test_whatever_a_namespace_is_and_does_and_is_found_to_call_others_are_as_before(
+def test_no_namespace_changes_decisions_of_others(
     lives: Lives,
     x: Life,
     y: Life,
@@ -159,24 +159,24 @@ def test_whatever_a_namespace_is_and_does_and_is_found_to_call_others_are_as_bef
 
 def a_chain(consent: str) -> Lives:
     """Services that sleep: bank/x names shop/b, which names shop/a, which alone is called."""
-    asleep = [Turn(load=0.0)] * TURNS
+    at_zero = [Turn(load=0.0)] * TURNS
     called = [Turn(load=0.0), *[Turn(load=1.0)] * (TURNS - 1)]
     outward = {MODE: "outward"}
     return {
         "shop/a": Life(annotations=outward, turns=called),
         "shop/b": Life(
-            annotations=outward | {UPSTREAMS: "a", DOWNSTREAM_NAMESPACES: consent}, turns=asleep
+            annotations=outward | {UPSTREAMS: "a", DOWNSTREAM_NAMESPACES: consent}, turns=at_zero
         ),
-        "shop/c": Life(annotations=outward, turns=asleep),
-        "bank/x": Life(annotations=outward | {UPSTREAMS: "shop/b, shop/a"}, turns=asleep),
-        "bank/y": Life(annotations=outward, turns=asleep),
+        "shop/c": Life(annotations=outward, turns=at_zero),
+        "bank/x": Life(annotations=outward | {UPSTREAMS: "shop/b, shop/a"}, turns=at_zero),
+        "bank/y": Life(annotations=outward, turns=at_zero),
     }
 
 
 @pytest.mark.parametrize(
     ("consent", "woken"), [("bank", {"shop/a", "shop/b", "bank/x"}), ("", {"shop/a", "shop/b"})]
 )
-def test_along_edges_that_both_sides_know_a_call_wakes_those_downstream(
+def test_a_call_starts_downstreams_along_edges_with_consent(
     tmp_path: Path, consent: str, woken: set[str]
 ) -> None:
     lives = a_chain(consent)

@@ -1,4 +1,4 @@
-"""A write that the API server puts off: when it is tried again, and what does not wait for it."""
+"""A write with a Retry-After: when it is tried again, and what does not wait for it."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from autoscaler.core.control import LONGEST_WAIT_S
 from knative.controller.state import events as seen
 from knative.controller.state.controller import Controller
 from knative.controller.state.instructions import Plan, Scale
-from knative.leadership.elector import Standing
+from knative.leadership.elector import Leadership
 from knative.mirror.objects import deployment, pod, podautoscaler, serverlessservice
 from tests.knative.objects import (
     NOW_S,
@@ -30,7 +30,7 @@ class PutOff:
         self._asked_s, self.now = asked_s, NOW_S
         self._controller = Controller()
         for event in (
-            seen.StandingChanged(standing=Standing.LEADING, leader=""),
+            seen.LeadershipChanged(leadership=Leadership.LEADING, leader=""),
             seen.PodSeen(key="shop/cart-1", object=pod(a_pod())),
             seen.ServerlessServiceSeen(key=KEY, object=serverlessservice(a_serverlessservice())),
             seen.DeploymentSeen(key=DEPLOYMENT, object=deployment(a_deployment())),
@@ -45,7 +45,7 @@ class PutOff:
         asked_for: list[int] = []
         for _ in range(2):
             self.now += 1.0
-            statistic = seen.StatisticsCame(
+            statistic = seen.StatisticsReceived(
                 keys=[KEY],
                 samples=np.full((2, 1), in_flight),
                 seconds=np.array([int(self.now)]),

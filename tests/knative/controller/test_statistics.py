@@ -1,4 +1,4 @@
-"""What activators and pods report: second by second, and at once where somebody waits."""
+"""Statistics of activators and pods: recorded by second; revisions at zero are decided at once."""
 
 from dataclasses import replace
 
@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knative.controller.state.controller import AHEAD_S
-from knative.controller.state.events import StatisticsCame
+from knative.controller.state.events import StatisticsReceived
 from knative.controller.state.instructions import Scale
+from knative.controller.state.reports import AHEAD_S
 from tests.autoscaler.core.stories import LAW
 from tests.knative.controller.world import KEY, World, plans, statistics, writes
 from tests.knative.objects import NOW_S
@@ -23,10 +23,10 @@ def world() -> World:
     return World()
 
 
-def came(*said: tuple[str, float, int], by_activator: bool = True) -> StatisticsCame:
+def came(*said: tuple[str, float, int], by_activator: bool = True) -> StatisticsReceived:
     """One event: of each revision so many requests in a second."""
     load = np.array([load for _, load, _ in said])
-    return StatisticsCame(
+    return StatisticsReceived(
         keys=[key for key, _, _ in said],
         samples=np.stack([load, load]),
         seconds=np.array([second for _, _, second in said], dtype=np.int64),
@@ -45,10 +45,10 @@ def at(world: World, second: float, key: str = KEY) -> float:
 
 def test_statistics_of_unknown_revisions_are_passed_over(world: World) -> None:
     world.has_revision()
-    assert world.hears("shop/nobody", concurrency=5.0) == []
+    assert world.receives("shop/nobody", concurrency=5.0) == []
     world.tick()
     assert world.decided().no_data
-    world.hears(KEY, "shop/nobody", concurrency=5.0)
+    world.receives(KEY, "shop/nobody", concurrency=5.0)
     assert at(world, NOW_S) == 5.0
 
 
@@ -95,7 +95,7 @@ def test_a_clock_a_little_ahead_is_believed_as_knative_does(world: World) -> Non
 
 def test_a_word_from_long_ago_changes_nothing(world: World) -> None:
     world.has_revision()
-    world.hears(KEY, concurrency=150.0, seconds=60)
+    world.receives(KEY, concurrency=150.0, seconds=60)
     world.handle(came((KEY, 1e6, NOW - 5000), (KEY, 1e6, 1)))
     assert world.want() == 3
     assert world.decided().stable == 150.0
@@ -132,24 +132,24 @@ def test_it_does_not_matter_in_which_frames_statistics_come(
 # --- what is decided at once ----------------------------------------------------------------------
 
 
-def asleep(world: World, *names: str) -> None:
+def at_zero(world: World, *names: str) -> None:
     """Revisions that were let go to zero, as a tick has seen."""
     for name in names:
         world.has_revision(name, active="False", ready=0)
-        world.hears(f"shop/{name}", concurrency=0.0)
+        world.receives(f"shop/{name}", concurrency=0.0)
     world.tick()
 
 
 def test_demand_from_zero_is_acted_for_before_any_tick(world: World) -> None:
-    asleep(world, "cart")
+    at_zero(world, "cart")
     world.clock.advance(0.3)
-    (scale, *_) = writes(world.hears(KEY, concurrency=1.0))
+    (scale, *_) = writes(world.receives(KEY, concurrency=1.0))
     assert scale == Scale(deployment="cart-deployment", pods=1)
-    assert world.hears(KEY, concurrency=1.0) == []  # it is on its way
+    assert world.receives(KEY, concurrency=1.0) == []  # it is on its way
 
 
 def test_of_many_that_sleep_only_who_is_called_is_decided(world: World) -> None:
-    asleep(world, "cart", "till", "shelf")
+    at_zero(world, "cart", "till", "shelf")
     world.clock.advance(0.5)
     done = world.handle(statistics({KEY: 1.0, OTHER: 0.0}, second=0))
     assert {plan.key for plan in plans(done)} == {KEY}
@@ -158,7 +158,7 @@ def test_of_many_that_sleep_only_who_is_called_is_decided(world: World) -> None:
 
 
 def test_who_is_called_in_one_second_and_silent_in_the_next_is_woken(world: World) -> None:
-    asleep(world, "cart")
+    at_zero(world, "cart")
     done = world.handle(came((KEY, 1.0, NOW - 1), (KEY, 0.0, NOW)))
     assert writes(done)[0] == Scale(deployment="cart-deployment", pods=1)
 
@@ -167,26 +167,26 @@ def test_who_is_called_in_one_second_and_silent_in_the_next_is_woken(world: Worl
 def test_silence_and_a_pods_own_word_wait_for_the_tick(
     world: World, concurrency: float, by_activator: bool
 ) -> None:
-    asleep(world, "cart")
-    assert world.hears(KEY, concurrency=concurrency, by_activator=by_activator) == []
+    at_zero(world, "cart")
+    assert world.receives(KEY, concurrency=concurrency, by_activator=by_activator) == []
 
 
 def test_demand_above_zero_waits_for_the_tick(world: World) -> None:
     world.has_revision()
-    world.hears(KEY, concurrency=1.0)
+    world.receives(KEY, concurrency=1.0)
     world.tick()
-    assert world.hears(KEY, concurrency=500.0) == []
+    assert world.receives(KEY, concurrency=500.0) == []
     assert writes(world.tick())[0] == Scale(deployment="cart-deployment", pods=8)
 
 
 def test_a_request_for_who_slept_when_we_came_is_decided_at_once(world: World) -> None:
     world.has_revision()
     assert world.column("memory", "kpa") == -1
-    world.hears(KEY, concurrency=1.0)
+    world.receives(KEY, concurrency=1.0)
     assert world.decided().at_s == NOW_S
 
 
 def test_a_revision_that_is_not_ours_wakes_nobody(world: World) -> None:
-    asleep(world, "cart")
-    assert world.hears("shop/elsewhere", concurrency=5.0) == []
+    at_zero(world, "cart")
+    assert world.receives("shop/elsewhere", concurrency=5.0) == []
     assert world.handle(replace(statistics({}), keys=[])) == []

@@ -19,7 +19,7 @@ from knative.controller.state import events as seen
 from knative.controller.state.controller import Controller
 from knative.controller.state.events import Event
 from knative.controller.state.instructions import Instruction, Plan, Write
-from knative.leadership.elector import Standing
+from knative.leadership.elector import Leadership
 from knative.mirror.objects import deployment, pod, podautoscaler, serverlessservice
 from knative.mirror.routes import route
 from tests.knative.objects import (
@@ -43,7 +43,7 @@ class World:
         """config: config-autoscaler's data."""
         self.clock = SimulatedClock(NOW_S)
         self.controller = Controller(plain=plain)
-        self.handle(seen.StandingChanged(standing=Standing.LEADING, leader=""))
+        self.handle(seen.LeadershipChanged(leadership=Leadership.LEADING, leader=""))
         if config:
             self.configured(**config)
 
@@ -90,7 +90,7 @@ class World:
 
     # --- what it is told ---------------------------------------------------------------------
 
-    def hears(
+    def receives(
         self, *keys: str, concurrency: float, seconds: int = 1, by_activator: bool = True
     ) -> list[Instruction]:
         """So much of each for so many seconds up to now; what is asked for upon the last."""
@@ -160,10 +160,10 @@ def event_of(kind: str, key: str, o: Object | None) -> Event:
 
 def statistics(
     loads: Mapping[str, float], *, second: int = 0, by_activator: bool = True
-) -> seen.StatisticsCame:
+) -> seen.StatisticsReceived:
     """Statistics of one second: as many requests as are in flight."""
     load = np.array(list(loads.values()), dtype=np.float64)
-    return seen.StatisticsCame(
+    return seen.StatisticsReceived(
         keys=list(loads),
         samples=np.stack([load, load]),
         seconds=np.full(len(load), second),

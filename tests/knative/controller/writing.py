@@ -7,7 +7,7 @@ from typing import Any
 from knative.controller.runtime.writer import Writer
 from knative.controller.state import events as seen
 from knative.controller.state.instructions import (
-    GiveUp,
+    CancelWrites,
     PatchServerlessService,
     PatchStatus,
     Plan,
@@ -97,7 +97,7 @@ def story(tell: Callable[[Written], Coroutine[Any, Any, None]], *names: str) -> 
     async def run() -> Written:
         written = Written(*names)
         await tell(written)
-        written.writer.carry_out([GiveUp()])
+        written.writer.carry_out([CancelWrites()])
         await asyncio.sleep(0)
         return written
 

@@ -1,33 +1,33 @@
-"""Who leads while the API server answers, hangs and fails; and how holders are named."""
+"""Leadership while the API server answers, hangs and fails; identities of holders."""
 
 import asyncio
 
 import pytest
 
 from knative.client.api import Object
-from knative.leadership.elector import Standing, address_of, identity_of
+from knative.leadership.elector import Leadership, address_of, identity_of
 from knative.settings.election import Election
 from tests.knative.conftest import run_fast
+from tests.knative.leadership.candidate import ONE, STOCK, TWO, Candidate, ignore_change, late
 from tests.knative.leadership.leases import (
     Apply,
     LeaseStore,
 )
-from tests.knative.leadership.party import ONE, STOCK, TWO, Party, attend, late
 
 
 def test_before_anything_is_known_we_follow_nobody() -> None:
     async def story() -> None:
-        party = Party(LeaseStore(), ONE)
-        party.network.cut = True
-        task = asyncio.create_task(party.elector.run(attend))
+        candidate = Candidate(LeaseStore(), ONE)
+        candidate.network.cut = True
+        task = asyncio.create_task(candidate.elector.run(ignore_change))
         await asyncio.sleep(200.0)
-        assert party.standing() is Standing.FOLLOWING
-        assert party.elector.leader == ""
-        assert "not reached" in party.elector.broken
-        party.network.cut = False
+        assert candidate.leadership() is Leadership.FOLLOWING
+        assert candidate.elector.leader == ""
+        assert "not reached" in candidate.elector.fault
+        candidate.network.cut = False
         await asyncio.sleep(10.0)
-        assert party.standing() is Standing.LEADING
-        assert party.elector.broken == ""
+        assert candidate.leadership() is Leadership.LEADING
+        assert candidate.elector.fault == ""
         task.cancel()
 
     run_fast(story())
@@ -35,21 +35,21 @@ def test_before_anything_is_known_we_follow_nobody() -> None:
 
 def test_a_leader_who_cannot_renew_is_unsure_after_its_deadline_and_leads_again_after() -> None:
     async def story() -> None:
-        party = Party(LeaseStore(), ONE)
-        task = asyncio.create_task(party.elector.run(attend))
+        candidate = Candidate(LeaseStore(), ONE)
+        task = asyncio.create_task(candidate.elector.run(ignore_change))
         await asyncio.sleep(1.0)
-        party.network.cut = True
+        candidate.network.cut = True
         await asyncio.sleep(38.0)
-        assert party.standing() is Standing.LEADING
-        assert party.elector.may_write()
+        assert candidate.leadership() is Leadership.LEADING
+        assert candidate.elector.may_write()
         await asyncio.sleep(2.0)
-        assert party.standing() is Standing.UNSURE
-        assert not party.elector.may_write()
+        assert candidate.leadership() is Leadership.UNSURE
+        assert not candidate.elector.may_write()
         await asyncio.sleep(500.0)
-        assert party.standing() is Standing.UNSURE
-        party.network.cut = False
+        assert candidate.leadership() is Leadership.UNSURE
+        candidate.network.cut = False
         await asyncio.sleep(10.0)
-        assert party.standing() is Standing.LEADING
+        assert candidate.leadership() is Leadership.LEADING
         task.cancel()
 
     run_fast(story())
@@ -58,21 +58,23 @@ def test_a_leader_who_cannot_renew_is_unsure_after_its_deadline_and_leads_again_
 def test_an_unsure_leader_whom_another_has_followed_steps_down() -> None:
     async def story() -> None:
         store = LeaseStore()
-        party = Party(store, ONE)
-        heard: list[Standing] = []
-        task = asyncio.create_task(party.elector.run(lambda: heard.append(party.standing())))
+        candidate = Candidate(store, ONE)
+        seen: list[Leadership] = []
+        task = asyncio.create_task(
+            candidate.elector.run(lambda: seen.append(candidate.leadership()))
+        )
         await asyncio.sleep(1.0)
-        party.network.cut = True
+        candidate.network.cut = True
         await asyncio.sleep(100.0)
         store.put(holderIdentity=TWO)
-        party.network.cut = False
+        candidate.network.cut = False
         await asyncio.sleep(10.0)
-        assert party.standing() is Standing.FOLLOWING
-        assert party.elector.leader == TWO
-        assert [s for s, t in zip(heard, [*heard[1:], None], strict=True) if s is not t] == [
-            Standing.LEADING,
-            Standing.UNSURE,
-            Standing.FOLLOWING,
+        assert candidate.leadership() is Leadership.FOLLOWING
+        assert candidate.elector.leader == TWO
+        assert [s for s, t in zip(seen, [*seen[1:], None], strict=True) if s is not t] == [
+            Leadership.LEADING,
+            Leadership.UNSURE,
+            Leadership.FOLLOWING,
         ]
         task.cancel()
 
@@ -81,7 +83,7 @@ def test_an_unsure_leader_whom_another_has_followed_steps_down() -> None:
 
 def test_an_api_server_that_hangs_once_costs_no_leader() -> None:
     async def story() -> None:
-        party = Party(LeaseStore(), ONE)
+        candidate = Candidate(LeaseStore(), ONE)
         hangs = iter([False, True])
 
         async def sometimes(apply: Apply) -> Object:
@@ -89,12 +91,12 @@ def test_an_api_server_that_hangs_once_costs_no_leader() -> None:
                 await asyncio.sleep(3600.0)
             return apply()
 
-        await party.tries()
-        party.api.network = sometimes
-        task = asyncio.create_task(party.elector.run(attend))
+        await candidate.tries()
+        candidate.api.network = sometimes
+        task = asyncio.create_task(candidate.elector.run(ignore_change))
         for _ in range(120):
             await asyncio.sleep(1.0)
-            assert party.standing() is Standing.LEADING
+            assert candidate.leadership() is Leadership.LEADING
         task.cancel()
 
     run_fast(story())
@@ -102,14 +104,14 @@ def test_an_api_server_that_hangs_once_costs_no_leader() -> None:
 
 def test_a_deadline_that_grows_counts_only_once_others_can_have_read_it() -> None:
     async def story() -> None:
-        party = Party(LeaseStore(), ONE)
-        await party.tries()
-        party.elector.adopt(Election(lease_duration_s=600.0, renew_deadline_s=400.0))
+        candidate = Candidate(LeaseStore(), ONE)
+        await candidate.tries()
+        candidate.elector.adopt(Election(lease_duration_s=600.0, renew_deadline_s=400.0))
         await asyncio.sleep(41.0)
-        assert party.standing() is Standing.UNSURE
-        assert await party.tries() is Standing.LEADING
+        assert candidate.leadership() is Leadership.UNSURE
+        assert await candidate.tries() is Leadership.LEADING
         await asyncio.sleep(399.0)
-        assert party.standing() is Standing.LEADING
+        assert candidate.leadership() is Leadership.LEADING
 
     run_fast(story())
 
@@ -117,16 +119,16 @@ def test_a_deadline_that_grows_counts_only_once_others_can_have_read_it() -> Non
 def test_a_fault_of_ours_does_not_end_the_election(caplog: pytest.LogCaptureFixture) -> None:
     async def story() -> None:
         store = LeaseStore()
-        party = Party(store, ONE)
+        candidate = Candidate(store, ONE)
 
         async def faulty(apply: Apply) -> Object:
-            party.api.network = party.network
+            candidate.api.network = candidate.network
             raise ZeroDivisionError("a fault of ours")
 
-        party.api.network = faulty
-        task = asyncio.create_task(party.elector.run(attend))
+        candidate.api.network = faulty
+        task = asyncio.create_task(candidate.elector.run(ignore_change))
         await asyncio.sleep(11.0)
-        assert party.standing() is Standing.LEADING
+        assert candidate.leadership() is Leadership.LEADING
         task.cancel()
 
     run_fast(story())
@@ -137,18 +139,18 @@ def test_whoever_fails_to_follow_a_change_of_standing_does_not_end_the_election(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def story() -> None:
-        party = Party(LeaseStore(), ONE)
+        candidate = Candidate(LeaseStore(), ONE)
         faults = [ZeroDivisionError("a fault of ours")] * 3
 
         def faulty() -> None:
             if faults:
                 raise faults.pop()
 
-        task = asyncio.create_task(party.elector.run(faulty))
+        task = asyncio.create_task(candidate.elector.run(faulty))
         await asyncio.sleep(100.0)
         assert not task.done()
         assert not faults
-        assert party.standing() is Standing.LEADING
+        assert candidate.leadership() is Leadership.LEADING
         task.cancel()
 
     run_fast(story())
@@ -170,17 +172,17 @@ def test_an_answer_that_is_no_lease_is_reported_and_nothing_is_written_on_it(odd
     async def story() -> None:
         store = LeaseStore()
         store.put(holderIdentity=STOCK, leaseDurationSeconds=60)
-        before, party = store.spec(), Party(store, ONE)
+        before, candidate = store.spec(), Candidate(store, ONE)
 
         async def oddly(apply: Apply) -> Object:
             return odd
 
-        party.api.network = oddly
-        task = asyncio.create_task(party.elector.run(attend))
+        candidate.api.network = oddly
+        task = asyncio.create_task(candidate.elector.run(ignore_change))
         await asyncio.sleep(30.0)
-        assert "no lease" in party.elector.broken
-        assert party.standing() is Standing.FOLLOWING
-        assert party.elector.leader == ""
+        assert "no lease" in candidate.elector.fault
+        assert candidate.leadership() is Leadership.FOLLOWING
+        assert candidate.elector.leader == ""
         assert store.spec() == before
         task.cancel()
 
@@ -192,7 +194,7 @@ def test_a_count_that_cannot_be_keeps_no_lease_from_its_next_holder(odd: object)
     async def story() -> None:
         store = LeaseStore()
         store.put(holderIdentity="", leaseTransitions=odd, leaseDurationSeconds=odd)
-        assert await Party(store, ONE).tries() is Standing.LEADING
+        assert await Candidate(store, ONE).tries() is Leadership.LEADING
         assert 0 <= store.spec()["leaseTransitions"] < 2**31
 
     run_fast(story())
@@ -202,12 +204,12 @@ def test_of_two_who_see_it_expire_at_the_same_time_one_leads() -> None:
     async def story() -> None:
         store = LeaseStore()
         store.put(holderIdentity=STOCK, leaseDurationSeconds=15)
-        both = [Party(store, ONE), Party(store, TWO)]
-        for party in both:
-            await party.tries()
-            party.api.network = late(1, 1)
+        both = [Candidate(store, ONE), Candidate(store, TWO)]
+        for candidate in both:
+            await candidate.tries()
+            candidate.api.network = late(1, 1)
         await asyncio.sleep(20.0)
-        standings = await asyncio.gather(*(party.tries() for party in both))
+        standings = await asyncio.gather(*(candidate.tries() for candidate in both))
         assert sorted(standing.value for standing in standings) == ["following", "leading"]
 
     run_fast(story())
@@ -215,13 +217,13 @@ def test_of_two_who_see_it_expire_at_the_same_time_one_leads() -> None:
 
 def test_a_lease_is_counted_on_from_before_it_was_asked_for() -> None:
     async def story() -> None:
-        party = Party(LeaseStore(), ONE)
-        party.api.network = late(5, 10)
-        await party.tries()
+        candidate = Candidate(LeaseStore(), ONE)
+        candidate.api.network = late(5, 10)
+        await candidate.tries()
         await asyncio.sleep(24.0)
-        assert party.standing() is Standing.LEADING
+        assert candidate.leadership() is Leadership.LEADING
         await asyncio.sleep(2.0)
-        assert party.standing() is Standing.UNSURE
+        assert candidate.leadership() is Leadership.UNSURE
 
     run_fast(story())
 

@@ -10,13 +10,13 @@ from autoscaler.clock import SimulatedClock
 from knative.client.api import ApiError, Object
 from knative.leadership.elector import Elector
 from tests.knative.conftest import NOW_S, run_fast
+from tests.knative.leadership.candidate import Fault, ignore_change, late
 from tests.knative.leadership.leases import (
     SYSTEM,
     Apply,
     LeaseApi,
     LeaseStore,
 )
-from tests.knative.leadership.party import Fault, attend, late
 
 
 async def answers(apply: Apply) -> Object:
@@ -67,7 +67,7 @@ class Instance:
     def start(self) -> None:
         if self._task is None:
             self.elector = self._made()
-            self._task = asyncio.create_task(self.elector.run(attend))
+            self._task = asyncio.create_task(self.elector.run(ignore_change))
 
     async def end(self, *, cleanly: bool) -> None:
         if self._task:

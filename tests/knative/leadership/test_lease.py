@@ -1,4 +1,4 @@
-"""One lease: made, renewed, taken over and handed back as Knative does."""
+"""One lease: created, renewed, acquired from another and released as Knative does."""
 
 import asyncio
 
@@ -6,22 +6,22 @@ import pytest
 
 from autoscaler.clock import SimulatedClock
 from knative.client.api import ApiError, Object
-from knative.leadership.elector import Standing
+from knative.leadership.elector import Leadership
 from knative.settings.election import Election
 from tests.knative.conftest import NOW_S, run_fast
+from tests.knative.leadership.candidate import LATER, NOW, ONE, STOCK, TWO, Candidate
 from tests.knative.leadership.leases import (
     FIRST,
     LEASES,
     Apply,
     LeaseStore,
 )
-from tests.knative.leadership.party import LATER, NOW, ONE, STOCK, TWO, Party
 
 
 def test_where_there_is_no_lease_it_is_made_as_knative_makes_it() -> None:
     async def story() -> None:
         store = LeaseStore()
-        assert await Party(store, ONE).tries() is Standing.LEADING
+        assert await Candidate(store, ONE).tries() is Leadership.LEADING
         assert store.spec() == {
             "holderIdentity": ONE,
             "leaseDurationSeconds": 60,
@@ -36,13 +36,13 @@ def test_where_there_is_no_lease_it_is_made_as_knative_makes_it() -> None:
 def test_renewing_changes_the_time_of_renewal_alone_and_takes_one_request() -> None:
     async def story() -> None:
         store = LeaseStore()
-        party = Party(store, ONE)
-        await party.tries()
-        before, asked = store.spec(), party.api.asked
-        party.clock.advance(60.0)
-        assert await party.tries() is Standing.LEADING
+        candidate = Candidate(store, ONE)
+        await candidate.tries()
+        before, asked = store.spec(), candidate.api.asked
+        candidate.clock.advance(60.0)
+        assert await candidate.tries() is Leadership.LEADING
         assert store.spec() == before | {"renewTime": LATER}
-        assert party.api.asked == asked + 1
+        assert candidate.api.asked == asked + 1
 
     run_fast(story())
 
@@ -51,8 +51,8 @@ def test_who_takes_over_counts_a_transition_and_keeps_what_others_wrote() -> Non
     async def story() -> None:
         store = LeaseStore()
         store.put(holderIdentity="", leaseTransitions=7, leaseDurationSeconds=1, strategy="x")
-        party = Party(store, ONE)
-        assert await party.tries() is Standing.LEADING
+        candidate = Candidate(store, ONE)
+        assert await candidate.tries() is Leadership.LEADING
         assert store.spec()["leaseTransitions"] == 8
         assert store.spec()["leaseDurationSeconds"] == 60
         assert store.spec()["acquireTime"] == NOW
@@ -66,7 +66,7 @@ def test_a_lease_that_nobody_holds_is_taken(spec: Object) -> None:
     async def story() -> None:
         store = LeaseStore()
         store.put(**spec)
-        assert await Party(store, ONE).tries() is Standing.LEADING
+        assert await Candidate(store, ONE).tries() is Leadership.LEADING
 
     run_fast(story())
 
@@ -74,10 +74,10 @@ def test_a_lease_that_nobody_holds_is_taken(spec: Object) -> None:
 def test_a_pod_that_restarts_takes_its_own_lease_up_at_once() -> None:
     async def story() -> None:
         store = LeaseStore()
-        await Party(store, ONE).tries()
-        again = Party(store, ONE, SimulatedClock(NOW_S + 60.0))
-        assert again.standing() is Standing.FOLLOWING
-        assert await again.tries() is Standing.LEADING
+        await Candidate(store, ONE).tries()
+        again = Candidate(store, ONE, SimulatedClock(NOW_S + 60.0))
+        assert again.leadership() is Leadership.FOLLOWING
+        assert await again.tries() is Leadership.LEADING
         assert store.spec()["leaseTransitions"] == 0
         assert (store.spec()["acquireTime"], store.spec()["renewTime"]) == (NOW, LATER)
 
@@ -89,18 +89,18 @@ def test_expiry_is_judged_by_what_we_saw_and_not_by_the_others_clock() -> None:
         store = LeaseStore()
         long_ago = "2001-01-01T00:00:00.000000Z"
         store.put(holderIdentity=STOCK, leaseDurationSeconds=15, renewTime=long_ago)
-        party = Party(store, ONE)
-        assert await party.tries() is Standing.FOLLOWING
-        assert party.elector.leader == STOCK
+        candidate = Candidate(store, ONE)
+        assert await candidate.tries() is Leadership.FOLLOWING
+        assert candidate.elector.leader == STOCK
         await asyncio.sleep(14.0)
-        assert await party.tries() is Standing.FOLLOWING
+        assert await candidate.tries() is Leadership.FOLLOWING
         store.put(renewTime="2001-01-01T00:00:10.000000Z")
         await asyncio.sleep(2.0)
-        assert await party.tries() is Standing.FOLLOWING
+        assert await candidate.tries() is Leadership.FOLLOWING
         await asyncio.sleep(14.0)
-        assert await party.tries() is Standing.FOLLOWING
+        assert await candidate.tries() is Leadership.FOLLOWING
         await asyncio.sleep(1.0)
-        assert await party.tries() is Standing.LEADING
+        assert await candidate.tries() is Leadership.LEADING
 
     run_fast(story())
 
@@ -108,10 +108,10 @@ def test_expiry_is_judged_by_what_we_saw_and_not_by_the_others_clock() -> None:
 def test_who_was_crossed_by_another_looks_again_and_follows() -> None:
     async def story() -> None:
         store = LeaseStore()
-        party = Party(store, ONE)
-        await party.tries()
+        candidate = Candidate(store, ONE)
+        await candidate.tries()
         store.put(holderIdentity=STOCK)
-        assert await party.tries() is Standing.FOLLOWING
+        assert await candidate.tries() is Leadership.FOLLOWING
         assert store.spec()["holderIdentity"] == STOCK
 
     run_fast(story())
@@ -120,10 +120,10 @@ def test_who_was_crossed_by_another_looks_again_and_follows() -> None:
 def test_who_was_crossed_by_a_mere_label_stays_leader() -> None:
     async def story() -> None:
         store = LeaseStore()
-        party = Party(store, ONE)
-        await party.tries()
+        candidate = Candidate(store, ONE)
+        await candidate.tries()
         store.put(strategy="x")
-        assert await party.tries() is Standing.LEADING
+        assert await candidate.tries() is Leadership.LEADING
         assert store.spec()["strategy"] == "x"
 
     run_fast(story())
@@ -132,10 +132,10 @@ def test_who_was_crossed_by_a_mere_label_stays_leader() -> None:
 def test_a_lease_that_was_deleted_is_made_anew() -> None:
     async def story() -> None:
         store = LeaseStore()
-        party = Party(store, ONE)
-        await party.tries()
+        candidate = Candidate(store, ONE)
+        await candidate.tries()
         del store.leases[f"{LEASES}/{FIRST}"]
-        assert await party.tries() is Standing.LEADING
+        assert await candidate.tries() is Leadership.LEADING
         assert store.spec()["holderIdentity"] == ONE
 
     run_fast(story())
@@ -144,14 +144,14 @@ def test_a_lease_that_was_deleted_is_made_anew() -> None:
 def test_handing_back_names_nobody_and_the_next_leads_at_once() -> None:
     async def story() -> None:
         store = LeaseStore()
-        one, two = Party(store, ONE), Party(store, TWO)
+        one, two = Candidate(store, ONE), Candidate(store, TWO)
         await one.tries()
-        assert await two.tries() is Standing.FOLLOWING
+        assert await two.tries() is Leadership.FOLLOWING
         await one.elector.resign()
-        assert one.standing() is Standing.FOLLOWING
+        assert one.leadership() is Leadership.FOLLOWING
         assert store.spec()["holderIdentity"] == ""
         assert store.spec()["leaseDurationSeconds"] == 1
-        assert await two.tries() is Standing.LEADING
+        assert await two.tries() is Leadership.LEADING
         assert store.spec()["leaseTransitions"] == 1
 
     run_fast(story())
@@ -160,11 +160,11 @@ def test_handing_back_names_nobody_and_the_next_leads_at_once() -> None:
 def test_who_follows_hands_nothing_back() -> None:
     async def story() -> None:
         store = LeaseStore()
-        one, two = Party(store, ONE), Party(store, TWO)
+        one, two = Candidate(store, ONE), Candidate(store, TWO)
         await one.tries()
         await two.tries()
         await two.elector.resign()
-        await Party(store, "autoscaler-c_10.0.0.3").elector.resign()
+        await Candidate(store, "autoscaler-c_10.0.0.3").elector.resign()
         assert store.spec()["holderIdentity"] == ONE
 
     run_fast(story())
@@ -174,42 +174,42 @@ def test_a_lease_acquired_by_a_write_that_was_cut_short_is_handed_back() -> None
     async def story() -> None:
         store = LeaseStore()
         store.put(holderIdentity="")
-        party = Party(store, ONE)
+        candidate = Candidate(store, ONE)
 
         async def silent(apply: Apply) -> Object:
             answer = apply()
             if answer["spec"]["holderIdentity"] == ONE:
-                party.api.network = party.network
+                candidate.api.network = candidate.network
                 await asyncio.sleep(3600.0)
             return answer
 
-        party.api.network = silent
+        candidate.api.network = silent
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(party.tries(), 1.0)
+            await asyncio.wait_for(candidate.tries(), 1.0)
         assert store.spec()["holderIdentity"] == ONE
-        await party.elector.resign()
+        await candidate.elector.resign()
         assert store.spec()["holderIdentity"] == ""
 
     run_fast(story())
 
 
-def test_handing_back_that_fails_is_said_and_ends(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failed_release_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     async def story() -> None:
-        party = Party(LeaseStore(), ONE)
-        await party.tries()
-        party.network.cut = True
-        await party.elector.resign()
+        candidate = Candidate(LeaseStore(), ONE)
+        await candidate.tries()
+        candidate.network.cut = True
+        await candidate.elector.resign()
 
     run_fast(story())
-    assert "have to run out" in caplog.text
+    assert "have to expire" in caplog.text
 
 
 def test_a_lease_that_cannot_be_handed_back_keeps_none_of_the_others() -> None:
     async def story() -> None:
         store = LeaseStore()
-        party = Party(store, ONE)
-        party.elector.adopt(Election(buckets=3))
-        await party.tries()
+        candidate = Candidate(store, ONE)
+        candidate.elector.adopt(Election(buckets=3))
+        await candidate.tries()
         first = f"{LEASES}/{next(iter(store.leases)).rpartition('/')[2]}"
         answers = iter([True])
 
@@ -218,8 +218,8 @@ def test_a_lease_that_cannot_be_handed_back_keeps_none_of_the_others() -> None:
                 raise ApiError("the first is lost", status=0)
             return apply()
 
-        party.api.network = once_deaf
-        await party.elector.resign()
+        candidate.api.network = once_deaf
+        await candidate.elector.resign()
         held = {path: lease["spec"]["holderIdentity"] for path, lease in store.leases.items()}
         assert held.pop(first) == ONE
         assert set(held.values()) == {""}
@@ -231,14 +231,14 @@ def test_a_fault_of_ours_in_handing_back_is_said_and_ends(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def story() -> None:
-        party = Party(LeaseStore(), ONE)
-        await party.tries()
+        candidate = Candidate(LeaseStore(), ONE)
+        await candidate.tries()
 
         async def faulty(apply: Apply) -> Object:
             raise ZeroDivisionError("a fault of ours")
 
-        party.api.network = faulty
-        await party.elector.resign()
+        candidate.api.network = faulty
+        await candidate.elector.resign()
 
     run_fast(story())
     assert "a fault of ours" in caplog.text

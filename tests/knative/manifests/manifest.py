@@ -9,7 +9,7 @@ from typer.main import get_command
 import knative
 from autoscaler.cli.main import app
 from autoscaler.limits import MIB
-from knative.controller.__main__ import _parser
+from knative.controller.__main__ import command_line
 
 Object = dict[str, Any]
 FOLDER = Path(knative.__file__).parent / "manifests"
@@ -68,6 +68,6 @@ def parsed(name: str) -> dict[str, Any]:
     """What the real parser makes of a container's command line; misuse raises."""
     command, *args = container(name)["args"]
     if command == "controller":
-        return vars(_parser().parse_args(args))
+        return vars(command_line().parse_args(args))
     commands = get_command(app).commands  # type: ignore[attr-defined]
     return dict(commands[command].make_context(command, args).params)

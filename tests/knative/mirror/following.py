@@ -15,7 +15,7 @@ from knative.mirror.cache import Cache
 from knative.mirror.objects import deployment
 from tests.knative.client.test_api import PATH, PATIENCE_S, Answer
 
-Heard = list[tuple[str, int | None]]
+Changes = list[tuple[str, int | None]]
 
 
 def a_deployment(name: str, pods: int, **metadata: Any) -> Object:
@@ -121,14 +121,16 @@ class ApiServer:
 
 
 @asynccontextmanager
-async def connected(server: ApiServer) -> AsyncIterator[Api]:
+async def connected(
+    server: ApiServer, configuration: Configuration | None = None
+) -> AsyncIterator[Api]:
     app = web.Application()
     app.router.add_get(PATH, server.get)
     runner = web.AppRunner(app, shutdown_timeout=0.01)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    configuration = Configuration()
+    configuration = configuration or Configuration()
     configuration.host = f"http://127.0.0.1:{runner.addresses[0][1]}"
     api = Api(configuration)
     try:
@@ -140,11 +142,11 @@ async def connected(server: ApiServer) -> AsyncIterator[Api]:
 
 
 class Follower:
-    """A cache that follows, and what was heard of it."""
+    """A cache that follows, and what was changes of it."""
 
     def __init__(self, server: ApiServer, **options: Any) -> None:
         self.server = server
-        self.heard: Heard = []
+        self.changes: Changes = []
         self.faults: list[Exception] = []  # of those who hear
         self.kept: dict[str, int] = {}
         self.reports: list[str] = []
@@ -163,7 +165,7 @@ class Follower:
     def _hear(self, key: str, pods: int | None) -> None:
         if self.faults:
             raise self.faults.pop()
-        self.heard.append((key, pods))
+        self.changes.append((key, pods))
         if pods is None:
             del self.kept[key]
         else:
@@ -191,10 +193,10 @@ class Follower:
 
 def follow(
     story: Callable[[ApiServer, Follower], Awaitable[None]], server: ApiServer, **options: Any
-) -> Heard:
-    """Run a story while a cache follows; returns what was heard of it."""
+) -> Changes:
+    """Run a story while a cache follows; returns what was changes of it."""
 
-    async def run() -> Heard:
+    async def run() -> Changes:
         async with connected(server) as api:
             follower = Follower(server, **options)
             task = asyncio.create_task(follower.cache.follow(api))
@@ -208,7 +210,7 @@ def follow(
             finally:
                 task.cancel()
                 await asyncio.gather(task, told, return_exceptions=True)
-            return follower.heard
+            return follower.changes
 
     return asyncio.run(asyncio.wait_for(run(), PATIENCE_S))
 

@@ -27,8 +27,8 @@ def test_lists_then_watches() -> None:
         assert follower.kept == {"shop/shelf": 7, "shop/cart": 9}
 
     server = a_server("cart", "till")
-    heard = follow(story, server)
-    assert heard == [
+    changes = follow(story, server)
+    assert changes == [
         ("shop/cart", 1),
         ("shop/till", 2),
         ("shop/shelf", 7),
@@ -119,8 +119,8 @@ def test_what_went_while_the_watch_was_broken_is_reported_gone() -> None:
         await follower.catches_up()
         assert follower.cache.fault == ""
 
-    heard = follow(story, a_server("cart", "till", "shelf"))
-    assert sorted(heard[3:], key=str) == [("shop/cart", 5), ("shop/till", None)]
+    changes = follow(story, a_server("cart", "till", "shelf"))
+    assert sorted(changes[3:], key=str) == [("shop/cart", 5), ("shop/till", None)]
 
 
 @pytest.mark.parametrize("code", [410, 500])
@@ -132,8 +132,8 @@ def test_an_error_in_the_watch_leads_to_a_new_list(code: int) -> None:
         server.tell(None)
         await follower.catches_up()
 
-    heard = follow(story, a_server("cart", "till"))
-    assert heard[2:] == [("shop/till", None)]
+    changes = follow(story, a_server("cart", "till"))
+    assert changes[2:] == [("shop/till", None)]
 
 
 def test_a_word_that_something_is_gone_and_was_not_taken_in_is_told_again() -> None:
@@ -145,8 +145,8 @@ def test_a_word_that_something_is_gone_and_was_not_taken_in_is_told_again() -> N
             await asyncio.sleep(0.01)
         await follower.catches_up()
 
-    heard = follow(story, a_server("cart", "till"))
-    assert heard[2:] == [("shop/till", None)]
+    changes = follow(story, a_server("cart", "till"))
+    assert changes[2:] == [("shop/till", None)]
 
 
 async def half(request: web.Request) -> web.StreamResponse:
@@ -245,5 +245,5 @@ def test_what_could_not_be_taken_in_is_told_again_and_hides_no_other() -> None:
         server.put(a_deployment("till", 4))
         await follower.catches_up()
 
-    heard = follow(story, a_server("cart"))
-    assert sorted(heard, key=str) == [("shop/cart", 1), ("shop/cart", 2), ("shop/till", 4)]
+    changes = follow(story, a_server("cart"))
+    assert sorted(changes, key=str) == [("shop/cart", 1), ("shop/cart", 2), ("shop/till", 4)]

@@ -3,9 +3,11 @@
 import asyncio
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from aiohttp import web
+from kubernetes.aio.client import Configuration
 
 from autoscaler.limits import LIST_BYTES, OBJECT_BYTES, Limit
 from knative.client.api import Object
@@ -29,9 +31,9 @@ def test_a_token_that_cannot_be_read_for_a_while_is_reported_and_survived() -> N
 
     async def run() -> None:
         server = a_server("cart")
-        async with connected(server) as api:
+        configuration: Any = Configuration()
+        async with connected(server, configuration) as api:
             hook = failing(OSError(24, "Too many open files"), times=3)
-            configuration = api._client.configuration
             configuration.refresh_api_key_hook, configuration.api_key = hook, {"BearerToken": "x"}
             follower = Follower(server)
             task = asyncio.create_task(follower.cache.follow(api))

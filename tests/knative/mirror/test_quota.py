@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 from autoscaler.limits import Limit
 from knative.mirror.quota import Quota, in_all, of_namespace
 
@@ -38,7 +41,21 @@ def test_what_moves_to_another_group_needs_a_place_there() -> None:
     assert quota.limit_for("shop/pod-2", "shelf", "till") is None
 
 
-def test_of_groups_that_went_nothing_is_kept() -> None:
-    quota = a_quota("shop/a")
+def test_a_group_without_objects_takes_no_memory() -> None:
+    class Group(str):
+        """May be referred to weakly, unlike str."""
+
+    groups: list[weakref.ref[Group]] = []
+
+    def group_of(key: str, _: int) -> str:
+        group = Group(key.partition("/")[0])
+        groups.append(weakref.ref(group))
+        return group
+
+    quota: Quota[int] = Quota((TWO, group_of))
+    quota.add("shop/a", 1)
+    gc.collect()
+    assert groups[0]()
     quota.drop("shop/a", 1)
-    assert not any(counts for _, _, counts in quota._limits)
+    gc.collect()
+    assert not any(group() for group in groups)

@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from knative.client.answers import Page
-from knative.client.api import LONGEST_ASKED_S, ApiError
+from knative.client.api import LONGEST_RETRY_AFTER_S, ApiError
 from knative.mirror.cache import LONGEST_S, Cache
 from tests.knative.api_server import FakeApi
 from tests.knative.client.test_api import PATH, refusal, with_api
@@ -63,7 +63,13 @@ def test_a_cache_that_is_not_asked_backs_off_briefly_at_first() -> None:
 
 @pytest.mark.parametrize(
     ("said", "asked_s"),
-    [("7", 7.0), ("86400", LONGEST_ASKED_S), ("9" * 400, LONGEST_ASKED_S), ("soon", 0.0), ("", 0)],
+    [
+        ("7", 7.0),
+        ("86400", LONGEST_RETRY_AFTER_S),
+        ("9" * 400, LONGEST_RETRY_AFTER_S),
+        ("soon", 0.0),
+        ("", 0),
+    ],
 )
 def test_what_the_server_asks_for_is_bounded(said: str, asked_s: float) -> None:
     answer = refusal(503, **{"Retry-After": said})

@@ -43,9 +43,9 @@ CAMEL = [
 NUMBERS = [key for key, *_ in KEYS if not key.startswith("metric")]
 
 
-def read(said: dict[str, str], config: ClusterConfig | None = None, **spec: Any) -> Revision:
+def read(annotations: dict[str, str], config: ClusterConfig | None = None, **spec: Any) -> Revision:
     """The settings of a revision with these annotations (full keys)."""
-    pa = podautoscaler(a_podautoscaler(annotations=said, **spec))
+    pa = podautoscaler(a_podautoscaler(annotations=annotations, **spec))
     return revision_of(
         pa, config or ClusterConfig(), progress_deadline_s=600.0, lead_s=lambda _: 7.0
     )
@@ -140,8 +140,8 @@ def test_a_hard_limit_caps_the_target(asked: str, total: float) -> None:
 
 
 def test_a_hard_limit_does_not_cap_requests_per_second() -> None:
-    said = {PREFIX + "metric": "rps", PREFIX + "target": "20"}
-    assert read(said, containerConcurrency=10).total == 20.0
+    annotations = {PREFIX + "metric": "rps", PREFIX + "target": "20"}
+    assert read(annotations, containerConcurrency=10).total == 20.0
 
 
 def test_without_a_hard_limit_the_target_may_exceed_the_default() -> None:
@@ -149,13 +149,13 @@ def test_without_a_hard_limit_the_target_may_exceed_the_default() -> None:
 
 
 def test_the_target_never_vanishes() -> None:
-    said = {PREFIX + "target": "0.01", PREFIX + "target-utilization-percentage": "1"}
-    assert read(said).target == 0.01
+    annotations = {PREFIX + "target": "0.01", PREFIX + "target-utilization-percentage": "1"}
+    assert read(annotations).target == 0.01
 
 
 def test_the_panic_window_is_a_whole_second_at_least() -> None:
-    said = {PREFIX + "window": "6s", PREFIX + "panic-window-percentage": "1"}
-    assert read(said).panic_window_s == 1
+    annotations = {PREFIX + "window": "6s", PREFIX + "panic-window-percentage": "1"}
+    assert read(annotations).panic_window_s == 1
 
 
 @pytest.mark.parametrize(("percent", "seconds"), [("7.4", 4), ("7.5", 5), ("12.5", 8)])
@@ -169,10 +169,10 @@ def test_without_burst_capacity_nothing_is_scraped() -> None:
 
 
 def test_zero_at_first_needs_the_clusters_leave() -> None:
-    said = {PREFIX + "initial-scale": "0"}
-    assert read(said, ClusterConfig(initial_scale=2)).initial_scale == 2
+    annotations = {PREFIX + "initial-scale": "0"}
+    assert read(annotations, ClusterConfig(initial_scale=2)).initial_scale == 2
     leave = ClusterConfig(initial_scale=2, allow_zero_initial_scale=True)
-    assert read(said, leave).initial_scale == 0
+    assert read(annotations, leave).initial_scale == 0
 
 
 @pytest.mark.parametrize(

@@ -173,8 +173,8 @@ def test_every_mode_is_known_by_its_name(word: str) -> None:
 
 
 def test_the_example_and_unknown_keys_say_nothing() -> None:
-    said = {"_example": "min-scale: 17", "pod-autoscaler-class": "x", "unheard-of": "1"}
-    assert cluster_config(said) == ClusterConfig()
+    data = {"_example": "min-scale: 17", "pod-autoscaler-class": "x", "unheard-of": "1"}
+    assert cluster_config(data) == ClusterConfig()
 
 
 def test_space_around_a_value_does_no_harm() -> None:
@@ -193,6 +193,6 @@ def test_the_progress_deadline_is_read(data: dict[str, str], seconds: float) -> 
 def test_a_wrong_progress_deadline_is_refused_by_key_value_and_what_is_allowed(text: str) -> None:
     with pytest.raises(PermanentError) as refusal:
         progress_deadline_s({"progress-deadline": text})
-    said = str(refusal.value)
-    assert f"config-deployment: progress-deadline is {text!r}" in said
-    assert "allowed" in said
+    message = str(refusal.value)
+    assert f"config-deployment: progress-deadline is {text!r}" in message
+    assert "allowed" in message

@@ -1,4 +1,4 @@
-"""Who is slow or silent is cut off, and nobody else."""
+"""Slow and idle connections are closed; others are not."""
 
 import asyncio
 

@@ -25,7 +25,7 @@ LONGEST_FRAME = a_message(a_frame(*LONG_NAMES))
 UNFINISHED = a_message(bytes(int(FRAME_BYTES.most)))[:-100]
 
 
-def is_heard(server: Served, activator: socket.socket, name: str) -> None:
+def is_received(server: Served, activator: socket.socket, name: str) -> None:
     activator.sendall(a_message(a_frame(name, namespace="genuine")))
     assert server.took() == f"genuine/{name}"
 
@@ -36,7 +36,7 @@ def measure(server: Served, activator: socket.socket, what: str) -> None:
     for i in range(PROBES):
         took.append(probe(server.port, KUBELET))
         if i % 10 == 0:
-            is_heard(server, activator, f"at-{i}")
+            is_received(server, activator, f"at-{i}")
         time.sleep(0.002)  # as kubelets come now and then, not all the time
     took.sort()
     p50, p99 = took[PROBES // 2], took[int(PROBES * 0.99)]
@@ -61,7 +61,7 @@ def measure(server: Served, activator: socket.socket, what: str) -> None:
 def test_a_flood_delays_nobody(mode: str, data: bytes, addresses: list[str]) -> None:
     with served() as server:
         activator = upgraded(server.port, ACTIVATOR)
-        is_heard(server, activator, "first")
+        is_received(server, activator, "first")
         memory = server.memory()
         with attack(mode, data, server.port, addresses):
             measure(server, activator, f"{mode} {len(data)} bytes by {len(addresses)}")

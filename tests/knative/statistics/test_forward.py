@@ -74,7 +74,7 @@ def run(story: ShopScenario, *, host: str = "127.0.0.1", **options: Any) -> None
 
 def test_frames_reach_the_leader_as_they_came_in_order_and_marked() -> None:
     async def story(forwarder: Forwarder, leader: Leader, lost: Lost) -> None:
-        forwarder.aim("127.0.0.1")
+        forwarder.forward_to("127.0.0.1")
         frames = [a_frame(f"r{i}") for i in range(50)] + [b"\xff\xff"]
         for frame in frames:
             forwarder.send(frame)
@@ -90,7 +90,7 @@ def test_frames_reach_the_leader_as_they_came_in_order_and_marked() -> None:
 
 def test_a_leader_is_dialled_before_the_first_frame_comes() -> None:
     async def story(forwarder: Forwarder, leader: Leader, lost: Lost) -> None:
-        forwarder.aim("127.0.0.1")
+        forwarder.forward_to("127.0.0.1")
         await until(lambda: leader.links)
 
     run(story)
@@ -98,7 +98,7 @@ def test_a_leader_is_dialled_before_the_first_frame_comes() -> None:
 
 def test_an_address_of_version_6_is_dialled() -> None:
     async def story(forwarder: Forwarder, leader: Leader, lost: Lost) -> None:
-        forwarder.aim("::1")
+        forwarder.forward_to("::1")
         forwarder.send(b"frame")
         await until(lambda: leader.got == [b"frame"])
 
@@ -107,7 +107,7 @@ def test_an_address_of_version_6_is_dialled() -> None:
 
 def test_a_leader_that_goes_is_told_of_once_and_dialled_anew() -> None:
     async def story(forwarder: Forwarder, leader: Leader, lost: Lost) -> None:
-        forwarder.aim("127.0.0.1")
+        forwarder.forward_to("127.0.0.1")
         await until(lambda: leader.links)
         await leader.links[0].close(1012)
         await until(lambda: len(leader.links) == 2)
@@ -120,7 +120,7 @@ def test_a_leader_that_goes_is_told_of_once_and_dialled_anew() -> None:
 
 def test_a_leader_that_vanishes_without_a_word_is_dialled_anew() -> None:
     async def story(forwarder: Forwarder, leader: Leader, lost: Lost) -> None:
-        forwarder.aim("127.0.0.1")
+        forwarder.forward_to("127.0.0.1")
         await until(lambda: leader.links)
         leader.links[0].transport.abort()
         await until(lambda: len(leader.links) == 2)
@@ -136,7 +136,7 @@ def test_a_leader_that_is_not_there_yet_is_found_when_it_comes(
         assert leader.server is not None
         port = next(iter(leader.server.sockets)).getsockname()[1]
         await leader.stop()
-        forwarder.aim("127.0.0.1")
+        forwarder.forward_to("127.0.0.1")
         await until(lambda: "trying again" in caplog.text)
         leader.server = None
         await leader.start(port=port)
@@ -152,14 +152,14 @@ def test_another_leader_is_followed_and_the_former_left() -> None:
         port = next(iter(leader.server.sockets)).getsockname()[1]
         other = Leader()
         await other.start("127.0.0.2", port)
-        forwarder.aim("127.0.0.1")
+        forwarder.forward_to("127.0.0.1")
         await until(lambda: leader.links)
-        forwarder.aim("127.0.0.2")
+        forwarder.forward_to("127.0.0.2")
         await until(lambda: other.links)
         forwarder.send(b"frame")
         await until(lambda: other.got == [b"frame"])
         await until(lambda: leader.links[0].state.name == "CLOSED")
-        forwarder.aim("")
+        forwarder.forward_to("")
         await until(lambda: other.links[0].state.name == "CLOSED")
         assert leader.got == []
         assert lost.times == 0
@@ -187,7 +187,7 @@ def test_what_cannot_be_sent_in_time_is_dropped_and_counted() -> None:
 def test_a_leader_that_does_not_read_costs_the_oldest_frames_and_nobody_waits() -> None:
     async def story(forwarder: Forwarder, leader: Leader, lost: Lost) -> None:
         leader.reads = False
-        forwarder.aim("127.0.0.1")
+        forwarder.forward_to("127.0.0.1")
         await until(lambda: leader.links)
         for _ in range(1000):
             forwarder.send(bytes(100_000))
@@ -228,7 +228,7 @@ def test_an_activators_frame_goes_over_who_follows_to_who_leads() -> None:
         follower = Follower(forwarder)
         follower.number = await follower.server.start("127.0.0.1", 0)
         task = asyncio.create_task(forwarder.run())
-        forwarder.aim("127.0.0.1")
+        forwarder.forward_to("127.0.0.1")
         async with await follower.dial() as activator:
             await activator.send(a_frame("cart"))
             await until(lambda: leader.frames)

@@ -1,4 +1,4 @@
-"""What is kept of anybody is bounded."""
+"""The memory that connections take is bounded."""
 
 import asyncio
 

@@ -20,7 +20,7 @@ from knative.controller.state.controller import Controller
 from knative.mirror.objects import PODAUTOSCALERS
 from knative.settings.network import Mesh, Network
 from knative.statistics.scraping.schedule import Scraping
-from tests.knative.controller.processes import SCALE, Running, asleep
+from tests.knative.controller.processes import SCALE, Running, at_zero
 from tests.knative.controller.world import KEY, OUTWARD, an_advice
 from tests.knative.fast_loop import run_fast
 from tests.knative.leadership.leases import FIRST, LeaseStore
@@ -98,7 +98,7 @@ def test_a_fleet_that_fails_every_tick_is_made_anew(caplog: pytest.LogCaptureFix
         return running.wanted
 
     assert live(story) == [-1]
-    assert f"{TICKS_FAILED} ticks failed in a row; beginning anew" in caplog.text
+    assert f"{TICKS_FAILED} ticks failed in a row; the fleet is rebuilt" in caplog.text
 
 
 def test_what_was_listed_is_not_walked_through_by_every_collection() -> None:
@@ -128,7 +128,7 @@ def test_what_changes_between_ticks_is_acted_for_at_once() -> None:
 def test_what_failed_is_tried_when_the_api_server_is_back() -> None:
     async def story() -> None:
         running = Running()
-        running.api.put(*asleep(active="Unknown", annotations=TWO_PODS))
+        running.api.put(*at_zero(active="Unknown", annotations=TWO_PODS))
         running.api.refuse(SCALE, 429, retry_after_s=60.0)
         running.start()
         await asyncio.sleep(10.0)
@@ -147,7 +147,7 @@ def test_what_failed_is_tried_when_the_api_server_is_back() -> None:
 def test_advice_is_read_and_what_is_decided_is_shown_each_tick(tmp_path: Path) -> None:
     async def story() -> Running:
         running = Running(advice=tmp_path, snapshots=tmp_path)
-        running.api.put(*asleep(annotations=OUTWARD))
+        running.api.put(*at_zero(annotations=OUTWARD))
         an_advice({KEY: 250.0}).write(tmp_path / NAME)
         await running.run(10.0)
         return running
@@ -166,7 +166,7 @@ def test_files_that_are_of_no_use_are_faults_and_nothing_else(tmp_path: Path) ->
     async def story() -> Running:
         (tmp_path / NAME).write_bytes(b"garbage")
         running = Running(advice=tmp_path, snapshots=tmp_path / "nowhere", record=Path("/dev/full"))
-        running.api.put(*asleep(active="Unknown", annotations=TWO_PODS))
+        running.api.put(*at_zero(active="Unknown", annotations=TWO_PODS))
         await running.run(20.0)
         return running
 
@@ -180,7 +180,7 @@ def test_files_that_are_of_no_use_are_faults_and_nothing_else(tmp_path: Path) ->
 def test_all_that_happens_may_be_recorded_and_happens_again(tmp_path: Path) -> None:
     async def story() -> None:
         running = Running(record=tmp_path / "run.gz", advice=tmp_path)
-        running.api.put(*asleep(annotations=OUTWARD))
+        running.api.put(*at_zero(annotations=OUTWARD))
         running.start()
         await asyncio.sleep(5.0)
         an_advice({KEY: 250.0}).write(tmp_path / NAME)

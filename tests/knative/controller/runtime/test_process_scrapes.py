@@ -19,7 +19,7 @@ from knative.controller.runtime.settings import ControllerSettings
 from knative.controller.state.controller import Controller
 from knative.controller.state.events import PodAutoscalerSeen, ServerlessServiceSeen
 from knative.mirror.objects import podautoscaler, serverlessservice
-from knative.statistics.scraping import silence
+from knative.statistics.scraping import outage
 from tests.knative.leadership.leases import LeaseApi, LeaseStore
 from tests.knative.objects import (
     NOW_S,
@@ -133,7 +133,7 @@ def test_who_follows_asks_nobody(tmp_path: Path) -> None:
 def test_pods_that_nobody_can_reach_are_shown_as_a_fault_until_one_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(silence, "SILENT_S", 1.0)
+    monkeypatch.setattr(outage, "OUTAGE_S", 1.0)
 
     async def story() -> None:
         answers = [False]

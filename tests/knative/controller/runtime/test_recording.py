@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from knative.controller.runtime.recording import Recorder, as_json, read
 from knative.controller.state import events as seen
 from knative.controller.state.controller import Controller
-from knative.controller.state.events import AdviceSeen, Event, StatisticsCame
+from knative.controller.state.events import AdviceSeen, Event, StatisticsReceived
 from knative.mirror.objects import PodAutoscaler
 from knative.mirror.routes import Route
 from tests.autoscaler.core.stories import LAW
@@ -26,11 +26,11 @@ MANY = settings(LAW, max_examples=100)
 
 
 @st.composite
-def statistics(draw: st.DrawFn) -> StatisticsCame:
+def statistics(draw: st.DrawFn) -> StatisticsReceived:
     keys = draw(st.lists(st.text(max_size=8), max_size=4))
     numbers = st.lists(st.floats(), min_size=2 * len(keys), max_size=2 * len(keys))
     seconds = st.lists(st.integers(-(2**63), 2**63 - 1), min_size=len(keys), max_size=len(keys))
-    return StatisticsCame(
+    return StatisticsReceived(
         keys=keys,
         samples=np.array(draw(numbers), dtype=np.float64).reshape(2, len(keys)),
         seconds=np.array(draw(seconds), dtype=np.int64),
@@ -43,7 +43,7 @@ words = st.dictionaries(st.text(max_size=8), st.text(max_size=8), max_size=3)
 podautoscalers = st.builds(PodAutoscaler, annotations=words)
 routes = st.builds(Route, shares=st.dictionaries(st.text(max_size=8), st.floats(), max_size=3))
 MADE: Mapping[type, st.SearchStrategy[Any]] = {
-    StatisticsCame: statistics(),
+    StatisticsReceived: statistics(),
     AdviceSeen: st.builds(AdviceSeen, table=st.none() | demands.map(an_advice)),
     seen.PodAutoscalerSeen: st.builds(seen.PodAutoscalerSeen, object=st.none() | podautoscalers),
     seen.StatusWritten: st.builds(seen.StatusWritten, object=podautoscalers),

@@ -77,7 +77,7 @@ def test_a_recording_that_is_damaged_names_itself(
     ends_well(path)
 
 
-HEAD = recording._HEAD.pack
+HEAD = recording.HEAD.pack
 BEGUN = recording.TITLE + HEAD(0, NOW_S, 15) + b'{"plain":false}'
 DAMAGE = {
     "no gzip": b"kn-ahead recording 1\n",

@@ -26,7 +26,7 @@ def world() -> World:
     world = World()
     world.has_revision("cart", annotations={"kn-ahead.dev/upstreams": "till-service"})
     world.has_revision("till")
-    world.hears(KEY, OTHER, concurrency=350.0)
+    world.receives(KEY, OTHER, concurrency=350.0)
     world.tick()
     return world
 
@@ -135,9 +135,9 @@ def test_changes_are_those_decisions_that_want_other_pods_and_are_told_once(
     assert first.revision.tolist() == [name_id(KEY), name_id(OTHER)]
     assert first.before.tolist() == [-2, -2]  # nothing was decided before
     assert len(shown(world, tmp_path).changes.revision) == 0
-    world.hears(OTHER, concurrency=1000.0)
+    world.receives(OTHER, concurrency=1000.0)
     world.tick()
-    world.hears(OTHER, concurrency=1000.0)
+    world.receives(OTHER, concurrency=1000.0)
     world.tick()
     changes = shown(world, tmp_path).changes
     assert changes.revision.tolist() == [name_id(OTHER)] * 2
@@ -146,7 +146,7 @@ def test_changes_are_those_decisions_that_want_other_pods_and_are_told_once(
 
 def test_a_change_is_told_with_the_decision_of_that_moment(world: World) -> None:
     world.controller.changes.take()
-    world.hears(KEY, concurrency=1000.0)
+    world.receives(KEY, concurrency=1000.0)
     world.tick()
     decided = world.decided()
     world.loses("PodAutoscaler")

@@ -50,10 +50,10 @@ class Lists(FakeApi):
         return await super().page(path, query, limit)
 
 
-class Heard:
-    """All that sources tell, in order."""
+class RecordedSources:
+    """Sources, and all that they report, in order."""
 
-    def __init__(self, api: FakeApi, tell: Callable[[Event], None] | None = None) -> None:
+    def __init__(self, api: FakeApi, handle: Callable[[Event], None] | None = None) -> None:
         self.api = api
         self.events: list[Any] = []
         self.config: list[tuple[str, Mapping[str, str] | None]] = []
@@ -63,7 +63,7 @@ class Heard:
         names = ("config-autoscaler", "config-network")
         self.sources = Sources(
             SYSTEM,
-            tell=tell or self.events.append,
+            handle=handle or self.events.append,
             config={name: self._config(name) for name in names},
             reporters=self.reporters.__setitem__,
             report=lambda kind, fault: self.reports.append((kind, fault)),
@@ -83,7 +83,7 @@ class Heard:
     def faults(self, kind: str) -> list[str]:
         return [fault for about, fault in self.reports if about == kind and fault]
 
-    def follow(self, *deeds: Callable[[], object], seconds: float = 60.0) -> "Heard":
+    def follow(self, *deeds: Callable[[], object], seconds: float = 60.0) -> "RecordedSources":
         """Follow for so long; then each deed, and a while."""
 
         async def story() -> None:
@@ -111,21 +111,21 @@ REVISION = (
 
 
 def test_every_kind_is_told_when_it_is_there_changes_and_goes() -> None:
-    heard = Heard(Lists(*REVISION))
+    sources = RecordedSources(Lists(*REVISION))
     first = {"RouteSeen", "ServerlessServiceSeen", "DeploymentSeen", "PodSeen"}
-    heard.follow(
-        lambda: heard.api.put(a_deployment(pods=7)),
-        lambda: heard.api.remove(path_of("Pod", "cart-1")),
-        lambda: heard.api.remove(path_of("PodAutoscaler")),
+    sources.follow(
+        lambda: sources.api.put(a_deployment(pods=7)),
+        lambda: sources.api.remove(path_of("Pod", "cart-1")),
+        lambda: sources.api.remove(path_of("PodAutoscaler")),
     )
-    assert set(heard.kinds[:4]) == first
-    assert heard.kinds[4:] == [
+    assert set(sources.kinds[:4]) == first
+    assert sources.kinds[4:] == [
         "PodAutoscalerSeen",
         "DeploymentSeen",
         "PodSeen",
         "PodAutoscalerSeen",
     ]
-    *_, scaled, pod, pa = heard.events
+    *_, scaled, pod, pa = sources.events
     assert (scaled.object.replicas, pod.object, pa.object) == (7, None, None)
 
 
@@ -137,8 +137,8 @@ def test_a_revision_is_told_once_all_that_it_needs_was_listed(kind: str) -> None
     path = path_of(kind, namespace=SYSTEM if kind == "ConfigMap" else "")
     late = path.rpartition("/")[0].replace("/namespaces//", "/")
     api.late_s[late] = 30.0
-    assert Heard(api).follow(seconds=29.0).kinds.count("PodAutoscalerSeen") == 0
-    assert Heard(api).follow(seconds=31.0).kinds.count("PodAutoscalerSeen") == 1
+    assert RecordedSources(api).follow(seconds=29.0).kinds.count("PodAutoscalerSeen") == 0
+    assert RecordedSources(api).follow(seconds=31.0).kinds.count("PodAutoscalerSeen") == 1
 
 
 def test_it_is_admitted_with_its_pods_and_its_share() -> None:
@@ -151,7 +151,7 @@ def test_it_is_admitted_with_its_pods_and_its_share() -> None:
 
     api = Lists(*REVISION)
     api.late_s = {ROUTES: 1.0}
-    Heard(api, tell).follow()
+    RecordedSources(api, tell).follow()
     assert first == [(1, 0.3)]
 
 
@@ -161,19 +161,19 @@ def test_it_is_admitted_with_its_pods_and_its_share() -> None:
 def test_nobody_waits_long_for_routes() -> None:
     api = Lists(*REVISION)
     api.late_s = {ROUTES: 10.0}
-    heard = Heard(api).follow(seconds=ROUTES_WAIT_S + 1.0)
-    assert heard.kinds[-1] == "PodAutoscalerSeen"
-    assert "RouteSeen" not in heard.kinds
-    assert Heard(api).follow().kinds[-1] == "RouteSeen"
+    sources = RecordedSources(api).follow(seconds=ROUTES_WAIT_S + 1.0)
+    assert sources.kinds[-1] == "PodAutoscalerSeen"
+    assert "RouteSeen" not in sources.kinds
+    assert RecordedSources(api).follow().kinds[-1] == "RouteSeen"
 
 
 @pytest.mark.parametrize("status", [404, 403])
 def test_a_cluster_without_routes_for_us_works_and_it_is_said_once(status: int) -> None:
     api = Lists(*REVISION)
     api.refused[ROUTES] = status
-    heard = Heard(api).follow()
-    assert "PodAutoscalerSeen" in heard.kinds
-    assert heard.faults("routes") == [f"GET {ROUTES}: {status}"]
+    sources = RecordedSources(api).follow()
+    assert "PodAutoscalerSeen" in sources.kinds
+    assert sources.faults("routes") == [f"GET {ROUTES}: {status}"]
     assert api.asked[ROUTES] > 3  # it may be allowed later
 
 
@@ -181,8 +181,8 @@ def test_a_route_that_cannot_be_concerns_its_service_alone(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     right = a_route(to("till", 25), to("old", 75), name="till")
-    heard = Heard(Lists(a_route(to("cart", 120)), right)).follow()
-    (event,) = heard.events
+    sources = RecordedSources(Lists(a_route(to("cart", 120)), right)).follow()
+    (event,) = sources.events
     assert event.key == "shop/till"
     assert "traffic percent is 120; allowed: whole numbers from 0 to 100" in caplog.text
 
@@ -192,11 +192,11 @@ def test_a_route_that_cannot_be_concerns_its_service_alone(
 
 def test_config_is_told_by_name_and_of_no_other_name() -> None:
     api = Lists(a_configmap("config-autoscaler", min_scale="1"), a_configmap("config-other", a="b"))
-    heard = Heard(api).follow(
+    sources = RecordedSources(api).follow(
         lambda: api.put(a_configmap("config-network", mesh="auto")),
         lambda: api.remove(path_of("ConfigMap", "config-autoscaler", SYSTEM)),
     )
-    assert heard.config == [
+    assert sources.config == [
         ("config-autoscaler", {"min-scale": "1"}),
         ("config-network", {"mesh": "auto"}),
         ("config-autoscaler", None),
@@ -207,11 +207,11 @@ def test_pods_that_may_report_are_told_with_their_address() -> None:
     activator: dict[str, Any] = a_pod("activator-1", address="10.0.0.9")
     activator["metadata"]["namespace"] = SYSTEM
     api = Lists(activator)
-    heard = Heard(api).follow(seconds=5.0)
+    sources = RecordedSources(api).follow(seconds=5.0)
     told = Reporter(addresses=("10.0.0.9",), connects=False)
-    assert heard.reporters == {f"{SYSTEM}/activator-1": told}
-    heard.follow(lambda: api.remove(path_of("Pod", "activator-1", SYSTEM)), seconds=5.0)
-    assert heard.reporters == {f"{SYSTEM}/activator-1": None}
+    assert sources.reporters == {f"{SYSTEM}/activator-1": told}
+    sources.follow(lambda: api.remove(path_of("Pod", "activator-1", SYSTEM)), seconds=5.0)
+    assert sources.reporters == {f"{SYSTEM}/activator-1": None}
 
 
 # --- health ---------------------------------------------------------------------------------------
@@ -231,9 +231,9 @@ KINDS = {
 def test_every_kind_says_for_itself_how_it_is(kind: str, path: str) -> None:
     api = Lists(*REVISION)
     api.refused[path] = 500
-    heard = Heard(api).follow(api.refused.clear, seconds=20.0)
-    assert heard.faults(kind) == [f"GET {path}: 500"]
-    assert {about for about, fault in heard.reports if fault} == {kind}
+    sources = RecordedSources(api).follow(api.refused.clear, seconds=20.0)
+    assert sources.faults(kind) == [f"GET {path}: 500"]
+    assert {about for about, fault in sources.reports if fault} == {kind}
 
 
 def test_what_is_too_much_of_one_namespace_is_left_out_and_counted(
@@ -241,6 +241,8 @@ def test_what_is_too_much_of_one_namespace_is_left_out_and_counted(
 ) -> None:
     few = Limit(NAMESPACE_REVISIONS.name, 3, NAMESPACE_REVISIONS.unit, NAMESPACE_REVISIONS.why)
     monkeypatch.setattr("knative.mirror.quota.NAMESPACE_REVISIONS", few)
-    heard = Heard(Lists(*(a_podautoscaler(f"cart-{i}") for i in range(5)))).follow(seconds=1.0)
-    assert heard.kinds.count("PodAutoscalerSeen") == 3
-    assert heard.refusals == {NAMESPACE_REVISIONS.name: 2}
+    sources = RecordedSources(Lists(*(a_podautoscaler(f"cart-{i}") for i in range(5)))).follow(
+        seconds=1.0
+    )
+    assert sources.kinds.count("PodAutoscalerSeen") == 3
+    assert sources.refusals == {NAMESPACE_REVISIONS.name: 2}

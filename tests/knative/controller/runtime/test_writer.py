@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from knative.client.api import JSON_PATCH, MERGE_PATCH
-from knative.controller.runtime.writer import AT_ONCE
+from knative.controller.runtime.writer import WRITES_AT_ONCE
 from knative.controller.state import events as seen
 from knative.controller.state.instructions import (
+    CancelWrites,
     CreateServerlessService,
-    GiveUp,
     PatchStatus,
     Write,
 )
@@ -46,12 +46,12 @@ def test_a_serverlessservice_carries_what_the_server_has_and_we_do_not_keep() ->
     pa = a_podautoscaler(annotations={"example.com/owner": "x" * 100_000})
     pa["metadata"]["labels"] |= {f"example.com/label-{i}": "x" for i in range(1000)}
 
-    async def tell(it: Written) -> None:
+    async def scenario(it: Written) -> None:
         it.api.remove(SKS)
         it.api.put(pa)
         await it.does(plan(writes=(CreateServerlessService(spec=SPEC),)))
 
-    written = story(tell)
+    written = story(scenario)
     (made,) = written.api.calls
     assert (made.verb, made.path) == ("create", SKS.removesuffix("/cart"))
     meta = made.body["metadata"]
@@ -73,11 +73,11 @@ def test_a_problem_is_reported_though_all_was_written() -> None:
 
 
 def test_an_answer_that_is_no_object_harms_nobody() -> None:
-    async def tell(it: Written) -> None:
+    async def scenario(it: Written) -> None:
         it.api.terse = True
         await it.does(plan())
 
-    written = story(tell)
+    written = story(scenario)
     assert written.reports == [seen.PlanDone(key="shop/cart", uid="uid-of-cart")]
 
 
@@ -85,48 +85,48 @@ def test_an_answer_that_is_no_object_harms_nobody() -> None:
 
 
 def test_a_newer_plan_takes_the_place_of_all_that_has_not_begun() -> None:
-    async def tell(it: Written) -> None:
+    async def scenario(it: Written) -> None:
         it.api.slow[SCALE] = 1.0
         await it.does(plan(), seconds=0.5)
         await it.does(scale(7), seconds=0.1)
         await it.does(scale(9), seconds=5.0)
 
-    written = story(tell)
+    written = story(scenario)
     assert written.pods == [5, 9]
     assert written.paths == [SCALE, SCALE]
     assert written.outcomes == [seen.PlanDone(key="shop/cart", uid="uid-of-cart")]
 
 
 def test_a_newer_plan_does_not_wait_for_what_failed() -> None:
-    async def tell(it: Written) -> None:
+    async def scenario(it: Written) -> None:
         it.api.refuse(SCALE, 500)
         await it.does(scale(5))
         await it.does(scale(7))
 
-    written = story(tell)
+    written = story(scenario)
     assert written.pods == [5, 7]
     assert [type(e) for e in written.outcomes] == [seen.PlanFailed, seen.PlanDone]
 
 
 def test_a_plan_in_the_very_turn_in_which_the_last_one_ends_is_not_lost() -> None:
-    async def tell(it: Written) -> None:
+    async def scenario(it: Written) -> None:
         it.writer.carry_out([plan(writes=())])
         loop = asyncio.get_running_loop()
         loop.call_soon(it.writer.carry_out, [scale(1)])  # after the task's only step
         await asyncio.sleep(1.0)
 
-    assert story(tell).pods == [1]
+    assert story(scenario).pods == [1]
 
 
 def test_whoever_fails_to_hear_of_an_outcome_keeps_no_later_plan_from_being_written() -> None:
-    async def tell(it: Written) -> None:
+    async def scenario(it: Written) -> None:
         it.deaf = True
         it.api.refuse(SCALE, 500)
         await it.does(plan())
         await it.does(plan())
         await it.does(scale(3))
 
-    assert story(tell).pods == [5, 5, 3]
+    assert story(scenario).pods == [5, 5, 3]
 
 
 # --- for whom, and by whom ------------------------------------------------------------------------
@@ -137,11 +137,11 @@ def test_whoever_fails_to_hear_of_an_outcome_keeps_no_later_plan_from_being_writ
 def test_nothing_is_written_for_another_under_the_same_name(
     uid: str, writes: tuple[Write, ...]
 ) -> None:
-    async def tell(it: Written) -> None:
+    async def scenario(it: Written) -> None:
         it.uids["shop/cart"] = uid
         await it.does(plan(writes=writes))
 
-    written = story(tell)
+    written = story(scenario)
     assert (written.api.calls, written.reports) == ([], [])
 
 
@@ -149,7 +149,7 @@ def test_nothing_is_written_for_another_under_the_same_name(
 def test_it_is_looked_right_before_each_write(what: str) -> None:
     """A write may wait, for its turn or for the one before: much can happen meanwhile."""
 
-    async def tell(it: Written) -> None:
+    async def scenario(it: Written) -> None:
         it.api.slow[SCALE] = 1.0
         await it.does(plan(), seconds=0.5)
         if what == "uid":
@@ -158,14 +158,14 @@ def test_it_is_looked_right_before_each_write(what: str) -> None:
             it.leads = False
         await asyncio.sleep(2.0)
 
-    written = story(tell)
+    written = story(scenario)
     assert (written.paths, written.reports) == ([SCALE], [])
 
 
 def test_who_waits_for_a_slot_looks_after_it() -> None:
-    names = [f"cart-{i}" for i in range(AT_ONCE + 1)]
+    names = [f"cart-{i}" for i in range(WRITES_AT_ONCE + 1)]
 
-    async def tell(it: Written) -> None:
+    async def scenario(it: Written) -> None:
         status = (PatchStatus(status={}),)
         for name in names[:-1]:
             it.api.slow[path_of("PodAutoscaler", name) + "/status"] = 1.0
@@ -173,17 +173,17 @@ def test_who_waits_for_a_slot_looks_after_it() -> None:
         it.leads = False
         await asyncio.sleep(2.0)
 
-    assert len(story(tell, *names).paths) == AT_ONCE
+    assert len(story(scenario, *names).paths) == WRITES_AT_ONCE
 
 
 def test_what_is_given_up_is_not_written_and_keeps_no_new_plan_from_being_written() -> None:
-    async def tell(it: Written) -> None:
+    async def scenario(it: Written) -> None:
         it.api.silent.add(SCALE)
         await it.does(plan(), seconds=0.5)
-        it.writer.carry_out([plan(), GiveUp()])
+        it.writer.carry_out([plan(), CancelWrites()])
         await asyncio.sleep(1.0)
         it.api.silent.clear()
         await it.does(plan(writes=ALL[2:]))
 
-    written = story(tell)
+    written = story(scenario)
     assert written.paths == [SCALE, STATUS]

@@ -189,7 +189,7 @@ def test_a_problem_is_tried_again_and_shown_until_it_is_gone(wrong: Object, said
     world = World()
     world.has_revision(ready=0, asked=0, active="Unknown")
     world.sees(wrong)
-    done, tried = world.hears(KEY, concurrency=350.0), 0
+    done, tried = world.receives(KEY, concurrency=350.0), 0
     for _ in range(40):
         for made in plans(done):
             tried += 1
@@ -208,6 +208,6 @@ def test_a_revision_with_a_problem_keeps_no_other_from_being_acted_for() -> None
     world.has_revision()
     world.has_revision("till")
     world.sees(a_deployment(revision="till"))
-    done = world.hears(KEY, "shop/till", concurrency=350.0)
+    done = world.receives(KEY, "shop/till", concurrency=350.0)
     assert {plan.key: bool(plan.problem) for plan in plans(done)} == {KEY: True, "shop/till": False}
     assert Scale(deployment="till-deployment", pods=5) in writes(done, "shop/till")

@@ -39,7 +39,7 @@ def test_revisions_of_another_class_or_none_are_never_touched(
     world: World, kind: str | None
 ) -> None:
     world.sees(a_pod(), a_deployment(), a_serverlessservice(), a_podautoscaler(kind=kind))
-    world.hears(KEY, concurrency=500.0)
+    world.receives(KEY, concurrency=500.0)
     assert world.tick() == []
     assert (world.fleet.keys, world.controller.uid_of(KEY)) == ([], "")
     assert world.controller.private_service_of(KEY) == ""
@@ -70,7 +70,7 @@ def test_a_revision_that_went_twice_is_gone_once(world: World) -> None:
 
 def test_a_revision_made_anew_under_the_same_name_starts_anew(world: World) -> None:
     world.has_revision()
-    world.hears(KEY, concurrency=500.0)
+    world.receives(KEY, concurrency=500.0)
     world.tick()
     made_anew = replace(podautoscaler(a_podautoscaler()), uid="another")
     world.handle(seen.PodAutoscalerSeen(key=KEY, object=made_anew))
@@ -203,7 +203,7 @@ def test_an_absurd_annotation_leaves_a_fleet_that_decides(
 ) -> None:
     world.has_revision("till")
     world.has_revision(annotations={f"autoscaling.knative.dev/{key}": text})
-    world.hears(KEY, "shop/till", concurrency=70.0)
+    world.receives(KEY, "shop/till", concurrency=70.0)
     assert world.want("shop/till") == 1
     assert 6 <= world.column("spec", "stable_window_s") <= 3600
     assert world.column("decision", "at_s") == NOW_S

@@ -217,7 +217,7 @@ def comes_and_goes(world: World, i: int) -> None:
     """A service lives for a while; all of its objects go."""
     world.has_revision(f"cart-{i}", ready=0, annotations=OUTWARD)
     world.sees(a_pod(f"pod-{i}", f"cart-{i}", created_s=NOW_S - 20, ready_s=NOW_S))
-    world.hears(f"shop/cart-{i}", concurrency=1.0)
+    world.receives(f"shop/cart-{i}", concurrency=1.0)
     uid = f"uid-of-cart-{i}"
     world.handle(seen.PlanFailed(key=f"shop/cart-{i}", uid=uid, why="refused", wait_s=0.0))
     world.tick()

@@ -7,7 +7,7 @@ import pytest
 from knative.client.api import Object
 from knative.controller.state import events as seen
 from knative.controller.state.traffic import Traffic
-from knative.leadership.elector import Standing
+from knative.leadership.elector import Leadership
 from knative.mirror.objects import SERVICE_LABEL, podautoscaler
 from knative.mirror.routes import route
 from tests.knative.controller.world import World
@@ -138,8 +138,8 @@ def test_shares_stay_whatever_else_changes() -> None:
     assert shop.shares == [0.75, 0.25]
     shop.has_generation(2, containerConcurrency=7)
     assert shop.shares == [0.75, 0.25]
-    for standing in (Standing.FOLLOWING, Standing.LEADING):
-        shop.handle(seen.StandingChanged(standing=standing, leader=""))
+    for standing in (Leadership.FOLLOWING, Leadership.LEADING):
+        shop.handle(seen.LeadershipChanged(leadership=standing, leader=""))
     assert shop.shares == [0.75, 0.25]
     shop.routes(a_route(to(ONE, 50), to(TWO, 50), spec=[]))
     assert shop.shares == [0.5, 0.5]
@@ -162,7 +162,7 @@ def test_the_newest_expects_what_follows_the_latest_once_it_was_ready() -> None:
     assert shop.shares == [1.0, 0.0]
     shop.sees(a_serverlessservice(TWO), a_pod(f"{TWO}-0", TWO))
     assert shop.shares == [1.0, 0.0]
-    shop.handle(seen.Settled())
+    shop.handle(seen.ObjectsChanged())
     assert shop.column("observed", "initialized", f"shop/{TWO}")
     assert shop.shares == [1.0, 1.0]
 

@@ -21,7 +21,7 @@ class Host:
 
     def __init__(self) -> None:
         self.frames = list[bytes]()
-        self.left_by = list[Connection]()
+        self.forgotten = list[Connection]()
 
     def answer(self, connection: Connection, request: Request) -> Response:
         return connection.protocol.accept(request)
@@ -32,8 +32,8 @@ class Host:
     def shed_unfinished(self) -> None:
         raise AssertionError("nothing here is so long")
 
-    def left(self, connection: Connection) -> None:
-        self.left_by.append(connection)
+    def forget(self, connection: Connection) -> None:
+        self.forgotten.append(connection)
 
 
 class Transport(asyncio.Transport):
@@ -92,17 +92,17 @@ class Party:
             it.step()
 
 
-def story(told: Callable[[Party], None]) -> None:
+def story(scenario: Callable[[Party], None]) -> None:
     """Run with an event loop, which has nothing to do."""
 
     async def run() -> None:
-        told(Party())
+        scenario(Party())
 
     asyncio.run(run())
 
 
 def test_what_came_is_parsed_a_little_at_a_time() -> None:
-    def told(party: Party) -> None:
+    def scenario(party: Party) -> None:
         it = party.connection()
         party.give(it, a_message(a_frame("cart")) * 100)
         assert party.host.frames == []
@@ -111,11 +111,11 @@ def test_what_came_is_parsed_a_little_at_a_time() -> None:
         party.work(it)
         assert party.host.frames == [a_frame("cart")] * 100
 
-    story(told)
+    story(scenario)
 
 
 def test_while_a_chunk_waits_to_be_parsed_no_more_is_read() -> None:
-    def told(party: Party) -> None:
+    def scenario(party: Party) -> None:
         it = party.connection()
         message = a_message(bytes(len(party.shared.buffer)))
         party.give(it, message[:100])
@@ -125,11 +125,11 @@ def test_while_a_chunk_waits_to_be_parsed_no_more_is_read() -> None:
         party.work(it)
         assert party.transport.is_read
 
-    story(told)
+    story(scenario)
 
 
 def test_while_too_much_waits_who_holds_much_goes_no_further() -> None:
-    def told(party: Party) -> None:
+    def scenario(party: Party) -> None:
         large, small = party.connection(), party.connection()
         party.give(large, a_message(bytes(int(FRAME_BYTES.most)))[: 2**20])
         party.work(large)
@@ -144,11 +144,11 @@ def test_while_too_much_waits_who_holds_much_goes_no_further() -> None:
         party.shared.held.waiting -= others
         assert large.may_step()
 
-    story(told)
+    story(scenario)
 
 
 def test_of_one_connection_no_more_waits_than_two_of_the_longest_frames() -> None:
-    def told(party: Party) -> None:
+    def scenario(party: Party) -> None:
         it = party.connection()
         longest = bytes(int(FRAME_BYTES.most))  # no messages: it is not split, and refused later
         party.give(it, a_message(longest) * 4)
@@ -159,11 +159,11 @@ def test_of_one_connection_no_more_waits_than_two_of_the_longest_frames() -> Non
         assert len(party.host.frames) == 4
         assert len(longest) < most < 3 * len(longest)
 
-    story(told)
+    story(scenario)
 
 
 def test_small_frames_are_handed_on_before_the_pieces_of_large_ones() -> None:
-    def told(party: Party) -> None:
+    def scenario(party: Party) -> None:
         it = party.connection()
         party.give(it, a_message(LARGE) + a_message(a_frame("asleep")))
         party.work(it)
@@ -171,11 +171,11 @@ def test_small_frames_are_handed_on_before_the_pieces_of_large_ones() -> None:
         assert b"".join(party.host.frames[1:]) == LARGE
         assert len(party.host.frames) == 4
 
-    story(told)
+    story(scenario)
 
 
 def test_what_is_held_is_counted_to_the_byte() -> None:
-    def told(party: Party) -> None:
+    def scenario(party: Party) -> None:
         it, held = party.connection(), party.shared.held
         party.give(it, a_message(LARGE)[:-1])
         assert (held.waiting, held.unfinished) == (0, 0)
@@ -189,6 +189,6 @@ def test_what_is_held_is_counted_to_the_byte() -> None:
         party.give(it, a_message(LARGE))
         it.abort()
         assert (held.waiting, held.unfinished) == (0, 0)
-        assert party.host.left_by == [it]
+        assert party.host.forgotten == [it]
 
-    story(told)
+    story(scenario)

@@ -9,9 +9,9 @@ import pytest
 from autoscaler.clock import SimulatedClock
 from autoscaler.core.types import FloatArray
 from knative.settings.network import Mesh, Network
+from knative.statistics.scraping.outage import OUTAGE_S
 from knative.statistics.scraping.schedule import GATHER_S, Scraping
 from knative.statistics.scraping.scraper import PodStat, Scraper, ScrapeTarget
-from knative.statistics.scraping.silence import SILENT_S
 from tests.knative.fast_loop import run_fast
 from tests.knative.objects import NOW_S
 from tests.knative.statistics.queue_proxies import WINDOW_S, a_pod_at
@@ -47,7 +47,7 @@ class ShopScenario:
             SimulatedClock(NOW_S),
             targets=lambda: self.keys,
             target=self._target,
-            came=self._take,
+            received=self._take,
             took=lambda key, seconds: self.took.append((key, seconds)),
             connections=1,
         )
@@ -112,7 +112,7 @@ def test_how_long_it_took_is_told_whether_it_went_well_or_not() -> None:
 def test_a_revision_that_went_before_it_was_its_turn_is_neither_taken_in_nor_timed() -> None:
     story = ShopScenario(Answering(), "shop/cart", pods=0)
     story.once()
-    assert (story.came, story.took, story.scraping.silence.fault) == ([], [], "")
+    assert (story.came, story.took, story.scraping.outage.fault) == ([], [], "")
 
 
 def test_a_fault_in_scraping_one_revision_is_logged_and_concerns_it_alone(
@@ -150,7 +150,7 @@ class Watched(Scraping):
             SimulatedClock(NOW_S),
             targets=lambda: self.keys,
             target=lambda key: ScrapeTarget(key=key, pods=[], service="", stable_window_s=WINDOW_S),
-            came=lambda keys, samples: None,
+            received=lambda keys, samples: None,
             took=lambda key, seconds: None,
             connections=1,
         )
@@ -158,7 +158,7 @@ class Watched(Scraping):
     async def scrape(self, key: str, scraper: Scraper) -> None:
         self.begun.append(key)
         self.begun_s.append(asyncio.get_running_loop().time())
-        self.networks.append(scraper._network)
+        self.networks.append(scraper.network)
         await asyncio.sleep(self.takes_s)
 
     def run_for(self, seconds: float, then: Callable[[], object], more_s: float = 0.0) -> None:
@@ -213,10 +213,10 @@ def test_the_network_is_followed_live() -> None:
     assert [n.mesh for n in scraping.networks] == [Mesh.AUTO, Mesh.AUTO, Mesh.ENABLED]
 
 
-def test_silence_ends_when_there_is_nobody_to_ask() -> None:
+def test_an_outage_ends_when_there_is_nothing_to_scrape() -> None:
     scraping = Watched("shop/cart")
-    scraping.silence.missed("shop/cart", 0.0)
-    scraping.silence.missed("shop/cart", SILENT_S)
-    assert scraping.silence.fault
+    scraping.outage.failed("shop/cart", 0.0)
+    scraping.outage.failed("shop/cart", OUTAGE_S)
+    assert scraping.outage.fault
     scraping.run_for(1.5, scraping.keys.clear, 1.0)
-    assert scraping.silence.fault == ""
+    assert scraping.outage.fault == ""

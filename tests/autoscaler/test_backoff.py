@@ -1,4 +1,4 @@
-from knative.client.backoff import Backoff
+from autoscaler.backoff import Backoff
 
 
 def waits(backoff: Backoff, n: int) -> list[float]:
@@ -11,11 +11,11 @@ def test_the_wait_doubles_to_a_limit_with_jitter() -> None:
         assert longest / 2 <= wait_s <= longest
 
 
-def test_the_other_side_may_ask_for_more() -> None:
+def test_a_retry_after_may_be_longer() -> None:
     assert Backoff(0.2, 15.0).failed(7.0) == 7.0
 
 
-def test_after_a_long_success_it_begins_anew() -> None:
+def test_after_a_long_success_the_waits_are_short_again() -> None:
     backoff = Backoff(0.2, 15.0)
     waits(backoff, 5)
     assert backoff.worked(300.0)
@@ -23,7 +23,7 @@ def test_after_a_long_success_it_begins_anew() -> None:
     assert backoff.failed() <= 0.2
 
 
-def test_what_works_for_a_moment_only_is_tried_ever_more_rarely() -> None:
+def test_a_short_success_does_not_shorten_the_waits() -> None:
     backoff, last_s = Backoff(0.2, 15.0), 0.0
     for _ in range(20):
         backoff.worked(3.0)

@@ -1,4 +1,4 @@
-"""We are killed, or stand there twice: pods are what they would be."""
+"""A controller that is killed, or runs twice, leads to the same pods."""
 
 import os
 import random
@@ -30,15 +30,15 @@ LEASE = {"lease-duration": "4s", "renew-deadline": "3s", "retry-period": "1s"}
 def test_killed_at_any_moment_we_never_take_a_pod_and_end_where_we_would_have(
     cluster: Objects, controller: Controller, world: World, scales: Scales
 ) -> None:
-    """One revision under load, one that must keep two, one asleep, and one woken all the time."""
+    """One revision under load, one that must keep two, one at_zero, and one woken all the time."""
     loaded = cluster.revision("loaded-00001", annotations={f"{PREFIX}/target": "1"})
     kept = cluster.revision("kept-00001", annotations={f"{PREFIX}/min-scale": "2"})
-    woken, asleep = cluster.asleep("woken-00001"), cluster.asleep("asleep-00001")
+    woken, at_zero = cluster.at_zero("woken-00001"), cluster.at_zero("at_zero-00001")
     with connected(world, controller.port) as activator:
         activator.in_flight[loaded] = LOADED
         wait_until(lambda: cluster.actual("loaded-00001") == 3, 40, "three pods")
         wait_until(lambda: cluster.actual("kept-00001") == 2, 40, "two pods")
-        for key in (loaded, kept, asleep):
+        for key in (loaded, kept, at_zero):
             scales.forget(key)
 
         moments = random.Random(SEED)
@@ -53,7 +53,7 @@ def test_killed_at_any_moment_we_never_take_a_pod_and_end_where_we_would_have(
         controller.wait_for_ticks()
         assert scales.least(loaded) == max(scales.of(loaded)) == 3
         assert scales.least(kept) == max(scales.of(kept)) == 2
-        assert max(scales.of(asleep)) == 0
+        assert max(scales.of(at_zero)) == 0
         if KILLS >= 3:  # whoever crashes so often does without all that is ours
             assert "crashed again and again" in controller.fault("breaker")
 
@@ -61,7 +61,7 @@ def test_killed_at_any_moment_we_never_take_a_pod_and_end_where_we_would_have(
         for name in ("loaded-00001", "woken-00001"):
             cluster.wait_for_pods(name, 0, 60)
     assert cluster.replicas("kept-00001") == 2
-    for name in ("loaded-00001", "woken-00001", "asleep-00001"):
+    for name in ("loaded-00001", "woken-00001", "at_zero-00001"):
         assert cluster.serves(name)[0] == "Proxy"
         assert cluster.condition(name, "Active")["reason"] == "NoTraffic"
     assert cluster.condition("kept-00001", "Ready")["status"] == "True"
@@ -145,7 +145,7 @@ def test_a_desk_has_both_of_us_by_one_command(
     (api_port,) = free_ports(1)
     desk.begin("autoscale", f"--host={desk.host}", f"--port={desk.port}", f"--api-port={api_port}")
     wait_until(desk.listens, 60, "the controller to listen")
-    key, service = cluster.asleep("cart-00001"), f"{cluster.namespace}/cart"
+    key, service = cluster.at_zero("cart-00001"), f"{cluster.namespace}/cart"
     with connected(world, desk.port) as activator:
         wait_until(lambda: is_shown(api_port, service), 60, "the advisor to show it")
         controller, advisor = desk.children

@@ -1,4 +1,4 @@
-"""Two autoscalers by mistake, or for safety: one decides and writes."""
+"""Two replicas: exactly one decides and writes."""
 
 import asyncio
 import gc
@@ -10,7 +10,7 @@ from typing import Any
 from websockets.asyncio.client import connect
 
 from autoscaler.exchange.snapshot import TICK, read_tick
-from knative.leadership.elector import Standing
+from knative.leadership.elector import Leadership
 from knative.statistics.wire import FORWARDED, Stat, WireStatMessage, WireStatMessages
 from tests.knative.controller.processes import PATIENCE_S, Running
 from tests.knative.controller.world import KEY, statistics
@@ -35,7 +35,7 @@ async def two_of_us(store: LeaseStore, **settings: Any) -> tuple[Running, Runnin
     await asyncio.sleep(5.0)
     two.start()
     await asyncio.sleep(5.0)
-    assert [one.standing, two.standing] == [Standing.LEADING, Standing.FOLLOWING]
+    assert [one.leadership, two.leadership] == [Leadership.LEADING, Leadership.FOLLOWING]
     return one, two
 
 
@@ -54,7 +54,7 @@ def notes(folder: Path) -> Mapping[str, Any]:
 # --- who leads ------------------------------------------------------------------------------------
 
 
-def test_of_two_exactly_one_writes() -> None:
+def test_exactly_one_of_two_replicas_writes() -> None:
     async def story() -> None:
         store = LeaseStore()
         one, two = await two_of_us(store)
@@ -69,7 +69,7 @@ def test_of_two_exactly_one_writes() -> None:
     live(story)
 
 
-def test_who_follows_shows_that_it_does_not_decide_and_goes_on_showing(tmp_path: Path) -> None:
+def test_a_follower_goes_on_writing_snapshots_that_name_the_leader(tmp_path: Path) -> None:
     async def story() -> None:
         one, two = await two_of_us(LeaseStore(), snapshots=tmp_path)
         snapshot = read_tick(tmp_path / TICK)
@@ -87,13 +87,13 @@ def test_who_follows_shows_that_it_does_not_decide_and_goes_on_showing(tmp_path:
     live(story)
 
 
-def test_when_the_first_stops_cleanly_the_second_leads_within_one_period() -> None:
+def test_after_an_orderly_stop_the_second_leads_within_one_period() -> None:
     async def story() -> None:
         one, two = await two_of_us(LeaseStore())
         assert await one.end() == 0
         written = len(one.api.calls)
         await asyncio.sleep(RETRY_S)
-        assert two.standing is Standing.LEADING
+        assert two.leadership is Leadership.LEADING
         await asyncio.sleep(3.0)
         assert two.api.calls != []
         assert len(one.api.calls) == written
@@ -102,21 +102,21 @@ def test_when_the_first_stops_cleanly_the_second_leads_within_one_period() -> No
     live(story)
 
 
-def test_when_the_first_is_killed_the_second_leads_once_the_lease_has_run_out() -> None:
+def test_after_a_crash_the_second_leads_once_the_lease_has_expired() -> None:
     async def story() -> None:
         one, two = await two_of_us(LeaseStore())
         await one.crash()
         seen = []
         for _ in range(2):
             await asyncio.sleep(40.0)
-            seen.append(two.standing)
-        assert seen == [Standing.FOLLOWING, Standing.LEADING]
+            seen.append(two.leadership)
+        assert seen == [Leadership.FOLLOWING, Leadership.LEADING]
         await two.crash()
 
     live(story)
 
 
-def test_when_the_first_is_killed_and_its_pod_restarts_it_leads_at_once() -> None:
+def test_a_restarted_container_leads_at_once() -> None:
     async def story() -> None:
         store = LeaseStore()
         one, two = await two_of_us(store)
@@ -124,7 +124,7 @@ def test_when_the_first_is_killed_and_its_pod_restarts_it_leads_at_once() -> Non
         again = replica(store, 1)
         again.start()
         await asyncio.sleep(3.0)
-        assert [again.standing, two.standing] == [Standing.LEADING, Standing.FOLLOWING]
+        assert [again.leadership, two.leadership] == [Leadership.LEADING, Leadership.FOLLOWING]
         await again.crash()
         await two.crash()
 
@@ -139,13 +139,13 @@ def test_another_number_of_buckets_is_followed_live_and_a_wrong_one_changes_noth
             config = a_configmap("config-leader-election", buckets="2", lease_duration="90s")
             one_of_us.api.put(config)
         await asyncio.sleep(3.0)
-        assert one.standing is Standing.LEADING
+        assert one.leadership is Leadership.LEADING
         names = [path.rpartition("/")[2] for path in store.leases]
         assert names == [FIRST, "autoscaler-bucket-00-of-02", "autoscaler-bucket-01-of-02"]
         assert store.spec(names[1])["leaseDurationSeconds"] == 90
         one.api.put(a_configmap("config-leader-election", buckets="11"))
         await asyncio.sleep(20.0)
-        assert [one.standing, two.standing] == [Standing.LEADING, Standing.FOLLOWING]
+        assert [one.leadership, two.leadership] == [Leadership.LEADING, Leadership.FOLLOWING]
         await one.crash()
         await two.crash()
 
@@ -155,7 +155,7 @@ def test_another_number_of_buckets_is_followed_live_and_a_wrong_one_changes_noth
 # --- who cannot renew -----------------------------------------------------------------------------
 
 
-def test_leases_that_cannot_be_had_are_a_fault_and_nothing_is_written() -> None:
+def test_unreachable_leases_are_a_fault_and_nothing_is_written() -> None:
     async def story() -> None:
         network = Switch()
         running = Running()
@@ -163,19 +163,19 @@ def test_leases_that_cannot_be_had_are_a_fault_and_nothing_is_written() -> None:
         network.cut = True
         running.start()
         await asyncio.sleep(20.0)
-        assert (running.standing, running.api.calls) == (Standing.FOLLOWING, [])
+        assert (running.leadership, running.api.calls) == (Leadership.FOLLOWING, [])
         network.cut = False
         await asyncio.sleep(15.0)
-        assert running.standing is Standing.LEADING
+        assert running.leadership is Leadership.LEADING
         assert running.api.calls != []
         await running.crash()
 
     live(story)
 
 
-def test_who_cannot_renew_decides_on_and_writes_nothing_until_it_can(tmp_path: Path) -> None:
+def test_a_leader_that_cannot_renew_decides_without_writing(tmp_path: Path) -> None:
     async def story() -> None:
-        network, seen = Switch(), list[Standing]()
+        network, seen = Switch(), list[Leadership]()
         running = Running(snapshots=tmp_path)
         running.api.network = network
         running.start()
@@ -183,7 +183,7 @@ def test_who_cannot_renew_decides_on_and_writes_nothing_until_it_can(tmp_path: P
         written = len(running.api.calls)
         network.cut = True
         await asyncio.sleep(41.0)
-        seen.append(running.standing)
+        seen.append(running.leadership)
         said = notes(tmp_path)
         assert "not reached" in said["faults"]["leases"]
         assert (said["leading"], said["standing"]) == (False, "")
@@ -192,8 +192,8 @@ def test_who_cannot_renew_decides_on_and_writes_nothing_until_it_can(tmp_path: P
         assert len(running.api.calls) == written
         network.cut = False
         await asyncio.sleep(15.0)
-        seen.append(running.standing)
-        assert seen == [Standing.UNSURE, Standing.LEADING]
+        seen.append(running.leadership)
+        assert seen == [Leadership.UNSURE, Leadership.LEADING]
         assert running.scaled == [1]
         assert running.fault("leases") == ""
         await running.crash()
@@ -224,7 +224,7 @@ async def linked(folder: Path) -> tuple[Running, Running]:
         each.mkdir()
     one, two = (replica(store, i + 1, port, snapshots=folders[i]) for i in range(2))
     one.start()
-    await one.until(lambda: one.standing is Standing.LEADING and one.wanted == [-1])
+    await one.until(lambda: one.leadership is Leadership.LEADING and one.wanted == [-1])
     two.start()
     await one.until(lambda: notes(folders[0]).get("activators", {}).get("unknown") == 1)
     return one, two
@@ -237,7 +237,7 @@ def run(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
         gc.unfreeze()
 
 
-def test_a_request_that_wakes_a_revision_is_acted_for_whichever_of_us_hears_of_it(
+def test_a_request_at_zero_is_served_whichever_replica_gets_the_frame(
     tmp_path: Path,
 ) -> None:
     async def story() -> None:
@@ -258,21 +258,21 @@ def test_a_request_that_wakes_a_revision_is_acted_for_whichever_of_us_hears_of_i
     run(story)
 
 
-def test_who_follows_takes_over_in_the_moment_in_which_the_leader_stops_cleanly(
+def test_a_follower_takes_over_as_soon_as_the_leader_stops(
     tmp_path: Path,
 ) -> None:
     async def story() -> None:
         one, two = await linked(tmp_path)
         begin_s = asyncio.get_running_loop().time()
         assert await one.end() == 0
-        await two.until(lambda: two.standing is Standing.LEADING)
+        await two.until(lambda: two.leadership is Leadership.LEADING)
         assert asyncio.get_running_loop().time() - begin_s < RETRY_S / 2
         await two.crash()
 
     run(story)
 
 
-def test_who_cannot_renew_takes_frames_in_itself() -> None:
+def test_a_leader_that_cannot_renew_takes_frames_in_itself() -> None:
     async def story() -> None:
         network, port = Switch(), a_free_port()
         running = Running(port=port)
@@ -280,10 +280,10 @@ def test_who_cannot_renew_takes_frames_in_itself() -> None:
         hurried = {"lease_duration": "3s", "renew_deadline": "2s", "retry_period": "500ms"}
         running.api.put(a_configmap("config-leader-election", **hurried))
         running.start()
-        await running.until(lambda: running.standing is Standing.LEADING)
+        await running.until(lambda: running.leadership is Leadership.LEADING)
         await running.until(lambda: running.wanted == [-1])
         network.cut = True
-        await running.until(lambda: running.standing is Standing.UNSURE)
+        await running.until(lambda: running.leadership is Leadership.UNSURE)
         async with connect(f"ws://127.0.0.1:{port}/", compression=None, proxy=None) as it:
             await it.send(a_frame())
             await running.until(lambda: running.wanted == [1])

@@ -1,4 +1,4 @@
-"""One life of a few revisions, watched from beginning to end; tests read single rules off it."""
+"""The lifecycle of a few revisions with all writes recorded; each test checks one rule."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""The API server's own time: requests with nothing of ours between them and the connection."""
+"""The API server's own response time, over a plain connection."""
 
 import asyncio
 import re

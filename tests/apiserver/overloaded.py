@@ -1,4 +1,4 @@
-"""An API server that has hardly any place for us."""
+"""An API server without capacity for the controller's requests."""
 
 import contextlib
 from threading import Event, Thread

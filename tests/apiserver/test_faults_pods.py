@@ -1,4 +1,4 @@
-"""One revision is wrong in any way (its pods, its annotations, its objects): no other notices."""
+"""Faults of one revision (pods, annotations, objects) affect no other."""
 
 import time
 from collections.abc import Iterator
@@ -224,7 +224,7 @@ def crossed(cluster: Objects, controller: Controller) -> Iterator[Event]:
             marks["labels"][f"writer-{number}"] = str(count)
             cluster.patch_pa("cart-00001", {"metadata": marks})
 
-    cluster.asleep("cart-00001")
+    cluster.at_zero("cart-00001")
     writers = [Thread(target=write, args=(n,), daemon=True) for n in range(4)]
     for writer in writers:
         writer.start()

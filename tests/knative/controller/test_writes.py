@@ -1,4 +1,4 @@
-"""What happens in a cluster: a controller decides, its writer writes, and it sees what became."""
+"""A controller with its writer against an API server in memory: what is written, and when."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -22,10 +22,10 @@ SCALE = path_of("Deployment") + "/scale"
 OTHER = "shop/till"
 
 
-def story(tell: Callable[[Cluster], Awaitable[object]], *, answers: bool = True) -> Cluster:
+def story(scenario: Callable[[Cluster], Awaitable[object]], *, answers: bool = True) -> Cluster:
     async def run() -> Cluster:
         cluster = Cluster(answers=answers)
-        await tell(cluster)
+        await scenario(cluster)
         await cluster.end()
         return cluster
 
@@ -39,10 +39,10 @@ def paths(cluster: Cluster) -> list[str]:
 # --- a new revision -------------------------------------------------------------------------------
 
 
-def test_first_the_serverlessservice_is_made_and_nothing_more_until_it_is_set_up() -> None:
-    async def tell(cluster: Cluster) -> None:
+def test_first_the_serverlessservice_is_created_and_nothing_more_until_it_is_set_up() -> None:
+    async def scenario(cluster: Cluster) -> None:
         cluster.sees(a_pod(), a_deployment(), a_podautoscaler())
-        cluster.hears(KEY, concurrency=500.0, seconds=5)
+        cluster.receives(KEY, concurrency=500.0, seconds=5)
         await cluster.turn()
         sks = path_of("ServerlessService").removesuffix("/cart")
         assert paths(cluster) == [sks, STATUS]
@@ -50,16 +50,16 @@ def test_first_the_serverlessservice_is_made_and_nothing_more_until_it_is_set_up
         await cluster.turns(5, KEY, concurrency=500.0)
         assert paths(cluster) == [sks, STATUS]
 
-    story(tell)
+    story(scenario)
 
 
-def test_the_status_of_a_revision_at_work_is_all_true() -> None:
-    async def tell(cluster: Cluster) -> None:
+def test_the_status_of_an_active_revision_is_all_true() -> None:
+    async def scenario(cluster: Cluster) -> None:
         cluster.sees(a_pod(), a_deployment(), a_podautoscaler(), a_serverlessservice())
-        cluster.hears(KEY, concurrency=1.0)
+        cluster.receives(KEY, concurrency=1.0)
         await cluster.settle()
 
-    cluster = story(tell)
+    cluster = story(scenario)
     for kind in ("Active", "ScaleTargetInitialized", "SKSReady", "Ready"):
         assert cluster.said(kind) == ("True", "")
     status = cluster.api.objects[path_of("PodAutoscaler")]["status"]
@@ -67,8 +67,8 @@ def test_the_status_of_a_revision_at_work_is_all_true() -> None:
     assert status["observedGeneration"] == 1
 
 
-def test_of_a_revision_that_was_made_anew_meanwhile_nothing_is_copied() -> None:
-    async def tell(cluster: Cluster) -> None:
+def test_nothing_is_copied_from_a_podautoscaler_that_was_replaced() -> None:
+    async def scenario(cluster: Cluster) -> None:
         cluster.sees(a_deployment(), a_podautoscaler())
         made_anew = a_podautoscaler()
         made_anew["metadata"]["uid"] = "another"
@@ -76,55 +76,55 @@ def test_of_a_revision_that_was_made_anew_meanwhile_nothing_is_copied() -> None:
         assert any(isinstance(done, Plan) for done in cluster.tick())
         await asyncio.sleep(0.5)
 
-    assert story(tell).api.calls == []
+    assert story(scenario).api.calls == []
 
 
 # --- nothing is written twice ---------------------------------------------------------------------
 
 
-def test_where_nothing_changes_nothing_is_written() -> None:
-    async def tell(cluster: Cluster) -> None:
+def test_without_changes_nothing_is_written() -> None:
+    async def scenario(cluster: Cluster) -> None:
         cluster.has_revision(ready=2)
-        cluster.hears(KEY, concurrency=100.0)
+        cluster.receives(KEY, concurrency=100.0)
         await cluster.settle()
         await cluster.turns(30, KEY, concurrency=100.0)
 
-    assert story(tell).api.calls == []
+    assert story(scenario).api.calls == []
 
 
-def test_what_another_changed_is_put_right() -> None:
-    async def tell(cluster: Cluster) -> None:
+def test_changes_by_others_are_reverted() -> None:
+    async def scenario(cluster: Cluster) -> None:
         cluster.has_revision(ready=2)
-        cluster.hears(KEY, concurrency=100.0)
+        cluster.receives(KEY, concurrency=100.0)
         await cluster.settle()
         cluster.sees(a_deployment(pods=9))
         await cluster.turn()
 
-    cluster = story(tell)
+    cluster = story(scenario)
     assert (paths(cluster), cluster.scaled()) == ([SCALE], [2])
 
 
-def test_only_the_status_is_written_when_only_a_pod_came() -> None:
-    async def tell(cluster: Cluster) -> None:
+def test_a_new_pod_changes_only_the_status() -> None:
+    async def scenario(cluster: Cluster) -> None:
         burst = {"autoscaling.knative.dev/target-burst-capacity": "0"}
         cluster.has_revision(ready=2, annotations=burst)  # activators do not depend on pods
-        cluster.hears(KEY, concurrency=100.0)
+        cluster.receives(KEY, concurrency=100.0)
         await cluster.settle()
         cluster.sees(a_pod("cart-2"))
         await cluster.turn()
 
-    cluster = story(tell)
+    cluster = story(scenario)
     assert paths(cluster) == [STATUS]
     assert cluster.api.calls[0].body["status"]["actualScale"] == 3
 
 
-def test_a_serverlessservice_of_another_is_complained_of_once_and_nothing_scaled() -> None:
-    async def tell(cluster: Cluster) -> None:
+def test_a_serverlessservice_of_another_owner_is_reported_once_and_nothing_is_scaled() -> None:
+    async def scenario(cluster: Cluster) -> None:
         sks = a_serverlessservice(owner="another")
         cluster.sees(a_pod(), a_deployment(), sks, a_podautoscaler())
         await cluster.turns(20, KEY, concurrency=500.0)
 
-    cluster = story(tell)
+    cluster = story(scenario)
     assert paths(cluster) == [STATUS]
     assert cluster.said("Active") == cluster.said("Ready") == ("False", "NotOwned")
     assert "not ours" in cluster.fault()
@@ -134,41 +134,41 @@ def test_a_serverlessservice_of_another_is_complained_of_once_and_nothing_scaled
 
 
 def test_a_request_at_zero_is_answered_before_any_tick() -> None:
-    async def tell(cluster: Cluster) -> None:
+    async def scenario(cluster: Cluster) -> None:
         cluster.has_revision(active="False", ready=0)
-        cluster.hears(KEY, concurrency=0.0)
+        cluster.receives(KEY, concurrency=0.0)
         await cluster.settle()
         cluster.clock.advance(0.3)
-        cluster.hears(KEY, concurrency=1.0)
+        cluster.receives(KEY, concurrency=1.0)
         await asyncio.sleep(0.1)
 
-    cluster = story(tell)
+    cluster = story(scenario)
     assert paths(cluster)[0] == SCALE
     assert cluster.scaled() == [1]
     assert cluster.said("Active") == ("Unknown", "Queued")
 
 
-def test_the_last_pod_goes_by_way_of_the_activators_answer_and_the_grace_period() -> None:
+def test_the_last_pod_is_removed_after_the_activators_answer_and_the_grace_period() -> None:
     lived: list[tuple[str, int]] = []
 
-    async def tell(cluster: Cluster) -> None:
+    async def scenario(cluster: Cluster) -> None:
         cluster.has_revision(mode="Serve")
         for _ in range(80):
             await cluster.turns(1, KEY)
             lived.append((cluster.said("Active")[0], len(cluster.scaled())))
 
-    cluster = story(tell)
+    cluster = story(scenario)
     assert (cluster.scaled(), cluster.asked) == ([0], ["cart.shop"])
     assert ("True", 1) not in lived
     assert lived.index(("False", 1)) - lived.index(("False", 0)) >= 15  # ticks of 2 s: the grace
 
 
-def test_the_last_pod_stays_while_the_activator_does_not_answer_and_it_is_asked_on() -> None:
-    async def tell(cluster: Cluster) -> None:
+def test_the_last_pod_stays_while_the_activator_does_not_answer() -> None:
+    async def scenario(cluster: Cluster) -> None:
         cluster.has_revision(active="False")
         await cluster.turns(200, KEY)  # half a second each; it is asked for 45 s at a time
 
-    cluster = story(tell, answers=False)
+    cluster = story(scenario, answers=False)
     assert cluster.scaled() == []
     assert len(cluster.asked) > 60
 
@@ -177,12 +177,12 @@ def test_the_last_pod_stays_while_the_activator_does_not_answer_and_it_is_asked_
 
 
 @pytest.mark.parametrize("status", [403, 409, 500])
-def test_one_that_fails_is_tried_again_and_delays_nobody(status: int) -> None:
-    async def tell(cluster: Cluster) -> None:
+def test_a_write_that_fails_is_tried_again_and_delays_no_other(status: int) -> None:
+    async def scenario(cluster: Cluster) -> None:
         cluster.has_revision("cart")
         cluster.has_revision("till")
         cluster.api.refuse(SCALE, *[status] * 4)
-        cluster.hears(KEY, OTHER, concurrency=350.0)
+        cluster.receives(KEY, OTHER, concurrency=350.0)
         await cluster.turn()
         assert cluster.scaled("till") == [5]
         assert cluster.said("Active", "till")[0] == "True"
@@ -192,29 +192,29 @@ def test_one_that_fails_is_tried_again_and_delays_nobody(status: int) -> None:
         assert f"{KEY}: {SCALE}: {status}" in cluster.fault()
         await cluster.turns(30, KEY, OTHER, concurrency=700.0)
 
-    cluster = story(tell)
+    cluster = story(scenario)
     wanted = cluster.column("decision", "want")
     assert len(cluster.scaled()) >= 5
     assert cluster.api.objects[path_of("Deployment")]["spec"]["replicas"] == wanted
     assert cluster.fault() == ""
 
 
-def test_one_that_never_answers_delays_nobody() -> None:
-    async def tell(cluster: Cluster) -> None:
+def test_a_write_without_an_answer_delays_no_other() -> None:
+    async def scenario(cluster: Cluster) -> None:
         cluster.has_revision("cart")
         cluster.has_revision("till")
         cluster.api.silent.add(SCALE)
-        cluster.hears(KEY, OTHER, concurrency=350.0)
+        cluster.receives(KEY, OTHER, concurrency=350.0)
         await cluster.turn()
 
-    assert story(tell).scaled("till") == [5]
+    assert story(scenario).scaled("till") == [5]
 
 
-def test_one_that_went_while_it_failed_is_forgotten() -> None:
-    async def tell(cluster: Cluster) -> None:
+def test_a_revision_deleted_while_its_write_failed_is_forgotten() -> None:
+    async def scenario(cluster: Cluster) -> None:
         cluster.has_revision()
         cluster.api.refuse(SCALE, *[500] * 1000)
-        cluster.hears(KEY, concurrency=350.0)
+        cluster.receives(KEY, concurrency=350.0)
         await cluster.turn()
         cluster.loses("PodAutoscaler")
         del cluster.api.objects[path_of("PodAutoscaler")]
@@ -222,43 +222,43 @@ def test_one_that_went_while_it_failed_is_forgotten() -> None:
         await cluster.turns(50)
         assert len(cluster.api.calls) == calls
 
-    story(tell)
+    story(scenario)
 
 
-def test_demand_that_grew_is_written_at_once_though_the_last_write_was_put_off() -> None:
+def test_increased_demand_is_written_at_once_despite_a_retry_after() -> None:
     """A request from zero must not wait for a minute because of what another one met."""
 
-    async def tell(cluster: Cluster) -> None:
+    async def scenario(cluster: Cluster) -> None:
         cluster.has_revision()
         cluster.api.refuse(SCALE, 429, retry_after_s=50.0)
-        cluster.hears(KEY, concurrency=350.0, seconds=6)
+        cluster.receives(KEY, concurrency=350.0, seconds=6)
         await cluster.turn()
         await cluster.turns(1, KEY, concurrency=950.0)
 
-    first, last = story(tell).scaled()
+    first, last = story(scenario).scaled()
     assert (first, last > first) == (5, True)
 
 
-def test_a_write_that_was_put_off_is_tried_when_the_server_wants_it() -> None:
-    async def tell(cluster: Cluster) -> None:
+def test_a_write_is_tried_again_after_the_retry_after() -> None:
+    async def scenario(cluster: Cluster) -> None:
         cluster.has_revision()
         cluster.api.refuse(SCALE, 429, retry_after_s=12.0)
-        cluster.hears(KEY, concurrency=350.0, seconds=6)
+        cluster.receives(KEY, concurrency=350.0, seconds=6)
         await cluster.turn()
         for _ in range(12):
             assert len(cluster.scaled()) == 1
             await cluster.turn(1.0)
 
-    assert story(tell).scaled() == [5, 5]
+    assert story(scenario).scaled() == [5, 5]
 
 
-def test_answers_that_are_no_objects_harm_nobody() -> None:
-    async def tell(cluster: Cluster) -> None:
+def test_answers_that_are_no_objects_stop_nothing() -> None:
+    async def scenario(cluster: Cluster) -> None:
         cluster.api.terse = True
         cluster.has_revision()
-        cluster.hears(KEY, concurrency=350.0)
+        cluster.receives(KEY, concurrency=350.0)
         await cluster.turns(5, KEY, concurrency=350.0)
 
-    cluster = story(tell)
+    cluster = story(scenario)
     assert cluster.scaled() == [5]
     assert cluster.fault() == ""

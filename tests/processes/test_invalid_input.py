@@ -1,4 +1,4 @@
-"""Whatever frames, objects and advice arrive, the controller stays small and quick."""
+"""Whatever frames, objects and advice arrive, memory and response times stay bounded."""
 
 import asyncio
 import io
@@ -274,7 +274,7 @@ async def is_survived(watched: Watched, *story: Attack) -> None:
 
 @much
 @given(attacks)
-def test_whatever_comes_the_controller_stays_small_and_quick(
+def test_invalid_input_the_controller_stays_small_and_quick(
     background: Background, watched: Watched, story: list[Attack]
 ) -> None:
     background.run(is_survived(watched, *story))

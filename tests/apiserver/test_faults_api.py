@@ -1,4 +1,4 @@
-"""The API server is gone, restarts, refuses or is too busy: nothing is lost, and it comes back."""
+"""Faults of the API server: gone, restarted, refusing or overloaded; the controller recovers."""
 
 import itertools
 import os
@@ -13,11 +13,11 @@ from kubernetes import client
 
 from tests.apiserver.activator import Activator
 from tests.apiserver.balancer import Balancer
-from tests.apiserver.busy import Busy
 from tests.apiserver.conftest import StartController
 from tests.apiserver.history import Scales
 from tests.apiserver.neighbour import NAME, Neighbour
 from tests.apiserver.objects import CONTROLLER, PREFIX, SYSTEM, Objects
+from tests.apiserver.overloaded import Busy
 from tests.apiserver.plane import Audited, ControlPlane, wait_until
 from tests.apiserver.processes import Controller
 from tests.apiserver.standins import World
@@ -50,7 +50,7 @@ def test_an_outage_changes_nothing_and_who_called_meanwhile_is_served_after_it(
     plane: ControlPlane,
     scales: Scales,
 ) -> None:
-    cold = cluster.asleep("cold-00001")
+    cold = cluster.at_zero("cold-00001")
     loaded = three_pods(cluster, activator, "loaded-00001")
     scales.forget(loaded)
     plane.kill_api_server()
@@ -182,7 +182,7 @@ def test_a_namespace_that_we_may_not_write_to_delays_no_other(
     wait_until(lambda: f"{refused}: " in controller.log, 40, "the refusal to be said")
     Neighbour(cluster, world, activator).assert_served()
     wait_until(lambda: refused in controller.fault("writes"), 20, "the refusal to be shown")
-    said = f"WARNING knative.controller.state.failing: {refused}: "
+    said = f"WARNING knative.controller.state.failed_plans: {refused}: "
     assert controller.log.count(said) == 1
     write_only_in(other_namespace.namespace)
     wait_until(lambda: other_namespace.initialized("cart-00001"), 60, "allowed again")

@@ -1,4 +1,4 @@
-"""An activator that floods, talks nonsense or has a wrong clock harms nobody else."""
+"""Faults of activators: floods, invalid frames and wrong clocks affect no other service."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What advice does to decisions: where the mode lets it, for whom it names, and nothing else."""
+"""How advice changes decisions: by mode, and only of the revisions that it names."""
 
 import pytest
 
@@ -22,11 +22,11 @@ def world() -> World:
         ("full", 400.0, 4),
     ],
 )
-def test_a_forecast_adds_pods_where_the_mode_lets_it(
+def test_a_forecast_adds_pods_where_the_mode_allows_it(
     world: World, mode: str, demand: float, pods: int
 ) -> None:
     world.has_revision(annotations={"kn-ahead.dev/mode": mode})
-    world.hears(KEY, concurrency=1.0)
+    world.receives(KEY, concurrency=1.0)
     assert world.tick() == []
     world.advised({KEY: demand})
     scaled = [write for write in writes(world.tick()) if isinstance(write, Scale)]
@@ -35,16 +35,16 @@ def test_a_forecast_adds_pods_where_the_mode_lets_it(
 
 @pytest.mark.parametrize("mode", [Mode.OFF, Mode.SHADOW, Mode.OUTWARD])
 @pytest.mark.parametrize("concurrency", [0.0, 1.0, 150.0, 900.0])
-def test_a_forecast_of_nothing_takes_no_pod_away(mode: Mode, concurrency: float) -> None:
+def test_a_forecast_of_no_demand_removes_no_pod(mode: Mode, concurrency: float) -> None:
     alone, advised = World({"mode": mode.name.lower()}), World({"mode": mode.name.lower()})
     for world in (alone, advised):
         world.has_revision(ready=3)
-        world.hears(KEY, concurrency=concurrency, seconds=5)
+        world.receives(KEY, concurrency=concurrency, seconds=5)
     advised.advised({KEY: 0.0})
     assert advised.want() == alone.want()
 
 
-def test_a_forecast_wakes_a_revision_at_zero(world: World) -> None:
+def test_a_forecast_starts_pods_of_a_revision_at_zero(world: World) -> None:
     world.has_revision(active="False", ready=0, annotations=OUTWARD)
     world.advised({KEY: 50.0})
     assert writes(world.tick())[0] == Scale(deployment="cart-deployment", pods=1)
@@ -52,20 +52,20 @@ def test_a_forecast_wakes_a_revision_at_zero(world: World) -> None:
 
 def test_without_advice_the_rule_alone_holds_again(world: World) -> None:
     world.has_revision(annotations=OUTWARD)
-    world.hears(KEY, concurrency=1.0)
+    world.receives(KEY, concurrency=1.0)
     world.advised({KEY: 400.0})
     assert world.want() == 4
     world.advised(None)
     assert world.want() == 1
 
 
-def test_advice_is_for_who_it_names_whenever_they_come_and_whatever_rows_they_get(
+def test_advice_follows_its_revisions_to_any_row(
     world: World,
 ) -> None:
     world.advised({KEY: 400.0, "shop/shelf": 700.0})
     for name in ("till", "cart", "shelf"):
         world.has_revision(name, annotations=OUTWARD)
-    world.hears("shop/cart", "shop/till", "shop/shelf", concurrency=1.0)
+    world.receives("shop/cart", "shop/till", "shop/shelf", concurrency=1.0)
     assert [world.want(f"shop/{name}") for name in ("cart", "till", "shelf")] == [4, 1, 7]
     world.loses("PodAutoscaler", "shop/till")  # the last row takes its place
     assert [world.want(f"shop/{name}") for name in ("cart", "shelf")] == [4, 7]
@@ -76,10 +76,10 @@ def test_a_first_request_of_a_revision_whose_row_moved_is_decided_by_its_own_adv
 ) -> None:
     for name in ("till", "cart"):
         world.has_revision(name, active="False", ready=0, annotations=OUTWARD)
-        world.hears(f"shop/{name}", concurrency=0.0)
+        world.receives(f"shop/{name}", concurrency=0.0)
     world.tick()
     world.advised({KEY: 400.0})
     world.loses("PodAutoscaler", "shop/till")
-    assert writes(world.hears(KEY, concurrency=1.0))[0] == Scale(
+    assert writes(world.receives(KEY, concurrency=1.0))[0] == Scale(
         deployment="cart-deployment", pods=4
     )

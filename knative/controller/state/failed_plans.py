@@ -1,4 +1,4 @@
-"""Revisions whose plans failed last, and why: said once each, and shown while it lasts."""
+"""Revisions whose last plan failed: logged once each, and shown until a plan succeeds."""
 
 import logging
 
@@ -8,7 +8,7 @@ log = logging.getLogger(__name__)
 
 
 class FailedPlans:
-    """By "namespace/revision"."""
+    """Why the last plan of a revision failed, by "namespace/revision"."""
 
     def __init__(self) -> None:
         self._why: dict[str, str] = {}
@@ -20,11 +20,11 @@ class FailedPlans:
         self._why[key] = why[:LONGEST_WHY]
 
     def discard(self, key: str) -> None:
-        """A plan went well, or its revision went."""
+        """A plan succeeded, or its revision was deleted."""
         self._why.pop(key, None)
 
     def clear(self) -> None:
-        """Nobody acts any more."""
+        """Another replica leads."""
         self._why.clear()
 
     def __contains__(self, key: str) -> bool:

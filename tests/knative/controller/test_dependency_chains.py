@@ -1,4 +1,4 @@
-"""Services that call each other: a first request wakes all that hang on it, before any tick."""
+"""Chains of services: a first request starts all downstream services before any tick."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ class Chain(World):
             warm = ready if i == 0 else 0
             active = "True" if warm else "False"
             self.has_revision(name, active=active, ready=warm, annotations=OUTWARD)
-            self.hears(f"{NAMESPACE}/{name}", concurrency=0.0)
+            self.receives(f"{NAMESPACE}/{name}", concurrency=0.0)
         services = tuple(f"{NAMESPACE}/{name}-service" for name in CHAIN)
         self.advised({}, services=services, paths=paths(*pairs))
         self.tick()
@@ -43,7 +43,7 @@ class Chain(World):
     def call(self, name: str, after_s: float = 0.3) -> dict[str, int]:
         """A request comes; pods that are asked for at once, by name."""
         self.clock.advance(after_s)
-        return pods(self.hears(f"{NAMESPACE}/{name}", concurrency=1.0))
+        return pods(self.receives(f"{NAMESPACE}/{name}", concurrency=1.0))
 
 
 def pods(done: list[Instruction]) -> dict[str, int]:
@@ -63,23 +63,23 @@ def test_a_chain_of_cold_services_starts_with_the_first_request() -> None:
     assert chain.call("front") == dict.fromkeys(CHAIN, 1)
 
 
-def test_who_is_called_in_the_middle_wakes_only_those_after_it() -> None:
+def test_a_call_in_the_middle_of_a_chain_starts_only_those_downstream() -> None:
     assert Chain(*EVERY).call("stock") == {"stock": 1, "bank": 1}
 
 
-def test_without_paths_each_waits_for_its_own() -> None:
+def test_without_paths_each_service_waits_for_its_own_call() -> None:
     assert Chain().call("front") == {"front": 1}
 
 
 @pytest.mark.parametrize("mode", ["shadow", "off"])
-def test_where_the_mode_does_not_let_it_each_waits_for_its_own(mode: str) -> None:
+def test_without_the_mode_each_service_waits_for_its_own_call(mode: str) -> None:
     chain = Chain(*EVERY)
     for name in CHAIN:
         chain.has_revision(name, active="False", ready=0, annotations={"kn-ahead.dev/mode": mode})
     assert chain.call("front") == {"front": 1}
 
 
-def test_what_was_started_says_who_called() -> None:
+def test_the_decision_names_the_upstream() -> None:
     chain = Chain(*EVERY)
     chain.call("front")
     decision = chain.decided(f"{NAMESPACE}/bank")
@@ -88,7 +88,7 @@ def test_what_was_started_says_who_called() -> None:
     assert said.startswith("1 pod: shop/front-service rose to 1 rps 0 s ago; gain 1, lag 0 s")
 
 
-def test_a_warm_gateway_that_is_called_after_idleness_wakes_what_hangs_on_it_at_once() -> None:
+def test_a_call_of_an_idle_warm_gateway_starts_its_downstreams_at_once() -> None:
     chain = Chain((0, 1), ready=1)
     assert chain.call("front") == {"cart": 1}
     assert chain.call("front") == {}  # it goes on: no start
@@ -96,7 +96,7 @@ def test_a_warm_gateway_that_is_called_after_idleness_wakes_what_hangs_on_it_at_
     assert chain.call("front") == {}
 
 
-def test_who_hangs_on_a_gateway_changes_nothing_for_the_gateway_itself() -> None:
+def test_downstreams_change_nothing_for_the_gateway_itself() -> None:
     """A start of it is no reason to decide it: else whoever names it would say when it is."""
     decided = []
     for chain in (Chain(ready=1), Chain((0, 1), ready=1)):
@@ -112,11 +112,11 @@ def test_who_hangs_on_a_gateway_changes_nothing_for_the_gateway_itself() -> None
     assert decided[:2] == decided[2:]
 
 
-def test_paths_go_with_their_services_whatever_rows_they_get() -> None:
+def test_paths_follow_their_services_to_any_row() -> None:
     chain = Chain(*EVERY)
     chain.loses("PodAutoscaler", "shop/cart")
     assert chain.call("front") == {"front": 1, "stock": 1, "bank": 1}
     chain.has_revision("cart", active="False", ready=0, annotations=OUTWARD)
-    chain.hears("shop/cart", concurrency=0.0)
+    chain.receives("shop/cart", concurrency=0.0)
     chain.tick(2.0)
     assert chain.column("decision", "anticipated", "shop/cart") == 1

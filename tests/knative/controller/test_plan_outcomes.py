@@ -1,4 +1,4 @@
-"""What becomes of instructions: what was written, what failed, what is tried again."""
+"""Outcomes of plans: what succeeded, what failed, what is tried again."""
 
 import logging
 
@@ -21,7 +21,7 @@ def world() -> World:
     world = World()
     world.has_revision("cart")
     world.has_revision("till")
-    world.hears(KEY, OTHER, concurrency=350.0)
+    world.receives(KEY, OTHER, concurrency=350.0)
     world.tick()
     return world
 
@@ -39,7 +39,7 @@ def is_tried_after(world: World, key: str = KEY) -> int:
     raise AssertionError("never")
 
 
-def test_what_failed_is_tried_again_later_and_later_until_it_goes_well(world: World) -> None:
+def test_a_failed_plan_is_tried_again_with_growing_waits_until_it_succeeds(world: World) -> None:
     waits = []
     for _ in range(7):
         fails(world)
@@ -50,41 +50,41 @@ def test_what_failed_is_tried_again_later_and_later_until_it_goes_well(world: Wo
     assert is_tried_after(world) == 1
 
 
-def test_a_server_that_asks_for_more_time_gets_it(world: World) -> None:
+def test_a_retry_after_is_respected(world: World) -> None:
     fails(world, wait_s=45.0)
     assert is_tried_after(world) == 45
 
 
-def test_others_do_not_wait_for_what_failed(world: World) -> None:
+def test_other_revisions_do_not_wait_for_a_failed_plan(world: World) -> None:
     fails(world, wait_s=60.0)
-    world.hears(OTHER, concurrency=1000.0)
+    world.receives(OTHER, concurrency=1000.0)
     assert isinstance(writes(world.tick(1.0), OTHER)[0], Scale)
 
 
-def test_demand_that_grew_does_not_wait_for_what_failed(world: World) -> None:
+def test_increased_demand_does_not_wait_for_a_failed_plan(world: World) -> None:
     fails(world, wait_s=60.0)
     world.clock.advance(1.0)
-    world.hears(KEY, concurrency=1000.0)
+    world.receives(KEY, concurrency=1000.0)
     scale = writes(world.tick())[0]
     assert isinstance(scale, Scale)
     assert scale.pods > 5
 
 
-def test_when_the_server_is_back_what_failed_is_tried_at_once(world: World) -> None:
+def test_when_the_server_is_back_failed_plans_are_tried_at_once(world: World) -> None:
     fails(world, wait_s=60.0)
-    world.handle(seen.Recovered())
+    world.handle(seen.ApiRecovered())
     assert writes(world.tick())
     assert writes(world.tick(), OTHER) == []
 
 
-def test_a_failure_is_said_once_and_shown_until_it_is_over(
+def test_a_failure_is_logged_once_and_shown_until_it_is_over(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.WARNING, logger="knative.controller.state.failing"):
+    with caplog.at_level(logging.WARNING, logger="knative.controller.state.failed_plans"):
         fails(world)
         fails(world)
         fails(world, OTHER)
-    assert [r.getMessage() for r in caplog.records if r.name.endswith("failing")] == [
+    assert [r.getMessage() for r in caplog.records if r.name.endswith("failed_plans")] == [
         f"{KEY}: refused; trying again",
         f"{OTHER}: refused; trying again",
     ]
@@ -96,7 +96,7 @@ def test_a_failure_is_said_once_and_shown_until_it_is_over(
     assert world.fault() == ""
 
 
-def test_why_something_failed_is_shown_in_its_last_words_and_not_at_any_length(
+def test_the_last_reason_of_a_failure_is_shown_up_to_a_length(
     world: World,
 ) -> None:
     fails(world)
@@ -106,7 +106,7 @@ def test_why_something_failed_is_shown_in_its_last_words_and_not_at_any_length(
 
 
 @pytest.mark.parametrize("by", ["went", "another class"])
-def test_a_revision_that_is_no_longer_ours_fails_no_longer(world: World, by: str) -> None:
+def test_a_revision_that_is_not_ours_any_more_has_no_failed_plan(world: World, by: str) -> None:
     fails(world)
     if by == "went":
         world.loses("PodAutoscaler")
@@ -115,7 +115,7 @@ def test_a_revision_that_is_no_longer_ours_fails_no_longer(world: World, by: str
     assert world.fault() == ""
 
 
-def test_what_became_of_the_plan_for_a_former_revision_concerns_nobody(world: World) -> None:
+def test_the_outcome_of_a_plan_for_a_replaced_revision_is_ignored(world: World) -> None:
     made_anew = a_podautoscaler()
     made_anew["metadata"]["uid"] = "another"
     fails(world)
@@ -129,10 +129,10 @@ def test_what_became_of_the_plan_for_a_former_revision_concerns_nobody(world: Wo
     assert world.fault() == ""
 
 
-def test_what_failed_and_is_as_it_should_be_by_now_fails_no_longer() -> None:
+def test_a_failed_plan_is_over_when_the_cluster_is_as_asked() -> None:
     world = World()
     world.has_revision()
-    world.hears(KEY, concurrency=1.0)
+    world.receives(KEY, concurrency=1.0)
     world.tick()
     fails(world)
     assert world.tick(2.0) == []  # somebody else wrote it
@@ -147,7 +147,7 @@ def written(status: Object, *, outdates: bool = False) -> seen.StatusWritten:
     return seen.StatusWritten(key=KEY, object=pa, outdates=outdates)
 
 
-def test_a_status_that_was_written_is_known_before_the_watch_tells_it() -> None:
+def test_a_written_status_is_known_before_the_watch_has_it() -> None:
     world = World()
     world.sees(a_podautoscaler())
     create, patch = writes(world.tick())
@@ -161,7 +161,7 @@ def test_a_status_that_was_written_is_known_before_the_watch_tells_it() -> None:
     assert isinstance(patch, PatchStatus)
 
 
-def test_a_plan_that_waited_for_a_status_is_made_anew_with_the_times_of_that_status() -> None:
+def test_a_plan_that_waited_for_a_status_gets_the_times_of_that_status() -> None:
     world = World()
     world.sees(a_podautoscaler())
     patch = writes(world.tick())[1]
@@ -173,7 +173,7 @@ def test_a_plan_that_waited_for_a_status_is_made_anew_with_the_times_of_that_sta
     assert not [w for w in anew.writes if isinstance(w, PatchStatus)]  # all is said already
 
 
-def test_a_status_that_was_written_for_another_is_not_taken_for_ours() -> None:
+def test_a_status_written_for_a_replaced_podautoscaler_is_ignored() -> None:
     world = World()
     made_anew = a_podautoscaler()
     made_anew["metadata"]["uid"] = "another"
@@ -189,7 +189,7 @@ def test_a_status_that_was_written_for_another_is_not_taken_for_ours() -> None:
     assert world.controller.uid_of(KEY) == ""
 
 
-def test_the_private_service_is_whom_pods_are_asked_through() -> None:
+def test_pods_are_scraped_through_the_private_service() -> None:
     world = World()
     world.sees(a_podautoscaler())
     assert world.controller.private_service_of(KEY) == ""
@@ -197,7 +197,7 @@ def test_the_private_service_is_whom_pods_are_asked_through() -> None:
     assert world.controller.private_service_of(KEY) == "cart-private"
 
 
-def test_scrapes_are_counted_of_services_that_are_there(world: World) -> None:
+def test_scrapes_are_counted_for_known_services(world: World) -> None:
     for key in (KEY, KEY, "shop/gone"):
         world.controller.note_scrape(key, 0.03)
     assert world.fleet.services.scrapes.sum(axis=0).tolist() == [2, 0]

@@ -95,7 +95,7 @@ class Life(World):
         self.sees(a_deployment(pods=step.pods))
         self.clock.advance(TICK_S)
         if step.demand is not None:
-            self.hears(KEY, concurrency=step.demand, seconds=2)
+            self.receives(KEY, concurrency=step.demand, seconds=2)
         self.look()
         self.tick()
         return repr(self.decided())

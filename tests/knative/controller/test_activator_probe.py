@@ -1,4 +1,4 @@
-"""The activator is asked at a revision's address until it answers, for a while."""
+"""The activator is asked at a revision's address until it answers, for a limited time."""
 
 import asyncio
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from knative.controller.runtime.writer import ASK_LIMIT_S, ASKED_AT_ONCE, Writer
 from knative.controller.state import events as seen
-from knative.controller.state.instructions import AskActivator, GiveUp
+from knative.controller.state.instructions import AskActivator, CancelWrites
 from tests.knative.api_server import FakeApi
 from tests.knative.fast_loop import run_fast
 
@@ -40,7 +40,7 @@ class Asked:
 
 
 @pytest.mark.parametrize("times", [1, 7])
-def test_it_is_asked_until_it_answers_and_that_is_told_once(times: int) -> None:
+def test_it_is_asked_until_it_answers_which_is_one_event(times: int) -> None:
     async def story() -> None:
         asked = Asked(answers_from=times)
         asked.writer.carry_out([ASK])
@@ -51,7 +51,7 @@ def test_it_is_asked_until_it_answers_and_that_is_told_once(times: int) -> None:
     run_fast(story())
 
 
-def test_of_one_revision_it_is_asked_once_at_a_time() -> None:
+def test_it_is_asked_once_at_a_time_for_a_revision() -> None:
     async def story() -> None:
         asked = Asked(takes_s=5.0)
         asked.writer.carry_out([ASK, ASK])
@@ -66,12 +66,12 @@ def test_of_one_revision_it_is_asked_once_at_a_time() -> None:
     run_fast(story())
 
 
-def test_one_that_does_not_answer_is_given_up_told_and_may_be_asked_again() -> None:
+def test_without_an_answer_asking_ends_with_an_event_and_may_start_again() -> None:
     async def story() -> None:
         asked = Asked(answers_from=50)
         asked.writer.carry_out([ASK])
         await asyncio.sleep(ASK_LIMIT_S + 5.0)
-        assert asked.reports == [seen.ActivatorSilent(key="shop/cart")]
+        assert asked.reports == [seen.ActivatorUnreachable(key="shop/cart")]
         assert len(asked.hosts) == int(ASK_LIMIT_S)
         asked.writer.carry_out([ASK])
         await asyncio.sleep(ASK_LIMIT_S + 5.0)
@@ -80,21 +80,21 @@ def test_one_that_does_not_answer_is_given_up_told_and_may_be_asked_again() -> N
     run_fast(story())
 
 
-def test_asking_ends_when_all_is_given_up() -> None:
+def test_asking_ends_when_writes_are_cancelled() -> None:
     async def story() -> None:
         asked = Asked(answers_from=float("inf"))
-        asked.writer.carry_out([ASK, GiveUp()])
+        asked.writer.carry_out([ASK, CancelWrites()])
         await asyncio.sleep(10.0)
         assert (asked.hosts, asked.reports) == ([], [])
         asked.writer.carry_out([ASK])
         await asyncio.sleep(10.0)
         assert len(asked.hosts) >= 9
-        asked.writer.carry_out([GiveUp()])
+        asked.writer.carry_out([CancelWrites()])
 
     run_fast(story())
 
 
-def test_only_so_many_are_asked_at_once() -> None:
+def test_the_number_of_simultaneous_requests_is_limited() -> None:
     async def story() -> None:
         asked = Asked(takes_s=1.0)
         asks = [AskActivator(key=f"shop/s{i}", host=f"s{i}.shop") for i in range(200)]
@@ -106,7 +106,7 @@ def test_only_so_many_are_asked_at_once() -> None:
     run_fast(story())
 
 
-def test_one_that_cannot_even_be_asked_is_told_as_silent() -> None:
+def test_a_request_that_raises_counts_as_no_answer() -> None:
     async def story() -> None:
         async def broken(host: str) -> bool:
             raise RuntimeError("a fault of ours")
@@ -121,6 +121,6 @@ def test_one_that_cannot_even_be_asked_is_told_as_silent() -> None:
         )
         writer.carry_out([ASK])
         await asyncio.sleep(60.0)
-        assert reports == [seen.ActivatorSilent(key="shop/cart")]
+        assert reports == [seen.ActivatorUnreachable(key="shop/cart")]
 
     run_fast(story())

@@ -1,4 +1,4 @@
-"""Who gets a connection, and who gets a socket."""
+"""Which peers get a connection, and which a WebSocket."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -30,14 +30,14 @@ from tests.knative.statistics.clients import (
 )
 from tests.knative.statistics.examples import a_frame, activators
 
-ACTIVATOR, STRANGER = "127.0.0.2", "127.0.0.3"
+ACTIVATOR, UNKNOWN = "127.0.0.2", "127.0.0.3"
 
 
 def refused(port: Port, limit: Limit) -> int:
     return port.refusals.counts[limit.name]
 
 
-async def denied(port: Port, address: str = STRANGER, **headers: str) -> int:
+async def denied(port: Port, address: str = UNKNOWN, **headers: str) -> int:
     """The status that somebody gets instead of a socket."""
     with pytest.raises(InvalidStatus) as caught:
         await port.dial(address, **headers)
@@ -55,7 +55,7 @@ def test_a_page_in_a_browser_gets_no_socket() -> None:
 def test_strangers_are_taken_until_an_activator_comes_and_are_cut_off_then() -> None:
     async def story(port: Port) -> None:
         port.peers.follow(activators(ACTIVATOR))
-        async with await port.dial(STRANGER) as stranger:
+        async with await port.dial(UNKNOWN) as stranger:
             await stranger.send(a_frame("cart"))
             await port.has("shop/cart")
             port.later(0)
@@ -63,7 +63,7 @@ def test_strangers_are_taken_until_an_activator_comes_and_are_cut_off_then() -> 
                 port.later(1)
                 assert await is_cut(stranger) == 1008
                 assert await denied(port) == 403
-                assert status(await port.answer(PROBE, STRANGER)) == 200
+                assert status(await port.answer(PROBE, UNKNOWN)) == 200
                 await activator.send(a_frame("till"))
                 await port.has("shop/till")
         assert refused(port, STRANGERS) == 2
@@ -132,7 +132,7 @@ def test_all_known_addresses_together_get_so_many_connections() -> None:
                 await sockets(port, stack, address, SOCKET_CONNECTIONS.most / 2)
             assert await port.answer(PROBE, ACTIVATOR) == b""
             assert refused(port, SOCKET_CONNECTIONS) == 1
-            assert status(await port.answer(PROBE, STRANGER)) == 200
+            assert status(await port.answer(PROBE, UNKNOWN)) == 200
 
     run(story)
 
@@ -152,10 +152,10 @@ def test_strangers_take_no_activators_place() -> None:
     run(story, port=Port(ReporterPolicy.ANY))
 
 
-@pytest.mark.parametrize("kubelet", ["127.0.0.9", STRANGER])
+@pytest.mark.parametrize("kubelet", ["127.0.0.9", UNKNOWN])
 def test_silent_strangers_take_no_kubelets_place(kubelet: str) -> None:
     async def story(port: Port) -> None:
-        silent = [await port.raw(STRANGER) for _ in range(150)]
+        silent = [await port.raw(UNKNOWN) for _ in range(150)]
         for _ in range(10):
             assert status(await port.answer(PROBE, kubelet)) == 200
         cut = 150 - int(STRANGER_CONNECTIONS.most)
@@ -172,7 +172,7 @@ def test_the_address_that_has_most_connections_gives_way() -> None:
         slow = await port.raw("127.0.0.9")  # the oldest of all, but alone
         slow.send(PROBE[:10])
         for _ in range(3 * int(STRANGER_CONNECTIONS.most)):
-            await port.raw(STRANGER)
+            await port.raw(UNKNOWN)
         slow.send(PROBE[10:])
         assert status(await slow.rest()) == 200
 

@@ -1,11 +1,11 @@
-"""One of several who stand for election over the same leases."""
+"""One of several candidates for the same leases."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
 from autoscaler.clock import SimulatedClock
 from knative.client.api import Object
-from knative.leadership.elector import Elector, Standing
+from knative.leadership.elector import Elector, Leadership
 from tests.knative.conftest import NOW_S
 from tests.knative.leadership.leases import (
     SYSTEM,
@@ -20,11 +20,11 @@ STOCK = "autoscaler-stock_10.0.0.9"
 NOW, LATER = "2023-11-14T22:13:20.000000Z", "2023-11-14T22:14:20.000000Z"
 
 
-def attend() -> None:
+def ignore_change() -> None:
     """Nobody is interested."""
 
 
-class Party:
+class Candidate:
     """One of several who share a store."""
 
     def __init__(self, store: LeaseStore, identity: str, clock: SimulatedClock | None = None):
@@ -33,12 +33,12 @@ class Party:
         self.clock = clock or SimulatedClock(NOW_S)
         self.elector = Elector(self.api, SYSTEM, identity, self.clock)
 
-    def standing(self) -> Standing:
-        return self.elector.standing
+    def leadership(self) -> Leadership:
+        return self.elector.leadership
 
-    async def tries(self) -> Standing:
-        await self.elector.campaign(attend)
-        return self.elector.standing
+    async def tries(self) -> Leadership:
+        await self.elector.campaign(ignore_change)
+        return self.elector.leadership
 
 
 Fault = Callable[[Apply], Awaitable[Object]]
