@@ -24,7 +24,7 @@ $(VENV)/dev: requirements-dev.lock $(VENV)/run
 	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
 	@touch $@
 
-demo: $(VENV)/run  ## a made shop: two weeks learned, two days replayed, then the API on localhost
+demo: $(VENV)/run  ## a synthetic shop: two weeks learned, two days replayed, then the API on localhost
 	$(BIN)/kn-ahead demo
 
 prometheus:  ## a Prometheus server for the tests that read from a real one
@@ -64,7 +64,7 @@ test-cluster: $(VENV)/dev etcd $(KUBE_BIN)/kube-controller-manager  ## against a
 e2e: $(VENV)/dev  ## on the cluster of KUBECONFIG, with kn-ahead in the place of its autoscaler; run where its Services resolve
 	$(BIN)/pytest -o addopts="--import-mode=importlib --strict-markers -ra" tests/cluster -v
 
-bench: $(VENV)/run
+bench: $(VENV)/run  ## cost of the controller beside recorded figures and bounds; --record renews them
 	$(BIN)/python -m benchmarks.controller.tick
 	$(BIN)/python -m benchmarks.controller.poke --apart
 	$(BIN)/python -m benchmarks.controller.poke --together

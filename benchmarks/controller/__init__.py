@@ -1,4 +1,5 @@
-"""What the controller costs: `tick` (CPU), `poke` (delay), `mirror` (memory).
+"""Cost of the controller: `tick` (CPU), `poke` (delay), `mirror` (memory).
 
-`made_objects` → `made_api`, `made_cluster` → `processes`: an API server and a fleet made for it.
+`fake_objects` → `fake_api` (API server) → `processes` (controller and advisor), `fake_cluster` (in
+memory); `random_bundle`, `api_load`, `cores` make the load; `recorded_figures` compares.
 """

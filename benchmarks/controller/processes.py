@@ -1,4 +1,4 @@
-"""The controller and the advisor as processes of their own, around a made API server."""
+"""Controller and advisor as processes, against a fake API server."""
 
 import asyncio
 import json
@@ -11,23 +11,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 
-from benchmarks.controller.made_objects import a_podautoscaler
+from benchmarks.controller.fake_objects import a_podautoscaler
 from knative.statistics.wire import Stat, WireStatMessage, WireStatMessages
 
-READY_S = 120.0  # until everybody is there, on a busy machine
+READY_S = 120.0  # s to start all processes, on a busy machine
 HERE = "127.0.0.1"
 
 
 @dataclass(slots=True)
 class Running:
-    """What runs, and what it was asked for."""
+    """The processes, their ports, and the scale requests that arrived."""
 
     folder: Path
     api_port: int = 0
-    port: int = 0  # where activators dial
+    port: int = 0  # the controller's, for statistics
     rest_port: int = 0
     api: asyncio.subprocess.Process | None = None
     controller: asyncio.subprocess.Process | None = None
@@ -36,15 +35,22 @@ class Running:
 
     @property
     def environment(self) -> dict[str, str]:
-        """For a process that finds the cluster by itself."""
+        """Environment of a process that reads KUBECONFIG."""
         return {**os.environ, "KUBECONFIG": str(self.folder / "kubeconfig")}
 
     def folders(self) -> list[str]:
         """The options that controller and advisor share."""
         return [f"--{name}={self.folder / name}" for name in ("advice", "snapshots")]
 
+    def pids(self) -> tuple[int, int, int]:
+        """Process ids of controller, advisor and API server."""
+        assert self.controller
+        assert self.advisor
+        assert self.api
+        return self.controller.pid, self.advisor.pid, self.api.pid
+
     async def dial(self) -> ClientConnection:
-        """Connect as an activator does."""
+        """Connect to the controller as an activator does."""
         return await connect(f"ws://{HERE}:{self.port}/", compression=None, proxy=None)
 
 
@@ -57,16 +63,16 @@ async def running(
     advised: bool = True,
     recorded: bool = False,
 ) -> AsyncIterator[Running]:
-    """Start everybody, wait until the controller leads and answers, and end them in the end."""
+    """Start all processes, wait until the controller leads and answers; ends them on exit."""
     record = [f"--record={folder / 'events'}"] if recorded else []
     it = Running(folder)
     async with AsyncExitStack() as stack:
-        made = await _start(
-            stack, "benchmarks.controller.made_api", f"--revisions={revisions}", said=True
+        api = await _start(
+            stack, "benchmarks.controller.fake_api", f"--revisions={revisions}", read=True
         )
-        it.api = made
-        assert made.stdout
-        it.api_port = json.loads(await made.stdout.readline())["port"]
+        it.api = api
+        assert api.stdout
+        it.api_port = json.loads(await api.stdout.readline())["port"]
         (folder / "kubeconfig").write_text(_kubeconfig(it.api_port))
         it.port, it.rest_port = _free_ports(2)
         listens = f"--port={it.port}", f"--host={HERE}"
@@ -76,7 +82,7 @@ async def running(
         )  # fmt: skip
         if advised:
             it.advisor = await start_advisor(stack, it, bundle)
-        listening = asyncio.create_task(_listen(made.stdout, it.scales))
+        listening = asyncio.create_task(_listen(api.stdout, it.scales))
         stack.callback(listening.cancel)
         await asyncio.wait_for(_leads(it), READY_S)
         yield it
@@ -85,7 +91,7 @@ async def running(
 async def start_advisor(
     stack: AsyncExitStack, it: Running, bundle: Path | None
 ) -> asyncio.subprocess.Process:
-    """An advisor beside the controller."""
+    """Start an advisor beside the controller."""
     learned = [f"--bundle={bundle}"] if bundle else []
     listens = f"--api-port={it.rest_port}", f"--host={HERE}"
     return await _start(
@@ -100,14 +106,14 @@ async def start_advisor(
 
 
 def keys(revisions: int) -> Iterator[tuple[str, str]]:
-    """Namespace and name of each revision, in turn."""
+    """Namespace and name of each revision."""
     for i in range(revisions):
         meta = a_podautoscaler(i)["metadata"]
         yield meta["namespace"], meta["name"]
 
 
 def frame(namespace: str, name: str, in_flight: float) -> bytes:
-    """What an activator says of one revision."""
+    """An activator's message about one revision, encoded."""
     stat = Stat(
         pod_name="activator",
         average_concurrent_requests=in_flight,
@@ -121,12 +127,12 @@ async def _start(
     stack: AsyncExitStack,
     module: str,
     *options: str,
-    said: bool = False,
+    read: bool = False,
     env: dict[str, str] | None = None,
 ) -> asyncio.subprocess.Process:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", module, *options,
-        stdout=asyncio.subprocess.PIPE if said else asyncio.subprocess.DEVNULL, env=env,
+        stdout=asyncio.subprocess.PIPE if read else asyncio.subprocess.DEVNULL, env=env,
     )  # fmt: skip
     stack.push_async_callback(_end, process)
     return process
@@ -148,7 +154,7 @@ async def _listen(stream: asyncio.StreamReader, scales: "asyncio.Queue[dict[str,
 
 
 async def _leads(it: Running) -> None:
-    """Wait until a poke is answered by a scale."""
+    """Wait until a poke is followed by a scale request."""
     namespace, name = next(keys(1))
     while True:
         assert it.controller
@@ -176,14 +182,9 @@ def _kubeconfig(port: int) -> str:
         {
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [{"name": "made", "cluster": {"server": f"http://{HERE}:{port}"}}],
-            "users": [{"name": "made", "user": {}}],
-            "contexts": [{"name": "made", "context": {"cluster": "made", "user": "made"}}],
-            "current-context": "made",
+            "clusters": [{"name": "fake", "cluster": {"server": f"http://{HERE}:{port}"}}],
+            "users": [{"name": "fake", "user": {}}],
+            "contexts": [{"name": "fake", "context": {"cluster": "fake", "user": "fake"}}],
+            "current-context": "fake",
         }
     )
-
-
-def percentile(values: list[float], share: float) -> float:
-    """In ms."""
-    return float(np.percentile(values, 100 * share)) * 1e3

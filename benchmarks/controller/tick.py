@@ -1,10 +1,10 @@
-"""What a tick costs the controller's loop: deciding for all, finding what changed, showing it.
+"""CPU time of a tick: deciding for all revisions, finding changes, writing the snapshot.
 
     python -m benchmarks.controller.tick --revisions 10000
 
-A made cluster of revisions, three of each service, all with a forecast, under the controller as it
-runs. Between ticks, activators and pods report; that is not part of a tick. Times are CPU times of
-this process, so that others on the machine count little.
+A fake cluster of revisions, three per service, all with a forecast, under the real controller.
+Between ticks activators report; that is not part of a tick. Times are CPU times of this process,
+which other processes of the machine affect little.
 """
 
 import json
@@ -18,7 +18,6 @@ from typing import Annotated
 import numpy as np
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from autoscaler.advisor.declarations import Declaration
 from autoscaler.advisor.dependency_graph import dependency_graph
@@ -28,19 +27,21 @@ from autoscaler.core.prediction.dependencies import no_edges
 from autoscaler.core.state.revision import Mode
 from autoscaler.core.types import FloatArray, IntArray
 from autoscaler.exchange.advice import AdviceTable
-from benchmarks.controller.made_cluster import MadeCluster
+from benchmarks.controller.fake_cluster import FakeCluster
+from benchmarks.controller.random_bundle import EDGES_A_SERVICE
+from benchmarks.controller.recorded_figures import Figure, Record, comparison, save
 from knative.controller.runtime.snapshots import Snapshots
 from knative.controller.state.events import AdviceSeen, StatisticsReceived, Ticked
 
 BEGIN_S = 1_800_000_000.0
-EDGES_A_SERVICE = 3320 / 3333
 WARM_TICKS, TICKS = 45, 60  # warm: longer than a stable window
 WINDOWS = 5
+IDLE_MS, EDGES_MS = 8.0, 20.0  # bounds of a tick at 10,000 revisions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A kind of traffic."""
+    """A workload."""
 
     name: str
     busy: float  # share of the revisions that are called
@@ -62,17 +63,33 @@ class Cost:
     case: str
     revisions: int
     paths: int
-    decided_ms: float  # median, without showing it
+    decided_ms: float  # median, without the snapshot
     tick_ms: float  # median
     worst_ms: float
-    plans: float  # a tick, on average
-    bytes_a_revision: float  # of the columns
+    plans: float  # per tick, on average
+    bytes_a_revision: float  # of the fleet's columns
+
+    @property
+    def workload(self) -> str:
+        """What was measured, under which these figures are recorded."""
+        return f"tick, {self.revisions:,} revisions, {self.case}"
+
+    def figures(self) -> list[Figure]:
+        """All figures with their bounds."""
+        return [
+            Figure("paths", self.paths),
+            Figure("decision, CPU ms", self.decided_ms),
+            Figure("tick, CPU ms", self.tick_ms, EDGES_MS if self.paths else IDLE_MS),
+            Figure("worst tick, CPU ms", self.worst_ms),
+            Figure("plans per tick", self.plans),
+            Figure("bytes per revision", self.bytes_a_revision),
+        ]
 
 
 def measure(revisions: int, case: Case, *, ticks: int = TICKS, seed: int = 0) -> Cost:
-    """Run a cluster under a case's traffic, and time the ticks."""
+    """Run a fake cluster under a workload, and time the ticks."""
     rng = np.random.default_rng(seed)
-    cluster = MadeCluster(revisions, BEGIN_S)
+    cluster = FakeCluster(revisions, BEGIN_S)
     controller = cluster.controller
     advice = _advice(cluster, case, rng)
     controller.handle(AdviceSeen(table=advice), BEGIN_S)
@@ -104,9 +121,9 @@ def measure(revisions: int, case: Case, *, ticks: int = TICKS, seed: int = 0) ->
 
 
 def _reports(
-    cluster: MadeCluster, busy: IntArray, rng: np.random.Generator, now: float
+    cluster: FakeCluster, busy: IntArray, rng: np.random.Generator, now: float
 ) -> Iterator[StatisticsReceived]:
-    """What activators say of two seconds."""
+    """The activators' statistics of two seconds."""
     keys = [cluster.keys[i] for i in busy.tolist()]
     for second in (int(now) - 1, int(now)):
         load = rng.gamma(0.5, 40.0, len(keys))
@@ -116,7 +133,7 @@ def _reports(
         )
 
 
-def _advice(cluster: MadeCluster, case: Case, rng: np.random.Generator) -> AdviceTable:
+def _advice(cluster: FakeCluster, case: Case, rng: np.random.Generator) -> AdviceTable:
     fleet = cluster.controller.fleet
     edges_s = BEGIN_S + 60.0 * np.arange(WINDOWS + 1, dtype=np.float64)
     order = np.argsort(fleet.ids)
@@ -134,12 +151,12 @@ def _advice(cluster: MadeCluster, case: Case, rng: np.random.Generator) -> Advic
 
 
 def _demand(n: int, case: Case, rng: np.random.Generator) -> FloatArray:
-    """(n, WINDOWS) requests in flight worth serving; of most nothing is expected."""
+    """(n, WINDOWS) requests in flight worth serving; 0 for revisions that are not busy."""
     return rng.gamma(0.5, 40.0, (n, WINDOWS)) * (rng.random((n, 1)) < case.busy)
 
 
 def _paths(services: list[str], rng: np.random.Generator) -> Paths:
-    """All that follows from edges between services drawn at random."""
+    """All paths along random edges between services."""
     drawn = rng.integers(0, len(services), (round(EDGES_A_SERVICE * len(services)), 2))
     upstreams: dict[str, set[str]] = {}
     for upstream, downstream in drawn.tolist():
@@ -149,7 +166,7 @@ def _paths(services: list[str], rng: np.random.Generator) -> Paths:
         for service, names in {name: upstreams.get(name, set()) for name in services}.items()
     }
     graph = dependency_graph(no_edges(()), declared, trust_namespaces=True)
-    assert graph is not None  # nobody stops it
+    assert graph is not None  # never cancelled here
     found, paths = graph.paths, graph.paths.without_names()
     place = np.searchsorted(services, found.services)
     return replace(paths, upstream=place[paths.upstream], downstream=place[paths.downstream])
@@ -159,29 +176,17 @@ def main(
     revisions: Annotated[int, typer.Option(min=1, help="Of the cluster.")] = 10_000,
     ticks: Annotated[int, typer.Option(min=1, help="That are timed of each case.")] = TICKS,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
+    record: Record = False,
 ) -> None:
-    """Print what a tick costs."""
-    table = Table(
-        "revisions", "traffic", "paths", "ms decided", "ms a tick", "worst", "ns a revision",
-        "plans a tick", "bytes a revision",
-    )  # fmt: skip
+    """Print the cost of a tick beside the recorded one and its bound."""
     for case in CASES:
         cost = measure(revisions, case, ticks=ticks)
         if as_json:
             typer.echo(json.dumps(asdict(cost)))
-        table.add_row(
-            f"{cost.revisions:,}",
-            cost.case,
-            f"{cost.paths:,}",
-            f"{cost.decided_ms:.1f}",
-            f"{cost.tick_ms:.1f}",
-            f"{cost.worst_ms:.1f}",
-            f"{cost.tick_ms * 1e6 / cost.revisions:,.0f}",
-            f"{cost.plans:,.0f}",
-            f"{cost.bytes_a_revision:,.0f}",
-        )
-    if not as_json:
-        Console().print(table)
+        else:
+            Console().print(comparison(cost.workload, cost.figures()))
+        if record:
+            save(cost.workload, cost.figures())
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from autoscaler.exchange.advice import LAYOUT, NAME
-from benchmarks.controller.made_objects import (
+from benchmarks.controller.fake_objects import (
     a_deployment,
     a_pod,
     a_podautoscaler,

@@ -14,8 +14,8 @@ from autoscaler.bundle.file import save_bundle
 from autoscaler.core.prediction.dependencies import no_edges
 from autoscaler.core.prediction.predictive import TICK_S
 from autoscaler.exchange.advice import NAME
-from benchmarks.controller.poke import a_bundle
 from benchmarks.controller.processes import frame, keys, running, start_advisor
+from benchmarks.controller.random_bundle import random_bundle
 from benchmarks.recorded import replay
 from tests.processes.conftest import PATIENCE_S, Watched, for_s
 from tests.processes.test_invalid_input import absurd
@@ -118,7 +118,7 @@ async def _call(watched: Watched, over: asyncio.Event) -> int:
 async def the_story(folder: Path) -> None:
     bundle = folder / "bundle.npz"
     # It expects nobody, and knows of no dependencies: whoever hears of it decides as before.
-    save_bundle(replace(a_bundle(REVISIONS, 0), edges=no_edges(())), bundle)
+    save_bundle(replace(random_bundle(REVISIONS, 0), edges=no_edges(())), bundle)
     async with AsyncExitStack() as stack:
         it = await stack.enter_async_context(
             running(REVISIONS, folder, bundle=bundle, recorded=True)

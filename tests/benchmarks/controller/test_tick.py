@@ -6,7 +6,7 @@ import numpy as np
 import typer
 from typer.testing import CliRunner
 
-from benchmarks.controller.made_cluster import MadeCluster
+from benchmarks.controller.fake_cluster import FakeCluster
 from benchmarks.controller.tick import BEGIN_S, CASES, main
 from knative.controller.runtime.snapshots import Snapshots
 from knative.controller.state.events import StatisticsReceived, Ticked
@@ -44,7 +44,7 @@ def test_a_fleet_of_nobody_is_refused() -> None:
 
 
 def test_the_made_cluster_comes_to_rest_with_the_pods_that_are_asked_for() -> None:
-    cluster = MadeCluster(6, BEGIN_S)
+    cluster = FakeCluster(6, BEGIN_S)
     controller, plans = cluster.controller, []
     for turn in range(90):
         now = BEGIN_S + 2.0 * turn
@@ -64,7 +64,7 @@ def test_the_made_cluster_comes_to_rest_with_the_pods_that_are_asked_for() -> No
 
 def calls_of_a_tick(revisions: int, folder: Path) -> int:
     """How many functions of Python and C a tick calls in which nothing changes."""
-    cluster = MadeCluster(revisions, BEGIN_S)
+    cluster = FakeCluster(revisions, BEGIN_S)
     controller, snapshots, counted = cluster.controller, Snapshots(folder), 0
 
     def count(_frame: object, event: str, _what: object) -> None:

@@ -1,6 +1,6 @@
-"""The objects of a made cluster, as an API server has them: three revisions a service, all at zero.
+"""Objects of a fake cluster as an API server has them: three revisions per service, all at zero.
 
-Each has the labels, annotations, conditions and managed fields of a usual one.
+Each has the labels, annotations, conditions and managed fields of a typical one.
 """
 
 from collections.abc import Mapping
@@ -86,9 +86,9 @@ def _meta(i: int, name: str, owner: str) -> Object:
     }
 
 
-def _conditions(i: int, status: str, *kinds: str, **said: str) -> list[Mapping[str, str]]:
+def _conditions(i: int, status: str, *kinds: str, **reason: str) -> list[Mapping[str, str]]:
     return [
-        {"lastTransitionTime": _when(i + j), "status": status, "type": kind, **said}
+        {"lastTransitionTime": _when(i + j), "status": status, "type": kind, **reason}
         for j, kind in enumerate(kinds)
     ]
 
@@ -165,8 +165,8 @@ def a_pod(i: int) -> Object:
 
 def an_activator(address: str) -> Object:
     """A pod of Knative's own that reports statistics, ready."""
-    made = a_pod(0)
+    pod = a_pod(0)
     labels = {"app": "activator"}
-    made["metadata"] |= {"name": "activator", "namespace": "knative-serving", "labels": labels}
-    made["status"] |= {"podIP": address, "podIPs": [{"ip": address}]}
-    return made
+    pod["metadata"] |= {"name": "activator", "namespace": "knative-serving", "labels": labels}
+    pod["status"] |= {"podIP": address, "podIPs": [{"ip": address}]}
+    return pod

@@ -1,10 +1,10 @@
-"""An API server of a made cluster, in a process of its own: what a controller lists and writes.
+"""A fake Kubernetes API server with what a controller lists, watches and writes.
 
-    python -m benchmarks.controller.made_api --revisions 10000
+    python -m benchmarks.controller.fake_api --revisions 10000
 
-It keeps objects as `made_objects` makes them, takes the writes that a controller makes,
-and starts pods at once. It prints JSON lines: its port, and then each scale that is asked for, with
-the time of CLOCK_MONOTONIC at which the request came, so that other processes can compare.
+It holds the objects of `fake_objects`, accepts a controller's writes, and makes pods ready at once.
+It prints JSON lines: its port, then each scale request with the time of its arrival on
+CLOCK_MONOTONIC, which other processes can compare with theirs.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 from aiohttp import web
 
-from benchmarks.controller.made_objects import (
+from benchmarks.controller.fake_objects import (
     a_deployment,
     a_pod,
     a_podautoscaler,
@@ -33,45 +33,47 @@ ACTIVATOR = "127.0.0.1"
 
 @dataclass(slots=True)
 class Kind:
-    """All objects of a kind, and what happened to them."""
+    """All objects of a kind, and the watch events of their changes."""
 
     objects: dict[str, Object] = field(default_factory=dict)  # by "namespace/name"
-    log: list[bytes] = field(default_factory=list)  # lines of a watch; the place is the version
-    happened: asyncio.Condition = field(default_factory=asyncio.Condition)
+    log: list[bytes] = field(
+        default_factory=list
+    )  # watch events; the index is the resource version
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def put(self, key: str, item: Object | None) -> Object:
-        """An object came, changed, or went (None)."""
+        """Add, replace, or (None) delete an object; returns it."""
         former = self.objects.pop(key, None)
         if item is not None:
             self.objects[key] = item
         kind = "DELETED" if item is None else "MODIFIED" if former else "ADDED"
-        told = former if item is None else item
-        assert told is not None
-        told["metadata"]["resourceVersion"] = str(len(self.log) + 1)
-        await self.tell(json.dumps({"type": kind, "object": told}).encode() + b"\n")
-        return told
+        shown = former if item is None else item
+        assert shown is not None
+        shown["metadata"]["resourceVersion"] = str(len(self.log) + 1)
+        await self.notify(json.dumps({"type": kind, "object": shown}).encode() + b"\n")
+        return shown
 
-    async def tell(self, line: bytes) -> None:
-        """Let all watches hear a line."""
+    async def notify(self, line: bytes) -> None:
+        """Send a line to all watches."""
         self.log.append(line)
-        async with self.happened:
-            self.happened.notify_all()
+        async with self.changed:
+            self.changed.notify_all()
 
 
-class MadeApi:
-    """Answers as an API server does, as far as a controller asks."""
+class FakeApi:
+    """Answers the requests that a controller sends to an API server."""
 
-    def __init__(self, revisions: int, told: Callable[[dict[str, Any]], None]) -> None:
-        """told: hears of each scale that is asked for."""
-        self._told = told
-        made = {
+    def __init__(self, revisions: int, on_event: Callable[[dict[str, Any]], None]) -> None:
+        """on_event: called with each scale request."""
+        self._on_event = on_event
+        makers = {
             "podautoscalers": a_podautoscaler,
             "serverlessservices": a_serverlessservice,
             "deployments": a_deployment,
         }
         self._kinds = {
             name: Kind({_key(o): o for o in map(make, range(revisions))})
-            for name, make in made.items()
+            for name, make in makers.items()
         }
         for name in ("pods", "routes", "configmaps", "leases", "events"):
             self._kinds[name] = Kind()
@@ -79,11 +81,11 @@ class MadeApi:
         self._started = 0  # pods, so far
 
     def app(self) -> web.Application:
-        """The paths."""
+        """The web application."""
         app = web.Application(client_max_size=2**24)
         app.router.add_get("/{group:api|apis}/{rest:.*}", self._read)
         app.router.add_post("/{group:api|apis}/{rest:.*}", self._create)
-        app.router.add_post("/made/{kind}", self._say)
+        app.router.add_post("/made/{kind}", self._broadcast)
         app.router.add_put("/apis/{rest:.*}", self._replace)
         app.router.add_patch("/apis/{rest:.*}", self._patch)
         return app
@@ -105,9 +107,9 @@ class MadeApi:
         meta = {"resourceVersion": str(len(kind.log)), "continue": more}
         return web.json_response({"metadata": meta, "items": page})
 
-    async def _say(self, request: web.Request) -> web.Response:
-        """Tell all watches of a kind whatever the body is: a test wants it."""
-        await self._kinds[request.match_info["kind"]].tell(await request.read())
+    async def _broadcast(self, request: web.Request) -> web.Response:
+        """Send the body, whatever it is, to all watches of a kind: for tests."""
+        await self._kinds[request.match_info["kind"]].notify(await request.read())
         return web.Response()
 
     async def _watch(self, request: web.Request, kind: Kind) -> web.StreamResponse:
@@ -115,14 +117,14 @@ class MadeApi:
         await response.prepare(request)
         asked = request.query["resourceVersion"]
         at = min(int(asked), len(kind.log)) if asked.isdecimal() else len(kind.log)
-        with suppress(ConnectionError):  # whoever watched went
+        with suppress(ConnectionError):  # the client closed the watch
             while True:
                 while at < len(kind.log):
                     await response.write(kind.log[at])
                     at += 1
-                async with kind.happened:
+                async with kind.changed:
                     if at == len(kind.log):
-                        await kind.happened.wait()
+                        await kind.changed.wait()
         return response
 
     # --- writing ------------------------------------------------------------------------------
@@ -146,7 +148,7 @@ class MadeApi:
         item = kind.objects[key]
         if part == "scale":
             pods = patch[0]["value"]
-            self._told({"scale": key, "pods": pods, "at_s": at_s})
+            self._on_event({"scale": key, "pods": pods, "at_s": at_s})
             await self._start(item, pods)
             item = {**item, "spec": {**item["spec"], "replicas": pods}}
         else:
@@ -154,36 +156,36 @@ class MadeApi:
         return web.json_response(await kind.put(key, item))
 
     async def _start(self, deployment: Object, pods: int) -> None:
-        """Pods come and go at once."""
+        """Create and delete pods at once."""
         meta, kind = deployment["metadata"], self._kinds["pods"]
         before = [key for key in kind.objects if key.startswith(f"{_key(deployment)}-")]
         for key in before[pods:]:
             await kind.put(key, None)
         for _ in range(pods - len(before)):
             self._started += 1
-            made = a_pod(self._started)
+            pod = a_pod(self._started)
             name = f"{meta['name']}-{self._started}"
-            made["metadata"] |= {**meta, "name": name}
-            await kind.put(f"{meta['namespace']}/{name}", made)
+            pod["metadata"] |= {**meta, "name": name}
+            await kind.put(f"{meta['namespace']}/{name}", pod)
 
 
 def _key(item: Object) -> str:
     return f"{item['metadata']['namespace']}/{item['metadata']['name']}"
 
 
-async def serve(revisions: int, told: Callable[[dict[str, Any]], None]) -> None:
-    """Serve until cancelled; ``told`` hears of the port first."""
-    runner = web.AppRunner(MadeApi(revisions, told).app())
+async def serve(revisions: int, on_event: Callable[[dict[str, Any]], None]) -> None:
+    """Serve until cancelled; ``on_event`` gets the port first."""
+    runner = web.AppRunner(FakeApi(revisions, on_event).app())
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    told({"port": runner.addresses[0][1]})
+    on_event({"port": runner.addresses[0][1]})
     await asyncio.Event().wait()
 
 
 def main(revisions: Annotated[int, typer.Option(min=1)] = 10_000) -> None:
-    """Serve a made cluster until ended."""
-    asyncio.run(serve(revisions, lambda said: print(json.dumps(said), flush=True)))
+    """Serve a fake cluster until ended."""
+    asyncio.run(serve(revisions, lambda event: print(json.dumps(event), flush=True)))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""A made cluster around a controller: what it plans is done at once, without a network."""
+"""A fake cluster around a controller: its plans are carried out at once, without a network."""
 
 from collections.abc import Iterable
 from dataclasses import replace
 
-from benchmarks.controller.made_objects import a_deployment, a_podautoscaler, a_serverlessservice
+from benchmarks.controller.fake_objects import a_deployment, a_podautoscaler, a_serverlessservice
 from knative.controller.state import events as seen
 from knative.controller.state.controller import Controller
 from knative.controller.state.instructions import (
@@ -26,8 +26,8 @@ from knative.mirror.objects import (
 )
 
 
-class MadeCluster:
-    """Revisions that are all at zero, and a controller that leads them."""
+class FakeCluster:
+    """A leading controller, and revisions that are all at zero."""
 
     def __init__(self, revisions: int, now: float) -> None:
         """now: Unix s of the first tick."""
@@ -48,7 +48,7 @@ class MadeCluster:
         self.keys = list(self._autoscalers)
 
     def carry_out(self, todo: Iterable[Instruction], now: float) -> None:
-        """Do what is asked, and tell of it."""
+        """Carry out plans, and hand the resulting events to the controller."""
         for instruction in todo:
             if isinstance(instruction, Plan):
                 self._carry_out(instruction, now)
@@ -65,8 +65,8 @@ class MadeCluster:
                         seen.ServerlessServiceSeen(key=plan.key, object=self._services[plan.key]),
                         now,
                     )
-                case PatchStatus(status=said):
-                    pa = replace(self._autoscalers[plan.key], status=status(said))
+                case PatchStatus(status=patch):
+                    pa = replace(self._autoscalers[plan.key], status=status(patch))
                     self._autoscalers[plan.key] = pa
                     handle(seen.StatusWritten(key=plan.key, object=pa), now)
         handle(seen.PlanDone(key=plan.key, uid=plan.uid), now)
@@ -75,8 +75,8 @@ class MadeCluster:
         key = f"{plan.namespace}/{name}"
         former = self._deployments[key]
         self._deployments[key] = replace(former, replicas=pods)
-        tell = self.controller.handle
-        tell(seen.DeploymentSeen(key=key, object=self._deployments[key]), now)
+        handle = self.controller.handle
+        handle(seen.DeploymentSeen(key=key, object=self._deployments[key]), now)
         for i in range(min(former.replicas, pods), max(former.replicas, pods)):
             pod = Pod(
                 revision=plan.key,
@@ -86,4 +86,4 @@ class MadeCluster:
                 started_s=now,
                 ready_s=now,
             )
-            tell(seen.PodSeen(key=f"{key}-{i}", object=pod if i < pods else None), now)
+            handle(seen.PodSeen(key=f"{key}-{i}", object=pod if i < pods else None), now)
