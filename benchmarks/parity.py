@@ -1,8 +1,8 @@
-"""Parity with Knative's own code: replays recorded ticks and counts the answers that differ.
+"""Parity with Knative's own code: replays recorded ticks and counts differing answers.
 
     python -m benchmarks.parity tests/golden/kpa_ticks.jsonl.gz
 
-A file holds one scenario a line: a spec, events (``record``, ``ready``, ``reachable``, ``tick``)
+A file has one scenario per line: a spec, events (``record``, ``ready``, ``reachable``, ``tick``)
 and, for each tick, what Knative's Go code answered: ``[decided, desired, excess burst capacity,
 stable, panic, no data]``. Exit code 1 if anything differs, 2 for a file that cannot be read.
 """
@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from autoscaler.cli.options import one_line_errors
 from autoscaler.core.decider import Step, decide
 from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Revision
@@ -26,14 +27,14 @@ from autoscaler.errors import PermanentError
 # Averages agree to 1e-8 (the samples in the files are themselves rounded to nine decimals), and
 # linear ones are multiples of 1e-6; counts agree exactly.
 EXACT = 1e-8
-ANSWER = 6  # values a tick
+ANSWER = 6  # values per tick
 
 Answer = tuple[int, int, int, float, float, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One revision's life, and what Knative answered."""
+    """The events of one revision, and Knative's answers."""
 
     revision: Revision
     events: list[list[Any]]
@@ -71,7 +72,7 @@ def read(path: Path) -> list[Scenario]:
 def replay(scenarios: Sequence[Scenario]) -> Iterator[tuple[int, Answer]]:
     """Run the scenarios as rows of one fleet, event by event; yields (scenario, answer) per tick.
 
-    The n-th events of all scenarios share a turn, so ticks at different times share one pass.
+    The n-th events of all scenarios share a turn, so ticks at differences times share one pass.
     """
     fleet = Fleet()
     begin = [s.events[0][1] if len(s.events[0]) > 1 else 0.0 for s in scenarios]
@@ -113,15 +114,15 @@ def _answer(step: Step, at: int) -> Answer:
 
 
 def mismatches(scenarios: Sequence[Scenario]) -> tuple[int, list[str]]:
-    """Ticks replayed as rows of one fleet, and a line for each answer that differs."""
-    told = [iter(s.expected) for s in scenarios]
-    ticks, different = 0, []
+    """The number of ticks replayed as rows of one fleet, and a line per differing answer."""
+    answers = [iter(s.expected) for s in scenarios]
+    ticks, differences = 0, []
     for i, answer in replay(scenarios):
-        expected = next(told[i])
+        expected = next(answers[i])
         ticks += 1
         if not all(abs(a - b) <= EXACT for a, b in zip(answer, expected, strict=True)):
-            different.append(f"scenario {i}: Knative {expected}, ours {list(answer)}")
-    return ticks, different
+            differences.append(f"scenario {i}: Knative {expected}, ours {list(answer)}")
+    return ticks, differences
 
 
 def main(
@@ -130,12 +131,9 @@ def main(
         bool, typer.Option(help="All scenarios as rows of one fleet, too.")
     ] = True,
 ) -> None:
-    """Replay recorded ticks of Knative's own code and count the answers that differ."""
-    try:
+    """Replay recorded ticks of Knative's own code and count differing answers."""
+    with one_line_errors():
         scenarios = read(file)
-    except PermanentError as error:
-        typer.echo(f"parity: {error}", err=True)
-        raise typer.Exit(2) from error
     results = {"one fleet each": [mismatches([s]) for s in scenarios]}
     if one_fleet:
         results["rows of one fleet"] = [mismatches(scenarios)]

@@ -1,10 +1,11 @@
-"""What was recorded on a cluster (`kn-ahead controller --record FILE`), replayed at a desk.
+"""Replays a recording of a controller (`kn-ahead controller --record FILE`).
 
     python -m benchmarks.recorded FILE
     python -m benchmarks.recorded FILE --without-advice
 
-The events of the recording are handed to a controller of the present code, at the times at which
-they came. The first command tells whether it asks for the same, the second what prediction changed.
+The recorded events are handed to a controller of the present code with their recorded times. The
+first command compares its instructions with the recorded ones, the second shows what prediction
+changed.
 """
 
 from collections import Counter
@@ -23,31 +24,31 @@ from knative.controller.runtime.recording import Record, as_json, read
 from knative.controller.state.controller import Controller
 from knative.controller.state.events import AdviceSeen
 
-SHOWN = 10  # differences
+SHOWN = 10  # differences printed
 
-Progress = Callable[[Iterator[Record]], Iterable[Record]]
+OnRecord = Callable[[Iterator[Record]], Iterable[Record]]
 
 
 @dataclass(slots=True)
 class Comparison:
-    """How a replay went."""
+    """Result of a replay."""
 
     begin_s: float = 0.0  # Unix s
     end_s: float = 0.0  # Unix s
     events: Counter[str] = field(default_factory=Counter)  # by kind
     instructions: Counter[str] = field(default_factory=Counter)  # by kind, as recorded
-    differences: list[tuple[Record, list[Any]]] = field(default_factory=list)  # what is asked now
+    differences: list[tuple[Record, list[Any]]] = field(default_factory=list)  # present answers
 
 
-def replay(path: Path, *, advised: bool = True, progress: Progress = iter) -> Comparison:
+def replay(path: Path, *, advised: bool = True, on_record: OnRecord = iter) -> Comparison:
     """Hand the events to a new controller.
 
-    advised: whether it hears of advice. progress: passes records on, and shows that they pass.
-    Raises PermanentError for what is no recording.
+    advised: whether advice is among them. on_record: wraps the records, to show progress.
+    Raises PermanentError for a file that is no recording.
     """
     plain, records = read(path)
     controller, found = Controller(plain=plain), Comparison()
-    for record in progress(records):
+    for record in on_record(records):
         found.begin_s, found.end_s = found.begin_s or record.now, record.now
         found.events[type(record.event).__name__] += 1
         found.instructions.update(one["kind"] for one in record.instructions)
@@ -63,17 +64,17 @@ def replay(path: Path, *, advised: bool = True, progress: Progress = iter) -> Co
 def main(
     file: Annotated[Path, typer.Argument(help="A recording.")],
     without_advice: Annotated[
-        bool, typer.Option("--without-advice", help="Replay it as if nothing had been advised.")
+        bool, typer.Option("--without-advice", help="Replay it without any advice.")
     ] = False,
 ) -> None:
-    """Replay a recording; the exit code is 1 where something else is asked for now."""
+    """Replay a recording; exit code 1 where instructions differ."""
     console = Console()
 
-    def progress(records: Iterator[Record]) -> Iterable[Record]:
+    def track_records(records: Iterator[Record]) -> Iterable[Record]:
         return track(records, "Replaying", console=console)
 
     try:
-        found = replay(file, advised=not without_advice, progress=progress)
+        found = replay(file, advised=not without_advice, on_record=track_records)
     except (PermanentError, OSError) as error:
         typer.echo(f"recorded: {error}", err=True)
         raise typer.Exit(2) from error

@@ -2,14 +2,13 @@
 
     python -m benchmarks.policies.femux [--fit FILE] --trace FILE [--json FILE]
 
-Rules: what is provided for a minute is decided from the minutes before it, is there at once and
-lives that minute; a container that was missing is cold, and allocated too. Keep-alive k provides
-the most that the last k minutes needed; k = 1 stands for default Knative. Policies are compared
-where they allocate the same: ours is a whole curve, swept by the price of a cold start in idle
-container-minutes. Nothing is ever fitted on the applications that it is scored on: without
-``--fit``, five folds by application take turns.
+Rules: the containers of a minute are decided from the minutes before it, start at once and live for
+that minute; a missing container is cold, and allocated too. Keep-alive k provides the maximum that
+the last k minutes needed; k = 1 stands for default Knative. Policies are compared at equal
+allocation: ours is a curve over prices of a cold start, in idle container-minutes. The model is
+never fitted on the applications that it is scored on: without ``--fit``, five folds by application.
 
-Beside each result stand the keep-alive itself and the least that anyone could allocate.
+Each result is shown beside its keep-alive and the least possible allocation.
 """
 
 import argparse
@@ -38,10 +37,10 @@ TABLE_WIDTH = 110  # characters; a pipe would get 80, and cut the numbers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FemuxOutcome:
-    """What a policy came to, for each application."""
+    """A policy's outcome for each application."""
 
     cold: FloatArray  # (n,) containers that were missing
-    allocated: FloatArray  # (n,) container-minutes, late ones included
+    allocated: FloatArray  # (n,) container-minutes, cold ones included
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +52,7 @@ class FemuxCurve:
     allocated: FloatArray  # (n_prices, n)
 
     def at(self, allocated: float) -> FemuxOutcome:
-        """Each application's outcome where all together allocate so much, between two prices."""
+        """Outcomes interpolated between two prices, where all applications allocate so much."""
         total = self.allocated.sum(axis=1)
         order = np.argsort(total, kind="stable")
         right = int(np.clip(np.searchsorted(total[order], allocated), 1, len(total) - 1))
@@ -89,15 +88,15 @@ def score(need: FloatArray, provided: FloatArray) -> FemuxOutcome:
 
 
 def keep_alive(need: FloatArray, minutes: int) -> FloatArray:
-    """(n, n_minutes) provided: the most that was needed in the last ``minutes`` minutes."""
+    """(n, n_minutes) provided: the maximum needed in the last ``minutes`` minutes."""
     padded = np.pad(need, ((0, 0), (minutes, 0)))[:, :-1]
     windows = np.lib.stride_tricks.sliding_window_view(padded, minutes, axis=1)
     return np.asarray(windows.max(axis=2), dtype=np.float64)
 
 
-def sweep(need: FloatArray, chance: FloatArray) -> FemuxCurve:
-    """Provide level k where ``p * price > 1 - p``. chance: (n, n_minutes, n_levels), falling."""
-    outcomes = [score(need, (chance * price > 1 - chance).sum(axis=2)) for price in PRICES]
+def sweep(need: FloatArray, p: FloatArray) -> FemuxCurve:
+    """Provide level k where ``p * price > 1 - p``. p: (n, n_minutes, n_levels), falling."""
+    outcomes = [score(need, (p * price > 1 - p).sum(axis=2)) for price in PRICES]
     return FemuxCurve(
         price=PRICES,
         cold=np.array([outcome.cold for outcome in outcomes]),
@@ -105,8 +104,8 @@ def sweep(need: FloatArray, chance: FloatArray) -> FemuxCurve:
     )
 
 
-def chances(train: FloatArray, test: FloatArray) -> FloatArray:
-    """(n_test, n_minutes, n_levels): each level's chance for a minute, from the minutes before it.
+def exceedance(train: FloatArray, test: FloatArray) -> FloatArray:
+    """(n_test, n_minutes, n_levels): probability of each level, from the minutes before.
 
     train, test: (n, n_minutes) containers needed.
     """
@@ -115,11 +114,11 @@ def chances(train: FloatArray, test: FloatArray) -> FloatArray:
     return model.predict(_demand(test), origins).exceedance[:, :, 0].astype(np.float64)
 
 
-def chances_by_folds(need: FloatArray) -> FloatArray:
-    """As ``chances``, each fold of applications answered by a model fitted on the others."""
+def exceedance_by_folds(need: FloatArray) -> FloatArray:
+    """As ``exceedance``, each fold of applications predicted by a model fitted on the others."""
     fold = np.random.default_rng(SEED).permutation(len(need)) % FOLDS
     parts = [
-        (fold == each, chances(need[fold != each], need[fold == each])) for each in range(FOLDS)
+        (fold == each, exceedance(need[fold != each], need[fold == each])) for each in range(FOLDS)
     ]
     width = max(part.shape[2] for _, part in parts)
     together = np.zeros((*need.shape, width))
@@ -140,7 +139,7 @@ def _demand(need: FloatArray) -> Demand:
 
 
 def compare(need: FloatArray, curve: FemuxCurve) -> list[FemuxComparison]:
-    """Our policy beside each keep-alive, where both allocate the same."""
+    """Our policy beside each keep-alive, at the same allocation."""
     comparisons = []
     for minutes in KEEP_ALIVES:
         theirs = score(need, keep_alive(need, minutes))
@@ -173,7 +172,7 @@ def load(path: Path) -> FloatArray:
     """(n, n_minutes) containers needed, from ``containers``, or from ``counts`` (any call: one).
 
     Raises:
-        PermanentError: the file is missing, is no npz, lacks both arrays, or a value is no count.
+        PermanentError: the file is missing, no npz, lacks both arrays, or has impossible values.
     """
     try:
         with path.open("rb") as file:
@@ -201,7 +200,7 @@ def _checked(path: Path, name: str, values: FloatArray) -> FloatArray:
 
 
 def show(need: FloatArray, comparisons: list[FemuxComparison], console: Console) -> None:
-    """Print one line per keep-alive."""
+    """Print one row per keep-alive."""
     table = Table(title=f"Cold containers at equal allocation, {len(need)} applications")
     for heading in ("KA min", "allocated", "KA cold", "ours", "change"):
         table.add_column(heading, justify="right")
@@ -247,17 +246,17 @@ def as_json(need: FloatArray, curve: FemuxCurve, comparisons: list[FemuxComparis
 
 
 def run(fit: Path | None, trace: Path) -> tuple[FloatArray, FemuxCurve, list[FemuxComparison]]:
-    """Score the model on ``trace``; what was needed, the curve, and the table's lines."""
+    """Score the model on ``trace``: containers needed, the curve, and the comparisons."""
     need = load(trace)
     if fit is None and len(need) < FOLDS:
         raise PermanentError(f"{trace} holds {len(need)} applications; {FOLDS} folds need as many")
-    chance = chances_by_folds(need) if fit is None else chances(load(fit), need)
-    curve = sweep(need, chance)
+    predicted = exceedance_by_folds(need) if fit is None else exceedance(load(fit), need)
+    curve = sweep(need, predicted)
     return need, curve, compare(need, curve)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run from the command line; 2 if a file is not what it should be."""
+    """Run from the command line; returns 2 for a file that cannot be read or written."""
     parser = argparse.ArgumentParser(prog="benchmarks.policies.femux", description="FeMux's rules.")
     parser.add_argument("--fit", type=Path, help="npz to fit on; without it, five folds")
     parser.add_argument("--trace", type=Path, required=True, help="npz to score on")

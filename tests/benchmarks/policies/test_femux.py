@@ -20,7 +20,7 @@ def made_trace(n: int = 6, n_minutes: int = 240) -> np.ndarray:
     return np.concatenate([timers, noise]).astype(np.float32)
 
 
-def test_a_late_container_is_cold_and_allocated_too() -> None:
+def test_a_missing_container_is_cold_and_allocated_too() -> None:
     outcome = score(NEED, np.array([[1.0, 1.0, 1.0, 0.0, 1.0, 0.0]]))
     assert outcome.cold.tolist() == [4.0]
     assert outcome.allocated.tolist() == [8.0]
@@ -39,16 +39,16 @@ def test_perfect_foresight_has_no_cold_container_and_wastes_nothing() -> None:
 
 
 def test_a_dearer_cold_start_never_means_more_of_them() -> None:
-    chance = -np.sort(-np.random.default_rng(0).random((3, 50, 4)), axis=2)
+    exceedance = -np.sort(-np.random.default_rng(0).random((3, 50, 4)), axis=2)
     need = np.random.default_rng(1).integers(0, 5, (3, 50)).astype(np.float64)
-    curve = sweep(need, chance)
+    curve = sweep(need, exceedance)
     assert (np.diff(curve.cold, axis=0) <= 0).all()
     assert (np.diff(curve.allocated, axis=0) >= 0).all()
 
 
 def test_between_two_prices_the_curve_is_a_line() -> None:
-    chance = np.full((1, 6, 3), [0.9, 0.5, 0.1])
-    curve = sweep(NEED, chance)
+    exceedance = np.full((1, 6, 3), [0.9, 0.5, 0.1])
+    curve = sweep(NEED, exceedance)
     levels = np.unique(curve.allocated.sum(axis=1))
     low, high = curve.at(levels[0]), curve.at(levels[1])
     middle = curve.at(float(levels[:2].mean()))
@@ -70,10 +70,10 @@ def test_folds_print_a_table_and_write_the_curve(
     trace, out = tmp_path / "trace.npz", tmp_path / "out.json"
     np.savez(trace, containers=made_trace(n_minutes=120))
     assert main(["--trace", str(trace), "--json", str(out)]) == 0
-    told = json.loads(out.read_text())
-    assert told["needed"] == made_trace(n_minutes=120).sum()
-    assert [each["keep_alive"] for each in told["keep_alives"]] == [1, 2, 5, 10, 20]
-    assert len(told["curve"]) == 60
+    written = json.loads(out.read_text())
+    assert written["needed"] == made_trace(n_minutes=120).sum()
+    assert [each["keep_alive"] for each in written["keep_alives"]] == [1, 2, 5, 10, 20]
+    assert len(written["curve"]) == 60
     assert "Perfect knowledge" in capsys.readouterr().out
 
 
@@ -82,13 +82,13 @@ def test_fits_on_one_file_and_scores_another_that_holds_counts(tmp_path: Path) -
     np.savez(fit, containers=made_trace())
     np.savez(trace, counts=made_trace(n=3) * 40)
     assert main(["--fit", str(fit), "--trace", str(trace), "--json", str(out)]) == 0
-    told = json.loads(out.read_text())
-    assert told["applications"] == 3
-    assert told["needed"] == (made_trace(n=3) > 0).sum()
+    written = json.loads(out.read_text())
+    assert written["applications"] == 3
+    assert written["needed"] == (made_trace(n=3) > 0).sum()
 
 
 @pytest.mark.parametrize(
-    ("arrays", "told"),
+    ("arrays", "expected"),
     [
         ({"pods": np.ones((2, 3))}, "expected an array containers or counts"),
         ({"containers": np.ones(3)}, r"shape \(3,\)"),
@@ -99,11 +99,11 @@ def test_fits_on_one_file_and_scores_another_that_holds_counts(tmp_path: Path) -
     ],
 )
 def test_refuses_arrays_that_are_no_counts(
-    tmp_path: Path, arrays: dict[str, np.ndarray], told: str
+    tmp_path: Path, arrays: dict[str, np.ndarray], expected: str
 ) -> None:
     path = tmp_path / "trace.npz"
     np.savez(path, **arrays)  # type: ignore[arg-type]
-    with pytest.raises(PermanentError, match=told):
+    with pytest.raises(PermanentError, match=expected):
         load(path)
 
 
@@ -115,10 +115,10 @@ def test_a_bad_file_gets_one_line_and_exit_code_2(
     if content is not None:
         path.write_bytes(content)
     assert main(["--trace", str(path), "--json", str(out)]) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.count("\n") == 1
-    assert str(path) in said.err
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert str(path) in captured.err
     assert not out.exists()
 
 
