@@ -1,6 +1,6 @@
-"""The commands of this room: traces replayed, exported, and the demo.
+"""The commands replay, export and demo.
 
-Each imports what it needs when it runs: none waits for plotting and compilers that it does not use.
+Each imports its modules when it runs, so that none waits for plotting or compilers without need.
 """
 
 import os
@@ -16,8 +16,10 @@ from autoscaler.errors import PermanentError
 from autoscaler.files import check_writable, whole_file
 
 if TYPE_CHECKING:
-    from benchmarks.replay import Replay
+    from benchmarks.replay import Replay, ReplaySettings
     from benchmarks.report.screen import Screen
+    from benchmarks.scores.score import PolicyScore
+    from benchmarks.traces.trace import Trace
     from learner.demand import Demand
 
 app = typer.Typer()
@@ -32,9 +34,9 @@ TraceFile = Annotated[
     ),
 ]
 ServiceS = Annotated[
-    float, typer.Option("--service-time", help="Execution time where the trace tells none, s.")
+    float, typer.Option("--service-time", help="Execution time where the trace has none, s.")
 ]
-Seed = Annotated[int, typer.Option(help="Of where in its step each request comes.", parser=COUNT)]
+Seed = Annotated[int, typer.Option(help="Seed of the arrival times within steps.", parser=COUNT)]
 Until = Annotated[
     str, typer.Option("--fit-until", help="End of the past: 10d, 36h after the start, or ISO time.")
 ]
@@ -49,51 +51,34 @@ def replay(
     ] = None,
     start_up: Annotated[float, typer.Option(help="From creating a pod to ready, s.")] = 5.0,
     concurrency: Concurrency = 1,
-    price: Annotated[float, typer.Option(help="Worth of a cold request, s of idle pod.")] = 600.0,
+    price: Annotated[float, typer.Option(help="Price of a cold request, s of idle pod.")] = 600.0,
     step_s: StepS = 60.0,
     service_s: ServiceS = 0.2,
     seed: Seed = 0,
-    service: Annotated[str, typer.Option(help="Whose time line the report shows.")] = "",
+    service: Annotated[str, typer.Option(help="Service that the report shows over time.")] = "",
     report: Annotated[Path, typer.Option(help="Where the HTML report goes.")] = REPORT,
     json: Annotated[Path | None, typer.Option(help="Where the scores go as JSON.")] = None,
 ) -> None:
-    """Fit on a trace's past, run the rest under every policy, and show what came out."""
+    """Fit on a trace's past, simulate the rest under every policy, and report."""
     from rich.console import Console
 
-    from benchmarks.replay import Replay, ReplaySettings
-    from benchmarks.report import outcome
-    from benchmarks.report.page import write_report
+    from benchmarks.replay import ReplaySettings
     from benchmarks.report.screen import Screen
     from benchmarks.traces.trace import read_trace
 
     with one_line_errors():
-        for place in (report, json) if json else (report,):
-            check_writable(place)
+        for file in (report, json) if json else (report,):
+            check_writable(file)
         recorded = read_trace(*trace)
         settings = ReplaySettings(
-            fit_until_s=moment(fit_until, recorded.start_s),
-            step_s=step_s,
-            start_up_s=start_up,
-            concurrency=concurrency,
-            service_s=service_s,
-            price_s=price,
-            seed=seed,
-        )
-        run = Replay(recorded, settings)
-        if service and service not in run.demand.services:
-            known = ", ".join(run.demand.services[:5])
-            raise PermanentError(f"service {service!r} is not in the trace; it has {known}")
-        screen = Screen(Console())
-        past = _past(run, prometheus, screen) if prometheus else None
-        with screen.progress() as progress:
-            run.fit(past, progress)
-        scores = screen.live(run)
-        facts = _facts(trace, prometheus, run)
-        page = outcome.report(run, scores, title="kn-ahead: replay", facts=facts, service=service)
-        write_report(page, report)
-        if json:
-            outcome.write_json(run, scores, json)
-        screen.say(f"Report: {report.resolve()}" + (f"  Scores: {json.resolve()}" if json else ""))
+            fit_until_s=moment(fit_until, recorded.start_s), step_s=step_s, start_up_s=start_up,
+            concurrency=concurrency, service_s=service_s, price_s=price, seed=seed,
+        )  # fmt: skip
+        run, screen = _replay_of(recorded, settings, service), Screen(Console())
+        scores = _fit_and_run(run, prometheus, screen)
+        _write_results(run, scores, _facts(trace, prometheus, run), service, report, json)
+        files = f"Report: {report.resolve()}" + (f"  Scores: {json.resolve()}" if json else "")
+        screen.print(files)
 
 
 @app.command()
@@ -109,7 +94,7 @@ def export(
 
     promtool tsdb create-blocks-from openmetrics OUTPUT DIR makes blocks of them.
     """
-    from benchmarks.policies.policies import SOFT_LIMIT
+    from benchmarks.policies.policies import pod_capacity
     from benchmarks.simulator.arrivals import draw, measure
     from benchmarks.traces.openmetrics import write_openmetrics
     from benchmarks.traces.trace import read_trace
@@ -117,12 +102,12 @@ def export(
     with one_line_errors():
         recorded = read_trace(*trace)
         drawn = draw(recorded, service_s=service_s, seed=seed)
-        capacity = float(concurrency) or SOFT_LIMIT
+        capacity = pod_capacity(concurrency)
         demand = measure(drawn, recorded, step_s=step_s, capacity=capacity)
         with whole_file(output) as file:
             text = TextIOWrapper(file, encoding="utf-8")
             write_openmetrics(demand, text)
-            text.detach()  # flushes; the file is closed by whom it belongs to
+            text.detach()  # flushes, and leaves closing the file to whole_file
 
 
 @app.command()
@@ -133,7 +118,7 @@ def demo(
     serve: Annotated[bool, typer.Option(help="Leave the API serving; not in CI (CI=true).")] = "CI"
     not in os.environ,
 ) -> None:
-    """A made shop: two weeks learned, two days replayed under KPA and kn-ahead, then the API."""
+    """A synthetic shop: two weeks learned, two days replayed under all policies, then the API."""
     from rich.console import Console
 
     from autoscaler.advisor.read_model import ReadModel
@@ -149,21 +134,57 @@ def demo(
         check_writable(report)
         screen, refusals = Screen(Console()), Refusals()
         model, clock = ReadModel(Health()), SimulatedClock()
-        made = create_app(model, clock, refusals)
-        # First, so that a port that is taken is told of before the work.
-        api = server(made, ServerSettings(host=host, port=port), refusals) if serve else None
+        web = create_app(model, clock, refusals)
+        # First, so that a port in use is reported before the work.
+        api = server(web, ServerSettings(host=host, port=port), refusals) if serve else None
         demonstrate(screen, report, model, clock)
         if api:
-            screen.say(f"REST API: {api.url}/  (Ctrl-C ends it)")
+            screen.print(f"REST API: {api.url}/  (Ctrl-C ends it)")
             with suppress(KeyboardInterrupt):
                 api.run()
+
+
+def _replay_of(trace: "Trace", settings: "ReplaySettings", service: str) -> "Replay":
+    """The replay. Raises PermanentError where the service to show is not in the trace."""
+    from benchmarks.replay import Replay
+
+    run = Replay(trace, settings)
+    if service and service not in run.demand.services:
+        known = ", ".join(run.demand.services[:5])
+        raise PermanentError(f"service {service!r} is not in the trace; it has {known}")
+    return run
+
+
+def _fit_and_run(run: "Replay", prometheus: str | None, screen: "Screen") -> "list[PolicyScore]":
+    past = _past(run, prometheus, screen) if prometheus else None
+    with screen.progress() as progress:
+        run.fit(past, progress)
+    return screen.run(run)
+
+
+def _write_results(
+    run: "Replay",
+    scores: "list[PolicyScore]",
+    facts: list[tuple[str, str]],
+    service: str,
+    report: Path,
+    json: Path | None,
+) -> None:
+    """Write the report, and the scores where a JSON file is asked for."""
+    from benchmarks.report import outcome
+    from benchmarks.report.page import write_report
+
+    page = outcome.report(run, scores, title="kn-ahead: replay", facts=facts, service=service)
+    write_report(page, report)
+    if json:
+        outcome.write_json(run, scores, json)
 
 
 def _past(run: "Replay", url: str, screen: "Screen") -> "Demand":
     from learner.sources.demand_reader import PrometheusReader
 
     own = run.demand.until(run.first)
-    screen.say(f"Reading {own.n_steps} steps of {own.step_s:g} s from {url}")
+    screen.print(f"Reading {own.n_steps} steps of {own.step_s:g} s from {url}")
     reader = PrometheusReader(url, capacity=float(own.capacity[0]))
     return reader.read(start_s=own.start_s, end_s=own.end_s, step_s=own.step_s)
 

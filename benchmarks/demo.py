@@ -1,4 +1,4 @@
-"""The demo: a made shop, learned for two weeks, replayed for two days, then shown over REST."""
+"""The demo: a synthetic shop, two weeks learned, two days replayed, then shown over REST."""
 
 import asyncio
 import dataclasses
@@ -24,46 +24,48 @@ from benchmarks.report import outcome
 from benchmarks.report.page import write_report
 from benchmarks.report.screen import Screen
 from benchmarks.simulator.simulation import Simulation
-from benchmarks.traces.made import made_shop
+from benchmarks.traces.synthetic import synthetic_shop
 from learner.dependencies.counts.edges import edges_from_counts
 from learner.engine import LearnerSettings
 
 LEARNED_DAYS, REPLAYED_DAYS = 14, 2
-SHOWN = "shop/cart"  # whose time line the report shows
-SHOWN_S = 3600.0  # s at the end that are run once more, with every change shown
+SHOWN = "shop/cart"  # the service that the report shows over time
+SHOWN_S = 3600.0  # s at the end that are simulated again for the API, with every change
 
 
 def demonstrate(screen: Screen, report: Path, model: ReadModel, clock: SimulatedClock) -> None:
-    """Learn, replay and report; what the API shows is in the model then, the clock at the end."""
-    shop = made_shop(LEARNED_DAYS + REPLAYED_DAYS)
+    """Learn, replay and report; then fills the model with the last hour, for the API."""
+    shop = synthetic_shop(LEARNED_DAYS + REPLAYED_DAYS)
     settings = ReplaySettings(
         fit_until_s=LEARNED_DAYS * 86_400.0, learner=LearnerSettings(max_rows=20_000, rounds=120)
     )
-    screen.say(
-        f"A made shop (synthetic): {len(shop.services)} services, {LEARNED_DAYS} days to learn "
+    screen.print(
+        f"A synthetic shop: {len(shop.services)} services, {LEARNED_DAYS} days to learn "
         f"from, {REPLAYED_DAYS} days to replay; pods take {settings.start_up_s:g} s to start."
     )
     replay = Replay(shop, settings)
     with screen.progress() as progress:
         replay.fit(progress=progress)
-    scores = screen.live(replay)
+    scores = screen.run(replay)
     facts = (
-        ("Workload", "a made shop: synthetic, seeded"),
+        ("Workload", "a synthetic shop, seeded"),
         ("Learned from", f"{LEARNED_DAYS} days"),
         ("Replayed", f"{REPLAYED_DAYS} days"),
         ("Start-up of a pod", f"{settings.start_up_s:g} s"),
         ("Price of a cold request", f"{settings.price_s:g} s of idle pod"),
     )
-    page = outcome.report(replay, scores, title="kn-ahead: a made shop", facts=facts, service=SHOWN)
+    page = outcome.report(
+        replay, scores, title="kn-ahead: a synthetic shop", facts=facts, service=SHOWN
+    )
     write_report(page, report)
-    screen.say(f"Report: {report.resolve()}")
+    screen.print(f"Report: {report.resolve()}")
     show(replay, model, clock)
 
 
 def show(replay: Replay, model: ReadModel, clock: SimulatedClock) -> None:
-    """Put the replay's last hour under kn-ahead alone into a read model, by way of the advisor.
+    """Simulate the replay's last hour under kn-ahead again, and fill a read model by the advisor.
 
-    The clock is left standing at the end of the replay.
+    Afterwards the clock is at the end of the replay.
     """
     with TemporaryDirectory(prefix="kn-ahead-") as folder:
         asyncio.run(_show(replay, model, clock, Path(folder)))
@@ -113,7 +115,7 @@ def _named(revision: str, service: str) -> Named:
 
 
 def _changes(fleet: Fleet, before: IntArray) -> Changes:
-    """What is wanted now and was not before."""
+    """The revisions whose wanted pods changed, with their decisions."""
     rows = np.flatnonzero(fleet.decision.want != before)
     decision = {f.name: getattr(fleet.decision, f.name)[rows] for f in dataclasses.fields(Decision)}
     return Changes(revision=fleet.ids[rows], before=before[rows], decision=Decision(**decision))

@@ -1,8 +1,7 @@
-"""Replay: fit on a trace's past, run its future under every policy, score what came out.
+"""Replay: fit on a trace's past, simulate its future under every policy, and score them.
 
-The past can come from the trace itself or from a Prometheus that recorded it. Nothing of the future
-is seen before its time: a forecast for a step is made from steps before it, and is out
-`PUBLISH_S` seconds after the last of them ended.
+The past is the trace's own, or read from a Prometheus. No forecast sees the future: that of a step
+is made from the steps before it, and published `PUBLISH_S` seconds after the last of them ended.
 """
 
 from collections.abc import Callable
@@ -13,34 +12,34 @@ import numpy as np
 from autoscaler.core.prediction.forecasts import ForecastBundle
 from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
-from benchmarks.policies.policies import baselines, oracle, ours, revision
+from benchmarks.policies.policies import baselines, oracle, ours, pod_capacity, revision
 from benchmarks.scores.score import PolicyScore, score
 from benchmarks.simulator.arrivals import draw, measure
-from benchmarks.simulator.forecasts import ForecastTable, all_knowing, joined
+from benchmarks.simulator.forecasts import ForecastTable, joined, oracle_forecasts
 from benchmarks.simulator.simulation import Policy, Simulation, World
 from benchmarks.traces.trace import Trace
 from learner.demand import Demand
 from learner.engine import Learner, LearnerSettings
 
-WARM_UP_S = 600.0  # s of the replayed part that are run and not scored
-ORIGINS_AT_ONCE = 240  # forecasts made in one go: bounds memory, and lets progress be shown
+WARM_UP_S = 600.0  # s at the start of the replayed part that are not scored
+ORIGINS_AT_ONCE = 240  # forecasts made in one call: bounds memory, and lets progress be shown
 MODEL, ORACLE = "model", "oracle"
 
-Progress = Callable[[str, float], None]  # what it is at, and the share done
-Watch = Callable[["Replay"], None]  # called after every step of the replayed part
+OnProgress = Callable[[str, float], None]  # current stage, and the share of it that is done
+OnStep = Callable[["Replay"], None]  # called after every replayed step
 
 
-def _show_nothing(_what: str, _share: float) -> None:
-    """Progress for nobody."""
+def _ignore_progress(_stage: str, _share: float) -> None:
+    """Show no progress."""
 
 
-def _watch_nothing(_replay: "Replay") -> None:
-    """A replay that nobody watches."""
+def _ignore_step(_replay: "Replay") -> None:
+    """Do nothing after a step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplaySettings:
-    """What a replay needs to know beside the trace."""
+    """Settings of a replay."""
 
     fit_until_s: float
     """Unix s at which the past ends and the replayed part begins."""
@@ -55,19 +54,19 @@ class ReplaySettings:
     """Requests in flight that one pod takes; 0 = no limit."""
 
     service_s: float = 0.2
-    """Execution time of a request where the trace tells none, s."""
+    """Execution time of a request where the trace has none, s."""
 
     price_s: float = 600.0
-    """What a cold request is worth, s of idle pod."""
+    """Price of a cold request, s of idle pod."""
 
     seed: int = 0
-    """Of where in its step each request comes."""
+    """Seed of the arrival times within steps."""
 
     learner: LearnerSettings = field(default_factory=LearnerSettings)
-    """What the fit may cost."""
+    """Limits of the fit."""
 
     def __post_init__(self) -> None:
-        """Check each number once, where it enters."""
+        """Check each number once."""
         allowed = {
             "step": (self.step_s, self.step_s >= 1 and self.step_s % 1 == 0, "whole seconds >= 1"),
             "start-up": (self.start_up_s, 0 <= self.start_up_s < np.inf, "seconds >= 0"),
@@ -81,28 +80,28 @@ class ReplaySettings:
 
 
 @dataclass(slots=True, kw_only=True)
-class Timelines:
-    """What happened per step and row; (n_rows, n_steps) each, filled as the replay goes."""
+class StepSeries:
+    """Pods and cold requests per step; (n_rows, n_steps) each, filled step by step."""
 
     pods: FloatArray  # mean over the step
     cold: FloatArray  # cold requests
 
 
 class Replay:
-    """One trace under all policies: `fit` on its past, then `run` the rest."""
+    """One trace under all policies: `fit` on its past, then `run` its future."""
 
     def __init__(self, trace: Trace, settings: ReplaySettings) -> None:
         self.settings = settings
         self.trace = trace
-        capacity = float(settings.concurrency) or 100.0
+        capacity = pod_capacity(settings.concurrency)
         self.requests = draw(trace, service_s=settings.service_s, seed=settings.seed)
         self.demand = measure(self.requests, trace, step_s=settings.step_s, capacity=capacity)
         self.first = _first_step(self.demand, settings)
 
-    def fit(self, past: Demand | None = None, progress: Progress = _show_nothing) -> None:
-        """Fit on the past, and forecast every step of the rest from what came before it.
+    def fit(self, past: Demand | None = None, progress: OnProgress = _ignore_progress) -> None:
+        """Fit on the past, and forecast every step of the future from the steps before it.
 
-        past: demand up to ``fit_until_s`` as recorded elsewhere; the trace's own where left out.
+        past: demand up to ``fit_until_s`` as recorded elsewhere; the trace's own by default.
         """
         own = self.demand.until(self.first)
         if past is not None:
@@ -113,39 +112,39 @@ class Replay:
         self.table = self._forecast(learner, progress)
         self.learner = learner
 
-    def _forecast(self, learner: Learner, progress: Progress) -> ForecastTable:
+    def _forecast(self, learner: Learner, progress: OnProgress) -> ForecastTable:
         origins = np.arange(self.first, self.demand.n_steps)
         pieces = []
         for begin in range(0, len(origins), ORIGINS_AT_ONCE):
             progress("forecasting", begin / len(origins))
             pieces.append(learner.predict(self.demand, origins[begin : begin + ORIGINS_AT_ONCE]))
-        spoken = learner.bundle(self.demand.until(self.first))
+        bundle = learner.bundle(self.demand.until(self.first))
         edges, exceedance = joined(pieces)
         return ForecastTable(
             services=self.demand.services,
             made_at_s=np.asarray(self.demand.start_s + origins * self.demand.step_s, np.float64),
             fitted_at_s=self.demand.start_s + self.first * self.demand.step_s,
-            window_edges_s=spoken.window_edges_s,
+            window_edges_s=bundle.window_edges_s,
             demand_edges=edges,
             exceedance=exceedance,
-            model=spoken.model,
-            reason=spoken.reason,
+            model=bundle.model,
+            reason=bundle.reason,
         )
 
     def policies(self) -> list[Policy]:
-        """All that compete."""
+        """All policies compared."""
         s = self.settings
         base = revision(s.concurrency, s.start_up_s)
         return [*baselines(base), *ours(base, s.price_s, MODEL), oracle(base, ORACLE)]
 
-    def run(self, watch: Watch = _watch_nothing) -> list[PolicyScore]:
-        """Run the replayed part under every policy; scores of all but the warm-up."""
+    def run(self, on_step: OnStep = _ignore_step) -> list[PolicyScore]:
+        """Simulate the future under every policy; scores without the warm-up."""
         s = self.settings
         origins = np.arange(self.first, self.demand.n_steps)
         world = World(
             services=self.demand.services,
             requests=self.requests,
-            tables={MODEL: self.table, ORACLE: all_knowing(self.table, self.demand, origins)},
+            tables={MODEL: self.table, ORACLE: oracle_forecasts(self.table, self.demand, origins)},
             concurrency=s.concurrency,
             start_up_s=s.start_up_s,
         )
@@ -154,47 +153,49 @@ class Replay:
         self.simulation.run(start + WARM_UP_S)
         self.simulation.cluster.reset_counts()
         self.scored_from_s = self.simulation.now
-        self._run_steps(watch)
+        self._run_steps(on_step)
         return self.scores()
 
-    def _run_steps(self, watch: Watch) -> None:
+    def _run_steps(self, on_step: OnStep) -> None:
         ends = self.table.made_at_s + self.settings.step_s
         ends = ends[ends > self.scored_from_s]
         shape = len(self.simulation.fleet), len(ends)
-        self.timelines = Timelines(
-            pods=np.zeros(shape, np.float32), cold=np.zeros(shape, np.float32)
-        )
-        pods_s, cold, then = self._counted()
+        self.series = StepSeries(pods=np.zeros(shape, np.float32), cold=np.zeros(shape, np.float32))
+        pods_s, cold, then = self._counts()
         for i, end in enumerate(ends):
             self.simulation.run(float(end))
-            now_pods_s, now_cold, now = self._counted()
-            self.timelines.pods[:, i] = (now_pods_s - pods_s) / (now - then)
-            self.timelines.cold[:, i] = now_cold - cold
+            now_pods_s, now_cold, now = self._counts()
+            self.series.pods[:, i] = (now_pods_s - pods_s) / (now - then)
+            self.series.cold[:, i] = now_cold - cold
             pods_s, cold, then = now_pods_s, now_cold, now
-            watch(self)
+            on_step(self)
 
-    def _counted(self) -> tuple[FloatArray, FloatArray, float]:
+    def _counts(self) -> tuple[FloatArray, FloatArray, float]:
         s = self.simulation.cluster.state
-        return s.allocated_s.copy(), (s.cold_zero + s.cold_out).astype(float), self.simulation.now
+        return (
+            s.allocated_s.copy(),
+            (s.cold_from_zero + s.cold_scale_out).astype(float),
+            self.simulation.now,
+        )
 
     def scores(self) -> list[PolicyScore]:
-        """Scores up to now."""
+        """Scores up to the simulation's present."""
         hours = (self.simulation.now - self.scored_from_s) / 3600.0
         return score(self.simulation, hours=hours)
 
     @property
     def share_done(self) -> float:
-        """Share of the replayed part that has been run."""
+        """Share of the future that has been simulated."""
         span = self.demand.end_s - self.table.made_at_s[0]
         return float((self.simulation.now - self.table.made_at_s[0]) / span)
 
     def last_bundle(self) -> ForecastBundle:
-        """The last forecasts that were made."""
+        """The last forecasts."""
         return self.table.bundle(len(self.table.made_at_s) - 1)
 
 
 def _first_step(demand: Demand, settings: ReplaySettings) -> int:
-    """The step at which the replayed part begins."""
+    """The step at which the future begins."""
     if demand.start_s % 1:
         raise PermanentError(f"the trace starts at {demand.start_s} s; allowed: a whole second")
     past = np.ceil((settings.fit_until_s - demand.start_s) / demand.step_s)
@@ -209,7 +210,10 @@ def _first_step(demand: Demand, settings: ReplaySettings) -> int:
 
 
 def _aligned(past: Demand, own: Demand) -> Demand:
-    """The recorded past in the order of the trace's services. Raises where one is missing."""
+    """The recorded past in the order of the trace's services.
+
+    Raises PermanentError where a service is missing, or steps differ.
+    """
     missing = sorted(set(own.services) - set(past.services))
     if missing:
         raise PermanentError(
@@ -233,7 +237,7 @@ def _aligned(past: Demand, own: Demand) -> Demand:
 
 
 def _continued(past: Demand, whole: Demand) -> Demand:
-    """The past as recorded, then the rest as it will be."""
+    """The recorded past, followed by the trace's future."""
     rest = slice(past.n_steps, None)
     return Demand(
         services=whole.services,

@@ -1,5 +1,5 @@
 """How good found edges are, and what they save when services call each other.
 
-`made_shops` → `trial` (learn, then run) → `findings` → `chains`; `found_edges`
-judges the search alone.
+`synthetic_shops` → `trial` (learn, then simulate) → `findings` → `chains`: latency and pods with
+and without edges. `starts_quality`, `counts_quality` → `found_edges`: the search by itself.
 """

@@ -1,4 +1,4 @@
-"""What runs of shops found, for people: tables, and a page."""
+"""Results of the shop simulations as tables and as an HTML page."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,82 +7,83 @@ import numpy as np
 from rich.table import Table
 
 from autoscaler.core.prediction.dependencies import Edges
-from benchmarks.dependencies.made_shops import ShopScenario
-from benchmarks.dependencies.trial import Outcome, reach
+from benchmarks.dependencies.synthetic_shops import ShopScenario
+from benchmarks.dependencies.trial import Outcome, reachability
 from benchmarks.report.figures import Curve
 from benchmarks.report.page import Report
+from benchmarks.scores.edge_score import common_callers
 
 KPA, GRAPH, SECOND = "Knative (KPA)", "with the graph", "with the graph, second day"
 COLUMNS = (
     "shop", "policy", "requests", "p50, s", "p95, s", "max, s", "cold calls", "cold, s", "pods",
-    "in vain", "pod-h",
+    "unused pods", "pod-h",
 )  # fmt: skip
 NOTES = (
-    "Synthetic: shops, arrivals and pauses are made and seeded.",
-    "p50, p95, max: from a request's first call until its last one is answered; of a single "
-    "service (market), wait and work of its own requests.",
-    "cold: calls that waited for a pod that was not ready when they came, and how long they did; "
-    "in vain: pods that went without a request; pod-h: from creation to end.",
-    "The graph is learned from days before, under Knative; the second day's also from the first "
-    "day under the graph.",
-    "The curve is a service that calls eight others, seldom to nearly always, as the price of a "
-    "cold request is turned; used memory is the seconds of work itself.",
+    "Synthetic: shops, arrivals and pauses are drawn with a seed.",
+    "p50, p95, max: from a request's first call until its last one is answered; for a single "
+    "service (market), the same over its own calls of a request.",
+    "cold calls: those that waited for a pod that was not ready when they arrived; cold, s: how "
+    "long, summed; unused pods: pods that ended without a request; pod-h: from creation to end.",
+    "The graph is learned from earlier days under Knative; that of the second day also from the "
+    "first day with the graph.",
+    "The curve is a service that calls eight others with probabilities from 0.02 to 0.9, at "
+    "several prices of a cold request; used memory is seconds of work.",
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """Edges that a search found, against the reach that is true."""
+class EdgeCounts:
+    """Edges that a search found in a shop, against the true reachability."""
 
     shop: str
-    true: int  # pairs in reach
+    true: int  # reachable pairs
     edges: int  # found
-    right: int  # of them in reach
-    related: int  # the other way round, or both called by one
+    correct: int  # of them reachable
+    related: int  # reverse of a reachable pair, or with a common caller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """All that was measured."""
+    """All measurements."""
 
     outcomes: list[Outcome]
-    found: list[Found]
-    sweep: list[tuple[float, Outcome]]  # price in s, what came of it
+    found: list[EdgeCounts]
+    sweep: list[tuple[float, Outcome]]  # price in s, outcome at it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """How much is run of every shop."""
+    """How much of every shop is simulated."""
 
     seeds: int
     rounds: int  # requests of an entry a day
     hours: int  # of a day of the market
 
 
-def judge(scenario: ShopScenario, edges: Edges, name: str) -> Found:
-    """Edges against what the shop's services call."""
-    true = reach(scenario.shop)
-    along = true.T | (true.T.astype(np.int64) @ true > 0)
+def count_edges(scenario: ShopScenario, edges: Edges, name: str) -> EdgeCounts:
+    """Count edges against the calls of the shop's services."""
+    true = reachability(scenario.shop)
+    related = true.T | common_callers(true)
     at = edges.upstream, edges.downstream
-    return Found(
+    return EdgeCounts(
         shop=name,
         true=int(true.sum()),
         edges=len(edges),
-        right=int(true[at].sum()),
-        related=int((along & ~true)[at].sum()),
+        correct=int(true[at].sum()),
+        related=int((related & ~true)[at].sum()),
     )
 
 
 def page(results: Results, size: Size) -> Report:
-    """The page of HTML."""
+    """The HTML page."""
     facts = (
-        ("Workload", "made shops: synthetic, seeded"),
+        ("Workload", "synthetic shops, seeded"),
         ("Seeds", str(size.seeds)),
-        ("Requests of an entry a day", str(size.rounds)),
-        ("Hours of a day of the market", str(size.hours)),
+        ("Requests per entry and day", str(size.rounds)),
+        ("Hours of a market day", str(size.hours)),
         *(
-            (f"Edges of {f.shop}", f"{f.edges} found, {f.right} of them of the {f.true} in reach")
-            for f in _added(results.found)
+            (f"Edges of {f.shop}", f"{f.edges} found; {f.correct} of {f.true} reachable pairs")
+            for f in _summed(results.found)
         ),
     )
     return Report(
@@ -123,13 +124,13 @@ def _cells(o: Outcome) -> tuple[str, ...]:
         f"{o.cold:,}",
         f"{o.cold_s:,.1f}",
         f"{o.pods_started:,}",
-        f"{o.pods_in_vain:,}",
+        f"{o.pods_unused:,}",
         f"{o.pod_s / 3600:,.2f}",
     )
 
 
 def table(outcomes: list[Outcome]) -> Table:
-    """Of all outcomes."""
+    """All outcomes as a table."""
     shown = Table(*COLUMNS, title="Services that call each other (synthetic)")
     for cells in _spaced(outcomes):
         shown.add_row(*cells)
@@ -137,7 +138,7 @@ def table(outcomes: list[Outcome]) -> Table:
 
 
 def _spaced(outcomes: list[Outcome]) -> Iterator[tuple[str, ...]]:
-    """Rows of the table; a shop's name stands once."""
+    """Rows of the table; a shop's name is shown once."""
     last = ""
     for o in outcomes:
         name, *rest = _cells(o)
@@ -145,26 +146,27 @@ def _spaced(outcomes: list[Outcome]) -> Iterator[tuple[str, ...]]:
         last = name
 
 
-def edges_table(found: list[Found]) -> Table:
-    """Of all searches."""
+def edges_table(found: list[EdgeCounts]) -> Table:
+    """Found edges of all searches as a table."""
     shown = Table(
-        "shop", "in reach", "found", "of them in reach", "along with it", "false",
-        title="Edges, all seeds together",
+        "shop", "reachable", "found", "of them reachable", "related", "false",
+        title="Edges, all seeds",
+        caption="related: the reverse of a reachable pair, or with a common caller",
     )  # fmt: skip
-    for f in _added(found):
-        cells = (f.true, f.edges, f.right, f.related, f.edges - f.right - f.related)
+    for f in _summed(found):
+        cells = (f.true, f.edges, f.correct, f.related, f.edges - f.correct - f.related)
         shown.add_row(f.shop, *(str(n) for n in cells))
     return shown
 
 
-def _added(found: list[Found]) -> Iterator[Found]:
-    """One a shop, of all seeds."""
+def _summed(found: list[EdgeCounts]) -> Iterator[EdgeCounts]:
+    """Sums over seeds, one per shop."""
     for name in dict.fromkeys(f.shop for f in found):
         mine = [f for f in found if f.shop == name]
-        yield Found(
+        yield EdgeCounts(
             shop=name,
             true=sum(f.true for f in mine),
             edges=sum(f.edges for f in mine),
-            right=sum(f.right for f in mine),
+            correct=sum(f.correct for f in mine),
             related=sum(f.related for f in mine),
         )

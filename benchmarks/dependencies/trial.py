@@ -1,4 +1,4 @@
-"""A shop on days of its own, with and without a graph that was learned from the days before."""
+"""Simulates days of a shop, with and without edges that were learned from earlier days."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,8 +8,9 @@ import numpy as np
 from autoscaler.core.prediction.dependencies import Edges, Origin, merged
 from autoscaler.core.state.revision import Mode, Revision
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
-from benchmarks.dependencies.made_shops import ShopScenario
+from benchmarks.dependencies.synthetic_shops import ShopScenario
 from benchmarks.policies.policies import revision
+from benchmarks.scores.edge_score import transitive_closure
 from benchmarks.simulator.calls import START_S, CallSimulation, Shop
 from learner.demand import Demand
 from learner.dependencies.busy_periods import busy_periods_of
@@ -23,7 +24,7 @@ STEP_S = 60.0  # of counts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
-    """A day that was simulated."""
+    """A simulated day."""
 
     scenario: ShopScenario
     simulation: CallSimulation
@@ -32,7 +33,7 @@ class Day:
 
 
 def settings(shop: Shop, *, price_s: float = 600.0) -> Revision:
-    """Knative's defaults, to which upstreams may add pods at a price."""
+    """Knative's defaults, with pods added for upstream demand at a price."""
     base = revision(shop.slots, shop.start_up_s)
     return replace(base, mode=Mode.OUTWARD, cold_price_s=price_s)
 
@@ -40,7 +41,7 @@ def settings(shop: Shop, *, price_s: float = 600.0) -> Revision:
 def simulate(
     scenario: ShopScenario, edges: Edges | None, *, day: int, seed: int, price_s: float = 600.0
 ) -> Day:
-    """Run a day. edges: None = Knative. A day and a seed bring the same requests always."""
+    """Simulate a day. edges: None = Knative. The same day and seed give the same requests."""
     begin_s = START_S + day * scenario.day_s
     simulation = CallSimulation(
         scenario.shop,
@@ -49,13 +50,13 @@ def simulate(
         seed=1000 * seed + day,
         start_s=begin_s,
     )
-    arrivals = scenario.come(np.random.default_rng((seed, day)))
+    arrivals = scenario.draw_arrivals(np.random.default_rng((seed, day)))
     simulation.run(arrivals, scenario.day_s)
     return Day(scenario=scenario, simulation=simulation, begin_s=begin_s, n_requests=len(arrivals))
 
 
 def learn(day: Day, before: Evidence | None = None) -> tuple[Edges, Evidence]:
-    """Who pulls whom, by what a day showed, and what was known before."""
+    """Edges and evidence of a day, added to the evidence of earlier days."""
     log, names = day.simulation.log(), day.scenario.shop.names
     until_s = day.begin_s + day.scenario.day_s
     busy = busy_periods_of(names, log.service, log.at_s, since_s=day.begin_s, until_s=until_s)
@@ -82,20 +83,17 @@ def _demand(day: Day) -> Demand:
     )
 
 
-def reach(shop: Shop) -> BoolArray:
-    """(n, n) whom a call of a service may bring along, however far."""
+def reachability(shop: Shop) -> BoolArray:
+    """(n, n) services that a call of a service may reach, directly or not."""
     n = len(shop.services)
-    found = np.zeros((n, n), dtype=np.bool_)
+    calls = np.zeros((n, n), dtype=np.bool_)
     for up, service in enumerate(shop.services):
-        found[up, [call.to for call in service.calls]] = True
-    for via in range(n):  # Warshall's closure
-        found |= np.outer(found[:, via], found[via])
-    np.fill_diagonal(found, val=False)
-    return found
+        calls[up, [call.to for call in service.calls]] = True
+    return transitive_closure(calls)
 
 
 def false_edges(shop: Shop, *, confidence: float) -> Edges:
-    """Every service of the first half is said to pull one of the second: none does."""
+    """Edges from each service of the first half to one of the second; all of them false."""
     pairs = len(shop.services) // 2
     one = np.ones(pairs)
     return Edges(
@@ -115,32 +113,32 @@ def false_edges(shop: Shop, *, confidence: float) -> Edges:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What users felt, and what it cost."""
+    """Latency of the users' requests, and pods."""
 
     scenario: str
     policy: str
     requests: int
-    end_to_end_s: dict[str, float]  # p50, p95, max: until the last call of a request is answered
+    end_to_end_s: dict[str, float]  # p50, p95, max, of requests: until the last call is answered
     calls: int
     wait_s: dict[str, float]  # p50, p95, max, of calls
     cold: int  # calls that waited for a pod that was not ready when they came
-    cold_s: float  # s they waited, all together
+    cold_s: float  # s that they waited, summed
     pods_started: int
-    pods_in_vain: int  # gone without a request
+    pods_unused: int  # ended without a request
     pod_s: float  # pod-seconds from creation to end
-    work_s: float  # s of work itself: neither waiting nor what is called counts
+    work_s: float  # s of work, without waits and calls
 
 
 def outcome(days: Sequence[Day], name: str, policy: str, services: Sequence[int] = ()) -> Outcome:
-    """Of days together. services: those that count; all where they are left out."""
+    """The outcome of several days. services: those included; all by default."""
     chosen = services or range(len(days[0].scenario.shop.services))
     work_of = np.array([service.work_s for service in days[0].scenario.shop.services])
-    spent, wait, cold, work_s = [], [], [], 0.0
+    durations, wait, cold, work_s = [], [], [], 0.0
     for day in days:
         log = day.simulation.log()
         mine = np.isin(log.service, chosen)
         work_s += float(work_of[log.service[mine]].sum())
-        spent.append(_spent(log.request[mine], log.at_s[mine], log.done_s[mine]))
+        durations.append(_request_durations(log.request[mine], log.at_s[mine], log.done_s[mine]))
         wait.append(log.wait_s[mine])
         cold.append(log.cold[mine])
     waits, colds = np.concatenate(wait), np.concatenate(cold)
@@ -148,21 +146,21 @@ def outcome(days: Sequence[Day], name: str, policy: str, services: Sequence[int]
     return Outcome(
         scenario=name,
         policy=policy,
-        requests=sum(len(some) for some in spent),
-        end_to_end_s=_quantiles(np.concatenate(spent)),
+        requests=sum(len(some) for some in durations),
+        end_to_end_s=_quantiles(np.concatenate(durations)),
         calls=len(waits),
         wait_s=_quantiles(waits),
         cold=int(colds.sum()),
         cold_s=float(np.nansum(waits[colds])),
         pods_started=sum(p.started for p in pods),
-        pods_in_vain=sum(p.in_vain for p in pods),
+        pods_unused=sum(p.unused for p in pods),
         pod_s=sum(p.pod_s()[0] for p in pods),
         work_s=work_s,
     )
 
 
-def _spent(request: IntArray, at_s: FloatArray, done_s: FloatArray) -> FloatArray:
-    """(n_requests,) s from the first call of a request until the last is answered."""
+def _request_durations(request: IntArray, at_s: FloatArray, done_s: FloatArray) -> FloatArray:
+    """(n_requests,) s from the first call of a request until its last one is answered."""
     _, place = np.unique(request, return_inverse=True)
     begin = np.full(place.max(initial=-1) + 1, np.inf)
     end = np.full(len(begin), -np.inf)

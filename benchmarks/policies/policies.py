@@ -1,4 +1,4 @@
-"""The policies that a replay compares: Knative, its usual remedies, ours, an oracle."""
+"""The policies that a replay compares: KPA, KPA with common settings, kn-ahead, an oracle."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,23 +9,28 @@ from benchmarks.simulator.simulation import Policy
 KPA = "Knative (KPA)"
 OUTWARD = "kn-ahead outward"
 FULL = "kn-ahead full"
-KEPT = "KPA, kept"
+RETENTION = "KPA, retention"
 ALWAYS = "KPA, min-scale 1"
 ORACLE = "oracle"
 KEEP_ALIVE_MINUTES = (5, 10, 20)
-SWEEP = (1 / 30, 1 / 10, 1 / 3, 1.0, 3.0, 10.0)  # parts and multiples of the price asked for
+SWEEP = (1 / 30, 1 / 10, 1 / 3, 1.0, 3.0, 10.0)  # factors on the price asked for
 UTILISATION = 0.7  # Knative's container-concurrency-target-percentage
 SOFT_LIMIT = 100.0  # Knative's container-concurrency-target-default, where pods have no limit
 
 
 def priced(name: str, price_s: float) -> str:
-    """The name of one of ours at a price."""
+    """The name of a kn-ahead policy at a price."""
     return f"{name} @ {price_s:g} s"
+
+
+def pod_capacity(concurrency: int) -> float:
+    """Requests in flight that a pod takes; Knative's soft limit where ``concurrency`` is 0."""
+    return float(concurrency) or SOFT_LIMIT
 
 
 def revision(concurrency: int, start_up_s: float) -> Revision:
     """Knative's defaults for a service whose pods take ``concurrency`` requests (0 = no limit)."""
-    total = float(concurrency) or SOFT_LIMIT
+    total = pod_capacity(concurrency)
     return replace(
         KNATIVE_DEFAULTS,
         total=total,
@@ -37,13 +42,13 @@ def revision(concurrency: int, start_up_s: float) -> Revision:
 
 
 def baselines(base: Revision) -> list[Policy]:
-    """KPA, KPA with its last pod kept for a while, and KPA that never goes to zero."""
-    kept = [
-        Policy(name=f"{KEPT} {m} min", revision=replace(base, retention_s=60.0 * m))
+    """KPA, KPA that retains its last pod for a while, and KPA that never goes to zero."""
+    retention = [
+        Policy(name=f"{RETENTION} {m} min", revision=replace(base, retention_s=60.0 * m))
         for m in KEEP_ALIVE_MINUTES
     ]
     always = Policy(name=ALWAYS, revision=replace(base, min_scale=1))
-    return [Policy(name=KPA, revision=base), *kept, always]
+    return [Policy(name=KPA, revision=base), *retention, always]
 
 
 def ours(
@@ -63,5 +68,5 @@ def ours(
 
 
 def oracle(base: Revision, table: str) -> Policy:
-    """Knows each step's peak in advance; the same decide(), the same start-up, the same steps."""
+    """Forecasts with each step's true peak; decisions, start-up and steps as kn-ahead."""
     return Policy(name=ORACLE, revision=replace(base, mode=Mode.FULL), forecasts=table)

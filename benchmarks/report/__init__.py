@@ -1,1 +1,1 @@
-"""What a benchmark found, for people: `figures`, `plots` → `page` (HTML), `outcome`, `screen`."""
+"""Results of a benchmark: `figures` → `plots` → `page` (HTML); `outcome` of a replay; `screen`."""

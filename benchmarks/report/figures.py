@@ -1,4 +1,4 @@
-"""What figures of a report show: curves of policies, and services over time."""
+"""Data of a report's figures: curves of policies, and services over time."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ from autoscaler.errors import PermanentError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """What a policy reaches as its one knob is turned; or single points without a line."""
+    """A policy's memory and cold rate over values of its one setting; or single points."""
 
     name: str
     normalised_memory: FloatArray  # (n,) allocated / used memory; 1 is ideal
     cold_rate: FloatArray  # (n,) cold requests / requests
-    labels: tuple[str, ...]  # (n,) the knob at each point
+    labels: tuple[str, ...]  # (n,) the setting at each point
     line: bool
 
 
@@ -30,7 +30,7 @@ class Timeline:
     cold: tuple[tuple[str, FloatArray], ...]  # policy, (T,) cold requests
 
     def __post_init__(self) -> None:
-        """Check the shapes once, where a timeline is made."""
+        """Check the shapes."""
         lines = [("peak", self.peak), *self.pods, *self.cold]
         lines += [(f"quantile {q:g}", values) for q, values in self.band]
         for name, values in lines:

@@ -1,4 +1,4 @@
-"""What a replay found, for people: a table, a JSON file, an HTML report."""
+"""Results of a replay as a table, a JSON file and an HTML report."""
 
 import json
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import numpy as np
 from autoscaler.core.prediction.forecasts import demand_at
 from autoscaler.core.types import FloatArray
 from autoscaler.files import whole_file
-from benchmarks.policies.policies import ALWAYS, FULL, KEPT, KPA, ORACLE, OUTWARD, priced
+from benchmarks.policies.policies import ALWAYS, FULL, KPA, ORACLE, OUTWARD, RETENTION, priced
 from benchmarks.replay import Replay
 from benchmarks.report.figures import Curve, Timeline
 from benchmarks.report.page import Report
@@ -28,14 +28,15 @@ COLUMNS = (
 )
 BAND = (0.5, 0.9, 0.99)
 NOTES = (
-    "Where in its step a request comes is drawn (uniform, seeded): that part is synthetic.",
-    "cold: requests that waited for a pod that was not ready when they came; rate: of all; "
-    "p75: the rate of the service at the 75th percentile; p99: of waits, s.",
+    "The time within its step at which a request arrives is drawn (uniform, seeded): synthetic.",
+    "cold: requests that waited for a pod that was not ready when they arrived; rate: their share; "
+    "p75: the 75th percentile of the services' rates; p99: of waits, s; pod-h: pod-hours; starts: "
+    "pods started.",
     "memory: normalised, pod-seconds from creation to end / pod-seconds with a request in flight.",
-    "Forecasts are fitted on time before the replayed part, and each is made from the steps before "
-    "its own. The oracle knows each step's peak in advance, and decides as kn-ahead does.",
-    "outward: forecasts only add pods to Knative's answer. full: they may also let pods go early, "
-    "never below what the panic window sees.",
+    "Forecasts are fitted on the time before the replayed part, and each is made from the steps "
+    "before its own. The oracle knows each step's peak in advance, and decides as kn-ahead does.",
+    "outward: forecasts only add pods to Knative's answer. full: they may also remove pods early, "
+    "never below the demand of the panic window.",
 )
 
 
@@ -57,7 +58,7 @@ def rows(scores: Sequence[PolicyScore]) -> list[tuple[str, ...]]:
 
 
 def headline(scores: Sequence[PolicyScore], price_s: float) -> list[PolicyScore]:
-    """The scores without the rest of the sweep."""
+    """The scores without those of other prices."""
     shown = {priced(name, price_s) for name in (OUTWARD, FULL)}
     return [s for s in scores if "@" not in s.policy or s.policy in shown]
 
@@ -82,7 +83,7 @@ def report(
     facts: Sequence[tuple[str, str]],
     service: str = "",
 ) -> Report:
-    """The page. service: whose time line is shown; left out, where Knative is cold most often."""
+    """The page. service: shown over time; by default the one with most cold requests under KPA."""
     shown = service or coldest(scores)
     return Report(
         title=title,
@@ -104,8 +105,10 @@ def coldest(scores: Sequence[PolicyScore]) -> str:
 def _curves(scores: Sequence[PolicyScore]) -> tuple[Curve, ...]:
     names = {s.policy: s for s in scores}
     sweeps = {mode: [n for n in names if n.startswith(mode)] for mode in (OUTWARD, FULL)}
-    kept = [KPA, *(n for n in names if n.startswith(KEPT))]
-    lines = [(mode, found, "@ ") for mode, found in sweeps.items()] + [(KEPT, kept, KEPT)]
+    retained = [KPA, *(n for n in names if n.startswith(RETENTION))]
+    lines = [(mode, found, "@ ") for mode, found in sweeps.items()] + [
+        (RETENTION, retained, RETENTION)
+    ]
     return (
         *(_curve(name, [names[n] for n in found], cut, line=True) for name, found, cut in lines),
         *(_curve(n, [names[n]], n, line=False) for n in (KPA, ALWAYS, ORACLE) if n in names),
@@ -123,7 +126,7 @@ def _curve(name: str, found: Sequence[PolicyScore], cut: str, *, line: bool) -> 
 
 
 def _timeline(replay: Replay, service: str) -> Timeline:
-    lines, n = replay.timelines, len(replay.demand.services)
+    lines, n = replay.series, len(replay.demand.services)
     i = replay.demand.services.index(service)
     origins = slice(len(replay.table.made_at_s) - lines.pods.shape[1], None)
     policies = {p.name: at * n + i for at, p in enumerate(replay.simulation.policies)}

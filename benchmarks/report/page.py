@@ -1,7 +1,7 @@
-"""The report: what a benchmark found, as one HTML file that needs nothing else.
+"""The report: results of a benchmark as one self-contained HTML file.
 
-Figures are SVG inside the page; their colours are the page's own variables, so that they follow the
-reader from light to dark. Labels speak to somebody who has never seen the project.
+Figures are SVG inside the page; their colours are the page's CSS variables, so that they follow its
+light and dark scheme. Labels are for readers who do not know the project.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from benchmarks.report.plots import colours, draw_curves, draw_timeline, steps_a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """All that the page shows, in its order."""
+    """The content of the page, in order."""
 
     title: str
     facts: tuple[tuple[str, str], ...]
@@ -40,7 +40,7 @@ _TEMPLATES = Environment(
 def write_report(report: Report, path: Path) -> None:
     """Write the page, whole or not at all. Raises PermanentError where it cannot be written."""
     colour = colours(_policies(report))
-    # The figures are SVG of our own making: their texts were escaped when they were drawn.
+    # The figures are our own SVG: matplotlib has escaped their texts.
     curves = draw_curves(report.curves, colour) if report.curves else ""
     timelines = [
         (t.service, _points(t), Markup(draw_timeline(t, colour)))  # noqa: S704
@@ -62,7 +62,7 @@ def _policies(report: Report) -> list[str]:
 
 
 def _points(timeline: Timeline) -> str:
-    """What one drawn point stands for, where that is more than one step."""
+    """A sentence about the steps of a drawn point, if it covers more than one."""
     steps = steps_a_point(len(timeline.peak))
     if steps == 1:
         return ""

@@ -1,8 +1,8 @@
-"""The report's plots, as SVG to stand inside a page.
+"""The report's plots, as SVG elements for a page.
 
-Drawn with names for colours instead of colours: each is a hex value that nothing else uses, and
-becomes one of the page's variables (`--ink`, `--series-0`, ...), so a figure follows the page from
-light to dark. No pyplot: figures are plain objects and nothing stays behind.
+Colours are placeholders: hex values used for nothing else, replaced in the SVG by the page's CSS
+variables (`--ink`, `--series-0`, ...), so that a figure follows its light and dark scheme. Without
+pyplot, which would keep every figure in memory.
 """
 
 import io
@@ -29,11 +29,11 @@ _VARIABLE = {INK: "ink", SOFT: "soft", GRID: "line", BAND: "band"} | {
     colour: f"series-{i}" for i, colour in enumerate(SERIES)
 }
 _STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",  # text stays text: small, and found by the reader's search
+    "svg.fonttype": "none",  # text stays text: small, and searchable
     "font.family": "sans-serif",
     "font.size": 10,
     "text.color": INK,
-    "text.parse_math": False,  # a dollar in a name is a dollar
+    "text.parse_math": False,  # a dollar sign in a name is not mathematics
     "axes.labelcolor": INK,
     "axes.edgecolor": SOFT,
     "xtick.color": SOFT,
@@ -47,13 +47,13 @@ _STYLE: dict[Any, Any] = {
     "figure.facecolor": "none",
     "axes.facecolor": "none",
 }
-_WIDE = 20.0  # ratio of greatest to least from which a scale is logarithmic
-MOST_POINTS = 2000  # steps drawn before several become one
+_WIDE = 20.0  # ratio of greatest to least above which a scale is logarithmic
+MOST_POINTS = 2000  # more steps are drawn several to a point
 _DAY_S = 86_400.0
 
 
 def colours(names: list[str]) -> dict[str, str]:
-    """One colour a name, the same in every figure; past the eighth they come again."""
+    """One colour per name, the same in every figure; after the eighth they repeat."""
     order = dict.fromkeys(names)
     return {name: SERIES[i % len(SERIES)] for i, name in enumerate(order)}
 
@@ -88,7 +88,7 @@ def draw_curves(curves: "tuple[Curve, ...]", colour: Mapping[str, str]) -> str:
 def _scale_rate(axes: Axes, rate: FloatArray) -> None:
     some = rate[np.isfinite(rate) & (rate > 0)]
     if len(some) and some.max() / some.min() > _WIDE:
-        if (rate == 0).any():  # zero has its place below the least
+        if (rate == 0).any():  # zero is shown below the least
             axes.set_yscale("symlog", linthresh=10 ** np.floor(np.log10(some.min())))
         else:
             axes.set_yscale("log")
@@ -105,7 +105,7 @@ def _scale_memory(axes: Axes, memory: FloatArray) -> None:
 
 
 def _label_points(axes: Axes, curves: "list[Curve]") -> None:
-    """Write each point's label beside it, where there is room; single points come first."""
+    """Write each point's label beside it, where there is room; single points first."""
     taken: list[Bbox] = []
     for curve in curves:
         points = zip(curve.normalised_memory, curve.cold_rate, curve.labels, strict=True)
@@ -140,7 +140,7 @@ def draw_timeline(timeline: Timeline, colour: Mapping[str, str]) -> str:
         for policy, count in timeline.pods:
             top = np.fmax.reduceat(count, starts)
             pods.stairs(top, days, baseline=None, color=colour[policy], label=policy, linewidth=1.3)
-        _count_up(pods, "Pods")
+        _whole_numbers(pods, "Pods")
         _draw_cold(cold, timeline, days, starts, colour)
         locator = AutoDateLocator()  # type: ignore[no-untyped-call]
         cold.xaxis.set_major_locator(locator)
@@ -153,13 +153,15 @@ def draw_timeline(timeline: Timeline, colour: Mapping[str, str]) -> str:
 
 
 def steps_a_point(n_steps: int) -> int:
-    """How many steps one drawn point stands for."""
+    """Number of steps that one drawn point covers."""
     return -(-n_steps // MOST_POINTS)
 
 
 def _draw_demand(axes: Axes, timeline: Timeline, days: FloatArray, starts: IntArray) -> None:
-    bands = [(q, np.fmax.reduceat(values, starts)) for q, values in sorted(timeline.band, key=_q)]
-    shade = np.linspace(0.65, 0.25, max(len(bands) - 1, 1))  # the likelier the darker
+    bands = [
+        (q, np.fmax.reduceat(values, starts)) for q, values in sorted(timeline.band, key=_level)
+    ]
+    shade = np.linspace(0.65, 0.25, max(len(bands) - 1, 1))  # the more likely, the darker
     for alpha, ((low, lower), (high, upper)) in zip(shade, pairwise(bands), strict=False):
         axes.stairs(
             upper,
@@ -171,12 +173,12 @@ def _draw_demand(axes: Axes, timeline: Timeline, days: FloatArray, starts: IntAr
             linewidth=0,
             label=f"forecast, {100 * low:g}\N{EN DASH}{100 * high:g} %",
         )
-    for q, values in bands[-1:]:  # where the quantiles agree, the band alone would not be seen
+    for q, values in bands[-1:]:  # where all quantiles are equal, the band has no area
         label = f"forecast, {100 * q:g} %"
         axes.stairs(values, days, baseline=None, color=BAND, linewidth=1.2, label=label)
     peak = np.fmax.reduceat(timeline.peak, starts)
     axes.stairs(peak, days, baseline=None, color=INK, linewidth=0.8, label="demand")
-    _count_up(axes, "Requests in flight at once")
+    _whole_numbers(axes, "Requests in flight at once")
 
 
 def _draw_cold(
@@ -186,7 +188,7 @@ def _draw_cold(
     starts: IntArray,
     colour: Mapping[str, str],
 ) -> None:
-    """A row a policy, a tick where requests were cold, the taller the more."""
+    """One row per policy, with a tick where requests were cold, taller for more."""
     sums = {policy: np.add.reduceat(count, starts) for policy, count in timeline.cold}
     most = max((float(np.nanmax(s)) for s in sums.values()), default=0.0)
     for row, (policy, total) in enumerate(sums.items()):
@@ -200,7 +202,7 @@ def _draw_cold(
             color=colour[policy],
             fontsize=8.5,
         )
-        # One line, lifted between ticks: a thousand lines would each cost a path.
+        # One line with NaN between ticks: a line per tick would be a path each.
         x = np.repeat(days[where], 3)
         y = np.stack([np.full(len(where), -row), height - row, np.full(len(where), np.nan)], axis=1)
         axes.plot(x, y.ravel(), color=colour[policy], linewidth=1.1, clip_on=False)
@@ -209,11 +211,11 @@ def _draw_cold(
     axes.set_ylabel("Cold requests")
 
 
-def _q(band: tuple[float, FloatArray]) -> float:
+def _level(band: tuple[float, FloatArray]) -> float:
     return band[0]
 
 
-def _count_up(axes: Axes, label: str) -> None:
+def _whole_numbers(axes: Axes, label: str) -> None:
     """An axis of whole numbers from zero, with the legend above."""
     axes.set_ylabel(label)
     axes.use_sticky_edges = False  # keeps the highest line off the frame
@@ -226,7 +228,7 @@ def _count_up(axes: Axes, label: str) -> None:
 
 
 def _style(salt: str) -> AbstractContextManager[None]:
-    """Our style; the salt makes a figure's ids its own, and the same in every run."""
+    """Our style; the salt makes ids unique to a figure, and the same in every run."""
     return mpl.rc_context(_STYLE | {"svg.hashsalt": salt})
 
 
@@ -237,7 +239,7 @@ def _svg(figure: Figure) -> str:
     text = file.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r'<g id="[^"]*"', "<g", text)  # "axes_1" would stand in the page twice
+    text = re.sub(r'<g id="[^"]*"', "<g", text)  # ids such as "axes_1" would repeat in the page
     text = re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), text)
     text = re.sub(r"(<svg [^>]*?) width=\"[^\"]*\"", r"\1", text)
     text = re.sub(r"(<svg [^>]*?) height=\"[^\"]*\"", r"\1", text)

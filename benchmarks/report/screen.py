@@ -1,4 +1,4 @@
-"""What a person at a terminal sees while a replay runs, and the demo that shows it."""
+"""Progress and scores of a replay on the terminal."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,69 +9,68 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks.replay import Progress as Heard
-from benchmarks.replay import Replay
+from benchmarks.replay import OnProgress, Replay
 from benchmarks.report.outcome import COLUMNS, headline, rows
 from benchmarks.scores.score import PolicyScore
 
-STEPS_A_LOOK = 20  # replayed steps between two pictures
+STEPS_A_REFRESH = 20  # replayed steps from one update of the table to the next
 
 
 class Screen:
-    """Progress bars, and a table that lives."""
+    """Progress bars, and a table that is updated while the replay runs."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def say(self, text: str) -> None:
-        """A line."""
+    def print(self, text: str) -> None:
+        """Print a line."""
         self._console.print(text, highlight=False, soft_wrap=True)
 
     @contextmanager
-    def progress(self) -> Iterator[Heard]:
-        """A bar for the steps that one after the other report where they are."""
+    def progress(self) -> Iterator[OnProgress]:
+        """A bar that shows the stage and its share done, as they are reported."""
         with _bar(self._console) as bar:
             task = bar.add_task("", total=1.0)
 
-            def heard(what: str, share: float) -> None:
-                bar.update(task, description=what, completed=share)
+            def show(stage: str, share: float) -> None:
+                bar.update(task, description=stage, completed=share)
 
-            yield heard
+            yield show
 
-    def live(self, replay: Replay) -> list[PolicyScore]:
-        """Run the replay with its table growing on the screen; returns the final scores."""
+    def run(self, replay: Replay) -> list[PolicyScore]:
+        """Run the replay while showing its scores; returns the final ones."""
         bar = _bar(self._console)
         task = bar.add_task("replaying under every policy", total=1.0)
         turn = 0
         with Live(bar, console=self._console, refresh_per_second=4) as live:
 
-            def watch(running: Replay) -> None:
+            def show_step(running: Replay) -> None:
                 nonlocal turn
                 turn += 1
-                if turn % STEPS_A_LOOK == 0:
+                if turn % STEPS_A_REFRESH == 0:
                     bar.update(task, completed=running.share_done)
                     live.update(Group(table(running, running.scores()), bar))
 
-            scores = replay.run(watch)
+            scores = replay.run(show_step)
             bar.update(task, completed=1.0)
             live.update(table(replay, scores))
-        self.say("")
+        self.print("")
         return scores
 
 
 def table(replay: Replay, scores: Sequence[PolicyScore]) -> Table:
     """The headline scores as a table."""
-    requests = scores[0].total.requests
-    title = f"{len(replay.demand.services)} services, {requests:,} requests, {_passed(replay)}"
-    made = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    services, requests = len(replay.demand.services), scores[0].total.requests
+    title = f"{services} services, {requests:,} requests, {_simulated_time(replay)}"
+    shown = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for column in COLUMNS:
-        made.add_column(column, justify="left" if column == "policy" else "right", no_wrap=True)
+        shown.add_column(column, justify="left" if column == "policy" else "right", no_wrap=True)
     for row in rows(headline(scores, replay.settings.price_s)):
-        made.add_row(*row, style="bold" if "kn-ahead" in row[0] else "")
-    return made
+        shown.add_row(*row, style="bold" if "kn-ahead" in row[0] else "")
+    return shown
 
 
-def _passed(replay: Replay) -> str:
+def _simulated_time(replay: Replay) -> str:
     hours = (replay.simulation.now - replay.scored_from_s) / 3600
     return f"{hours // 24:.0f} d {hours % 24:04.1f} h replayed"
 

@@ -1,4 +1,4 @@
-"""How good found edges are: against the truth of a made workload, and as warnings."""
+"""How good found edges are: against the true ones, and as triggers of pre-warming."""
 
 from dataclasses import dataclass
 
@@ -7,137 +7,156 @@ import numpy as np
 from autoscaler.core.prediction.dependencies import Edges
 from autoscaler.core.state.rings import span
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
-from benchmarks.traces.call_graphs import HOP_S, MadeCalls
+from benchmarks.traces.synthetic_calls import HOP_S, SyntheticCalls
 from learner.dependencies.busy_periods import BusyPeriods, busy_periods_of
 
-LEAST_TRIALS = 5  # starts of A at which B was asleep, below which a pair is not judged
+LEAST_TRIALS = 5  # starts of A with B idle; a pair (A, B) with fewer is not scored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeScore:
-    """Edges against "B is called after A within the request with probability >= p"."""
+    """Found edges against true ones: B is called after A within the request, P >= p."""
 
     p: float
-    n_true: int  # pairs that are so, and were judged
-    n_not_judged: int  # pairs that are so, with too few trials to judge
-    n_found: int
-    n_right: int
+    n_true: int  # true pairs, scored
+    n_not_scored: int  # true pairs with too few trials
+    n_found: int  # scored
+    n_correct: int  # found and true
 
     @property
     def precision(self) -> float:
-        """Share of found ones that are true; 1 where none was found."""
-        return self.n_right / self.n_found if self.n_found else 1.0
+        """Share of found pairs that are true; 1 where none was found."""
+        return self.n_correct / self.n_found if self.n_found else 1.0
 
     @property
     def recall(self) -> float:
-        """Share of true ones that were found; 1 where none is."""
-        return self.n_right / self.n_true if self.n_true else 1.0
+        """Share of true pairs that were found; 1 where there are none."""
+        return self.n_correct / self.n_true if self.n_true else 1.0
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of the two."""
-        return 2 * self.n_right / max(self.n_found + self.n_true, 1)
+        """Harmonic mean of precision and recall."""
+        return 2 * self.n_correct / max(self.n_found + self.n_true, 1)
 
 
-def judge(edges: Edges, truth: FloatArray, trials: FloatArray, p: float) -> EdgeScore:
-    """Edges with a gain of p or more against pairs whose true probability (n, n) is p or more."""
-    judged = trials >= LEAST_TRIALS
-    found = spread(edges, edges.gain) >= p
+def score_edges(edges: Edges, truth: FloatArray, trials: FloatArray, p: float) -> EdgeScore:
+    """Score edges with a gain >= p. truth: (n, n) probabilities; a pair is true where >= p."""
+    scored = trials >= LEAST_TRIALS
+    found = as_matrix(edges, edges.gain) >= p
     true = truth >= p
     return EdgeScore(
         p=p,
-        n_true=int((true & judged).sum()),
-        n_not_judged=int((true & ~judged).sum()),
-        n_found=int((found & judged).sum()),
-        n_right=int((found & true & judged).sum()),
+        n_true=int((true & scored).sum()),
+        n_not_scored=int((true & ~scored).sum()),
+        n_found=int((found & scored).sum()),
+        n_correct=int((found & true & scored).sum()),
     )
 
 
-def asleep(
-    made: MadeCalls, until_s: float, *, idle_s: float = 60.0
+def starts_with_idle_downstream(
+    calls: SyntheticCalls, until_s: float, *, idle_s: float = 60.0
 ) -> tuple[FloatArray, FloatArray]:
-    """(n, n) twice: A's starts at which B slept, and those whose own request called B afterwards.
+    """(n, n) starts of A with B idle, and those of them whose own request then called B.
 
-    What acting on a start can be about: of a B that is in use there is nothing to warm.
+    Only these starts can pre-warm B: a B in use needs no warming.
     """
-    n = len(made.services)
-    inside = made.at_s < until_s
-    who, when, request = made.service[inside], made.at_s[inside], made.request[inside]
-    order = np.lexsort((when, who))
-    who, when, request = who[order], when[order], request[order]
-    fresh = np.diff(who, prepend=-1) != 0
+    n = len(calls.services)
+    inside = calls.at_s < until_s
+    service, when, request = calls.service[inside], calls.at_s[inside], calls.request[inside]
+    order = np.lexsort((when, service))
+    service, when, request = service[order], when[order], request[order]
+    fresh = np.diff(service, prepend=-1) != 0
     fresh[1:] |= np.diff(when) >= idle_s
     begin = np.flatnonzero(fresh)
-    start, at, of = who[begin], when[begin], request[begin]
-    first = np.searchsorted(who, np.arange(n + 1))
-    slept, called = np.zeros((2, n, n))
-    latest = np.full(made.n_requests, -np.inf)  # call of B in each request
+    start, at, of = service[begin], when[begin], request[begin]
+    first = np.searchsorted(service, np.arange(n + 1))
+    with_idle, called = np.zeros((2, n, n))
+    latest = np.full(calls.n_requests, -np.inf)  # last call of B in each request
     for b in range(n):
-        calls, by = when[first[b] : first[b + 1]], request[first[b] : first[b + 1]]
-        before = np.append(-np.inf, calls)[np.searchsorted(calls, at - HOP_S / 2)]
+        times, by = when[first[b] : first[b + 1]], request[first[b] : first[b + 1]]
+        before = np.append(-np.inf, times)[np.searchsorted(times, at - HOP_S / 2)]
         idle = np.flatnonzero((at - before >= idle_s) & (start != b))
-        np.maximum.at(latest, by, calls)
+        np.maximum.at(latest, by, times)
         then = latest[of[idle]] >= at[idle] - HOP_S / 2
-        slept[:, b] = np.bincount(start[idle], minlength=n)
+        with_idle[:, b] = np.bincount(start[idle], minlength=n)
         called[:, b] = np.bincount(start[idle], then, n)
         latest[by] = -np.inf
-    return slept, called
+    return with_idle, called
 
 
-def spread(edges: Edges, values: FloatArray | BoolArray) -> FloatArray:
-    """Values of edges as a table (n, n), 0 where there is no edge."""
+def as_matrix(edges: Edges, values: FloatArray | BoolArray) -> FloatArray:
+    """(n, n) values of edges, upstream by downstream; 0 where there is no edge."""
     n = len(edges.services)
     table = np.zeros((n, n))
     table[edges.upstream, edges.downstream] = values
     return table
 
 
-def errors(edges: Edges, made: MadeCalls) -> tuple[FloatArray, FloatArray]:
-    """Of right edges (true p >= 0.2): lag less the true one (s), and gain relative to the true."""
-    true = made.probability()[edges.upstream, edges.downstream]
-    times = made.cold_after[edges.upstream, edges.downstream]
-    right = (edges.gain >= 0.2) & (true >= 0.2) & (times > 0)
-    lag = made.cold_lag_s[edges.upstream, edges.downstream][right] / times[right]
-    return edges.lag_s[right] - lag, edges.gain[right] / true[right] - 1.0
+def transitive_closure(calls: BoolArray) -> BoolArray:
+    """(n, n) services that a call of a service may reach, by Warshall's algorithm.
+
+    calls: (n, n) whether a service calls another directly.
+    """
+    reachable = calls.copy()
+    for via in range(len(reachable)):
+        reachable |= np.outer(reachable[:, via], reachable[via])
+    np.fill_diagonal(reachable, val=False)
+    return reachable
 
 
-def cut(made: MadeCalls, since_s: float, until_s: float) -> tuple[BusyPeriods, BoolArray]:
-    """Spells of a span of time, and of each whether another service's call started it."""
-    inside = (made.at_s >= since_s) & (made.at_s < until_s)
-    who, when, by = made.service[inside], made.at_s[inside], made.by_service[inside]
-    busy = busy_periods_of(made.services, who, when, since_s=since_s, until_s=until_s)
-    order = np.lexsort((when, who))
+def common_callers(reachable: BoolArray) -> BoolArray:
+    """(n, n) whether one service reaches both."""
+    return np.asarray(reachable.T.astype(np.int64) @ reachable > 0)
+
+
+def lag_and_gain_errors(edges: Edges, calls: SyntheticCalls) -> tuple[FloatArray, FloatArray]:
+    """Of correct edges (true p >= 0.2): lag - true lag in s, and gain / true gain - 1."""
+    true = calls.probability()[edges.upstream, edges.downstream]
+    times = calls.cold_after[edges.upstream, edges.downstream]
+    correct = (edges.gain >= 0.2) & (true >= 0.2) & (times > 0)
+    lag = calls.cold_lag_s[edges.upstream, edges.downstream][correct] / times[correct]
+    return edges.lag_s[correct] - lag, edges.gain[correct] / true[correct] - 1.0
+
+
+def busy_periods_between(
+    calls: SyntheticCalls, since_s: float, until_s: float
+) -> tuple[BusyPeriods, BoolArray]:
+    """Busy periods within a time span, and of each whether another service's call started it."""
+    inside = (calls.at_s >= since_s) & (calls.at_s < until_s)
+    service, when, by = calls.service[inside], calls.at_s[inside], calls.by_service[inside]
+    busy = busy_periods_of(calls.services, service, when, since_s=since_s, until_s=until_s)
+    order = np.lexsort((when, service))
     reach = until_s - since_s + 1.0
-    line = when[order] + who[order] * reach
+    line = when[order] + service[order] * reach
     first = np.searchsorted(line, busy.start_s + busy.service * reach)
     return busy, by[order][first]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Warned:
-    """What acting on edges of some strength would have done."""
+class PrewarmScore:
+    """The effect of pre-warming downstream services along edges of a least gain."""
 
-    threshold: float  # edges with at least this gain warn
-    starts: int  # starts that another service's call brought
-    before: float  # share of them that a warning came before
-    in_time: float  # share that a warning came before by a whole start-up
-    warnings: int  # of services asleep
-    in_vain: float  # share of warnings that nobody called within the window
+    threshold: float  # least gain of the edges that pre-warm
+    starts: int  # starts that another service's call caused
+    before: float  # share of them that pre-warming preceded
+    in_time: float  # share that it preceded by a whole start-up
+    prewarms: int  # of idle services
+    unneeded: float  # share of prewarms without a call within the window
 
 
-def warned(
+def score_prewarming(
     edges: Edges,
     busy: BusyPeriods,
-    brought: BoolArray,
+    caused: BoolArray,
     threshold: float,
     *,
     idle_s: float = 60.0,
     within_s: float = 20.0,
     startup_s: float = 1.9,
-) -> Warned:
-    """Let every start warn what it pulls, in spells that the edges were not learned from.
+) -> PrewarmScore:
+    """Pre-warm downstream services at every start, over periods not used to learn the edges.
 
-    brought: (n_spells,) starts to be warned of. startup_s: s that a start-up takes at least.
+    caused: (n_periods,) starts to be preceded. startup_s: least s that a start-up takes.
     """
     ordered, first = edges.where(edges.gain >= threshold).by_upstream()
     n_out = (first[1:] - first[:-1])[busy.service]
@@ -148,26 +167,26 @@ def warned(
     order = np.argsort(busy.service * reach + busy.start_s - busy.since_s, kind="stable")
     line = (busy.service * reach + busy.start_s - busy.since_s)[order]
     ahead = np.searchsorted(line, target * reach + at - busy.since_s)  # B's next start
-    asleep = at - _ends(busy, order, ahead - 1, target) >= idle_s
-    ahead, at, target = ahead[asleep], at[asleep], target[asleep]
+    idle = at - _ends(busy, order, ahead - 1, target) >= idle_s
+    ahead, at, target = ahead[idle], at[idle], target[idle]
     later = order[np.minimum(ahead, len(order) - 1)]
     followed = (ahead < len(order)) & (busy.service[later] == target)
     lead = np.where(followed, busy.start_s[later] - at, np.inf)
     needed = lead <= within_s
     best = np.zeros(len(busy.service))
     np.maximum.at(best, later[needed], lead[needed] + 1e-9)
-    return Warned(
+    return PrewarmScore(
         threshold=threshold,
-        starts=int(brought.sum()),
-        before=float((best[brought] > 0).mean()) if brought.any() else 0.0,
-        in_time=float((best[brought] >= startup_s).mean()) if brought.any() else 0.0,
-        warnings=len(needed),
-        in_vain=float(1.0 - needed.mean()) if len(needed) else 0.0,
+        starts=int(caused.sum()),
+        before=float((best[caused] > 0).mean()) if caused.any() else 0.0,
+        in_time=float((best[caused] >= startup_s).mean()) if caused.any() else 0.0,
+        prewarms=len(needed),
+        unneeded=float(1.0 - needed.mean()) if len(needed) else 0.0,
     )
 
 
 def _ends(busy: BusyPeriods, order: IntArray, place: IntArray, target: IntArray) -> FloatArray:
-    """(k,) Unix s at which the spell at a place of the order ended; -inf if not the target's."""
+    """(k,) Unix s at which the period at a place of the order ended; -inf if not the target's."""
     before = order[np.maximum(place, 0)]
     own = (place >= 0) & (busy.service[before] == target)
     return np.where(own, busy.end_s[before], -np.inf)

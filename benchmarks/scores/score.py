@@ -1,11 +1,11 @@
-"""Scores of a simulation: what users felt, and what it cost.
+"""Scores of a simulation: cold requests, waits, and pod-seconds.
 
 * cold-request rate: cold requests / requests; from zero and by scale-out; in total, as the mean
-  over services, and as their 75th percentile (the field's "third-quartile application")
+  over services, and as their 75th percentile (the literature's "third-quartile application")
 * wait: arrival to start of execution; latency: wait + execution; quantiles from histograms, within
   2 %
 * idle pod-seconds: allocated (from creation, start-up included) minus busy (a request in flight)
-* normalised memory: allocated / busy; 1.0 is ideal. Pods are taken as equally large
+* normalised memory: allocated / busy; 1.0 is ideal. All pods are taken as equally large
 * churn: pods started per service and hour; container cold starts: those while a request waited
 """
 
@@ -88,7 +88,7 @@ def _policy(simulation: Simulation, name: str, rows: IntArray, hours: float) -> 
 def _score(simulation: Simulation, name: str, rows: IntArray) -> ServiceScore:
     s = simulation.cluster.state
     requests = int(s.requests[rows].sum())
-    zero, out = int(s.cold_zero[rows].sum()), int(s.cold_out[rows].sum())
+    zero, out = int(s.cold_from_zero[rows].sum()), int(s.cold_scale_out[rows].sum())
     allocated, busy = float(s.allocated_s[rows].sum()), float(s.busy_s[rows].sum())
     return ServiceScore(
         service=name,

@@ -1,6 +1,6 @@
-"""Requests in, cold starts out, under the production loop.
+"""Simulates pods and requests under the production control loop.
 
-`arrivals` (requests from counts) → `events` (one service's pods) → `cluster`, `surroundings` (what
-a cluster does) → `simulation`; `forecasts` hands it recorded ones; `pods`, `calls` are for services
-that call each other.
+`arrivals` (requests from counts) → `events` (one row), `cluster` (all rows), `actuation`
+(instructions applied) → `simulation`; `forecasts` holds those of a replay; `pods`, `calls` simulate
+services that call each other.
 """

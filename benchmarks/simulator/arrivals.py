@@ -1,9 +1,9 @@
-"""Requests with instants, drawn from a trace that only counts them, and the demand they make.
+"""Arrival times of requests, drawn from a trace that only counts them, and their demand.
 
-A trace says how many requests a step had and how long they took on average; where in the step
-each came is drawn, uniformly and seeded. That part is synthetic, and every result that rests on it
-says so. A trace of requests *in flight* is read the other way round: each pod level that stays
-needed for a run of steps is one request that lasts the run.
+A trace has the number of requests of a step and their mean duration; the time within the step at
+which each arrives is drawn, uniformly and seeded. That part is synthetic, and every result that
+depends on it states it. In a trace of requests *in flight*, each level that stays needed for a run
+of steps becomes one request that lasts the run.
 """
 
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from benchmarks.traces.trace import Trace
 from learner.demand import Demand
 
-SHORTEST_S = 1e-3  # s that a request takes at least: none passes without a trace
+SHORTEST_S = 1e-3  # s that a request takes at least, so that each counts as in flight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requests:
-    """Every request of every service: service i owns ``offset[i] ... offset[i + 1] - 1``."""
+    """All requests, service by service: ``offset[i] ... offset[i + 1] - 1`` are of service i."""
 
     arrival_s: FloatArray  # (n_requests,) Unix s, ascending within a service
     service_s: FloatArray  # (n_requests,) s of execution once started
@@ -28,31 +28,31 @@ class Requests:
 
 
 def draw(trace: Trace, *, service_s: float, seed: int) -> Requests:
-    """Draw the instants of a trace's requests.
+    """Draw the arrival times of a trace's requests.
 
-    service_s: execution time of requests whose trace tells none. A gap has no requests.
+    service_s: execution time where the trace has none. A gap has no requests.
     """
     rng = np.random.default_rng(seed)
-    arrivals, took = [], []
+    arrivals, durations = [], []
     for i in range(len(trace.services)):
         if trace.kind == "in_flight":
-            begin, last = _runs(trace, i, rng)
+            begin, duration = _runs(trace, i, rng)
         else:
-            begin, last = _scattered(trace, i, service_s, rng)
+            begin, duration = _uniform_in_steps(trace, i, service_s, rng)
         order = np.argsort(begin, kind="stable")
         arrivals.append(begin[order])
-        took.append(last[order])
+        durations.append(duration[order])
     return Requests(
         arrival_s=np.concatenate(arrivals),
-        service_s=np.concatenate(took),
+        service_s=np.concatenate(durations),
         offset=np.concatenate([[0], np.cumsum([len(a) for a in arrivals])]).astype(np.int64),
     )
 
 
-def _scattered(
+def _uniform_in_steps(
     trace: Trace, i: int, service_s: float, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
-    """Arrivals uniform within their step; a fractional count is rounded by chance."""
+    """Arrivals uniform within their step; a fractional count is rounded at random."""
     expected = np.nan_to_num(trace.counts[i])
     counts = np.floor(expected + rng.random(len(expected))).astype(np.int64)
     step = np.repeat(np.arange(len(counts)), counts)
@@ -62,7 +62,7 @@ def _scattered(
 
 
 def _runs(trace: Trace, i: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """One request per pod level and run of steps in which the level stays needed."""
+    """One request per level and run of steps in which the level stays needed."""
     need = np.ceil(np.nan_to_num(trace.counts[i])).astype(np.int64)
     levels = np.arange(need.max(initial=0))[:, None] < need  # (n_levels, n_steps)
     change = np.diff(np.pad(levels, ((0, 0), (1, 1))).astype(np.int8), axis=1)
@@ -72,12 +72,11 @@ def _runs(trace: Trace, i: int, rng: np.random.Generator) -> tuple[FloatArray, F
 
 
 def measure(requests: Requests, trace: Trace, *, step_s: float, capacity: float) -> Demand:
-    """The demand that the requests make when none has to wait: what an autoscaler would export.
+    """The demand of the requests if none has to wait, as the controller would export it.
 
-    Arrivals per step, and the greatest one-second average of requests in flight: the finest that an
-    autoscaler sees, and what pods are needed for (a crest of milliseconds waits out in a queue).
-    step_s: whole seconds. capacity: requests in flight that one pod takes. Steps that the trace
-    does not know stay gaps.
+    Arrivals per step, and the greatest one-second average of requests in flight: the finest
+    resolution that an autoscaler sees. step_s: whole seconds. capacity: requests in flight that one
+    pod takes. Gaps of the trace stay gaps.
     """
     ratio = step_s / trace.step_s
     n_steps = int(np.floor(trace.counts.shape[1] / ratio + 1e-9))
@@ -100,7 +99,7 @@ def measure(requests: Requests, trace: Trace, *, step_s: float, capacity: float)
 
 
 def _gaps(unknown: BoolArray, ratio: float, n_steps: int) -> BoolArray:
-    """(n, n_steps) whether any of the trace's steps that a step touches is not known."""
+    """(n, n_steps) whether any of the trace's steps that a step overlaps is unknown."""
     first = np.floor(np.arange(n_steps) * ratio + 1e-9).astype(np.int64)
     end = np.ceil((np.arange(n_steps) + 1) * ratio - 1e-9).astype(np.int64)
     so_far = np.pad(np.cumsum(unknown, axis=1), ((0, 0), (1, 0)))

@@ -1,13 +1,12 @@
-"""Pods and requests under a virtual clock: the part of the simulator that is not the autoscaler.
+"""Pods and requests under a simulated clock: everything in the simulator but the autoscaler.
 
-Requests queue first come, first served, in front of a revision (Knative's activator), start when a
-ready pod has a free slot, and run for their service time. Pods take their start-up time to become
-ready, drain when they are told to go, and cost from creation to end. Time moves from event to
-event, so waits are exact.
+Requests queue first in, first out, in front of a revision (Knative's activator), start when a ready
+pod has a free slot, and run for their service time. Pods become ready after their start-up time,
+drain when they are scaled away, and cost from creation to end. The simulation is event by event, so
+waits are exact.
 
-A request is **cold** when it waited and the pod that served it was not ready yet when it came (a
-pod that was started ahead, but too late, makes a cold request as well); **from zero** when no pod
-at all was ready then.
+A request is **cold** when it waited and the pod that served it was not ready when it arrived (also
+where that pod was started ahead, but too late); **from zero** when no pod at all was ready then.
 """
 
 from typing import Any
@@ -16,80 +15,80 @@ import numpy as np
 
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from benchmarks.simulator.arrivals import Requests
-from benchmarks.simulator.events import BINS, GONE, State, run, scale
+from benchmarks.simulator.events import BINS, NO_POD, State, run, scale
 
-ROOM_S = 300.0  # s of arrivals to make room for at a time
+RESERVED_S = 300.0  # s of arrivals to allocate columns for at a time
 UNLIMITED = 2**31  # requests in flight that a pod without a limit takes
 
 
 class Cluster:
-    """All rows' pods and queues. A row is one service under one policy."""
+    """Pods and queues of all rows. A row is one service under one policy."""
 
     def __init__(
         self, requests: Requests, service: IntArray, *, concurrency: int, start_up_s: float
     ) -> None:
-        """service: (n_rows,) whose requests a row gets. concurrency: of a pod; 0 = unlimited."""
+        """service: (n_rows,) service of each row. concurrency: of a pod; 0 = unlimited."""
         self._start_up_s = start_up_s
-        self._room_until = -np.inf
+        self._reserved_until = -np.inf
         self.state = _empty(requests, service, concurrency)
 
     def begin(self, now: float) -> None:
-        """Set the clocks; requests before Unix s ``now`` never come."""
+        """Set the clocks to Unix s ``now``; earlier requests are left out."""
         s = self.state
         s.clock[:] = now
         s.head[:] = s.next[:] = self._arrived(now)
 
     def run(self, until: float, rows: IntArray, poke: BoolArray) -> IntArray:
-        """Let time pass until Unix s ``until``.
+        """Simulate until Unix s ``until``.
 
-        poke: (n_rows,) rows that stop at their next arrival at no pod at all. Returns those that
-        did; their clock stands at the arrival.
+        poke: (n_rows,) rows that stop at their next arrival without a pod. Returns those that did;
+        their clock is at the arrival.
         """
-        if until > self._room_until:
-            self._room_until = until + ROOM_S
-            self._make_room(self._room_until)
+        if until > self._reserved_until:
+            self._reserved_until = until + RESERVED_S
+            self._reserve(self._reserved_until)
         run(self.state, rows, until, poke)
         return rows[self.state.poked[rows]]
 
-    def look(self) -> tuple[FloatArray, FloatArray]:
-        """(n_rows,) requests in the system summed over time, and requests come, since last."""
+    def take_statistics(self) -> tuple[FloatArray, FloatArray]:
+        """(n_rows,) integral of requests in the system, and arrivals, since the last call."""
         s = self.state
-        told = s.load_s.copy(), s.came.astype(np.float64)
+        taken = s.load_s.copy(), s.arrived.astype(np.float64)
         s.load_s[:] = 0.0
-        s.came[:] = 0
-        return told
+        s.arrived[:] = 0
+        return taken
 
     def scale(self, rows: IntArray, pods: IntArray) -> None:
-        """Have so many pods per row, from each row's own present on."""
+        """Scale rows to so many pods, each at its own clock."""
         if not len(rows):
             return
-        draining = int(self.state.pod_drains.sum(axis=1).max(initial=0))
+        draining = int(self.state.pod_draining.sum(axis=1).max(initial=0))
         needed = int(pods.max()) + draining
         if needed > self.state.pod_ready.shape[1]:
-            self.state = _wider(self.state, needed, pod_ready=GONE, pod_load=0, pod_drains=0)
+            self.state = _wider(self.state, needed, pod_ready=NO_POD, pod_load=0, pod_draining=0)
         scale(self.state, rows, pods, self._start_up_s)
 
     def ready(self) -> IntArray:
-        """(n_rows,) pods ready and not on their way out."""
+        """(n_rows,) pods ready and not draining."""
         s = self.state
-        up = (s.pod_ready <= s.clock[:, None]) & ~s.pod_drains
+        up = (s.pod_ready <= s.clock[:, None]) & ~s.pod_draining
         return np.asarray(up.sum(axis=1), dtype=np.int64)
 
     def reset_counts(self) -> None:
-        """Begin to score: forget what was counted so far."""
+        """Set the counts for the scores to zero."""
         first = State._fields.index("requests")
         for column in self.state[first:]:
             column[:] = 0
 
     def _arrived(self, until: float) -> IntArray:
-        """(n_rows,) index behind each row's last request before ``until``."""
+        """(n_rows,) index after each row's last request before ``until``."""
         s = self.state
         spans = zip(s.next, s.end, strict=True)
         found = [a + np.searchsorted(s.arrival_s[a:end], until) for a, end in spans]
         return np.array(found, dtype=np.int64)
 
-    def _make_room(self, until: float) -> None:
-        """Room for everything that may be in flight at once before ``until``."""
+    def _reserve(self, until: float) -> None:
+        """Allocate columns for all requests that may be in flight at once before ``until``."""
         s = self.state
         room = s.finish.shape[1]
         if (s.n_running + s.end - s.head).max(initial=0) <= room:
@@ -119,10 +118,10 @@ def _empty(requests: Requests, service: IntArray, concurrency: int) -> State:
             "head": first.copy(),
             "slots": np.full(n, concurrency or UNLIMITED),
             # Knative's activator takes the first free pod at a limit of three or less.
-            "spread": np.full(n, not 1 <= concurrency <= 3),
-            "pod_ready": np.full((n, 4), GONE),
+            "least_loaded": np.full(n, not 1 <= concurrency <= 3),
+            "pod_ready": np.full((n, 4), NO_POD),
             "pod_load": np.zeros((n, 4), np.int64),
-            "pod_drains": np.zeros((n, 4), np.bool_),
+            "pod_draining": np.zeros((n, 4), np.bool_),
             "next_ready": np.full(n, np.inf),
             "zero_since": np.full(n, -np.inf),
             "zero_until": np.full(n, np.inf),

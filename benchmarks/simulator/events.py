@@ -1,7 +1,8 @@
-"""The event loop of one row, compiled: it runs once a request, a million times a second.
+"""The compiled event loop of the simulator: one row is one service under one policy.
 
-Events of a row, in time order: a request ends, a pod becomes ready, a request comes. Between two
-events nothing changes, so sums over time (requests in the system, pods, busy pods) are exact.
+Events of a row, in order of time: a request finishes, a pod becomes ready, a request arrives.
+Between two events nothing changes, so sums over time (requests in the system, pods, busy pods) are
+exact. Compiled, because it handles some million requests a second.
 """
 
 from typing import NamedTuple
@@ -11,44 +12,44 @@ from numba import njit
 
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 
-GONE = np.inf  # when a pod that does not exist becomes ready
-BINS = 1024  # of the histograms of times
+NO_POD = np.inf  # Unix s at which an unused place becomes ready
+BINS = 1024  # of the histograms of waits and latencies
 SHORTEST_S = 1e-3
-RATIO = 1.02  # from one bin's upper edge to the next: quantiles are right within 2 %
+RATIO = 1.02  # of one bin's upper edge to the one before: quantiles are exact within 2 %
 
 
 class State(NamedTuple):
-    """Everything about all rows; row first, (n,) where nothing else is said."""
+    """Columns of all rows: row first, shape (n,) unless stated otherwise."""
 
     # requests: shared by all rows
     arrival_s: FloatArray  # (n_requests,) Unix s
     service_s: FloatArray  # (n_requests,) s
-    # where each row is in them
-    end: IntArray  # behind the row's last request
-    next: IntArray  # next to come
+    # position of each row in the requests
+    end: IntArray  # index after the row's last request
+    next: IntArray  # next to arrive
     head: IntArray  # next to start; head ... next - 1 wait
     slots: IntArray  # requests in flight that one pod takes
-    spread: BoolArray  # the least loaded pod serves, not the first one with a free slot
+    least_loaded: BoolArray  # chooses the least loaded pod; else the first with a free slot
     clock: FloatArray  # Unix s
     # pods
-    pod_ready: FloatArray  # (n, n_pods) Unix s; GONE = no such pod
+    pod_ready: FloatArray  # (n, n_pods) Unix s; NO_POD = unused place
     pod_load: IntArray  # (n, n_pods) requests in flight
-    pod_drains: BoolArray  # (n, n_pods) takes no more requests
+    pod_draining: BoolArray  # (n, n_pods) takes no more requests
     next_ready: FloatArray  # Unix s at which the next pod becomes ready
-    zero_since: FloatArray  # Unix s since when no pod was ready, the last time
-    zero_until: FloatArray  # and until when
-    # requests in flight, a heap by end
+    zero_since: FloatArray  # Unix s at which the last span without a ready pod began
+    zero_until: FloatArray  # Unix s at which it ended; inf = not yet
+    # requests in flight, a heap by finish time
     n_running: IntArray
     finish: FloatArray  # (n, n_running) Unix s
     finish_pod: IntArray  # (n, n_running)
-    # what an autoscaler is told
-    load_s: FloatArray  # requests in the system, summed over time since the last look
-    came: IntArray  # requests since the last look
-    poked: BoolArray  # a request came and there was no pod
-    # what is counted
+    # statistics for the autoscaler
+    load_s: FloatArray  # requests in the system, integrated since the last report
+    arrived: IntArray  # requests since the last report
+    poked: BoolArray  # a request arrived and there was no pod
+    # counts for the scores
     requests: IntArray  # started
-    cold_zero: IntArray  # cold, no pod was ready
-    cold_out: IntArray  # cold, all ready pods were full
+    cold_from_zero: IntArray  # cold; no pod was ready
+    cold_scale_out: IntArray  # cold; all ready pods were full
     waits: IntArray  # (n, BINS)
     latencies: IntArray  # (n, BINS) wait + execution
     cold_waits: IntArray  # (n, BINS)
@@ -61,7 +62,7 @@ class State(NamedTuple):
 
 @njit(cache=True)
 def run(s: State, rows: IntArray, until: float, poke: BoolArray) -> None:
-    """Advance the rows to Unix s ``until``, or to an arrival at no pod where ``poke`` says so."""
+    """Advance rows to Unix s ``until``; where ``poke``, at most to an arrival without a pod."""
     for row in rows:
         s.poked[row] = False
         while not s.poked[row] and _step(s, row, until, poke[row]):
@@ -71,38 +72,38 @@ def run(s: State, rows: IntArray, until: float, poke: BoolArray) -> None:
 @njit(cache=True)
 def _step(s: State, row: int, until: float, poke: bool) -> bool:
     """One event; False when there is none before ``until``."""
-    ends = s.finish[row, 0] if s.n_running[row] else np.inf
-    comes = s.arrival_s[s.next[row]] if s.next[row] < s.end[row] else np.inf
-    now = min(ends, s.next_ready[row], comes)
+    finishes = s.finish[row, 0] if s.n_running[row] else np.inf
+    arrives = s.arrival_s[s.next[row]] if s.next[row] < s.end[row] else np.inf
+    now = min(finishes, s.next_ready[row], arrives)
     if now >= until:
-        _pass(s, row, until)
+        _advance_clock(s, row, until)
         return False
-    _pass(s, row, now)
-    if ends == now:
-        _end(s, row)
+    _advance_clock(s, row, now)
+    if finishes == now:
+        _finish_request(s, row)
     elif s.next_ready[row] == now:
-        _rise(s, row)
+        _pod_ready(s, row)
     else:
         s.next[row] += 1
-        s.came[row] += 1
-        s.poked[row] = poke and not _staffed(s, row)
-    while s.head[row] < s.next[row] and _begin(s, row):
+        s.arrived[row] += 1
+        s.poked[row] = poke and not _has_pod(s, row)
+    while s.head[row] < s.next[row] and _start_request(s, row):
         pass
     return True
 
 
 @njit(cache=True)
-def _staffed(s: State, row: int) -> bool:
-    """Whether there is a pod, ready or starting, that is not on its way out."""
+def _has_pod(s: State, row: int) -> bool:
+    """Whether there is a pod, ready or starting, that is not draining."""
     for p in range(s.pod_ready.shape[1]):
-        if s.pod_ready[row, p] < GONE and not s.pod_drains[row, p]:
+        if s.pod_ready[row, p] < NO_POD and not s.pod_draining[row, p]:
             return True
     return False
 
 
 @njit(cache=True)
-def _pass(s: State, row: int, now: float) -> None:
-    """Let time pass: nothing happens, but it adds up."""
+def _advance_clock(s: State, row: int, now: float) -> None:
+    """Advance to Unix s ``now`` and integrate load, pods and busy pods."""
     span = now - s.clock[row]
     if span <= 0.0:
         return
@@ -111,7 +112,7 @@ def _pass(s: State, row: int, now: float) -> None:
     s.load_s[row] += span * (waiting + s.n_running[row])
     pods, busy = 0, 0
     for p in range(s.pod_ready.shape[1]):
-        if s.pod_ready[row, p] < GONE:
+        if s.pod_ready[row, p] < NO_POD:
             pods += 1
             busy += s.pod_load[row, p] > 0
     s.allocated_s[row] += span * pods
@@ -119,8 +120,8 @@ def _pass(s: State, row: int, now: float) -> None:
 
 
 @njit(cache=True)
-def _rise(s: State, row: int) -> None:
-    """A pod became ready: look for the next one."""
+def _pod_ready(s: State, row: int) -> None:
+    """A pod became ready; find the next one."""
     now = s.clock[row]
     if s.zero_until[row] == np.inf:
         s.zero_until[row] = now
@@ -137,13 +138,13 @@ def _find_next_ready(s: State, row: int, since: float) -> None:
 
 
 @njit(cache=True)
-def _begin(s: State, row: int) -> bool:
+def _start_request(s: State, row: int) -> bool:
     """Start the next waiting request; False when no ready pod has a free slot."""
     now, pod, load = s.clock[row], -1, s.slots[row]
     for p in range(s.pod_ready.shape[1]):
-        if s.pod_ready[row, p] <= now and not s.pod_drains[row, p] and s.pod_load[row, p] < load:
+        if s.pod_ready[row, p] <= now and not s.pod_draining[row, p] and s.pod_load[row, p] < load:
             pod, load = p, s.pod_load[row, p]
-            if not s.spread[row]:
+            if not s.least_loaded[row]:
                 break
     if pod < 0:
         return False
@@ -151,29 +152,29 @@ def _begin(s: State, row: int) -> bool:
     s.head[row] += 1
     s.pod_load[row, pod] += 1
     _push(s, row, now + s.service_s[request], pod)
-    _count(s, row, request, s.pod_ready[row, pod])
+    _count_request(s, row, request, s.pod_ready[row, pod])
     return True
 
 
 @njit(cache=True)
-def _count(s: State, row: int, request: int, pod_ready: float) -> None:
-    came = s.arrival_s[request]
-    wait = s.clock[row] - came
+def _count_request(s: State, row: int, request: int, pod_ready: float) -> None:
+    arrived = s.arrival_s[request]
+    wait = s.clock[row] - arrived
     s.requests[row] += 1
     s.wait_s[row] += wait
     s.waits[row, _bin(wait)] += 1
     s.latencies[row, _bin(wait + s.service_s[request])] += 1
-    if wait > 0.0 and pod_ready > came:
+    if wait > 0.0 and pod_ready > arrived:
         s.cold_waits[row, _bin(wait)] += 1
-        if s.zero_since[row] <= came < s.zero_until[row]:
-            s.cold_zero[row] += 1
+        if s.zero_since[row] <= arrived < s.zero_until[row]:
+            s.cold_from_zero[row] += 1
         else:
-            s.cold_out[row] += 1
+            s.cold_scale_out[row] += 1
 
 
 @njit(cache=True)
 def _bin(seconds: float) -> int:
-    """The histogram bin whose upper edge is the first not below; 0 = at once."""
+    """The histogram bin with the first upper edge >= seconds; 0 = at most SHORTEST_S."""
     if seconds <= SHORTEST_S:
         return 0
     return min(BINS - 1, int(np.ceil(np.log(seconds / SHORTEST_S) / np.log(RATIO) - 1e-9)))
@@ -191,8 +192,8 @@ def _push(s: State, row: int, at: float, pod: int) -> None:
 
 
 @njit(cache=True)
-def _end(s: State, row: int) -> None:
-    """The request that ends first leaves its pod; a draining pod goes with its last request."""
+def _finish_request(s: State, row: int) -> None:
+    """Finish the earliest request; a draining pod ends with its last one."""
     heap, pods = s.finish[row], s.finish_pod[row]
     pod = pods[0]
     s.n_running[row] -= 1
@@ -208,37 +209,37 @@ def _end(s: State, row: int) -> None:
         i, child = child, 2 * child + 1
     heap[i], pods[i] = at, of
     s.pod_load[row, pod] -= 1
-    if s.pod_drains[row, pod] and s.pod_load[row, pod] == 0:
-        _vanish(s, row, pod)
+    if s.pod_draining[row, pod] and s.pod_load[row, pod] == 0:
+        _remove_pod(s, row, pod)
 
 
 @njit(cache=True)
-def _vanish(s: State, row: int, pod: int) -> None:
-    s.pod_ready[row, pod] = GONE
-    s.pod_drains[row, pod] = False
+def _remove_pod(s: State, row: int, pod: int) -> None:
+    s.pod_ready[row, pod] = NO_POD
+    s.pod_draining[row, pod] = False
 
 
 @njit(cache=True)
 def scale(s: State, rows: IntArray, pods: IntArray, start_up_s: float) -> None:
-    """Have ``pods[i]`` pods in ``rows[i]``, from the row's own present on."""
+    """Scale ``rows[i]`` to ``pods[i]`` pods at the row's own clock."""
     for i in range(len(rows)):
         row = rows[i]
         have = 0
         for p in range(s.pod_ready.shape[1]):
-            have += s.pod_ready[row, p] < GONE and not s.pod_drains[row, p]
+            have += s.pod_ready[row, p] < NO_POD and not s.pod_draining[row, p]
         for _ in range(have, pods[i]):
-            _create(s, row, s.clock[row] + start_up_s)
+            _create_pod(s, row, s.clock[row] + start_up_s)
         for _ in range(pods[i], have):
-            _retire(s, row)
-        # From now on, not after: a pod that is ready at this instant has not been seen to rise.
+            _remove_youngest(s, row)
+        # Including now: a pod that becomes ready at this instant still has its event to come.
         _find_next_ready(s, row, s.clock[row])
-        _mark_zero(s, row)
+        _note_zero(s, row)
 
 
 @njit(cache=True)
-def _create(s: State, row: int, ready: float) -> None:
+def _create_pod(s: State, row: int, ready: float) -> None:
     for p in range(s.pod_ready.shape[1]):
-        if s.pod_ready[row, p] == GONE:
+        if s.pod_ready[row, p] == NO_POD:
             s.pod_ready[row, p] = ready
             s.started[row] += 1
             s.started_cold[row] += s.next[row] > s.head[row]
@@ -246,25 +247,25 @@ def _create(s: State, row: int, ready: float) -> None:
 
 
 @njit(cache=True)
-def _retire(s: State, row: int) -> None:
-    """Take the youngest pod: one that is still starting first, as a ReplicaSet does."""
+def _remove_youngest(s: State, row: int) -> None:
+    """Remove the youngest pod, one still starting first, as a ReplicaSet does."""
     youngest = -1
     for p in range(s.pod_ready.shape[1]):
-        if s.pod_ready[row, p] == GONE or s.pod_drains[row, p]:
+        if s.pod_ready[row, p] == NO_POD or s.pod_draining[row, p]:
             continue
         if youngest < 0 or s.pod_ready[row, p] > s.pod_ready[row, youngest]:
             youngest = p
     if s.pod_load[row, youngest] == 0:
-        _vanish(s, row, youngest)
+        _remove_pod(s, row, youngest)
     else:
-        s.pod_drains[row, youngest] = True
+        s.pod_draining[row, youngest] = True
 
 
 @njit(cache=True)
-def _mark_zero(s: State, row: int) -> None:
-    """Note since when no pod is ready."""
+def _note_zero(s: State, row: int) -> None:
+    """Note the time from which no pod is ready."""
     for p in range(s.pod_ready.shape[1]):
-        if s.pod_ready[row, p] <= s.clock[row] and not s.pod_drains[row, p]:
+        if s.pod_ready[row, p] <= s.clock[row] and not s.pod_draining[row, p]:
             return
     if s.zero_until[row] < np.inf:
         s.zero_since[row], s.zero_until[row] = s.clock[row], np.inf

@@ -1,4 +1,4 @@
-"""Forecasts of many moments, as a replay meets them in turn; and the all-knowing ones."""
+"""Forecasts of many origins, as a replay uses them in turn, and those of an oracle."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from learner.models.levels import LEVELS, demand_edges
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForecastTable:
-    """One bundle per origin; see `ForecastBundle` for what the arrays mean."""
+    """One bundle per origin; see `ForecastBundle` for the arrays."""
 
     services: tuple[str, ...]  # (n,)
     made_at_s: FloatArray  # (n_origins,) Unix s, ascending
@@ -28,7 +28,7 @@ class ForecastTable:
     reason: tuple[str, ...]  # (n,)
 
     def bundle(self, origin: int) -> ForecastBundle:
-        """What was known at one origin."""
+        """The forecasts made at one origin."""
         return ForecastBundle(
             services=self.services,
             made_at_s=float(self.made_at_s[origin]),
@@ -44,8 +44,8 @@ class ForecastTable:
 def joined(pieces: Sequence[Forecast]) -> tuple[FloatArray, Curves]:
     """Forecasts of successive origins as one: demand edges, and exceedance over all origins.
 
-    Demand may outgrow the cells of an earlier piece; what a piece does not speak of has exceedance
-    0, as it was out of its reach.
+    Demand may outgrow the cells of an earlier piece; cells that a piece does not have get
+    exceedance 0.
     """
     n_cells = max(piece.exceedance.shape[-1] for piece in pieces)
     edges = np.max([_with_cells(p.demand_edges, n_cells + 1, "edge") for p in pieces], axis=0)
@@ -59,17 +59,17 @@ def _with_cells(values: Curves, n_cells: int, mode: Literal["edge", "constant"])
     return np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, missing)], mode=mode)
 
 
-def all_knowing(like: ForecastTable, demand: Demand, origins: IntArray) -> ForecastTable:
-    """The table of an oracle: every curve is a step at the peak that really comes.
+def oracle_forecasts(like: ForecastTable, demand: Demand, origins: IntArray) -> ForecastTable:
+    """An oracle's table: every exceedance curve is a step at the true peak of its window.
 
-    demand: the truth, past and future. origins: (n_origins,) steps of it, those of ``like``.
-    Windows that reach beyond the end of the truth hold what is left of it.
+    demand: the true demand, past and future. origins: (n_origins,) its steps that ``like`` has.
+    Windows beyond the end of the demand cover what is left of it.
     """
-    truth = np.nan_to_num(demand.peak)
+    true_peak = np.nan_to_num(demand.peak)
     steps = np.round(like.window_edges_s / demand.step_s).astype(np.int64)
     windows = pairwise(steps)
-    peaks = [_peak_ahead(truth, origins + first, int(end - first)) for first, end in windows]
-    most = np.ceil(truth.max(axis=1, initial=0.0) / demand.capacity)
+    peaks = [_peak_ahead(true_peak, origins + first, int(end - first)) for first, end in windows]
+    most = np.ceil(true_peak.max(axis=1, initial=0.0) / demand.capacity)
     edges = demand_edges(demand.capacity, np.searchsorted(LEVELS, most) + 1)
     peak = np.stack(peaks, axis=2)[:, :, :, None]
     width = np.diff(edges)[:, None, None, :]
@@ -82,15 +82,15 @@ def all_knowing(like: ForecastTable, demand: Demand, origins: IntArray) -> Forec
     )
 
 
-def _peak_ahead(truth: FloatArray, first: IntArray, length: int) -> FloatArray:
+def _peak_ahead(peak: FloatArray, first: IntArray, length: int) -> FloatArray:
     """(n, n_origins) greatest value of ``length`` steps from each first step on."""
-    padded = np.pad(truth, ((0, 0), (0, length + int(first.max(initial=0)))))
+    padded = np.pad(peak, ((0, 0), (0, length + int(first.max(initial=0)))))
     ahead = np.lib.stride_tricks.sliding_window_view(padded, length, axis=1)
     return np.asarray(ahead[:, first].max(axis=-1))
 
 
 def stack(tables: tuple[ForecastTable, ...]) -> ForecastTable:
-    """Tables of the same origins and windows as one: their services one after the other."""
+    """Concatenate tables of the same origins and windows along services."""
     n_cells = max(table.exceedance.shape[-1] for table in tables)
     edges = [_with_cells(table.demand_edges, n_cells + 1, "edge") for table in tables]
     curves = [_with_cells(table.exceedance, n_cells, "constant") for table in tables]

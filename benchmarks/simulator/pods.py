@@ -1,7 +1,7 @@
-"""One service's pods and the requests in front of them, as SimPy events: for services that call.
+"""One service's pods and its request queue, as SimPy events, for services that call each other.
 
-Requests queue first come, first served. A pod takes its start-up time to become ready, takes no
-more requests once it is told to go, and goes with its last one. It costs from creation to end.
+Requests queue first in, first out. A pod becomes ready after its start-up time, takes no more
+requests while it drains, and ends with its last one. It costs from creation to end.
 """
 
 from collections import deque
@@ -13,19 +13,19 @@ import simpy
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-FIRST_FREE = 3  # slots up to which the first free pod serves, as Knative's activator has it
+FIRST_FREE = 3  # slots up to which Knative's activator chooses the first free pod
 
 
 @dataclass(slots=True, eq=False)
 class SimulatedPod:
-    """A pod that is starting, ready, or serving its last requests."""
+    """A pod: starting, ready, or draining."""
 
     created_s: float  # Unix s
     ready_s: float  # Unix s
     load: int = 0  # requests in flight
-    served: int = 0  # requests so far
-    busy_since_s: float = 0.0  # Unix s since when it has had any
-    leaves: bool = False  # takes no more requests
+    served: int = 0  # requests started so far
+    busy_since_s: float = 0.0  # Unix s at which load last became > 0
+    draining: bool = False  # takes no more requests
 
 
 class SimulatedPods:
@@ -35,81 +35,81 @@ class SimulatedPods:
         self.env = env
         self.slots = slots
         self.start_up_s = start_up_s
-        self.pods: list[SimulatedPod] = []  # those that leave are not among them
+        self.pods: list[SimulatedPod] = []  # without draining ones
         self.started = 0
-        self.in_vain = 0  # gone without a request
+        self.unused = 0  # pods that ended without a request
         self._waiting: deque[simpy.Event] = deque()
-        self._leaving: list[SimulatedPod] = []
+        self._draining: list[SimulatedPod] = []
         self._in_system = 0  # requests that wait or are in flight
-        self._load_s = 0.0  # their sum over time since the last look
+        self._load_s = 0.0  # their integral since the last statistics
         self._since_s = float(env.now)
-        self._came = 0  # requests since the last look
-        self._ended_s = 0.0  # pod-seconds of pods that are gone
-        self._busy_s = 0.0  # pod-seconds with a request in flight, up to the pod's last pause
+        self._arrived = 0  # requests since the last statistics
+        self._ended_s = 0.0  # pod-seconds of ended pods
+        self._busy_s = 0.0  # pod-seconds of completed times with a request in flight
 
     @property
     def ready(self) -> int:
-        """Pods ready and not on their way out."""
+        """Pods ready and not draining."""
         return sum(pod.ready_s <= self.env.now for pod in self.pods)
 
-    def come(self) -> simpy.Event:
-        """A request comes; the event's value is the pod that takes it."""
-        self._pass()
+    def enqueue(self) -> simpy.Event:
+        """Add a request to the queue; the event's value is the pod that takes it."""
+        self._integrate_load()
         self._in_system += 1
-        self._came += 1
+        self._arrived += 1
         turn = self.env.event()
         self._waiting.append(turn)
         self._serve()
         return turn
 
-    def done(self, pod: SimulatedPod) -> None:
-        """A request leaves its pod."""
-        self._pass()
+    def finish(self, pod: SimulatedPod) -> None:
+        """A request has finished on its pod."""
+        self._integrate_load()
         self._in_system -= 1
         pod.load -= 1
         if not pod.load:
             self._busy_s += self.env.now - pod.busy_since_s
-            if pod.leaves:
-                self._leaving.remove(pod)
-                self._end(pod)
+            if pod.draining:
+                self._draining.remove(pod)
+                self._remove(pod)
         self._serve()
 
     def scale(self, want: int) -> None:
-        """Have so many pods; the youngest go first, those that are starting before all."""
+        """Have so many pods; the youngest are removed first, those still starting before all."""
         for _ in range(len(self.pods), want):
             now = float(self.env.now)
             self.pods.append(SimulatedPod(created_s=now, ready_s=now + self.start_up_s))
             self.started += 1
-            self.env.process(self._rise(self.pods[-1]))
+            self.env.process(self._become_ready(self.pods[-1]))
         for _ in range(want, len(self.pods)):
             pod = self.pods.pop()
-            pod.leaves = True
+            pod.draining = True
             if pod.load:
-                self._leaving.append(pod)
+                self._draining.append(pod)
             else:
-                self._end(pod)
+                self._remove(pod)
 
-    def look(self) -> tuple[float, int]:
-        """Requests in the system summed over time, and requests come, since the last look."""
-        self._pass()
-        told = self._load_s, self._came
-        self._load_s, self._came = 0.0, 0
-        return told
+    def take_statistics(self) -> tuple[float, int]:
+        """The integral of requests in the system, and arrivals, since the last call."""
+        self._integrate_load()
+        taken = self._load_s, self._arrived
+        self._load_s, self._arrived = 0.0, 0
+        return taken
 
     def pod_s(self) -> tuple[float, float]:
-        """Pod-seconds from creation on, and those with a request in flight, up to now."""
-        now, alive = float(self.env.now), [*self.pods, *self._leaving]
+        """Pod-seconds from creation, and those with a request in flight, up to now."""
+        now, alive = float(self.env.now), [*self.pods, *self._draining]
         allocated = sum(now - pod.created_s for pod in alive)
         busy = sum(now - pod.busy_since_s for pod in alive if pod.load)
         return self._ended_s + allocated, self._busy_s + busy
 
-    def _pass(self) -> None:
+    def _integrate_load(self) -> None:
         now = float(self.env.now)
         self._load_s += (now - self._since_s) * self._in_system
         self._since_s = now
 
-    def _rise(self, pod: SimulatedPod) -> "Generator[simpy.Event, Any, None]":
-        # Until that instant, not for so long: the sum would round to another one.
+    def _become_ready(self, pod: SimulatedPod) -> "Generator[simpy.Event, Any, None]":
+        # To the instant itself: adding the start-up time to now would round differently.
         yield self.env.timeout(max(0.0, pod.ready_s - self.env.now))
         self._serve()
 
@@ -125,9 +125,9 @@ class SimulatedPods:
             pod.served += 1
             self._waiting.popleft().succeed(pod)
 
-    def _end(self, pod: SimulatedPod) -> None:
+    def _remove(self, pod: SimulatedPod) -> None:
         self._ended_s += self.env.now - pod.created_s
-        self.in_vain += not pod.served
+        self.unused += not pod.served
 
 
 def _load(pod: SimulatedPod) -> int:

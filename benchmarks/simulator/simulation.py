@@ -1,9 +1,9 @@
-"""Requests in, cold starts out: services under several policies, under the real control loop.
+"""Simulates services under several policies with the real control loop.
 
 Every service under every policy is one row of one fleet, so a sweep over ten prices costs little
-more than one run: the autoscaler decides for all rows in the same pass. The virtual clock moves as
-Knative's does: statistics every second, a decision every two, and at once for a revision at zero
-that gets a request (a poke). A policy is a revision's settings and the forecasts it may see.
+more than one run: the autoscaler decides for all rows in the same pass. Timing is Knative's:
+statistics every second, a decision every two, and at once for a revision at zero that gets a
+request (a poke). A policy is a revision's settings and its forecasts.
 """
 
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ from autoscaler.core.prediction.predictive import TICK_S, read_at_price
 from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.state.revision import Revision
 from autoscaler.core.types import IntArray
+from benchmarks.simulator.actuation import apply_instructions, start_at_zero
 from benchmarks.simulator.arrivals import Requests
 from benchmarks.simulator.cluster import Cluster
 from benchmarks.simulator.forecasts import ForecastTable, stack
-from benchmarks.simulator.surroundings import carry_out, long_idle
 
-PUBLISH_S = 5.0  # s from the end of a step until its forecast is there: scrape, read, predict
+PUBLISH_S = 5.0  # s from the end of a step to its published forecast: scrape, read, predict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,22 +31,22 @@ class Policy:
 
     name: str
     revision: Revision  # settings of every revision
-    forecasts: str = ""  # the table it sees; "" = none
+    forecasts: str = ""  # key in `World.tables`; "" = none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What all policies meet alike."""
+    """What all policies share: services, requests, forecasts, pods."""
 
     services: tuple[str, ...]  # (n,)
     requests: Requests
-    tables: dict[str, ForecastTable]  # same origins each
+    tables: dict[str, ForecastTable]  # by name; all with the same origins
     concurrency: int  # requests in flight that one pod takes; 0 = unlimited
     start_up_s: float  # s from creating a pod until it is ready
 
 
 class Simulation:
-    """Runs a world under policies. Row p * n + i is service i under policy p."""
+    """Simulates a world under policies. Row p * n + i is service i under policy p."""
 
     def __init__(self, world: World, policies: Sequence[Policy], *, start_s: float) -> None:
         n = len(world.services)
@@ -63,12 +63,12 @@ class Simulation:
         self.cluster.begin(start_s)
         self.state = ControlState(fleet=_fleet(world, policies, start_s))
         self._rows = np.arange(len(self.fleet))
-        self._told = np.zeros(len(self.fleet), dtype=np.bool_)  # rows that reported last second
-        self._adjust = np.zeros(len(self.fleet))  # what a poke reported ahead of its second
+        self._reported = np.zeros(len(self.fleet), dtype=np.bool_)  # rows reported last second
+        self._poked = np.zeros(len(self.fleet))  # requests of this second that a poke reported
         self._forecasts = _RollingForecasts(world, policies, n)
 
     def run(self, until: float) -> None:
-        """Let time pass until whole Unix s ``until``."""
+        """Simulate until whole Unix s ``until``."""
         while self.now < until:
             self._second()
             if self.now % TICK_S == 0:
@@ -77,11 +77,11 @@ class Simulation:
                     control(self.state, Advised(advice=advice), self.now)
                 now = self.cluster.state.clock
                 done = control(self.state, Tick(), now)
-                self.cluster.scale(*carry_out(self.state, done, None, now))
+                self.cluster.scale(*apply_instructions(self.state, done, None, now))
 
     @property
     def fleet(self) -> Fleet:
-        """Every row's columns."""
+        """The columns of all rows."""
         return self.state.fleet
 
     @property
@@ -100,10 +100,10 @@ class Simulation:
         self._report()
 
     def _poke(self, rows: IntArray) -> None:
-        """A request met no pod: the activator says so at once, and the rows are decided."""
+        """Requests found no pod: the activator reports at once, and the rows are decided."""
         at = self.cluster.state.clock[rows]
-        self._adjust[rows] += 1.0
-        self._told[rows] = True
+        self._poked[rows] += 1.0
+        self._reported[rows] = True
         first = Reported(
             rows=rows,
             seconds=np.floor(at).astype(np.int64),
@@ -111,27 +111,27 @@ class Simulation:
             by_activator=True,
         )
         done = control(self.state, first, at)
-        self.cluster.scale(*carry_out(self.state, done, rows, at))
+        self.cluster.scale(*apply_instructions(self.state, done, rows, at))
 
     def _report(self) -> None:
-        """The statistics of the second that has just ended."""
-        load, came = self.cluster.look()
+        """Report the statistics of the last second."""
+        load, arrived = self.cluster.take_statistics()
         self.fleet.observed.ready[:] = self.cluster.ready()
         alive = (self.fleet.observed.ready > 0) | (load > 0)
-        rows = np.flatnonzero(alive | self._told)
+        rows = np.flatnonzero(alive | self._reported)
         report = Reported(
             rows=rows,
             seconds=np.full(len(rows), int(self.now)),
-            samples=np.stack([load[rows], came[rows]]) - self._adjust[rows],
+            samples=np.stack([load[rows], arrived[rows]]) - self._poked[rows],
             by_activator=False,
         )
         control(self.state, report, self.now)
-        self._told = alive
-        self._adjust[:] = 0.0
+        self._reported = alive
+        self._poked[:] = 0.0
 
 
 class _RollingForecasts:
-    """The tables as the rows see them: the newest bundle that is published, read at their price."""
+    """Advice for all rows from the newest published bundles, at each row's price."""
 
     def __init__(self, world: World, policies: Sequence[Policy], n: int) -> None:
         names = list(world.tables)
@@ -146,7 +146,7 @@ class _RollingForecasts:
         self._next = 0
 
     def newer(self, now: float, fleet: Fleet) -> Advice | None:
-        """Advice by a bundle that came out by Unix s ``now``; None = no other than before."""
+        """Advice by a bundle that was published by Unix s ``now``; None = no newer one."""
         if self._table is None:
             return None
         out = int(np.searchsorted(self._table.made_at_s, now - PUBLISH_S, side="right"))
@@ -158,7 +158,7 @@ class _RollingForecasts:
 
 
 def _fleet(world: World, policies: Sequence[Policy], start_s: float) -> Fleet:
-    """All rows, long at zero: ready to be called."""
+    """All rows, initialised and at zero."""
     fleet = Fleet()
     rows = {
         f"{name}-{i:05d}": policy.revision
@@ -166,5 +166,5 @@ def _fleet(world: World, policies: Sequence[Policy], start_s: float) -> Fleet:
         for name in world.services
     }
     fleet.add(rows, now=start_s)
-    long_idle(fleet)
+    start_at_zero(fleet)
     return fleet

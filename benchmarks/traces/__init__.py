@@ -1,1 +1,5 @@
-"""Traffic to replay: `trace` reads `azure_csv` and npz; `made` and `call_graphs` are synthetic."""
+"""Traffic to replay: recorded and synthetic.
+
+`trace` reads npz and `azure_csv`; `openmetrics` writes demand for a Prometheus; `synthetic` makes a
+shop's traffic; `call_graphs` are recorded, `synthetic_calls` follow them.
+"""

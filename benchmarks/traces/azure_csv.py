@@ -1,8 +1,8 @@
 """The two public layouts of Azure Functions traces, as Microsoft publishes them.
 
-2019: one file a day, one row a function and trigger, a column a minute; average durations by day in
-a file beside it. 2021: one row an invocation. Both become counts a minute by start of execution;
-times are relative in both, so day 1 begins at 0.
+2019: one file per day, one row per function and trigger, one column per minute; average durations
+by day in a file beside it. 2021: one row per invocation. Both are read as counts per minute of the
+start of execution; times are relative in both, so day 1 begins at 0.
 """
 
 import csv
@@ -20,7 +20,7 @@ from autoscaler.errors import PermanentError
 STEP_S = 60.0
 MINUTES = 1440  # a day
 MAX_VALUES = (
-    300_000_000  # services x minutes; 2.4 GB an array. The whole of 2019 is five times that
+    300_000_000  # services x minutes; 2.4 GB per array. The whole of 2019 is five times that
 )
 
 HEADER_2019 = ["HashOwner", "HashApp", "HashFunction", "Trigger"]
@@ -31,7 +31,7 @@ DURATIONS = "function_durations_percentiles"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MinuteTable:
-    """Both series of all functions."""
+    """Counts and durations of all functions."""
 
     services: tuple[str, ...]  # (n,) "app/function"
     start_s: float  # s from the trace's own zero
@@ -45,7 +45,7 @@ def header_of(path: Path) -> list[str]:
 
 
 def read_2019(paths: list[Path]) -> MinuteTable:
-    """Days in any order; days between them that have no file are gaps.
+    """Read days in any order; days between them without a file are gaps.
 
     A function that is not listed on a day was not called on it.
     """
@@ -76,10 +76,10 @@ def read_2019(paths: list[Path]) -> MinuteTable:
 
 
 def read_2021(paths: list[Path]) -> MinuteTable:
-    """Rows in any order, counted in the minute in which they began (end - duration).
+    """Read rows in any order, counted in the minute in which they began (end - duration).
 
-    The trace begins with the minute in which the first invocation ended: of what began earlier it
-    has the longest only, so those are left out.
+    The trace begins with the minute in which the first invocation ended: of earlier ones it has
+    only the longest, so they are left out.
     """
     rows: dict[str, int] = {}
     which, ends, durations = array("q"), array("d"), array("d")
@@ -95,17 +95,17 @@ def read_2021(paths: list[Path]) -> MinuteTable:
     minute = np.floor((begin - start_s) / STEP_S).astype(np.int64)
     n_minutes = max(int(minute.max()), 0) + 1
     check_size(paths[0], len(rows), n_minutes)
-    kept = minute >= 0
-    cell = (np.array(which) * n_minutes + minute)[kept]
+    inside = minute >= 0
+    cell = (np.array(which) * n_minutes + minute)[inside]
     shape = (len(rows), n_minutes)
     counts = np.bincount(cell, minlength=len(rows) * n_minutes).reshape(shape).astype(np.float64)
-    busy_s = np.bincount(cell, np.array(durations)[kept], len(rows) * n_minutes).reshape(shape)
+    busy_s = np.bincount(cell, np.array(durations)[inside], len(rows) * n_minutes).reshape(shape)
     duration_s = np.divide(busy_s, counts, out=np.full(shape, np.nan), where=counts > 0)
     return MinuteTable(services=tuple(rows), start_s=start_s, counts=counts, duration_s=duration_s)
 
 
 def check_size(path: Path, n_services: int, n_steps: int) -> None:
-    """Say so before memory runs out. Raises PermanentError."""
+    """Refuse a trace that is too large for memory by a PermanentError."""
     if n_services * n_steps > MAX_VALUES:
         raise PermanentError(
             f"{path} holds {n_services} services x {n_steps} steps;"

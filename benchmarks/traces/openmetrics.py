@@ -1,9 +1,9 @@
-"""Demand written as OpenMetrics text, and put into a Prometheus as if it had always been there.
+"""Writes demand as OpenMetrics text, and backfills it into a Prometheus.
 
-So that the learner reads a trace the way it reads life: from a real Prometheus. ``promtool tsdb
-create-blocks-from openmetrics`` makes the blocks. Left to itself it goes through its whole input
-once for every two hours in it (two weeks of five services: 28 s); ``backfill`` hands it the input
-of one long block at a time (2 s).
+So the learner reads a trace as it reads a cluster: from a real Prometheus. ``promtool tsdb
+create-blocks-from openmetrics`` makes the blocks. By default it reads its whole input once for
+every two hours in it (two weeks of five services: 28 s); ``backfill`` passes it the input of one
+long block at a time (2 s).
 """
 
 import itertools
@@ -24,19 +24,21 @@ _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 
 def write_openmetrics(demand: Demand, file: TextIO) -> None:
-    """Write all of it, service by service.
+    """Write demand, service by service.
 
-    Samples stand at step ends, and the counter has one more at the start, from which the first step
-    is counted. A gap has no gauge; the counter has a sample at its end only, as it was before it.
-    Whole numbers of requests come back exactly up to 2**53 in all. Raises PermanentError for a
-    service that is not "namespace/service", and where arrivals and peak have different gaps.
+    Samples are at step ends; the counter has one more at the start, from which the first step is
+    counted. Within a gap there are no samples; the counter has one at its end, with the value from
+    before it. Whole numbers of requests are read back exactly up to 2**53 in all.
+
+    Raises PermanentError for a service that is not "namespace/service", and where arrivals and peak
+    have different gaps.
     """
     _check(demand)
     _write(demand, file, range(demand.n_steps + 1))
 
 
 def backfill(demand: Demand, data_dir: Path) -> None:
-    """Write it as blocks into a Prometheus data folder, which is made where it is missing.
+    """Write demand as blocks into a Prometheus data folder, created where it is missing.
 
     Raises PermanentError as ``write_openmetrics`` does, and where promtool is missing or refuses.
     """
@@ -101,7 +103,7 @@ def _write_series(
 
 
 def _total(arrivals: FloatArray) -> FloatArray:
-    """(n_steps + 1,) requests so far at each point; NaN within a gap, not at its end."""
+    """(n_steps + 1,) running total of requests at each point; NaN within a gap, not at its end."""
     total = np.concatenate(([0.0], np.cumsum(np.nan_to_num(arrivals))))
     gap = np.isnan(arrivals)
     inside = np.concatenate((gap, [True])) & np.concatenate(([True], gap))
@@ -125,5 +127,5 @@ def _make_blocks(text: Path, data_dir: Path) -> None:
             "promtool is missing; allowed: Debian's package 'prometheus', or promtool on the PATH"
         ) from error
     if done.returncode:
-        said = " ".join((done.stderr or done.stdout).split())[-300:]
-        raise PermanentError(f"promtool made no blocks in {data_dir}: {said}")
+        output = " ".join((done.stderr or done.stdout).split())[-300:]
+        raise PermanentError(f"promtool made no blocks in {data_dir}: {output}")

@@ -1,7 +1,7 @@
-"""Recorded traffic, whatever it was recorded in: npz arrays or Azure's public CSV files.
+"""Recorded traffic, read from npz arrays or Azure's public CSV files.
 
-A trace is what was measured and nothing that was made up: steps that were not recorded are NaN, and
-what the numbers are, arrivals or requests in flight, is said beside them.
+A trace has recorded values only: steps that were not recorded are NaN, and ``kind`` states whether
+the numbers are arrivals or requests in flight.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ Kind = Literal["counts", "in_flight"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """Regular series of several services."""
+    """Series of several services with one regular step."""
 
     services: tuple[str, ...]  # (n,) "namespace/service"
     start_s: (
@@ -30,11 +30,13 @@ class Trace:
     )
     step_s: float  # s
     counts: FloatArray  # (n, n_steps) as ``kind`` says; NaN = gap
-    duration_s: FloatArray  # (n, n_steps) mean service time of a request; NaN = none or not known
+    duration_s: (
+        FloatArray  # (n, n_steps) mean service time of a request; NaN = no request, or unknown
+    )
     kind: Kind  # "counts": requests that arrived in the step; "in_flight": pods' worth in flight
 
     def __post_init__(self) -> None:
-        """Check shapes and values once, where traffic enters."""
+        """Check shapes and values once."""
         shape = (len(self.services), self.counts.shape[-1])
         for name, array in (("counts", self.counts), ("duration_s", self.duration_s)):
             if array.shape != shape:
@@ -46,14 +48,14 @@ class Trace:
                 f"counts has shape {shape}; allowed: a service and a step at least"
             )
         if len(set(self.services)) != shape[0]:
-            raise PermanentError("a service stands in the trace twice; allowed: once")
+            raise PermanentError("a service is in the trace twice; allowed: once")
         if not 0 < self.step_s < np.inf or not np.isfinite(self.start_s):
             raise PermanentError(f"start_s, step_s are {self.start_s}, {self.step_s}; allowed: > 0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Layout:
-    """What an array of an npz means."""
+    """The meaning of an array of an npz."""
 
     kind: Kind = "counts"
     per_second: bool = False
@@ -74,7 +76,7 @@ def read_trace(path: Path, *more: Path) -> Trace:
     """Read an npz file, Azure CSV files of one layout, or a folder of Azure's 2019 files.
 
     Ids without a namespace are put into "default". Raises PermanentError, naming the file, where it
-    is missing, of no known layout, or holds what no trace can.
+    is missing, of no known layout, or holds impossible values.
     """
     paths = [path, *more]
     if len(paths) == 1 and path.is_dir():
@@ -142,8 +144,8 @@ def _read_npz_trace(path: Path) -> Trace:
             services=_services(arrays, path),
             start_s=_start_s(arrays, path),
             step_s=step_s,
-            counts=_spread(values * (step_s if layout.per_second else 1.0), columns),
-            duration_s=_spread(durations, columns),
+            counts=_with_gaps(values * (step_s if layout.per_second else 1.0), columns),
+            duration_s=_with_gaps(durations, columns),
             kind=layout.kind,
         )
     except PermanentError as error:
@@ -151,7 +153,7 @@ def _read_npz_trace(path: Path) -> Trace:
 
 
 def _values(arrays: Arrays, name: str, path: Path) -> FloatArray:
-    """(n, T) with NaN wherever nothing was recorded."""
+    """(n, T); NaN where nothing was recorded."""
     array = arrays[name]
     if array.ndim != 2 or not array.size or array.dtype.kind not in "iuf":
         raise PermanentError(
@@ -168,7 +170,7 @@ def _values(arrays: Arrays, name: str, path: Path) -> FloatArray:
 
 
 def _recorded(arrays: Arrays, shape: tuple[int, ...], path: Path) -> BoolArray:
-    """(n, T) False where ``valid`` says so, or past a series' ``n_valid``."""
+    """(n, T); False where ``valid`` is False, or from a series' ``n_valid`` on."""
     recorded = np.ones(shape, dtype=np.bool_)
     if "valid" in arrays:
         valid = arrays["valid"]
@@ -232,7 +234,7 @@ def _start_s(arrays: Arrays, path: Path) -> float:
 
 
 def _columns(arrays: Arrays, n_steps: int, step_s: float, path: Path) -> FloatArray:
-    """(T,) steps from the first at which the columns stand; without ``ts`` one after another."""
+    """(T,) index of each column's step, counted from the first; without ``ts`` 0, 1, 2, ..."""
     if "ts" not in arrays:
         return np.arange(float(n_steps))
     times = arrays["ts"]
@@ -252,8 +254,8 @@ def _columns(arrays: Arrays, n_steps: int, step_s: float, path: Path) -> FloatAr
     return np.rint(columns)
 
 
-def _spread(values: FloatArray, columns: FloatArray) -> FloatArray:
-    """values (n, T) put at their columns, NaN between them."""
-    spread = np.full((len(values), int(columns[-1]) + 1), np.nan)
-    spread[:, columns.astype(np.int64)] = values
-    return spread
+def _with_gaps(values: FloatArray, columns: FloatArray) -> FloatArray:
+    """(n, last column + 1) values (n, T) at their columns, NaN between them."""
+    result = np.full((len(values), int(columns[-1]) + 1), np.nan)
+    result[:, columns.astype(np.int64)] = values
+    return result

@@ -1,4 +1,4 @@
-"""A small replay that has run: several tests look at what came out."""
+"""A small finished replay, used by several tests."""
 
 import numpy as np
 import pytest
@@ -33,4 +33,4 @@ def finished() -> Finished:
     screen = Screen(Console(file=SCREEN, width=120))
     with screen.progress() as progress:
         replay.fit(progress=progress)
-    return replay, screen.live(replay)
+    return replay, screen.run(replay)

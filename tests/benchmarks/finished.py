@@ -1,4 +1,4 @@
-"""Of the small replay that several tests look at: its size, its screen, and what it is."""
+"""Size, screen and type of the small finished replay of `conftest`."""
 
 import io
 

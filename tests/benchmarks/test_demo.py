@@ -92,7 +92,7 @@ def test_the_api_is_ready_and_shows_services_decisions_forecasts_and_edges(
 
 
 @pytest.mark.parametrize("what", ["port", "report"])
-def test_what_cannot_be_written_or_served_is_said_before_the_work(
+def test_what_cannot_be_written_or_served_is_refused_before_the_work(
     tmp_path: Path, what: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -38,8 +38,8 @@ def settings(**changes: Any) -> ReplaySettings:
     return ReplaySettings(**fields | changes)
 
 
-def fitted(told: Trace, **changes: Any) -> Replay:
-    replay = Replay(told, settings(**changes))
+def fitted(given: Trace, **changes: Any) -> Replay:
+    replay = Replay(given, settings(**changes))
     replay.fit()
     return replay
 
@@ -57,9 +57,9 @@ def finished() -> tuple[Replay, list[PolicyScore]]:
 def test_every_policy_meets_the_same_requests(finished: tuple[Replay, list[PolicyScore]]) -> None:
     replay, scores = finished
     from_s = replay.table.made_at_s[0] + WARM_UP_S
-    came = int((replay.requests.arrival_s >= from_s).sum())
+    arrived = int((replay.requests.arrival_s >= from_s).sum())
     assert len(scores) == len(replay.policies()) == 18
-    assert all(abs(score.total.requests - came) <= 3 for score in scores)  # who waits at an end
+    assert all(abs(score.total.requests - arrived) <= 3 for score in scores)  # who waits at an end
 
 
 def test_replays_the_whole_rest_and_scores_all_but_the_warm_up(
@@ -73,22 +73,22 @@ def test_replays_the_whole_rest_and_scores_all_but_the_warm_up(
     assert always.allocated_pod_s >= (N_STEPS - FIT_STEPS) * 60.0 - WARM_UP_S
 
 
-def test_the_oracle_and_a_kept_pod_are_colder_never_than_knative(
+def test_the_oracle_and_a_retained_pod_have_no_more_cold_requests_than_knative(
     finished: tuple[Replay, list[PolicyScore]],
 ) -> None:
     found = {name: score.total for name, score in by_name(finished[1]).items()}
     assert found[ORACLE].cold_requests < found[KPA].cold_requests
-    assert found["KPA, kept 20 min"].cold_requests <= found[KPA].cold_requests
-    assert found["KPA, kept 20 min"].allocated_pod_s > found[KPA].allocated_pod_s
+    assert found["KPA, retention 20 min"].cold_requests <= found[KPA].cold_requests
+    assert found["KPA, retention 20 min"].allocated_pod_s > found[KPA].allocated_pod_s
 
 
-def test_timelines_add_up_to_the_scores(finished: tuple[Replay, list[PolicyScore]]) -> None:
+def test_series_add_up_to_the_scores(finished: tuple[Replay, list[PolicyScore]]) -> None:
     replay, scores = finished
     n = len(replay.demand.services)
     for place, score in enumerate(scores):
         rows = slice(place * n, (place + 1) * n)
-        assert replay.timelines.cold[rows].sum() == score.total.cold_requests
-        pods_s = replay.timelines.pods[rows].sum() * 60.0
+        assert replay.series.cold[rows].sum() == score.total.cold_requests
+        pods_s = replay.series.pods[rows].sum() * 60.0
         assert pods_s == pytest.approx(score.total.allocated_pod_s, rel=1e-5)
 
 
@@ -100,7 +100,7 @@ def test_the_last_bundle_is_of_the_last_step(finished: tuple[Replay, list[Policy
     np.testing.assert_array_equal(bundle.exceedance, replay.table.exceedance[:, -1])
 
 
-def test_whoever_watches_sees_every_step() -> None:
+def test_every_step_is_reported() -> None:
     replay = fitted(trace(150))
     seen: list[tuple[float, float]] = []
     replay.run(lambda running: seen.append((running.simulation.now, running.share_done)))
@@ -109,11 +109,11 @@ def test_whoever_watches_sees_every_step() -> None:
     assert seen[-1] == (replay.demand.end_s, 1.0)
 
 
-def test_progress_is_heard_from_fitting_and_forecasting() -> None:
-    heard: list[str] = []
-    Replay(trace(150), settings()).fit(progress=lambda what, share: heard.append(what))
-    assert "forecasting" in heard
-    assert any("fitting on the past" in what for what in heard)
+def test_progress_of_fitting_and_forecasting_is_reported() -> None:
+    stages: list[str] = []
+    Replay(trace(150), settings()).fit(progress=lambda what, share: stages.append(what))
+    assert "forecasting" in stages
+    assert any("fitting on the past" in what for what in stages)
 
 
 def test_the_same_seed_gives_the_same_scores_and_another_one_others() -> None:
@@ -125,12 +125,12 @@ def test_the_same_seed_gives_the_same_scores_and_another_one_others() -> None:
 
 
 def test_no_forecast_sees_what_comes_after_it() -> None:
-    told, cut = trace(), FIT_STEPS + 20
-    counts, duration = told.counts.copy(), told.duration_s.copy()
+    whole, cut = trace(), FIT_STEPS + 20
+    counts, duration = whole.counts.copy(), whole.duration_s.copy()
     counts[-1, cut:] = 3.0  # only the last service's: instants are drawn service by service
     duration[:, cut:] = 20.0
-    before = fitted(told).table
-    after = fitted(replace(told, counts=counts, duration_s=duration)).table
+    before = fitted(whole).table
+    after = fitted(replace(whole, counts=counts, duration_s=duration)).table
     n_cells = before.exceedance.shape[3]
     np.testing.assert_array_equal(before.exceedance[:, :21], after.exceedance[:, :21, :, :n_cells])
     assert not after.exceedance[:, :21, :, n_cells:].any()
@@ -146,10 +146,10 @@ def test_forecasts_are_made_at_every_step_of_the_rest() -> None:
 @pytest.mark.parametrize("other", [3.0, 90.0], ids=["beside smaller", "beside larger"])
 def test_demand_that_outgrows_the_past_is_forecast_too(other: float) -> None:
     n_steps = FIT_STEPS + ORIGINS_AT_ONCE + 40
-    told = trace(n_steps, duration_s=np.full((3, n_steps), 20.0))
-    told.counts[0, -30:] = 60.0
-    told.counts[1] = other
-    replay = fitted(told)
+    whole = trace(n_steps, duration_s=np.full((3, n_steps), 20.0))
+    whole.counts[0, -30:] = 60.0
+    whole.counts[1] = other
+    replay = fitted(whole)
     assert replay.table.exceedance.shape[1] == n_steps - FIT_STEPS
     greatest = replay.demand.peak[:, FIT_STEPS:].max(axis=1)
     assert (replay.table.demand_edges[:, -1] >= greatest).all()
@@ -192,7 +192,7 @@ def test_steps_of_one_second_are_replayed_to_the_end_and_no_further() -> None:
     replay.fit()
     replay.run()
     assert replay.simulation.now == replay.demand.end_s
-    assert replay.timelines.pods.shape[1] == 42 * 30 - 60 - int(WARM_UP_S)
+    assert replay.series.pods.shape[1] == 42 * 30 - 60 - int(WARM_UP_S)
 
 
 def recorded(**changes: Any) -> Demand:
@@ -222,7 +222,7 @@ def test_a_recorded_past_may_name_more_services_in_another_order() -> None:
     np.testing.assert_array_equal(read.demand.peak, own.demand.peak)
 
 
-def test_what_the_recorded_past_says_is_learned_from() -> None:
+def test_the_recorded_past_is_learned_from() -> None:
     past = recorded()
     gappy = past.peak.copy()
     gappy[:, 5:9] = np.nan

@@ -10,13 +10,13 @@ from typer.testing import CliRunner
 from autoscaler.core.prediction.dependencies import Edges, Origin
 from benchmarks.dependencies.chains import SHOPS, app, measure
 from benchmarks.dependencies.findings import GRAPH, KPA, Size, page
-from benchmarks.dependencies.made_shops import chains, market, saga, strangers
+from benchmarks.dependencies.synthetic_shops import chains, market, saga, unrelated
 from benchmarks.dependencies.trial import (
     Day,
     false_edges,
     learn,
     outcome,
-    reach,
+    reachability,
     settings,
     simulate,
 )
@@ -46,7 +46,7 @@ def test_a_learned_graph_brings_a_cold_chain_down_to_one_start_up() -> None:
     start_up_s = scenario.shop.start_up_s
     assert kpa.end_to_end_s["p50"] > 4 * start_up_s
     assert ours.end_to_end_s["max"] <= 1.2 * start_up_s
-    assert ours.pods_in_vain == 0
+    assert ours.pods_unused == 0
     assert ours.pod_s <= kpa.pod_s
     assert ours.requests == kpa.requests == ROUNDS
 
@@ -72,20 +72,20 @@ def test_a_saga_ends_when_its_traffic_does() -> None:
     assert outcome([kpa], "saga", KPA).end_to_end_s["p50"] > 5 * scenario.shop.start_up_s
 
 
-def test_strangers_have_no_edges_and_false_ones_cost_what_they_may() -> None:
-    scenario = strangers(ROUNDS)
+def test_unrelated_services_have_no_edges_and_false_ones_cost_a_bounded_amount() -> None:
+    scenario = unrelated(ROUNDS)
     past = simulate(scenario, None, day=0, seed=0)
     assert len(learn(past)[0]) == 0
     wrong = false_edges(scenario.shop, confidence=0.3)
-    kpa = outcome([simulate(scenario, None, day=1, seed=0)], "strangers", KPA)
-    ours = outcome([simulate(scenario, wrong, day=1, seed=0)], "strangers", GRAPH)
+    kpa = outcome([simulate(scenario, None, day=1, seed=0)], "unrelated", KPA)
+    ours = outcome([simulate(scenario, wrong, day=1, seed=0)], "unrelated", GRAPH)
     spec = settings(scenario.shop)
     most_s = spec.stable_window_s + spec.grace_s + 2 * spec.lead_s + 10
-    assert ours.pods_in_vain > ROUNDS
-    assert 0 < ours.pod_s - kpa.pod_s <= most_s * ours.pods_in_vain
+    assert ours.pods_unused > ROUNDS
+    assert 0 < ours.pod_s - kpa.pod_s <= most_s * ours.pods_unused
     cheap = simulate(scenario, wrong, day=1, seed=0, price_s=100.0)  # 0.3 x 100 s < 0.7 x 87 s
-    asked = outcome([cheap], "strangers", GRAPH)
-    assert asked.pods_in_vain == 0
+    asked = outcome([cheap], "unrelated", GRAPH)
+    assert asked.pods_unused == 0
     assert asked.pod_s == pytest.approx(kpa.pod_s, rel=1e-3)  # decided some instants sooner
 
 
@@ -108,10 +108,10 @@ def test_the_dearer_a_cold_request_the_fewer_there_are(tmp_path: Path) -> None:
 
 def test_browsers_become_buyers_some_minutes_later() -> None:
     scenario = market(1)
-    arrivals = scenario.come(np.random.default_rng(0))
+    arrivals = scenario.draw_arrivals(np.random.default_rng(0))
     minute = np.bincount((np.array([at for at, _ in arrivals]) / 60).astype(int))
     assert minute.max() > 8 * np.median(minute)
-    true = reach(scenario.shop)
+    true = reachability(scenario.shop)
     assert true[0].sum() == 5
     assert not true[:, 0].any()
 
@@ -145,7 +145,7 @@ def test_a_surge_of_browsers_finds_pods_two_minutes_down_the_line() -> None:
 
 def test_the_command_shows_and_writes_what_it_found(tmp_path: Path) -> None:
     figures, html = tmp_path / "figures.json", tmp_path / "page.html"
-    options = ["--shop", "strangers", "--seeds", "1", "--rounds", "20"]
+    options = ["--shop", "unrelated", "--seeds", "1", "--rounds", "20"]
     result = CliRunner().invoke(app, [*options, "--json", str(figures), "--report", str(html)])
     assert result.exit_code == 0, result.output
     found = json.loads(figures.read_text())
@@ -157,4 +157,4 @@ def test_the_command_shows_and_writes_what_it_found(tmp_path: Path) -> None:
 def test_the_command_names_a_shop_that_it_does_not_know() -> None:
     result = CliRunner().invoke(app, ["--shop", "fish"])
     assert result.exit_code == 2
-    assert "shop is 'fish'; allowed: chains, saga, market, strangers, fan" in result.output
+    assert "shop is 'fish'; allowed: chains, saga, market, unrelated, fan" in result.output

@@ -10,9 +10,10 @@ from typer.testing import CliRunner
 
 from autoscaler.core.prediction.dependencies import Edges, no_edges
 from autoscaler.core.types import FloatArray
-from benchmarks.dependencies.found_edges import CALL_GRAPHS, RECORDED, app, planted
-from benchmarks.scores.edge_score import asleep, judge, warned
-from benchmarks.traces.call_graphs import MadeCalls
+from benchmarks.dependencies.counts_quality import planted
+from benchmarks.dependencies.found_edges import CALL_GRAPHS, RECORDED, app
+from benchmarks.scores.edge_score import score_edges, score_prewarming, starts_with_idle_downstream
+from benchmarks.traces.synthetic_calls import SyntheticCalls
 from learner.dependencies.busy_periods import BusyPeriods, busy_periods_of
 
 NAMES = ("a", "b", "c")
@@ -38,33 +39,35 @@ def edges(*found: tuple[int, int, float]) -> Edges:
 def test_a_score_counts_pairs_that_were_tried_often_enough() -> None:
     truth = np.array([[0.0, 0.9, 0.9], [0.1, 0.0, 0.3], [0.0, 0.0, 0.0]])
     trials = np.array([[0.0, 50.0, 2.0], [50.0, 0.0, 50.0], [50.0, 50.0, 0.0]])
-    score = judge(edges((0, 1, 0.8), (1, 0, 0.5), (0, 2, 0.9), (2, 0, 0.1)), truth, trials, 0.2)
-    assert (score.n_true, score.n_not_judged, score.n_found, score.n_right) == (2, 1, 2, 1)
+    score = score_edges(
+        edges((0, 1, 0.8), (1, 0, 0.5), (0, 2, 0.9), (2, 0, 0.1)), truth, trials, 0.2
+    )
+    assert (score.n_true, score.n_not_scored, score.n_found, score.n_correct) == (2, 1, 2, 1)
     assert (score.precision, score.recall, score.f1) == (0.5, 0.5, 0.5)
 
 
 def test_nothing_found_where_nothing_is_true_is_a_perfect_score() -> None:
-    score = judge(no_edges(NAMES), np.zeros((3, 3)), np.full((3, 3), 9.0), 0.2)
+    score = score_edges(no_edges(NAMES), np.zeros((3, 3)), np.full((3, 3), 9.0), 0.2)
     assert (score.precision, score.recall) == (1.0, 1.0)
 
 
-def test_of_starts_those_count_that_met_the_other_asleep_and_called_it_themselves() -> None:
-    """a calls b in its first and third request; in the second somebody else calls b just before."""
+def test_starts_count_that_found_the_other_idle_and_called_it_themselves() -> None:
+    """a calls b in its first and third request; in the second another one calls b just before."""
     calls = [
         (0, 0, 100.0), (0, 1, 102.0), (1, 1, 490.0), (2, 0, 500.0), (2, 1, 502.0),
         (3, 0, 900.0), (4, 1, 905.0), (5, 0, 2000.0), (5, 1, 2001.0),
     ]  # fmt: skip
     request, service, at_s = (np.array(column) for column in zip(*calls, strict=True))
     nothing, none = np.zeros(3), np.zeros((3, 3))
-    made = MadeCalls(
+    made = SyntheticCalls(
         services=NAMES, service=service, at_s=at_s, by_service=service > 0, request=request,
         n_requests=6, requests=nothing, after=none, cold_requests=nothing, cold_after=none,
         cold_lag_s=none, direct=none > 0,
     )  # fmt: skip
-    slept, called = asleep(made, 1000.0)
-    assert (slept[0, 1], called[0, 1]) == (2, 1)
-    assert (slept[0, 2], called[0, 2]) == (3, 0)
-    assert (slept[1, 0], called[1, 0]) == (1, 0)
+    with_idle, called = starts_with_idle_downstream(made, 1000.0)
+    assert (with_idle[0, 1], called[0, 1]) == (2, 1)
+    assert (with_idle[0, 2], called[0, 2]) == (3, 0)
+    assert (with_idle[1, 0], called[1, 0]) == (1, 0)
 
 
 def three(calls: dict[int, list[float]]) -> BusyPeriods:
@@ -73,32 +76,32 @@ def three(calls: dict[int, list[float]]) -> BusyPeriods:
     return busy_periods_of(NAMES, who, at, since_s=0.0, until_s=2000.0)
 
 
-def brought(busy: BusyPeriods, service: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def caused(busy: BusyPeriods, service: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     return np.asarray(busy.service == service)
 
 
-def test_a_warning_is_in_time_if_it_leaves_a_whole_start_up() -> None:
+def test_a_prewarm_is_in_time_if_it_leaves_a_whole_start_up() -> None:
     busy = three({0: [100.0, 500.0, 900.0], 1: [102.5, 500.5, 1400.0]})
-    made = warned(edges((0, 1, 0.8)), busy, brought(busy, 1), 0.5)
-    assert (made.starts, made.warnings) == (3, 3)
+    made = score_prewarming(edges((0, 1, 0.8)), busy, caused(busy, 1), 0.5)
+    assert (made.starts, made.prewarms) == (3, 3)
     assert made.before == pytest.approx(2 / 3)
     assert made.in_time == pytest.approx(1 / 3)
-    assert made.in_vain == pytest.approx(1 / 3)
+    assert made.unneeded == pytest.approx(1 / 3)
 
 
-def test_who_is_awake_is_not_warned() -> None:
+def test_a_service_in_use_is_not_prewarmed() -> None:
     busy = three({0: [100.0, 500.0], 1: [95.0, 130.0, 502.0]})
-    made = warned(edges((0, 1, 0.8)), busy, brought(busy, 1), 0.5)
-    assert (made.warnings, made.in_vain) == (1, 0.0)
+    made = score_prewarming(edges((0, 1, 0.8)), busy, caused(busy, 1), 0.5)
+    assert (made.prewarms, made.unneeded) == (1, 0.0)
 
 
-def test_weak_edges_do_not_warn() -> None:
+def test_weak_edges_do_not_prewarm() -> None:
     busy = three({0: [100.0], 1: [102.0]})
-    made = warned(edges((0, 1, 0.4)), busy, brought(busy, 1), 0.5)
-    assert (made.warnings, made.before) == (0, 0.0)
+    made = score_prewarming(edges((0, 1, 0.4)), busy, caused(busy, 1), 0.5)
+    assert (made.prewarms, made.before) == (0, 0.0)
 
 
-def test_planted_demand_says_what_was_planted() -> None:
+def test_planted_demand_returns_what_was_planted() -> None:
     demand, lag, gain = planted(24, 1, np.random.default_rng(0))
     assert demand.arrivals.shape == (24, 1440)
     assert (lag > 0).sum() == (gain > 0).sum() == 6 * 3
@@ -122,29 +125,29 @@ def traces(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
-        (["starts", "--seed", "7", "--entries", "2", "--days", "1"], "Acting on edges"),
+        (["starts", "--seed", "7", "--entries", "2", "--days", "1"], "Pre-warming along edges"),
         (["recorded"], "Recorded series"),
     ],
 )
-def test_commands_print_their_tables(traces: Path, arguments: list[str], said: str) -> None:
+def test_commands_print_their_tables(traces: Path, arguments: list[str], expected: str) -> None:
     result = CliRunner().invoke(app, [*arguments, "--traces", str(traces)])
     assert result.exit_code == 0, result.output
-    assert said in result.output
+    assert expected in result.output
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         (["counts", "--seed", "7", "--services", "16", "--days", "1"], "planted chains"),
         (["scale", "--services", "16", "--days", "1"], "GiB"),
     ],
 )
-def test_made_workloads_need_no_traces(arguments: list[str], said: str) -> None:
+def test_synthetic_workloads_need_no_traces(arguments: list[str], expected: str) -> None:
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
-    assert said in result.output
+    assert expected in result.output
 
 
 @pytest.mark.parametrize("command", ["starts", "recorded"])

@@ -25,17 +25,17 @@ def test_a_service_without_a_limit_is_knatives_default_with_forecasts_off() -> N
 def test_the_baselines_see_no_forecast() -> None:
     assert [p.name for p in baselines(BASE)] == [
         "Knative (KPA)",
-        "KPA, kept 5 min",
-        "KPA, kept 10 min",
-        "KPA, kept 20 min",
+        "KPA, retention 5 min",
+        "KPA, retention 10 min",
+        "KPA, retention 20 min",
         "KPA, min-scale 1",
     ]
     assert {(p.forecasts, p.revision.mode) for p in baselines(BASE)} == {("", Mode.OFF)}
 
 
 def test_the_baselines_keep_their_last_pod_as_long_as_they_say() -> None:
-    kept = [(p.revision.retention_s, p.revision.min_scale) for p in baselines(BASE)]
-    assert kept == [(0.0, 0), (300.0, 0), (600.0, 0), (1200.0, 0), (0.0, 1)]
+    retention = [(p.revision.retention_s, p.revision.min_scale) for p in baselines(BASE)]
+    assert retention == [(0.0, 0), (300.0, 0), (600.0, 0), (1200.0, 0), (0.0, 1)]
 
 
 def test_ours_sweep_the_price_in_both_modes() -> None:

@@ -13,9 +13,9 @@ from tests.benchmarks.finished import FIT_STEPS, N_STEPS, SCREEN, Finished
 def test_the_headline_leaves_out_the_rest_of_the_sweep(finished: Finished) -> None:
     assert [score.policy for score in headline(finished[1], 600.0)] == [
         KPA,
-        "KPA, kept 5 min",
-        "KPA, kept 10 min",
-        "KPA, kept 20 min",
+        "KPA, retention 5 min",
+        "KPA, retention 10 min",
+        "KPA, retention 20 min",
         ALWAYS,
         "kn-ahead outward @ 600 s",
         "kn-ahead full @ 600 s",

@@ -58,12 +58,12 @@ def test_the_same_seed_draws_the_same_instants_and_another_seed_others(kind: str
     assert not np.array_equal(drawn[0], drawn[2])
 
 
-def test_requests_take_their_steps_mean_where_the_trace_tells_it() -> None:
-    told = trace([[1, 1, 1]], duration_s=np.array([[1.5, np.nan, 0.25]]))
-    assert draw(told, service_s=0.2, seed=0).service_s.tolist() == [1.5, 0.2, 0.25]
+def test_requests_take_their_steps_mean_duration_where_the_trace_has_it() -> None:
+    given = trace([[1, 1, 1]], duration_s=np.array([[1.5, np.nan, 0.25]]))
+    assert draw(given, service_s=0.2, seed=0).service_s.tolist() == [1.5, 0.2, 0.25]
 
 
-def test_a_fraction_of_a_request_comes_as_often_as_it_says() -> None:
+def test_a_fractional_count_is_right_on_average() -> None:
     requests = draw(trace(np.full((1, 10_000), 1.25)), service_s=0.2, seed=0)
     counts = np.bincount(steps_of(requests, 0))
     assert set(counts.tolist()) == {1, 2}

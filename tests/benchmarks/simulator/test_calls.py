@@ -50,12 +50,12 @@ def test_a_cold_chain_waits_once_a_service_under_knative() -> None:
 
 def test_with_sure_edges_it_waits_once() -> None:
     shop = chain(4)
-    pulls = edges(shop.names, (0, 1), (1, 2), (2, 3))
-    latency = CallSimulation(shop, OURS, pulls).run([(10.3, 0)], 60.0)
+    graph = edges(shop.names, (0, 1), (1, 2), (2, 3))
+    latency = CallSimulation(shop, OURS, graph).run([(10.3, 0)], 60.0)
     assert latency == pytest.approx([START_UP_S + 4 * 0.02], abs=1e-5)
 
 
-def test_what_nobody_waits_for_comes_later_and_delays_nobody() -> None:
+def test_an_asynchronous_call_is_later_and_delays_no_request() -> None:
     later = (Call(to=1, pause_s=20.0),)
     shop = replace(chain(2), services=(Service(name="shop/a", calls=later), Service(name="shop/b")))
     simulation = CallSimulation(shop, OURS, None)
@@ -66,7 +66,7 @@ def test_what_nobody_waits_for_comes_later_and_delays_nobody() -> None:
     assert 2.0 < log.at_s[1] - log.at_s[0] < 200.0
 
 
-def test_a_reply_calls_nobody() -> None:
+def test_a_reply_makes_no_calls() -> None:
     calls = (Call(to=1),), (Call(to=0, ends=True),)
     services = tuple(Service(name=f"shop/{i}", calls=c) for i, c in enumerate(calls))
     simulation = CallSimulation(replace(chain(2), services=services), OURS, None)
@@ -78,29 +78,29 @@ def test_requests_are_the_same_under_every_policy() -> None:
     shop = replace(
         chain(3),
         services=(
-            Service(name="shop/a", calls=(Call(to=1, chance=0.5), Call(to=2, pause_s=9.0))),
-            Service(name="shop/b", calls=(Call(to=2, chance=0.5),)),
+            Service(name="shop/a", calls=(Call(to=1, probability=0.5), Call(to=2, pause_s=9.0))),
+            Service(name="shop/b", calls=(Call(to=2, probability=0.5),)),
             Service(name="shop/c"),
         ),
     )
     arrivals = [(7.0 * i, 0) for i in range(60)]
-    pulls = edges(shop.names, (0, 1), (0, 2))
+    graph = edges(shop.names, (0, 1), (0, 2))
     many = []
-    for graph in (None, pulls):
-        simulation = CallSimulation(shop, OURS, graph, seed=4)
+    for known in (None, graph):
+        simulation = CallSimulation(shop, OURS, known, seed=4)
         simulation.run(arrivals, 700.0)
         many.append(np.bincount(simulation.log().service).tolist())
     assert many[0] == many[1]
     assert 60 > many[0][1] > 10
 
 
-def test_a_pod_that_leaves_serves_its_last_request_and_takes_no_room() -> None:
+def test_a_draining_pod_finishes_its_requests_and_takes_no_more() -> None:
     shop = Shop(services=(Service(name="shop/a", work_s=50.0),), start_up_s=1.0)
     simulation = CallSimulation(shop, OURS, None)
     pods = simulation.pods[0]
     pods.scale(2)
     simulation.env.run(until=simulation.env.now + 2.0)
-    turns = [pods.come() for _ in range(4)]
+    turns = [pods.enqueue() for _ in range(4)]
     first, second = turns[0].value, turns[1].value
     assert isinstance(first, SimulatedPod)
     assert isinstance(second, SimulatedPod)
@@ -108,26 +108,28 @@ def test_a_pod_that_leaves_serves_its_last_request_and_takes_no_room() -> None:
     assert [first.load, second.load] == [2, 2]
     pods.scale(1)
     assert pods.ready == 1
-    turns += [pods.come() for _ in range(8)]
+    turns += [pods.enqueue() for _ in range(8)]
     assert all(turn.triggered for turn in turns)
-    late = pods.come()
-    assert not late.triggered
+    waiting = pods.enqueue()
+    assert not waiting.triggered
     begin = simulation.env.now
     simulation.env.run(until=begin + 0.5)
-    pods.done(second)
-    pods.done(second)
-    assert not late.triggered
+    pods.finish(second)
+    pods.finish(second)
+    assert not waiting.triggered
     assert pods.pod_s() == pytest.approx((2.5 + 2.5, 0.5 + 0.5))
     simulation.env.run(until=begin + 0.75)
     assert pods.pod_s() == pytest.approx((2.75 + 2.5, 0.75 + 0.5))
 
 
-def test_a_pod_that_served_nobody_was_started_in_vain() -> None:
+def test_a_pod_without_a_request_is_counted_as_unused() -> None:
     shop = chain(2)
-    simulation = CallSimulation(shop, OURS, edges(shop.names[::-1], (0, 1)))  # s1 pulls s0, it says
+    simulation = CallSimulation(
+        shop, OURS, edges(shop.names[::-1], (0, 1))
+    )  # a false edge: s1 calls s0
     simulation.run([(10.3, 1)], 300.0)
     assert [pods.started for pods in simulation.pods] == [1, 1]
-    assert [pods.in_vain for pods in simulation.pods] == [1, 0]
+    assert [pods.unused for pods in simulation.pods] == [1, 0]
     assert [len(pods.pods) for pods in simulation.pods] == [0, 0]
 
 
@@ -143,7 +145,7 @@ def independent(seed: int, seconds: int) -> list[FloatArray]:
 def test_without_calls_it_agrees_with_the_fast_simulator(
     slots: int, apart: float, seed: int
 ) -> None:
-    """Of one slot a pod, equal instants are met in another order: that is all that may differ."""
+    """With one slot per pod, events of the same instant are ordered differently: a tolerance."""
     work_s, seconds, settings = 1.5, 900, revision(slots, 5.0)
     arrivals = independent(seed, seconds)
     services = tuple(Service(name=f"shop/{i}", work_s=work_s) for i in range(len(arrivals)))
@@ -154,10 +156,10 @@ def test_without_calls_it_agrees_with_the_fast_simulator(
     fast.run(seconds)
     state, log = fast.cluster.state, ours.log()
     wait_s = np.bincount(log.service, np.nan_to_num(log.wait_s))
-    assert state.cold_zero.sum() > 10
+    assert state.cold_from_zero.sum() > 10
     assert wait_s == pytest.approx(state.wait_s, rel=max(apart, 1e-4), abs=1e-3)
     cold = np.bincount(log.service, _counted(log), len(arrivals))
-    assert cold == pytest.approx(state.cold_zero + state.cold_out, rel=apart)
+    assert cold == pytest.approx(state.cold_from_zero + state.cold_scale_out, rel=apart)
     started = [pods.started for pods in ours.pods]
     assert started == pytest.approx(state.started.tolist(), rel=apart)
     allocated = [pods.pod_s()[0] for pods in ours.pods]

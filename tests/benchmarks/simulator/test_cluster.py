@@ -1,4 +1,4 @@
-"""Stories of pods and requests, counted by hand."""
+"""Pods and requests of small scenarios, counted by hand."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def made(*services: list[tuple[float, float]]) -> Requests:
 
 
 class OneRow:
-    """A cluster of one service, told what to do in a line."""
+    """A cluster of one service, scaled and advanced by chained calls."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class OneRow:
 
     @property
     def cold(self) -> tuple[float, float]:
-        return self.cold_zero, self.cold_out
+        return self.cold_from_zero, self.cold_scale_out
 
 
 def test_a_request_that_starts_its_own_pod_waits_exactly_the_start_up() -> None:
@@ -158,12 +158,12 @@ def test_a_pod_without_a_start_up_serves_at_once() -> None:
     assert (row.requests, row.wait_s) == (1, 1.0)
 
 
-def test_what_is_told_of_a_second_is_its_mean_in_flight_and_its_arrivals() -> None:
+def test_the_statistics_of_a_second_are_its_mean_in_flight_and_its_arrivals() -> None:
     row = OneRow((10.5, 1.0), (10.75, 1.0)).scale(1, at=0.0).until(10.0)
-    row.cluster.look()
-    load, came = row.until(11.0).cluster.look()
-    assert (load.tolist(), came.tolist()) == ([0.75], [2.0])
-    assert [column.tolist() for column in row.cluster.look()] == [[0.0], [0.0]]
+    row.cluster.take_statistics()
+    load, arrived = row.until(11.0).cluster.take_statistics()
+    assert (load.tolist(), arrived.tolist()) == ([0.75], [2.0])
+    assert [column.tolist() for column in row.cluster.take_statistics()] == [[0.0], [0.0]]
 
 
 def test_requests_from_before_the_beginning_never_come() -> None:
@@ -197,7 +197,7 @@ def test_rows_do_not_disturb_each_other() -> None:
     cluster.run(40.0, rows, np.zeros(3, np.bool_))
     assert cluster.state.requests.tolist() == [2, 40, 2]
     assert cluster.state.wait_s.tolist() == [3.0, 10.0, 7.0 + 10.0]
-    assert cluster.state.cold_zero.tolist() == [0, 0, 2]
+    assert cluster.state.cold_from_zero.tolist() == [0, 0, 2]
 
 
 def test_forgetting_the_counts_keeps_the_pods_and_the_queue() -> None:

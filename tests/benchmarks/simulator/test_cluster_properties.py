@@ -1,4 +1,4 @@
-"""The cluster's law: its counts equal those of a slow simulation in plain Python, to the digit."""
+"""The cluster's counts equal those of a slow simulation in plain Python, exactly."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -13,10 +13,10 @@ from benchmarks.simulator.cluster import Cluster
 START_UP_S, END_S = 5.0, 60.0
 ROW, NO_POKE = np.array([0]), np.array([False])
 COUNTS = (
-    *("requests", "wait_s", "cold_zero", "cold_out"),
-    *("allocated_s", "busy_s", "started", "started_cold", "load_s", "came"),
+    *("requests", "wait_s", "cold_from_zero", "cold_scale_out"),
+    *("allocated_s", "busy_s", "started", "started_cold", "load_s", "arrived"),
 )
-ShopScenario = tuple[int, list[tuple[float, float]], list[tuple[float, int]]]
+ClusterRun = tuple[int, list[tuple[float, float]], list[tuple[float, int]]]
 
 
 def cluster(requests: list[tuple[float, float]], concurrency: int) -> Cluster:
@@ -64,60 +64,60 @@ class Slow:
             rises = min(self.rising, default=np.inf)
             comes = self.requests[self.next][0] if self.next < len(self.requests) else np.inf
             at = min(ends, rises, comes)
-            self._pass(min(at, end_s))
+            self.pass_time(min(at, end_s))
             if at >= end_s:
                 return
             if ends == at:
-                self._end()
+                self.finish()
             elif rises == at:
                 self.rising.remove(rises)
             else:
-                self._come()
-            self._begin()
+                self.enqueue()
+            self.start_waiting()
 
-    def _pass(self, at: float) -> None:
+    def pass_time(self, at: float) -> None:
         span = at - self.now
         self.now = at
         self.counts["allocated_s"] += span * len(self.standing())
         self.counts["busy_s"] += span * sum(pod.load > 0 for pod in self.standing())
         self.counts["load_s"] += span * (len(self.waiting) + len(self.running))
 
-    def _come(self) -> None:
+    def enqueue(self) -> None:
         self.waiting.append((*self.requests[self.next], not self.taking()))
         self.next += 1
-        self.counts["came"] += 1
+        self.counts["arrived"] += 1
 
-    def _end(self) -> None:
+    def finish(self) -> None:
         first = min(self.running, key=lambda ends: ends[0])
         self.running.remove(first)
         first[1].load -= 1
         if first[1].drains and not first[1].load:
             self.pods[self.pods.index(first[1])] = None
 
-    def _begin(self) -> None:
+    def start_waiting(self) -> None:
         while self.waiting:
             free = [p for p in self.taking() if not self.concurrency or p.load < self.concurrency]
             if not free:
                 return
             pod = free[0] if 1 <= self.concurrency <= 3 else min(free, key=lambda p: p.load)
-            came, took, nobody = self.waiting.popleft()
+            arrived, took, none_ready = self.waiting.popleft()
             pod.load += 1
             self.running.append((self.now + took, pod))
             self.counts["requests"] += 1
-            self.counts["wait_s"] += self.now - came
-            if self.now > came and pod.ready_s > came:
-                self.counts["cold_zero" if nobody else "cold_out"] += 1
+            self.counts["wait_s"] += self.now - arrived
+            if self.now > arrived and pod.ready_s > arrived:
+                self.counts["cold_from_zero" if none_ready else "cold_scale_out"] += 1
 
     def scale(self, pods: int) -> None:
-        kept = [pod for pod in self.standing() if not pod.drains]
-        for _ in range(pods - len(kept)):
+        available = [pod for pod in self.standing() if not pod.drains]
+        for _ in range(pods - len(available)):
             self.pods[self.pods.index(None)] = Pod(ready_s=self.now + START_UP_S)
             self.rising.append(self.now + START_UP_S)
             self.counts["started"] += 1
             self.counts["started_cold"] += bool(self.waiting)
-        for _ in range(len(kept) - pods):
-            youngest = max(kept, key=lambda pod: pod.ready_s)
-            kept.remove(youngest)
+        for _ in range(len(available) - pods):
+            youngest = max(available, key=lambda pod: pod.ready_s)
+            available.remove(youngest)
             if youngest.ready_s in self.rising:
                 self.rising.remove(youngest.ready_s)
             if youngest.load:
@@ -128,7 +128,7 @@ class Slow:
 
 
 @st.composite
-def stories(draw: st.DrawFn) -> ShopScenario:
+def cluster_runs(draw: st.DrawFn) -> ClusterRun:
     """Concurrency, requests and scale commands, on whole and half seconds so that they coincide.
 
     Each request takes a power of two of its own longer, so that no two end at once, and all sums
@@ -147,15 +147,15 @@ def stories(draw: st.DrawFn) -> ShopScenario:
 
 
 @settings(max_examples=300, deadline=None)
-@given(stories())
-def test_counts_equal_those_of_a_slow_simulation_in_plain_python(story: ShopScenario) -> None:
-    concurrency, requests, commands = story
+@given(cluster_runs())
+def test_counts_equal_those_of_a_slow_simulation_in_plain_python(given_run: ClusterRun) -> None:
+    concurrency, requests, commands = given_run
     slow = Slow(requests=requests, concurrency=concurrency)
     fast = cluster(requests, concurrency)
     for at, pods in commands:
         slow.until(at)
         fast.run(at, ROW, NO_POKE)
-        # Demand holds the last pod: no autoscaler goes to zero while somebody waits.
+        # No autoscaler scales to zero while a request waits.
         wanted = max(pods, 1) if slow.waiting else pods
         slow.scale(wanted)
         fast.scale(ROW, np.array([wanted]))

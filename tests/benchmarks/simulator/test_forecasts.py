@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from autoscaler.core.types import FloatArray
-from benchmarks.simulator.forecasts import ForecastTable, all_knowing, stack
+from benchmarks.simulator.forecasts import ForecastTable, oracle_forecasts, stack
 from learner.demand import Demand
 
 PEAKS = np.array([[0.0, 1.0, 0.0, 3.0, 2.0, np.nan, 0.5, 0.0], [4.0] + [0.0] * 7])
@@ -35,7 +35,7 @@ def table(origins: list[int]) -> ForecastTable:
 
 def test_the_oracle_reads_the_peak_of_each_window_at_any_threshold() -> None:
     origins = [0, 2, 3]
-    knowing = all_knowing(table(origins), truth(), np.array(origins))
+    knowing = oracle_forecasts(table(origins), truth(), np.array(origins))
     peaks = [[0, 1, 3], [0, 3, 2], [3, 2, 1]]  # of steps 0, 1, 2-3; 2, 3, 4-5; 3, 4, 5-6
     for threshold in (0.0, 0.5, 0.999):
         read = [
@@ -46,18 +46,18 @@ def test_the_oracle_reads_the_peak_of_each_window_at_any_threshold() -> None:
 
 
 def test_the_oracle_knows_nothing_of_a_gap_and_of_what_is_beyond_the_end() -> None:
-    knowing = all_knowing(table([5, 7]), truth(), np.array([5, 7]))
+    knowing = oracle_forecasts(table([5, 7]), truth(), np.array([5, 7]))
     assert knowing.bundle(0).demand_at(np.array(0.5))[0].tolist() == [0, 1, 0]
     assert knowing.bundle(1).demand_at(np.array(0.5))[0].tolist() == [0, 0, 0]
 
 
 def test_the_oracle_knows_crests_beyond_the_cells_of_the_model_it_stands_beside() -> None:
-    knowing = all_knowing(table([0]), truth(), np.array([0]))
+    knowing = oracle_forecasts(table([0]), truth(), np.array([0]))
     assert knowing.bundle(0).demand_at(np.array(0.5))[1].tolist() == [4, 0, 0]
 
 
-def test_the_oracle_says_who_it_is() -> None:
-    knowing = all_knowing(table([0]), truth(), np.array([0]))
+def test_the_oracle_is_named_as_the_model() -> None:
+    knowing = oracle_forecasts(table([0]), truth(), np.array([0]))
     assert (knowing.model, knowing.reason) == (("oracle", "oracle"), ("", ""))
 
 
@@ -73,7 +73,7 @@ def test_a_tables_bundle_is_what_was_known_at_that_origin(origin: int) -> None:
 
 
 def test_stacked_tables_stand_one_after_the_other() -> None:
-    first, second = table([0]), all_knowing(table([0]), truth(), np.array([0]))
+    first, second = table([0]), oracle_forecasts(table([0]), truth(), np.array([0]))
     both = stack((first, second))
     assert both.services == ("shop/a", "shop/b", "shop/a", "shop/b")
     assert both.model == ("pooled", "pooled", "oracle", "oracle")

@@ -1,4 +1,4 @@
-"""Services under the real decide(): stories with exact ends, and what must hold."""
+"""Services under the real decide(): scenarios with exact results, and invariants."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -52,17 +52,17 @@ def busy(seed: int, *, seconds: int = 900) -> World:
 
 
 def table(
-    chance: Sequence[Sequence[float]], *, services: int = 1, level: float = 1.0
+    probability: Sequence[Sequence[float]], *, services: int = 1, level: float = 1.0
 ) -> ForecastTable:
-    """Origins every minute from 0 on, windows of a minute; chance (n_origins, n_windows)."""
-    chances = np.array(chance, dtype=np.float64)
+    """Origins every minute from 0 on, windows of a minute; probability (n_origins, n_windows)."""
+    matrix = np.array(probability, dtype=np.float64)
     return ForecastTable(
         services=tuple(f"shop/{i}" for i in range(services)),
-        made_at_s=np.arange(0.0, 60.0 * len(chances), 60.0),
+        made_at_s=np.arange(0.0, 60.0 * len(matrix), 60.0),
         fitted_at_s=0.0,
-        window_edges_s=60.0 * np.arange(chances.shape[1] + 1),
+        window_edges_s=60.0 * np.arange(matrix.shape[1] + 1),
         demand_edges=np.tile([0.0, level, level], (services, 1)),
-        exceedance=np.tile(np.stack([chances, 0 * chances], axis=2), (services, 1, 1, 1)),
+        exceedance=np.tile(np.stack([matrix, 0 * matrix], axis=2), (services, 1, 1, 1)),
         model=("made by hand",) * services,
         reason=("",) * services,
     )
@@ -98,15 +98,15 @@ def test_every_request_that_came_has_started_or_waits(seed: int) -> None:
         assert (s.next - offset[:-1]).tolist() == [int((at < until).sum()) for at in own]
         assert (s.requests + s.next - s.head).tolist() == (s.next - offset[:-1]).tolist()
     assert (s.waits.sum(axis=1) == s.requests).all()
-    assert (s.cold_waits.sum(axis=1) == s.cold_zero + s.cold_out).all()
+    assert (s.cold_waits.sum(axis=1) == s.cold_from_zero + s.cold_scale_out).all()
     assert (s.busy_s <= s.allocated_s).all()
 
 
 def test_a_policy_alone_equals_itself_among_others() -> None:
-    kept = Policy(name="kept", revision=replace(BASE, retention_s=300.0))
+    retaining = Policy(name="retention", revision=replace(BASE, retention_s=300.0))
     always = Policy(name="always", revision=replace(BASE, min_scale=1))
     alone = Simulation(busy(1), [KPA], start_s=0.0)
-    among = Simulation(busy(1), [always, KPA, kept], start_s=0.0)
+    among = Simulation(busy(1), [always, KPA, retaining], start_s=0.0)
     alone.run(900.0)
     among.run(900.0)
     for name in COUNTED:
@@ -119,11 +119,11 @@ def test_a_call_to_zero_waits_for_the_start_up_and_for_no_tick() -> None:
     simulation = Simulation(world([100.3]), [KPA], start_s=0.0)
     simulation.run(120.0)
     assert column(simulation, "wait_s") == pytest.approx([START_UP_S])
-    assert column(simulation, "cold_zero") == [1]
+    assert column(simulation, "cold_from_zero") == [1]
 
 
 def test_a_service_called_once_goes_to_zero_a_stable_window_after_its_last_statistic() -> None:
-    # Served from 105.3 to 105.55, last told at 106; 60 s later its average is zero and it becomes
+    # Served from 105.3 to 105.55, last reported at 106; 60 s later its average is zero and it is
     # inactive; the activator, in the path all along, is asked at the next tick, believed one later.
     once = Policy(name="KPA", revision=LARGE)
     simulation = Simulation(world([100.3], concurrency=10), [once], start_s=0.0)
@@ -138,15 +138,15 @@ def test_zero_waits_out_the_grace_where_the_activator_has_to_come_into_the_path_
 
 
 def test_retention_keeps_the_last_pod_for_a_later_call() -> None:
-    kept = Policy(name="kept", revision=replace(BASE, retention_s=300.0))
-    simulation = Simulation(world([100.3, 400.0]), [KPA, kept], start_s=0.0)
+    retaining = Policy(name="retention", revision=replace(BASE, retention_s=300.0))
+    simulation = Simulation(world([100.3, 400.0]), [KPA, retaining], start_s=0.0)
     simulation.run(450.0)
-    assert column(simulation, "cold_zero") == [2, 1]
+    assert column(simulation, "cold_from_zero") == [2, 1]
 
 
 def test_retention_ends() -> None:
-    kept = Policy(name="kept", revision=replace(LARGE, retention_s=300.0))
-    simulation = Simulation(world([100.3], concurrency=10), [kept], start_s=0.0)
+    retaining = Policy(name="retention", revision=replace(LARGE, retention_s=300.0))
+    simulation = Simulation(world([100.3], concurrency=10), [retaining], start_s=0.0)
     assert pods(simulation, until=600.0) == [(106.0, 1), (166.0 + 300.0, 0)]
 
 
@@ -169,17 +169,17 @@ def test_a_burst_gets_pods_within_a_panic_window() -> None:
 
 def test_a_forecast_has_the_pod_ready_before_the_request() -> None:
     # Made at 300 for 360 ... 420.
-    chance = [[0.0, 0.0]] * 5 + [[0.0, 1.0], [1.0, 0.0]] + [[0.0, 0.0]] * 3
-    told = world([360.0], table=table(chance))
-    simulation = Simulation(told, [KPA, under(Mode.OUTWARD)], start_s=0.0)
+    probability = [[0.0, 0.0]] * 5 + [[0.0, 1.0], [1.0, 0.0]] + [[0.0, 0.0]] * 3
+    shared = world([360.0], table=table(probability))
+    simulation = Simulation(shared, [KPA, under(Mode.OUTWARD)], start_s=0.0)
     simulation.run(400.0)
     assert column(simulation, "wait_s") == pytest.approx([START_UP_S, 0.0])
-    assert column(simulation, "cold_zero") == [1, 0]
+    assert column(simulation, "cold_from_zero") == [1, 0]
 
 
 def test_full_lets_the_pod_go_when_the_forecast_expects_nobody() -> None:
-    told = world([100.3], table=table([[0.0, 0.0]] * 10))
-    simulation = Simulation(told, [KPA, under(Mode.OUTWARD), under(Mode.FULL)], start_s=0.0)
+    shared = world([100.3], table=table([[0.0, 0.0]] * 10))
+    simulation = Simulation(shared, [KPA, under(Mode.OUTWARD), under(Mode.FULL)], start_s=0.0)
     simulation.run(500.0)
     kpa, outward, full = column(simulation, "allocated_s")
     assert outward == kpa
@@ -187,9 +187,9 @@ def test_full_lets_the_pod_go_when_the_forecast_expects_nobody() -> None:
 
 
 def test_full_is_knative_where_there_is_no_forecast() -> None:
-    silent = table([[np.nan, np.nan]] * 15, services=3)
-    told = replace(busy(2), tables={"model": silent})
-    simulation = Simulation(told, [KPA, under(Mode.FULL)], start_s=0.0)
+    empty = table([[np.nan, np.nan]] * 15, services=3)
+    shared = replace(busy(2), tables={"model": empty})
+    simulation = Simulation(shared, [KPA, under(Mode.FULL)], start_s=0.0)
     simulation.run(900.0)
     for name in COUNTED:
         values = getattr(simulation.cluster.state, name)
@@ -209,8 +209,8 @@ def test_without_forecasts_every_mode_is_knative() -> None:
 
 
 def test_in_shadow_a_forecast_changes_nothing() -> None:
-    told = replace(busy(3), tables={"model": table([[1.0, 1.0]] * 15, services=3, level=5.0)})
-    simulation = Simulation(told, [KPA, under(Mode.SHADOW), under(Mode.OUTWARD)], start_s=0.0)
+    shared = replace(busy(3), tables={"model": table([[1.0, 1.0]] * 15, services=3, level=5.0)})
+    simulation = Simulation(shared, [KPA, under(Mode.SHADOW), under(Mode.OUTWARD)], start_s=0.0)
     simulation.run(900.0)
     for name in COUNTED:
         values = getattr(simulation.cluster.state, name)
@@ -219,9 +219,9 @@ def test_in_shadow_a_forecast_changes_nothing() -> None:
 
 
 def test_outward_never_wants_less_than_knatives_rule_asks_for() -> None:
-    chances = np.random.default_rng(0).uniform(0.0, 0.3, (15, 2)).tolist()
-    told = replace(busy(4), tables={"model": table(chances, services=3, level=3.0)})
-    simulation = Simulation(told, [under(Mode.OUTWARD)], start_s=0.0)
+    probabilities = np.random.default_rng(0).uniform(0.0, 0.3, (15, 2)).tolist()
+    shared = replace(busy(4), tables={"model": table(probabilities, services=3, level=3.0)})
+    simulation = Simulation(shared, [under(Mode.OUTWARD)], start_s=0.0)
     added = 0
     while simulation.now < 900.0:
         simulation.run(simulation.now + 2.0)
@@ -233,19 +233,19 @@ def test_outward_never_wants_less_than_knatives_rule_asks_for() -> None:
 
 def test_outward_costs_at_least_what_knative_costs_where_waiting_asks_for_no_pods() -> None:
     # Elsewhere it may cost less: who does not wait is not counted twice, and causes no panic.
-    chances = np.random.default_rng(0).uniform(0.0, 0.3, (15, 2)).tolist()
+    probabilities = np.random.default_rng(0).uniform(0.0, 0.3, (15, 2)).tolist()
     calm = np.arange(0.0, 900.0, 130.0)
-    told = world(calm, concurrency=10, start_up_s=0.5, table=table(chances))
+    shared = world(calm, concurrency=10, start_up_s=0.5, table=table(probabilities))
     modes = [Policy(name="KPA", revision=LARGE), under(Mode.OUTWARD, base=LARGE)]
-    simulation = Simulation(told, modes, start_s=0.0)
+    simulation = Simulation(shared, modes, start_s=0.0)
     simulation.run(900.0)
     kpa, outward = column(simulation, "allocated_s")
     assert outward >= kpa
 
 
 def test_a_forecast_is_seen_only_once_it_is_published() -> None:
-    told = world([1000.0], table=table([[0.5, 0.5]] * 10))
-    simulation = Simulation(told, [under(Mode.OUTWARD)], start_s=0.0)
+    shared = world([1000.0], table=table([[0.5, 0.5]] * 10))
+    simulation = Simulation(shared, [under(Mode.OUTWARD)], start_s=0.0)
     seen: dict[float | None, float] = {}
     while simulation.now < 200.0:
         simulation.run(simulation.now + 2.0)
@@ -259,15 +259,15 @@ def test_a_policy_sees_its_own_table_and_its_own_services() -> None:
     calls = table([[1.0]] * 10, services=2)
     calls.exceedance[0] = 0.0
     nothing = replace(calls, exceedance=0 * calls.exceedance)
-    told = replace(world([], []), tables={"nothing": nothing, "model": calls})
+    shared = replace(world([], []), tables={"nothing": nothing, "model": calls})
     blind = replace(under(Mode.OUTWARD), forecasts="nothing")
-    simulation = Simulation(told, [KPA, blind, under(Mode.OUTWARD)], start_s=0.0)
+    simulation = Simulation(shared, [KPA, blind, under(Mode.OUTWARD)], start_s=0.0)
     simulation.run(60.0)
     assert simulation.cluster.ready().tolist() == [0, 0, 0, 0, 0, 1]
 
 
 @pytest.mark.parametrize("span", [1.0, 2.0, 15.0, 60.0])
-def test_stops_at_the_second_that_it_was_told(span: float) -> None:
+def test_stops_at_the_second_that_was_asked_for(span: float) -> None:
     simulation = Simulation(world([3.0]), [KPA], start_s=0.0)
     for turn in range(1, 9):
         simulation.run(turn * span)

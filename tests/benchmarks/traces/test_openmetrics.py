@@ -83,7 +83,7 @@ def test_promtool_makes_one_block_for_each_54_hours(tmp_path: Path) -> None:
     assert len(list((tmp_path / "data").iterdir())) == 4
 
 
-def test_promtool_speaks_when_it_cannot(tmp_path: Path) -> None:
+def test_an_error_of_promtool_is_shown(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("no folder")
     with pytest.raises(PermanentError, match=r"promtool made no blocks in .*data: .+"):
         backfill(demand(np.ones((1, 5))), tmp_path / "data")

@@ -68,7 +68,7 @@ def test_rates_become_counts_a_step(tmp_path: Path, name: str) -> None:
     np.testing.assert_allclose(trace.counts, COUNTS * 6.0)
 
 
-def test_durations_that_are_not_told_are_not_known(tmp_path: Path) -> None:
+def test_missing_durations_are_nan(tmp_path: Path) -> None:
     assert np.isnan(read_trace(npz(tmp_path, counts=COUNTS)).duration_s).all()
 
 
@@ -304,7 +304,7 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_trace_checks_itself() -> None:
-    with pytest.raises(PermanentError, match="a service stands in the trace twice"):
+    with pytest.raises(PermanentError, match="a service is in the trace twice"):
         Trace(
             services=("a/b", "a/b"),
             start_s=0.0,

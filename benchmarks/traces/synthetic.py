@@ -1,4 +1,4 @@
-"""Made workloads, for when there is no trace at hand. Everything here is synthetic, and says so."""
+"""A synthetic workload, for use without a trace."""
 
 import numpy as np
 
@@ -9,12 +9,12 @@ MINUTES_A_DAY = 1440
 PER_MINUTE = 60.0
 
 
-def made_shop(days: int, seed: int = 0) -> Trace:
-    """A shop: people browse, some fill a cart, few buy; timers; services that are rarely called.
+def synthetic_shop(days: int, seed: int = 0) -> Trace:
+    """A synthetic shop with seasonal, dependent, timed and rare traffic; seeded.
 
-    Synthetic. Day and night with a quieter weekend, browsers Poisson around it; carts follow views
-    by a minute or two, purchases follow carts; a nightly report, a five-minute sync, an hourly
-    invoice run; refunds a few times a day, and an admin page in office hours.
+    Views are Poisson with a daily season and a quieter weekend; carts follow views within two
+    minutes, purchases follow carts. Timers: a nightly report, a sync every five minutes, an hourly
+    invoice run. Rare: refunds a few times a day, an admin page in office hours.
     """
     rng = np.random.default_rng(seed)
     minutes = np.arange(days * MINUTES_A_DAY)
@@ -65,6 +65,6 @@ def _followers(
     minutes: int,
     rng: np.random.Generator,
 ) -> IntArray:
-    """(n,) calls that a share of callers makes within so many minutes after."""
-    late = rng.multinomial(rng.binomial(callers, share), np.full(minutes, 1 / minutes))
-    return np.asarray(sum(np.roll(late[:, lag], lag) for lag in range(minutes)))
+    """(n,) calls that a share of the callers cause within so many minutes."""
+    calls = rng.multinomial(rng.binomial(callers, share), np.full(minutes, 1 / minutes))
+    return np.asarray(sum(np.roll(calls[:, lag], lag) for lag in range(minutes)))

@@ -1,4 +1,4 @@
-"""What a cluster does around the loop: scale targets follow, the activator stands in the path."""
+"""What the cluster does with instructions: scale targets follow, the activator joins the path."""
 
 import numpy as np
 
@@ -8,20 +8,20 @@ from autoscaler.core.state.revision import Active
 from autoscaler.core.types import FloatArray, IntArray
 
 
-def long_idle(fleet: Fleet) -> None:
-    """Make all rows services that are set up, and have been at zero for long."""
+def start_at_zero(fleet: Fleet) -> None:
+    """Make all rows services that are initialised and have been at zero for long."""
     fleet.memory.kpa[:] = 0
     fleet.observed.active[:] = int(Active.FALSE)
     for known in ("initialized", "set_up", "named"):
         getattr(fleet.observed, known)[:] = True
 
 
-def carry_out(
+def apply_instructions(
     state: ControlState, done: Instructions, decided: IntArray | None, now: float | FloatArray
 ) -> tuple[IntArray, IntArray]:
-    """Let the cluster follow instructions at Unix s ``now``; returns rows to scale, and to what.
+    """Apply instructions to the fleet at Unix s ``now``; returns rows to scale, and their pods.
 
-    decided: (n,) rows that were decided for; None = all. now: one, or one a decided row.
+    decided: (n,) rows that were decided; None = all. now: one for all, or one per decided row.
     """
     fleet = state.fleet
     asked = fleet.requested
@@ -36,7 +36,7 @@ def carry_out(
 
 
 def _follow_path(fleet: Fleet, rows: Rows, now: float | FloatArray) -> None:
-    """The activator stands in the path where it was asked to, and where no pod is ready."""
+    """The activator is in the path where it was asked for, and where no pod is ready."""
     observed = fleet.observed
     proxied = fleet.decision.proxy[rows] | (observed.ready[rows] == 0)
     since = observed.proxied_since_s[rows]

@@ -1,29 +1,31 @@
 import numpy as np
 
-from benchmarks.traces.made import MINUTES_A_DAY, made_shop
+from benchmarks.traces.synthetic import MINUTES_A_DAY, synthetic_shop
 
 
 def test_a_shop_has_as_many_days_of_minutes_as_asked_for() -> None:
-    shop = made_shop(3)
+    shop = synthetic_shop(3)
     assert shop.counts.shape == (10, 3 * MINUTES_A_DAY)
     assert (shop.start_s, shop.step_s, shop.kind) == (0.0, 60.0, "counts")
     assert all(name.startswith("shop/") for name in shop.services)
 
 
 def test_the_same_seed_makes_the_same_shop() -> None:
-    np.testing.assert_array_equal(made_shop(1, seed=3).counts, made_shop(1, seed=3).counts)
-    assert not np.array_equal(made_shop(1, seed=3).counts, made_shop(1, seed=4).counts)
+    np.testing.assert_array_equal(
+        synthetic_shop(1, seed=3).counts, synthetic_shop(1, seed=3).counts
+    )
+    assert not np.array_equal(synthetic_shop(1, seed=3).counts, synthetic_shop(1, seed=4).counts)
 
 
 def test_people_come_by_day_and_less_at_the_weekend() -> None:
-    shop = made_shop(7)
+    shop = synthetic_shop(7)
     browse = shop.counts[shop.services.index("shop/browse")].reshape(7, 24, 60).sum(axis=2)
     assert browse[:5, 20].min() > 10 * browse[:5, 8].max()
     assert browse[5:].sum(axis=1).max() < browse[:5].sum(axis=1).min()
 
 
 def test_fewer_buy_than_fill_a_cart_than_browse() -> None:
-    shop = made_shop(2)
+    shop = synthetic_shop(2)
     browse, cart, purchase, mailer = shop.counts[:4].sum(axis=1)
     assert 0.2 < cart / browse < 0.3
     assert 0.25 < purchase / cart < 0.35
@@ -31,7 +33,7 @@ def test_fewer_buy_than_fill_a_cart_than_browse() -> None:
 
 
 def test_timers_come_to_the_minute() -> None:
-    shop = made_shop(2)
+    shop = synthetic_shop(2)
     minutes = {
         name: np.flatnonzero(shop.counts[shop.services.index(f"shop/{name}")])
         for name in ("report", "sync", "invoices")
@@ -42,7 +44,7 @@ def test_timers_come_to_the_minute() -> None:
 
 
 def test_the_office_is_closed_at_night_and_at_the_weekend() -> None:
-    shop = made_shop(7)
+    shop = synthetic_shop(7)
     admin = shop.counts[shop.services.index("shop/admin")].reshape(7, 24, 60)
     assert admin[:5, 9:17].sum() > 0
     assert admin[:, :9].sum() + admin[:, 17:].sum() + admin[5:].sum() == 0
