@@ -70,12 +70,18 @@ def _shown(number: float | None) -> str:
 
 
 def _commit() -> str:
-    """The checkout's commit, with "-dirty" where files differ from it."""
-    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    """The checkout's commit, with "-dirty" where files other than the record differ from it."""
+    commit = _git("rev-parse", "--short", "HEAD") or "unknown"
+    changed = _git("status", "--porcelain", "--untracked-files=no", ":/", f":!{RECORDED.name}")
+    return f"{commit}-dirty" if changed else commit
+
+
+def _git(*arguments: str) -> str:
     done = subprocess.run(  # noqa: S603  # a fixed program
-        command, cwd=RECORDED.parent, capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() or "unknown"
+        ["git", *arguments],  # noqa: S607
+        cwd=RECORDED.parent, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.stdout.strip()
 
 
 def _machine() -> str:
