@@ -7,8 +7,11 @@ BIN := $(VENV)/bin
 export KUBE_BIN ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kn-ahead/kube-$(shell sed -n 's,.*k8s.io/kubernetes v\([0-9.]*\).*,\1,p' tests/apiserver/kube/go.mod)
 GO ?= $(or $(shell command -v go),/usr/local/go/bin/go)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Tests start a hundred processes of ours: what one has compiled the others only read.
+export PYTHONDONTWRITEBYTECODE :=
+BESIDE := $(MAKE) --no-print-directory -j
 
-.PHONY: demo test fuzz test-cluster lint e2e bench lock sbom clean prometheus etcd
+.PHONY: demo test pytest fuzz coverage coverage-all test-cluster lint ruff format mypy imports e2e bench lock sbom clean prometheus etcd
 .DEFAULT_GOAL := test
 
 $(VENV)/run: requirements.lock pyproject.toml
@@ -33,17 +36,36 @@ prometheus:  ## a Prometheus server for the tests that read from a real one
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus >/dev/null; } || \
 	  { echo "Prometheus is missing: install Debian's package 'prometheus' (it brings promtool), or put both programs on the PATH."; exit 2; }; }
 
-lint: $(VENV)/dev
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+ruff format mypy imports: $(VENV)/dev
+ruff:
+	nice $(BIN)/ruff check .
+format:
+	nice $(BIN)/ruff format --check .
+mypy:
+	nice $(BIN)/mypy
+imports:
+	nice $(BIN)/lint-imports
 
-test: $(VENV)/dev prometheus lint
+lint: $(VENV)/dev
+	@$(BESIDE)4 ruff format mypy imports
+
+pytest: $(VENV)/dev prometheus
 	$(BIN)/pytest -n auto --dist worksteal
 
-fuzz: $(VENV)/dev  ## 1,000 attacks on the running controller, ten minutes of mishaps of the advisor, 1,000 neighbours
-	KN_AHEAD_FUZZ_EXAMPLES=1000 KN_AHEAD_FUZZ_S=600 $(BIN)/pytest tests/processes tests/knative/controller/test_isolation.py
+test: ruff format prometheus  ## what takes long runs side by side: tests wait for others now and then
+	@$(BESIDE)3 pytest mypy imports
+
+fuzz: $(VENV)/dev prometheus  ## all laws with many examples; 1,000 attacks on the running controller, ten minutes of mishaps of the advisor
+	KN_AHEAD_FUZZ_EXAMPLES=1000 KN_AHEAD_FUZZ_S=600 $(BIN)/pytest tests/processes tests/benchmarks/test_parity.py \
+	  $$(grep -rl --include='test_*.py' 'hypothesis import' tests | grep -v '^tests/processes/')
+
+PURE := autoscaler/core/*,autoscaler/advisor/declarations.py,autoscaler/advisor/dependency_graph.py,autoscaler/advisor/namespaces.py,autoscaler/advisor/paths.py
+coverage: $(VENV)/dev  ## what is pure is tested to the last branch
+	$(BIN)/pytest -n auto --cov --cov-report= tests/autoscaler/core tests/autoscaler/advisor tests/benchmarks/test_parity.py
+	$(BIN)/coverage report --include='$(PURE)' --fail-under=100
+
+coverage-all: $(VENV)/dev prometheus  ## of everything, by all tests; what runs in processes of its own is not counted
+	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term
 
 etcd:  ## etcd for the tests against a real API server
 	@command -v etcd >/dev/null || { \
@@ -82,4 +104,4 @@ sbom: $(VENV)/run  ## what the two images hold, as CycloneDX: sbom.json, sbom-co
 	$(VENV)/sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o sbom-controller.json requirements-controller.lock
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

@@ -16,6 +16,9 @@ from learner.selection.losses import decision_cost
 
 WINDOWS = (0, 1, 2, 5)
 SETTINGS = LearnerSettings(windows=WINDOWS, max_rows=20_000, rounds=15)
+QUICK = LearnerSettings(
+    windows=(0, 1), max_rows=2_000, rounds=3
+)  # where forecasts need not be good
 N_STEPS = 800
 
 
@@ -114,8 +117,7 @@ def test_a_past_of_gaps_only_is_a_reason_and_no_error() -> None:
 
 def test_progress_ends_at_one_and_never_turns_back() -> None:
     reported: list[tuple[str, float]] = []
-    quick = LearnerSettings(windows=(0, 1), rounds=2)
-    Learner(quick).fit(
+    Learner(QUICK).fit(
         shop().until(200), progress=lambda what, share: reported.append((what, share))
     )
     shares = [share for _, share in reported]
@@ -195,7 +197,7 @@ BAD = "shop/service-2"
 def test_a_service_that_makes_the_pooled_model_fail_is_published_with_a_reason(
     when: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    learner = Learner(SETTINGS, frail(0, when, BAD)).fit(shop())
+    learner = Learner(QUICK, frail(0, when, BAD)).fit(shop())
     bundle = learner.bundle(shop())
     assert bundle.services == shop().services
     assert bundle.reason == ("", "", "quarantined: ZeroDivisionError('frail')", "")
@@ -211,7 +213,7 @@ def test_a_service_that_makes_the_pooled_model_fail_is_published_with_a_reason(
 
 
 def test_an_excluded_service_is_tried_again_when_models_are_fitted_anew() -> None:
-    learner = Learner(SETTINGS, frail(0, "predict", BAD)).fit(shop())
+    learner = Learner(QUICK, frail(0, "predict", BAD)).fit(shop())
     assert learner.bundle(shop()).reason[2]
     renamed = replace(shop(), services=("shop/a", "shop/b", "shop/c", "shop/d"))
     assert set(learner.fit(renamed).bundle(renamed).reason) == {""}
@@ -220,15 +222,15 @@ def test_an_excluded_service_is_tried_again_when_models_are_fitted_anew() -> Non
 @pytest.mark.parametrize("when", ["fit", "judge", "predict"])
 @pytest.mark.parametrize("place", [1, 2, 3])
 def test_another_model_that_fails_is_left_out_and_all_are_forecast(place: int, when: str) -> None:
-    bundle = Learner(SETTINGS, frail(place, when, BAD)).fit(shop()).bundle(shop())
+    bundle = Learner(QUICK, frail(place, when, BAD)).fit(shop()).bundle(shop())
     assert set(bundle.reason) == {""}
     assert not np.isnan(bundle.exceedance).any()
 
 
 def test_what_fails_with_all_services_is_raised() -> None:
     with pytest.raises(ZeroDivisionError, match="frail"):
-        Learner(SETTINGS, frail(0, "fit", *shop().services)).fit(shop())
-    learner = Learner(SETTINGS, frail(0, "predict", *shop().services)).fit(shop())
+        Learner(QUICK, frail(0, "fit", *shop().services)).fit(shop())
+    learner = Learner(QUICK, frail(0, "predict", *shop().services)).fit(shop())
     with pytest.raises(ZeroDivisionError, match="frail"):
         learner.bundle(shop())
 

@@ -1,5 +1,6 @@
 """From sample to forecast, what is wrong with one service concerns that service alone."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from autoscaler.core.types import FloatArray
 from learner.demand import Demand
 from learner.engine import Learner, LearnerSettings
 from learner.sources.quarantine import sound_demand
+from tests.examples import examples
 
 N_STEPS = 400
-SETTINGS = LearnerSettings(windows=(0, 1, 2, 5), max_rows=4_000, rounds=8)
+SETTINGS = LearnerSettings(windows=(0, 1, 3), max_rows=2_000, rounds=4)
 NAMES = ("shop/timer", "shop/wave", "shop/random", "shop/busy", "shop/silent", "shop/other")
 CHANGED = len(NAMES) - 1
 
@@ -48,8 +50,15 @@ def demand_of(peak: Raw, arrivals: Raw | None = None) -> Demand:
     )
 
 
-FITTED = Learner(SETTINGS).fit(demand_of(raw()))
-BEFORE = FITTED.bundle(demand_of(raw()))
+@cache
+def fitted() -> Learner:
+    return Learner(SETTINGS).fit(demand_of(raw()))
+
+
+@cache
+def before() -> ForecastBundle:
+    return fitted().bundle(demand_of(raw()))
+
 
 ABSURD = st.sampled_from(
     [np.nan, np.inf, -np.inf, 1e300, -1e300, 1e9, 150_000.0, 150_001.0, -1.0, 1e-300, 5e-324, 0.0]
@@ -76,17 +85,18 @@ def histories(draw: st.DrawFn) -> FloatArray:
 
 def others_are_as_before(after: ForecastBundle) -> None:
     """Bit for bit, and published."""
-    assert after.services == BEFORE.services
-    width = min(after.exceedance.shape[2], BEFORE.exceedance.shape[2])
+    sound = before()
+    assert after.services == sound.services
+    width = min(after.exceedance.shape[2], sound.exceedance.shape[2])
     for row in range(CHANGED):
-        then, now = BEFORE.exceedance[row], after.exceedance[row]
+        then, now = sound.exceedance[row], after.exceedance[row]
         assert not np.isnan(now).any()
         assert then[:, :width].tobytes() == now[:, :width].tobytes()
         assert not then[:, width:].any()
         assert not now[:, width:].any()
         edges = after.demand_edges[row]
-        assert edges[: width + 1].tolist() == BEFORE.demand_edges[row][: width + 1].tolist()
-        assert (after.model[row], after.reason[row]) == (BEFORE.model[row], "")
+        assert edges[: width + 1].tolist() == sound.demand_edges[row][: width + 1].tolist()
+        assert (after.model[row], after.reason[row]) == (sound.model[row], "")
 
 
 def is_published_or_says_why(after: ForecastBundle) -> None:
@@ -98,19 +108,23 @@ def is_published_or_says_why(after: ForecastBundle) -> None:
         assert ((curve >= 0) & (curve <= 1)).all()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=examples(50, many=150), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 @given(peak=histories(), arrivals=histories())
 def test_whatever_one_service_is_said_to_have_done_all_others_are_forecast_the_same(
     peak: FloatArray, arrivals: FloatArray
 ) -> None:
     peaks, requests = raw(), raw()
     peaks[CHANGED], requests[CHANGED] = peak, arrivals
-    after = FITTED.bundle(demand_of(peaks, requests))
+    after = fitted().bundle(demand_of(peaks, requests))
     others_are_as_before(after)
     is_published_or_says_why(after)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=examples(3, many=8), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 @given(history=histories())
 def test_a_fit_that_holds_such_a_service_publishes_everybody_else(history: FloatArray) -> None:
     peaks = raw()
@@ -137,7 +151,7 @@ def test_one_statistic_is_a_gap_and_no_more(value: float) -> None:
 def test_a_service_of_which_nothing_can_be_is_published_with_why_and_no_curve() -> None:
     peaks = raw()
     peaks[CHANGED] = 1e9
-    after = FITTED.bundle(demand_of(peaks))
+    after = fitted().bundle(demand_of(peaks))
     others_are_as_before(after)
     assert after.reason[CHANGED] == "quarantined: samples that cannot be: 400, such as 1e+09"
     assert (after.model[CHANGED], after.exceedance.shape[0]) == ("", len(NAMES))
@@ -151,4 +165,4 @@ def test_as_many_pods_as_a_cluster_holds_are_forecast_and_widen_no_array_beyond_
     after = Learner(SETTINGS).fit(demand).bundle(demand)
     assert set(after.reason) == {""}
     assert after.exceedance.shape[2] < 150
-    others_are_as_before(FITTED.bundle(demand))
+    others_are_as_before(fitted().bundle(demand))

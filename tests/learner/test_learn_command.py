@@ -22,11 +22,11 @@ from tests.certificates import Certificates
 from tests.conftest import ServeHistory
 
 ROOT = Path(__file__).parents[2]
-STEP_S, N_STEPS = 2.0, 300
+STEP_S, N_STEPS = 2.0, 90
 
 
 def recent() -> Demand:
-    """Ten minutes up to now of two services."""
+    """Three minutes up to now of two services."""
     end_s = SystemClock().now() // STEP_S * STEP_S
     counts = np.random.default_rng(2).poisson([[0.3], [2.0]], (2, N_STEPS)).astype(float)
     return Demand(
@@ -68,7 +68,7 @@ def test_forecasts_come_signed_over_https_with_health_and_metrics(
         port = free.getsockname()[1]
     url = f"https://127.0.0.1:{port}"
     arguments: list[str | Path] = ["--prometheus", serve_history(recent())]
-    arguments += ["--bundle", tmp_path / "forecasts.npz", "--step", "2", "--history", "10m"]
+    arguments += ["--bundle", tmp_path / "forecasts.npz", "--step", "2", "--history", "3m"]
     arguments += ["--serve", str(port), "--key", key]
     arguments += ["--tls-cert", certificates.cert, "--tls-key", certificates.key]
     with learning(*arguments) as process:

@@ -12,8 +12,9 @@ from autoscaler.core.prediction.dependencies import Edges, merged
 from autoscaler.core.state.revision import Mode
 from tests.autoscaler.advisor.graphs import NAN, edges_of
 from tests.autoscaler.core.stories import LAW
+from tests.examples import examples
 
-MANY = settings(LAW, max_examples=200)
+MANY = settings(LAW, max_examples=examples(60, many=200))
 OTHERS, CHANGED = ("a", "b", "c"), "x"
 TIGHT = Caps(
     upstreams=2,

@@ -21,9 +21,10 @@ from tests.autoscaler.advisor.graphs import (
     value,
 )
 from tests.autoscaler.core.stories import LAW
+from tests.examples import examples
 
 N = 6
-MANY = settings(LAW, max_examples=150)
+MANY = settings(LAW, max_examples=examples(50, many=150))
 EXACT = (NAN, 1.0, 0.75, 0.5, 0.25)
 
 some_pairs = st.lists(

@@ -24,9 +24,10 @@ from autoscaler.core.state.revision import (
     Revision,
 )
 from autoscaler.core.types import FloatArray
+from tests.examples import examples
 
 # Repeatable, and without a deadline: speed lives in the benchmarks.
-LAW = settings(max_examples=30, derandomize=True, deadline=None)
+LAW = settings(max_examples=examples(10, many=30), derandomize=True, deadline=None)
 
 BASE_S = 1_700_000_000.0  # Unix s; every story begins here, on an even second
 TICK_S = 2

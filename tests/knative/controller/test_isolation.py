@@ -7,7 +7,6 @@ everybody else is the same, but along edges that both sides know: the downstream
 and in another namespace the upstream consents.
 """
 
-import os
 import tempfile
 from collections.abc import Sequence
 from itertools import permutations
@@ -23,11 +22,12 @@ from autoscaler.core.prediction.dependencies import Edges
 from knative.mirror.annotation_names import CLASS, NAME_OF
 from tests.autoscaler.advisor.graphs import edges_of
 from tests.autoscaler.core.stories import LAW, eighths
+from tests.examples import examples
 from tests.knative.controller.tenants import Life, Lives, Pair, Turn, downstream_of, run
 
 SERVICES = ("shop/a", "shop/b", "shop/c", "bank/x", "bank/y")
 TURNS = 6
-MANY = settings(LAW, max_examples=int(os.environ.get("KN_AHEAD_FUZZ_EXAMPLES", "120")))
+MANY = settings(LAW, max_examples=examples(40, many=1000))
 
 # --- lives ----------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from autoscaler.exchange.advice import LAYOUT, NAME
 from knative.controller.runtime.advice_file import AdviceFile
 from knative.controller.state import events as seen
 from tests.autoscaler.core.stories import LAW, eighths
+from tests.examples import examples
 from tests.knative.controller.runtime.test_advice_file import DAMAGE
 from tests.knative.controller.world import KEY, World, an_advice
 from tests.knative.objects import NOW_S, a_deployment, a_pod
@@ -134,7 +135,7 @@ def lives(
         return wanted, [ours.live(step) for step in after], [twin.live(step) for step in after]
 
 
-@settings(LAW, max_examples=100)
+@settings(LAW, max_examples=examples(30, many=100))
 @given(
     mode=st.sampled_from(["outward", "full"]),
     before=STEPS,

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from autoscaler.clock import SimulatedClock
 from knative.client.api import ApiError, Object
 from knative.leadership.elector import Elector
+from tests.examples import examples
 from tests.knative.conftest import NOW_S, run_fast
 from tests.knative.leadership.candidate import Fault, ignore_change, late
 from tests.knative.leadership.leases import (
@@ -93,7 +94,7 @@ Deed = tuple[int, str, float]
 
 
 @settings(
-    max_examples=30,
+    max_examples=examples(12, many=30),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking would take minutes

@@ -1,6 +1,7 @@
 """What services share carries over to those that were never fitted."""
 
 import numpy as np
+import pytest
 
 from autoscaler.core.types import FloatArray
 from learner.demand import Demand
@@ -23,29 +24,31 @@ def timers(periods: range, *, pods: float) -> FloatArray:
     return np.stack([np.where(step % period == 3, pods, 0.0) for period in periods])
 
 
-def test_a_period_never_fitted_is_expected_from_its_gaps() -> None:
-    model = Pooled(windows=(0, 1), seeds=(0,), rounds=60).fit(
+@pytest.fixture(scope="module")
+def of_timers() -> Pooled:
+    return Pooled(windows=(0, 1), seeds=(0,), rounds=60).fit(
         demand_of(timers(range(11, 43, 2), pods=2.0))
     )
+
+
+def test_a_period_never_fitted_is_expected_from_its_gaps(of_timers: Pooled) -> None:
     unseen = demand_of(timers(range(24, 25), pods=2.0))
     due = 3 + 24 * 25
-    exceedance = model.predict(unseen, np.array([due - 5, due])).exceedance[0, :, 0]
+    exceedance = of_timers.predict(unseen, np.array([due - 5, due])).exceedance[0, :, 0]
     assert (exceedance[1, :2] > 0.7).all()
     assert exceedance[0, 0] < 0.1
 
 
-def test_levels_carry_over_to_services_with_more_pods_than_were_fitted() -> None:
-    model = Pooled(windows=(0, 1), seeds=(0,), rounds=60).fit(
-        demand_of(timers(range(11, 43, 2), pods=2.0))
-    )
+def test_levels_carry_over_to_services_with_more_pods_than_were_fitted(of_timers: Pooled) -> None:
     larger = demand_of(timers(range(24, 25), pods=7.0))
-    exceedance = model.predict(larger, np.array([3 + 24 * 25])).exceedance[0, 0, 0]
+    exceedance = of_timers.predict(larger, np.array([3 + 24 * 25])).exceedance[0, 0, 0]
     assert exceedance[6] > 0.5
 
 
 def test_a_new_service_gets_the_chance_that_others_have() -> None:
     busy = np.random.default_rng(0).poisson(5.0, (10, 400)).astype(np.float64)
-    model = Pooled(windows=(0, 1), seeds=(0,), rounds=20).fit(demand_of(busy))
+    model = Pooled(windows=(0, 1), seeds=(0,), rounds=10, max_rows=20_000)
+    model.fit(demand_of(busy))
     newcomer = demand_of(np.zeros((1, 0)))
     assert model.predict(newcomer, np.array([0])).exceedance[0, 0, 0, 0] > 0.5
 

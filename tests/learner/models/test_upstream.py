@@ -48,6 +48,11 @@ def fitted() -> UpstreamModel:
     return UpstreamModel(windows=WINDOWS, max_rows=8_000, rounds=40).fit(shop())
 
 
+@pytest.fixture(scope="module")
+def learner() -> Learner:
+    return Learner(LearnerSettings(windows=(0, 1, 5), max_rows=8_000, rounds=40)).fit(shop())
+
+
 def test_upstreams_are_found_with_their_lag(fitted: UpstreamModel) -> None:
     found = fitted.pairs_
     assert (found.upstream, found.service) == (("shop/browse",), ("shop/buy",))
@@ -135,18 +140,14 @@ def test_services_in_a_cycle_have_no_upstream() -> None:
     assert strongest_upstreams(demand_of(a, b, other)).service == ()
 
 
-def test_the_learner_selects_it_where_its_decisions_are_cheaper() -> None:
-    settings = LearnerSettings(windows=WINDOWS, max_rows=8_000, rounds=40)
-    learner = Learner(settings).fit(shop())
+def test_the_learner_selects_it_where_its_decisions_are_cheaper(learner: Learner) -> None:
     bundle = learner.bundle(shop())
     assert bundle.model[BUY] == "upstream"
     assert "upstream" not in {bundle.model[BROWSE], bundle.model[OTHER]}
     assert not np.isnan(bundle.exceedance[BUY]).any()
 
 
-def test_a_service_whose_upstream_is_quarantined_is_still_forecast() -> None:
-    settings = LearnerSettings(windows=WINDOWS, max_rows=8_000, rounds=40)
-    learner = Learner(settings).fit(shop())
+def test_a_service_whose_upstream_is_quarantined_is_still_forecast(learner: Learner) -> None:
     before = learner.bundle(shop())
     for absurd in (1e9, -1.0, np.nan, 1e300):
         counts = shop().arrivals.copy()

@@ -72,7 +72,7 @@ def test_readings_one_after_the_other_add_up_to_one(holding: Put) -> None:
     made = calls()
     reader = holding(Exporter(calls=made, since_s=T0, until_s=T0 + SPAN_S + 90.0).samples())
     seen = reader.read(start_s=T0, end_s=T0 + 60.0)
-    for end_s in np.arange(T0 + 120.0, T0 + SPAN_S + 61.0, 60.0).tolist():
+    for end_s in np.arange(T0 + 240.0, T0 + SPAN_S + 181.0, 180.0).tolist():
         seen = seen.joined(reader.read(start_s=end_s - 300.0, end_s=end_s))
     assert_same(seen.busy_periods(since_s=T0, until_s=T0 + SPAN_S), true_spells(made))
 

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscaler.api.graph.layout import layout
+from tests.examples import examples
 
 PAIRS = st.lists(
     st.tuples(st.integers(0, 11), st.integers(0, 11)).filter(lambda p: p[0] != p[1]),
@@ -12,7 +13,7 @@ PAIRS = st.lists(
     max_size=40,
     unique=True,
 )
-LAW = settings(max_examples=60, derandomize=True, deadline=None)
+LAW = settings(max_examples=examples(20, many=60), derandomize=True, deadline=None)
 
 
 def ends_of(pairs: list[tuple[int, int]]) -> tuple[int, np.ndarray, np.ndarray]:

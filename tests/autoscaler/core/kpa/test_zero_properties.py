@@ -11,8 +11,9 @@ from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.state.revision import Active, Observed, Revision
 from tests.autoscaler.core.oracle import Kpa
 from tests.autoscaler.core.stories import BASE_S, LAW, look, looks, revisions
+from tests.examples import examples
 
-MORE = settings(LAW, max_examples=100)
+MORE = settings(LAW, max_examples=examples(40, many=100))
 LATER = st.integers(0, 900).map(lambda s: BASE_S + s / 4)
 
 

@@ -23,6 +23,7 @@ from autoscaler.core.state.revision import Memory, Observed, Revision
 from autoscaler.core.types import FloatArray, IntArray
 from tests.autoscaler.core.oracle import Answer, Kpa
 from tests.autoscaler.core.stories import BASE_S, LAW, eighths, look, looks, revisions
+from tests.examples import examples
 
 AVERAGES = ("stable", "panic")
 EXACT = 1e-9
@@ -154,5 +155,5 @@ def _look_at(fleet: Fleet, key: str) -> Observed[float, int, bool]:
 
 
 def test_any_life_of_any_fleet_is_that_of_each_revision_alone() -> None:
-    life = settings(LAW, max_examples=50, stateful_step_count=40)
+    life = settings(LAW, max_examples=examples(15, many=50), stateful_step_count=40)
     run_state_machine_as_test(FleetLikeKpa, settings=life)

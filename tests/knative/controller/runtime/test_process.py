@@ -103,6 +103,7 @@ def test_a_fleet_that_fails_every_tick_is_made_anew(caplog: pytest.LogCaptureFix
 
 def test_what_was_listed_is_not_walked_through_by_every_collection() -> None:
     async def story() -> int:
+        gc.unfreeze()
         await Running().run(5.0)
         return gc.get_freeze_count()
 

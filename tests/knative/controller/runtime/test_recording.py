@@ -16,11 +16,12 @@ from knative.controller.state.events import AdviceSeen, Event, StatisticsReceive
 from knative.mirror.objects import PodAutoscaler
 from knative.mirror.routes import Route
 from tests.autoscaler.core.stories import LAW
+from tests.examples import examples
 from tests.knative.controller.recorded import NAMES, Recorded, happens
 from tests.knative.controller.world import an_advice
 from tests.knative.objects import NOW_S
 
-MANY = settings(LAW, max_examples=100)
+MANY = settings(LAW, max_examples=examples(40, many=100))
 
 # --- every event ----------------------------------------------------------------------------------
 
