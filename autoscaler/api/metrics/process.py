@@ -13,8 +13,8 @@ from autoscaler.advisor.read_model import ReadModel
 from autoscaler.api.dependencies import counts
 from autoscaler.api.metrics.text import head, histogram, labelled, pairs, single
 from autoscaler.clock import Clock
-from autoscaler.pulse import BUCKETS_S
 from autoscaler.refusals import Refusals
+from autoscaler.tick_durations import BUCKETS_S
 
 REFUSED = "kn_ahead_refused_total"
 TICKS = "kn_ahead_tick_seconds"

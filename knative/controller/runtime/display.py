@@ -6,8 +6,8 @@ from typing import Any
 
 from autoscaler.core.state.fleet import Fleet
 from autoscaler.limits import CHANGES
-from autoscaler.pulse import Pulse
 from autoscaler.refusals import Refusals
+from autoscaler.tick_durations import TickDurations
 from knative.controller.runtime.advice_file import AdviceFile
 from knative.controller.runtime.intake import Intake
 from knative.controller.runtime.recording import Recorder
@@ -26,7 +26,7 @@ class Parts:
     intake: Intake
     writer: Writer
     refusals: Refusals
-    pulse: Pulse
+    tick_durations: TickDurations
     advice: AdviceFile | None
     recorder: Recorder | None
 
@@ -62,8 +62,8 @@ class Display:
             "activators": {"known": counts.known, "unknown": counts.unknown},
             "advice_refused": table.refused if table else 0,
             "trust_namespaces": controller.revisions.config.across_namespaces,
-            "tick_counts": parts.pulse.counts,
-            "tick_sum_s": parts.pulse.sum_s,
+            "tick_counts": parts.tick_durations.counts,
+            "tick_sum_s": parts.tick_durations.sum_s,
             "writes": parts.writer.writes,
         }
 

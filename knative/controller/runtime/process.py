@@ -16,8 +16,8 @@ from typing import Any
 from autoscaler.clock import Clock
 from autoscaler.errors import PermanentError
 from autoscaler.limits import Limit
-from autoscaler.pulse import Pulse
 from autoscaler.refusals import Refusals
+from autoscaler.tick_durations import TickDurations
 from knative.client.api import Api
 from knative.controller.runtime.activator import activator_answers
 from knative.controller.runtime.advice_file import AdviceFile
@@ -52,7 +52,11 @@ class Process:
         """plain: as of `Controller`. scrapes: connections to queue-proxies, at most."""
         self._api, self._settings, self._clock = api, settings, clock
         self.controller = Controller(plain=plain)
-        self.refusals, self._pulse, self._changed = Refusals(), Pulse(), asyncio.Event()
+        self.refusals, self._tick_durations, self._changed = (
+            Refusals(),
+            TickDurations(),
+            asyncio.Event(),
+        )
         identity = identity_of(settings.pod_name, settings.pod_ip)
         self._elector = elector = Elector(api, settings.namespace, identity, clock)
         self._writer = Writer(
@@ -96,14 +100,14 @@ class Process:
                 intake=self._intake,
                 writer=self._writer,
                 refusals=self.refusals,
-                pulse=self._pulse,
+                tick_durations=self._tick_durations,
                 advice=self._advice,
                 recorder=self._recorder,
             )
             display = Display(Snapshots(snapshots), parts)
         return Ticking(
             self._clock,
-            self._pulse,
+            self._tick_durations,
             handle=self.handle,
             update_leadership=self._update_leadership,
             advice=self._advice,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from autoscaler.clock import Clock
 from autoscaler.core.prediction.predictive import TICK_S
-from autoscaler.pulse import Pulse
+from autoscaler.tick_durations import TickDurations
 from knative.controller.runtime.advice_file import AdviceFile
 from knative.controller.runtime.display import Display
 from knative.controller.state import events as seen
@@ -24,7 +24,7 @@ class Ticking:
     def __init__(
         self,
         clock: Clock,
-        pulse: Pulse,
+        tick_durations: TickDurations,
         *,
         handle: Callable[[Event], None],
         update_leadership: Callable[[], None],
@@ -32,7 +32,7 @@ class Ticking:
         display: Display | None,
     ) -> None:
         """update_leadership: has the controller know who leads at this moment."""
-        self._clock, self._pulse = clock, pulse
+        self._clock, self._tick_durations = clock, tick_durations
         self._handle, self._update_leadership = handle, update_leadership
         self._advice, self._display = advice, display
 
@@ -63,7 +63,7 @@ class Ticking:
         took_s += self._turn(lambda: self._handle(seen.Ticked()))
         await asyncio.sleep(PAUSE_S)
         took_s += self._turn(self._show)
-        self._pulse.beat(self._clock.now(), took_s)
+        self._tick_durations.add(took_s)
 
     def _turn(self, work: Callable[[], None]) -> float:
         """Run a part of a tick; returns for how long it blocked the event loop, s."""

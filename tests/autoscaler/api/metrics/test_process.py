@@ -8,8 +8,8 @@ from autoscaler.api.app import create_app
 from autoscaler.clock import SimulatedClock
 from autoscaler.health import Health
 from autoscaler.limits import REST_PAGES
-from autoscaler.pulse import Pulse
 from autoscaler.refusals import Refusals
+from autoscaler.tick_durations import TickDurations
 from tests.autoscaler.advisor.controller import Controller
 from tests.autoscaler.advisor.test_read_model import a_bundle
 from tests.autoscaler.api.conftest import ask
@@ -50,10 +50,10 @@ def test_ages_are_those_of_the_moment_though_the_page_is_made_once(controller: C
 
 
 def test_ticks_are_measured(controller: Controller) -> None:
-    pulse = Pulse()
+    durations = TickDurations()
     for took_s in (0.03, 99.0):
-        pulse.beat(NOW_S, took_s)
-    controller.notes = {"tick_counts": pulse.counts, "tick_sum_s": pulse.sum_s}
+        durations.add(took_s)
+    controller.notes = {"tick_counts": durations.counts, "tick_sum_s": durations.sum_s}
     controller.shows(2)
     name = "kn_ahead_tick_seconds"
     with of(controller.model) as client:
