@@ -1,4 +1,4 @@
-"""The only place that reads time: everything else takes ``now`` (Unix seconds)."""
+"""The only module that reads the clock: everything else takes ``now`` (Unix seconds)."""
 
 import time
 from typing import Protocol
@@ -21,7 +21,7 @@ class SystemClock:
 
 
 class SimulatedClock:
-    """A clock that stands until it is moved."""
+    """A clock that advances only when `advance` is called."""
 
     def __init__(self, start: float = 0.0) -> None:
         self._now = start

@@ -1,12 +1,12 @@
-"""What can go wrong, drawn once.
+"""The errors of this project.
 
     AutoscalerError
-    ├── TransientError    may pass by itself; carries when to try again
+    ├── TransientError    may pass by itself; says when to try again
     └── PermanentError    will not; the message names the thing, the value and what is allowed
 
-Edges raise them (``from`` the library's own error); one place a program catches them. The command
-line turns either into one line and exit code 2, the API into problem details, the loop into "this
-service falls back to KPA".
+Code that calls libraries raises them ``from`` the library's error, and they are caught in one place
+of each process: the command line prints one line and exits with 2, the API answers problem details,
+the loops report a fault and go on.
 """
 
 

@@ -1,4 +1,4 @@
-"""Files that appear under their name whole or not at all."""
+"""Files that are written atomically."""
 
 import os
 import secrets
@@ -12,12 +12,11 @@ from autoscaler.errors import PermanentError
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """Write to a draft that takes its name when the block ends well, and vanishes when not.
+    """Write to a draft that is renamed when the block ends without an error, else removed.
 
-    Whoever reads meanwhile sees the old file or the new one. Raises PermanentError where the file
-    cannot be written.
+    A reader sees the old file or the new one. Raises PermanentError if it cannot be written.
     """
-    # In the same folder, because only within one file system a rename is atomic.
+    # In the same folder: a rename is atomic only within one file system.
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         try:
@@ -33,7 +32,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def check_writable(path: Path) -> None:
-    """Fail now rather than after an hour's work. Raises PermanentError."""
+    """Check before long work that a file can be written. Raises PermanentError."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         draft.touch(exist_ok=False)

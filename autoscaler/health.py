@@ -1,6 +1,6 @@
-"""Health: which part does not do its work, why, and since when.
+"""Health of a process: which parts are faulty, why, and since when.
 
-A fault is logged once when it begins and once when it is over; in between it is shown.
+A fault is logged when it begins and when it ends; in between it is shown.
 """
 
 import logging
@@ -15,36 +15,34 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """A part that does not do its work."""
+    """A part that does not work."""
 
     part: str
     why: str
     since_s: float  # Unix s
 
     def __str__(self) -> str:
-        """The fault in one line."""
+        """One line."""
         return f"{self.part} since {shown_time(self.since_s)}: {self.why}"
 
 
 def _ignore(part: str, why: str) -> None:
-    """Nobody listens."""
+    """No callback."""
 
 
 class Health:
-    """The parts that report, and the fault of each.
+    """The parts that report, and the fault of each; may be read from any thread."""
 
-    Whoever reads, in whatever thread, holds a mapping that is replaced and never changed.
-    """
-
-    def __init__(self, turned: Callable[[str, str], None] = _ignore) -> None:
-        """turned: hears of every fault that begins, and why; and that it ended, ""."""
-        self._turned = turned
-        self.by_part: Mapping[str, Fault | None] = {}  # None = it is well
+    def __init__(self, on_turn: Callable[[str, str], None] = _ignore) -> None:
+        """on_turn: called with part and fault when a fault begins, and with "" when it ends."""
+        self._on_turn = on_turn
+        # Replaced, never changed, as other threads read it. None = no fault.
+        self.by_part: Mapping[str, Fault | None] = {}
 
     def say(self, part: str, why: str, now: float) -> bool:
-        """Report how a part is; returns whether its fault has just begun or ended.
+        """Report the state of a part; returns whether a fault has just begun or ended.
 
-        why: one line; "" = it is well. now: Unix s.
+        why: the fault in one line; "" = none. now: Unix s.
         """
         former = self.by_part.get(part)
         if part in self.by_part and why == (former.why if former else ""):
@@ -59,11 +57,11 @@ class Health:
         self.by_part = {**self.by_part, part: fault}
         turned = bool(former) != bool(fault)
         if turned:
-            self._turned(part, why)
+            self._on_turn(part, why)
         return turned
 
     def present(self) -> list[Fault]:
-        """The faults that there are."""
+        """The present faults."""
         return [fault for fault in self.by_part.values() if fault]
 
 

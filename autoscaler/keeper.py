@@ -1,10 +1,10 @@
-"""Keeps a process running: what ends is started again, after a while that grows.
+"""Keeps processes running: restarts a process that ended, with exponential back-off.
 
-A container that ends makes its pod unready, and with it the controller beside it unreachable for
-activators. So the advisor runs as a child of a keeper, which does nothing and therefore lives.
+A container that ends makes its pod unready, and activators could not reach the controller in it.
+So the advisor runs as a child of a keeper, which does little that can fail.
 
-Each child has a folder for temporary files that is emptied before every start: one that is killed
-again and again would fill the disk, and a pod with a full disk is evicted.
+Each child has a folder for temporary files that is emptied before every start: a process that is
+killed repeatedly would otherwise fill the disk, and have its pod evicted.
 """
 
 import logging
@@ -23,40 +23,40 @@ from pathlib import Path
 from autoscaler.backoff import next_wait_s
 from autoscaler.logs import add_options, set_up
 
-SHORTEST_S, LONGEST_S = 0.5, 30.0  # until what ended is started again
-STEADY_S = 60.0  # after which it counts as running well, and the next wait is short again
-LOOK_S = 0.1  # between two looks
-LEAVE_S = 10.0  # until who was told to stop is killed
+SHORTEST_S, LONGEST_S = 0.5, 30.0  # until a process that ended is restarted
+STEADY_S = 60.0  # s of running after which the next wait is the shortest again
+POLL_S = 0.1  # between two checks
+STOP_S = 10.0  # from SIGTERM to SIGKILL
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Child:
-    """A process that is kept."""
+    """A process that is kept running."""
 
     name: str
     command: Sequence[str]
-    essential: bool = False  # when it ends, all end with its exit code
+    essential: bool = False  # when it ends, the keeper ends with its exit code
     process: subprocess.Popen[bytes] | None = None
     started_s: float = 0.0
     wait_s: float = SHORTEST_S
-    again_s: float = 0.0  # when it is started next
+    start_s: float = 0.0  # when it is started next
 
-    def tend(self, now: float, scratch: Path) -> int | None:
-        """Start it where it is time; returns the exit code of an essential one that ended.
+    def poll(self, now: float, scratch: Path) -> int | None:
+        """Start it when it is due; returns the exit code of an essential one that ended.
 
         scratch: folder for temporary files of all children.
         """
         if self.process is None:
-            if now >= self.again_s:
+            if now >= self.start_s:
                 self._start(now, scratch / self.name)
             return None
         code = self.process.poll()
         if code is None:
             return None
         if self.essential:
-            return code if code >= 0 else 128 - code  # as a shell says it of a signal
+            return code if code >= 0 else 128 - code  # of a signal as a shell reports it
         self.process = None
         self._wait(now, f"ended with {code}")
         return None
@@ -69,18 +69,18 @@ class Child:
             env = {**os.environ, "TMPDIR": str(scratch)}
             self.process = subprocess.Popen(self.command, env=env)  # noqa: S603  # our own
         except OSError as error:
-            # No memory or no process left in the container: neither lasts.
+            # No memory or process left in the container: may pass.
             self._wait(now, f"cannot be started: {error}")
 
     def _wait(self, now: float, why: str) -> None:
         steady = now - self.started_s >= STEADY_S
         self.wait_s = next_wait_s(0.0 if steady else self.wait_s, SHORTEST_S, LONGEST_S)
-        self.again_s = now + self.wait_s
+        self.start_s = now + self.wait_s
         log.error("%s %s; started again in %.1f s", self.name, why, self.wait_s)
 
 
-def keep_this(name: str, option: str) -> int:
-    """Keep what this process was called as, without the option that asked for it."""
+def keep_this_command(name: str, option: str) -> int:
+    """Keep this process's own command running as a child, without ``option``."""
     parser = ArgumentParser(prog=f"kn-ahead {name}", add_help=False, allow_abbrev=False)
     add_options(parser)
     logs, _ = parser.parse_known_args()
@@ -90,18 +90,18 @@ def keep_this(name: str, option: str) -> int:
 
 
 def keep(children: Sequence[Child]) -> int:
-    """Keep processes running until told to stop; returns the exit code."""
-    told: list[int] = []
+    """Keep processes running until SIGTERM or SIGINT; returns the exit code."""
+    signals: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _: told.append(number))
+        signal.signal(number, lambda number, _: signals.append(number))
     with tempfile.TemporaryDirectory(prefix="kn-ahead-", ignore_cleanup_errors=True) as scratch:
         try:
-            while not told:
+            while not signals:
                 for child in children:
-                    code = child.tend(time.monotonic(), Path(scratch))  # noqa: TID251  # no decision
+                    code = child.poll(time.monotonic(), Path(scratch))  # noqa: TID251  # no decision
                     if code is not None:
                         return code
-                time.sleep(LOOK_S)
+                time.sleep(POLL_S)
             return 0
         finally:
             _end(children)
@@ -113,6 +113,6 @@ def _end(children: Sequence[Child]) -> None:
         process.terminate()
     for process in running:
         try:
-            process.wait(LEAVE_S)
+            process.wait(STOP_S)
         except subprocess.TimeoutExpired:
             process.kill()

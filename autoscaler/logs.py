@@ -1,4 +1,4 @@
-"""Log lines, each an event with keys, as text or JSON, that nothing can forge or flood.
+"""Log lines, each an event with keys, as text or JSON, that untrusted input can neither forge nor flood.
 
     log = get_logger(__name__)
     log.warning("bundle refused", path=path, error=error)
@@ -102,7 +102,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class RepeatFilter(logging.Filter):
-    """Lets so many lines of one place in the code through, and counts the others."""
+    """Limits the lines of one place in the code, and counts those left out."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,16 +1,16 @@
-"""Names of services as they come in from outside: "namespace/name", and nothing that could be more.
+"""Validation of "namespace/name" from outside.
 
-What Kubernetes allows is narrower. Traces and series outside have names of their own making, so
-only what no name can hold is refused: control characters, spaces, a second slash.
+Kubernetes allows less, but names of traces and of external series are arbitrary: only control
+characters, spaces and a second slash are refused.
 """
 
 from autoscaler.limits import SERVICE_NAME
 
-SHOWN = 60  # characters of a wrong name that are shown
+SHOWN = 60  # characters of a name in messages
 
 
 def fault_of_name(name: str) -> str:
-    """What keeps a text from being "namespace/name"; "" = nothing does."""
+    """Why a text is no "namespace/name"; "" = it is one."""
     if len(name) > SERVICE_NAME.most:
         return f"a name of {len(name)} characters; allowed: up to {SERVICE_NAME.most:.0f}"
     namespace, _, service = name.partition("/")
@@ -20,7 +20,7 @@ def fault_of_name(name: str) -> str:
 
 
 def shown_name(name: str) -> str:
-    """A name for messages, however wrong it is.
+    """Any name, shortened and printable, for messages.
 
     >>> shown_name("shop/cart"), shown_name("shop/\\x1b[2J")
     ('shop/cart', "'shop/\\\\x1b[2J'")

@@ -1,9 +1,9 @@
-"""Bundles that only the holder of a key can make: a signature stands before the body.
+"""Signatures of bundles: only the holder of a key can make a valid one.
 
     magic (16 bytes) | version (1) | HMAC-SHA256 of magic, version and body (32) | body
 
-The same on a disk and over HTTP. A reader with a key takes nothing else; one without a key does not
-take what is signed, as whoever signs means it to be checked.
+The format is the same on disk and over HTTP. A reader with a key refuses unsigned bundles; one
+without refuses signed ones, as they are meant to be verified.
 """
 
 import hashlib
@@ -43,9 +43,9 @@ def signed(body: bytes, key: bytes) -> bytes:
 
 
 def opened(data: bytes, key: bytes | None) -> bytes:
-    """The body of what `signed` made with the same key; without a key, of what is not signed.
+    """The body of what `signed` returned with the same key; key None: the data itself, unsigned.
 
-    Raises PermanentError, naming what is wrong.
+    Raises PermanentError if the signature is missing, unexpected or wrong.
     """
     if key is None:
         if data.startswith(MAGIC):
@@ -67,7 +67,7 @@ def opened(data: bytes, key: bytes | None) -> bytes:
 
 def _signature(body: bytes, key: bytes) -> bytes:
     signature = hmac.new(key, _PREFIX, hashlib.sha256)
-    signature.update(body)  # apart: no copy of it
+    signature.update(body)  # instead of a concatenation, which would copy it
     return signature.digest()
 
 

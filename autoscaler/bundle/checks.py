@@ -1,4 +1,4 @@
-"""What a curve or an edge has to be. Who fails concerns itself alone, never the whole bundle."""
+"""Checks of curves and edges; a service or an edge that fails is left out, not the bundle."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,8 +17,8 @@ MOST_DEMAND = (
 )  # requests in flight: all of a cluster's pods, at Knative's most
 TWICE = "named twice"
 ROUNDING = 1e-9  # by which a curve may rise
-BLOCK = 1 << 20  # values looked at in one go: bounds memory
-EDGE_RANGES = {  # from 0 to; NaN = the source does not say
+BLOCK = 1 << 20  # values checked at once: bounds memory
+EDGE_RANGES = {  # from 0 to; NaN = not known
     "lag_s": EDGE_LAG_S.most,
     "gain": EDGE_GAIN.most,
     "probability": 1.0,
@@ -32,7 +32,7 @@ _LAST_CHARACTER = 0x10FFFF
 
 
 def texts_of(array: Texts) -> list[str]:
-    """(n,) texts; "" where there are no characters that exist."""
+    """(n,) texts; "" for one with codes beyond Unicode."""
     if not array.size:
         return []
     array = np.ascontiguousarray(array)
@@ -42,7 +42,7 @@ def texts_of(array: Texts) -> list[str]:
 
 
 def faults_of_names(names: Sequence[str]) -> dict[int, str]:
-    """Which names are none, or stood before, and what is wrong."""
+    """The fault of each invalid or repeated name, by row."""
     faults: dict[int, str] = {}
     seen: set[str] = set()
     for place, name in enumerate(names):
@@ -54,10 +54,9 @@ def faults_of_names(names: Sequence[str]) -> dict[int, str]:
 
 
 def faults_of_curves(demand_edges: FloatArray, exceedance: Curves) -> dict[int, str]:
-    """Which services have no curve that can be, and what is wrong.
+    """The fault of each service whose curve is invalid, by row.
 
-    demand_edges: (n, n_cells + 1) requests in flight. exceedance: (n, n_windows, n_cells). Either
-    would make pods appear out of nothing.
+    demand_edges: (n, n_cells + 1) requests in flight. exceedance: (n, n_windows, n_cells).
     """
     faults: dict[int, str] = {}
     size = max(1, BLOCK // max(exceedance[:1].size, 1))
@@ -68,11 +67,11 @@ def faults_of_curves(demand_edges: FloatArray, exceedance: Curves) -> dict[int, 
     return faults
 
 
-@np.errstate(all="ignore")  # differences of absurd numbers are refused, not warned of
+@np.errstate(all="ignore")  # differences of invalid numbers are refused below
 def _faults_of_block(demand_edges: FloatArray, exceedance: Curves) -> dict[int, str]:
-    silent = np.isnan(exceedance)
-    some, whole = np.asarray(silent.any(axis=2)), np.asarray(silent.all(axis=2))
-    possible = np.asarray((exceedance >= 0) & (exceedance <= 1)) | silent
+    missing = np.isnan(exceedance)
+    some, whole = np.asarray(missing.any(axis=2)), np.asarray(missing.all(axis=2))
+    possible = np.asarray((exceedance >= 0) & (exceedance <= 1)) | missing
     rises: FloatArray = np.diff(exceedance, axis=2)
     falling = np.asarray((rises <= ROUNDING).all(axis=2)) | some
     rules = {
@@ -89,17 +88,17 @@ def _faults_of_block(demand_edges: FloatArray, exceedance: Curves) -> dict[int, 
 
 
 @np.errstate(all="ignore")
-def sound_edges(
+def valid_edges(
     names: Sequence[str], columns: dict[str, npt.NDArray[Any]]
 ) -> tuple[Edges, dict[int, str]]:
-    """The edges that can be; and by row, which others there are and what is wrong.
+    """The valid edges; and the faults of the others, by row.
 
-    columns: as `Edges` has them, all of one length, of whatever values.
+    columns: as in `Edges`, all of one length, with any values.
     """
     place = np.arange(len(names))
-    nobody = np.array(sorted(faults_of_names(names)), dtype=np.int64)
-    place[nobody] = -1
-    place[place >= 0] = np.arange(len(names) - len(nobody))
+    invalid = np.array(sorted(faults_of_names(names)), dtype=np.int64)
+    place[invalid] = -1
+    place[place >= 0] = np.arange(len(names) - len(invalid))
     services = tuple(name for row, name in zip(place, names, strict=True) if row >= 0)
     upstream, downstream = (_ends(columns[end], place) for end in ("upstream", "downstream"))
     rules: dict[str, BoolArray] = {
@@ -112,17 +111,17 @@ def sound_edges(
         possible = np.isnan(value) | ((value >= 0) & (value <= most))
         rules[f"{name} out of range; allowed: 0 to {most:g}"] = ~possible
     faults = _first_faults(rules)
-    kept = np.ones(len(upstream), dtype=np.bool_)
-    kept[list(faults)] = False
+    valid = np.ones(len(upstream), dtype=np.bool_)
+    valid[list(faults)] = False
     ends = {"upstream": upstream, "downstream": downstream}
-    sound_columns: dict[str, Any] = {
-        name: (columns | ends)[name][kept].astype(KINDS[name]) for name in COLUMNS
+    valid_columns: dict[str, Any] = {
+        name: (columns | ends)[name][valid].astype(KINDS[name]) for name in COLUMNS
     }
-    return Edges(services=services, **sound_columns), faults
+    return Edges(services=services, **valid_columns), faults
 
 
 def shown_edge(names: Sequence[str], columns: dict[str, npt.NDArray[Any]], row: int) -> str:
-    """Who is said to pull whom, for messages."""
+    """The two ends of an edge, for messages."""
     ends = (int(columns[end][row]) for end in ("upstream", "downstream"))
     return " -> ".join(
         shown_name(names[end]) if 0 <= end < len(names) else f"service {end}" for end in ends

@@ -1,11 +1,11 @@
-"""A forecast bundle on disk: what the learner publishes for the autoscaler to pick up.
+"""A forecast bundle on disk: what the learner publishes and the advisor reads.
 
-The two are separate processes that may be of different versions, so the file says what it is before
-it says anything else, and a reader that does not know it refuses in one line instead of guessing.
-It is an npz of plain arrays, perhaps signed. It appears under its name whole or not at all.
+The two are separate processes that may be of different versions, so the file holds a magic word and
+a version, and a reader refuses others. It is an npz of plain arrays, optionally signed, and is
+replaced atomically.
 
-A reader refuses the whole file for what concerns the whole file: what it is, its times, windows and
-shapes, more than the limits allow. A service or an edge that is wrong concerns itself alone.
+A wrong magic word, version, time, window or shape, and anything beyond the limits, has the whole
+file refused. An invalid service or edge is left out alone.
 """
 
 import io
@@ -21,8 +21,8 @@ from autoscaler.bundle.checks import (
     faults_of_curves,
     faults_of_names,
     shown_edge,
-    sound_edges,
     texts_of,
+    valid_edges,
 )
 from autoscaler.bundle.npz import Arrays, read_bytes, unpack
 from autoscaler.core.prediction.dependencies import COLUMNS, KINDS, Edges
@@ -43,7 +43,7 @@ from autoscaler.signing import opened, signed
 
 MAGIC = "kn-ahead forecast bundle"
 VERSION = 2  # 2: with edges
-LONGEST_S = 31 * 86_400.0  # s ahead: a horizon without end would never be stale
+LONGEST_S = 31 * 86_400.0  # s ahead: without a limit a bundle might never be stale
 LONGEST_TEXT = 300  # characters of a model's name or of a reason; what is longer is cut
 
 _EDGE = "edge_"
@@ -56,16 +56,15 @@ _WORDS = {"U": "text", "f": "float64", "iu": "whole numbers", "b": "yes or no"}
 
 
 def save_bundle(bundle: ForecastBundle, path: Path, key: bytes | None = None) -> None:
-    """Write the bundle to ``path``; whoever reads meanwhile sees the old file or the new one.
+    """Write the bundle to ``path``, atomically.
 
-    key: what it is signed with; None = it is not. Raises PermanentError where the file cannot be
-    written; nothing half-written is left behind.
+    key: to sign it with; None = unsigned. Raises PermanentError if the file cannot be written.
     """
     arrays: Arrays = {"magic": np.array(MAGIC), "version": np.array(VERSION)}
     arrays["services"] = _texts(bundle.services)
     arrays |= {name: _texts([_cut(text) for text in getattr(bundle, name)]) for name in _TEXTS[1:]}
     arrays |= {name: np.asarray(getattr(bundle, name), np.float64) for name in _SCALARS + _NUMBERS}
-    edges = _surest(bundle.edges)
+    edges = _most_confident(bundle.edges)
     arrays[f"{_EDGE}services"] = _texts(edges.services)
     arrays |= {_EDGE + name: getattr(edges, name) for name in COLUMNS}
     body = io.BytesIO()
@@ -78,8 +77,8 @@ def save_bundle(bundle: ForecastBundle, path: Path, key: bytes | None = None) ->
 def load_bundle(path: Path, key: bytes | None = None) -> ForecastBundle:
     """Read a bundle that ``save_bundle`` wrote.
 
-    key: what it has to be signed with; None = it must not be. Raises PermanentError, naming the
-    file, where it is missing, foreign, damaged, of another version or signature, or too large.
+    key: that it has to be signed with; None = it must be unsigned. Raises PermanentError, naming
+    the file, if it is missing, of another format or version, damaged, wrongly signed or too large.
     """
     data = read_bytes(path, allowed=f"a {MAGIC}", limit=BUNDLE_BYTES)
     try:
@@ -94,13 +93,13 @@ def load_bundle(path: Path, key: bytes | None = None) -> ForecastBundle:
     return _checked(arrays)
 
 
-def _surest(edges: Edges) -> Edges:
-    """As many edges as a reader takes: more would have it refuse forecasts, too."""
+def _most_confident(edges: Edges) -> Edges:
+    """The most confident edges, as many as a reader accepts: it would refuse the whole file."""
     most = int(BUNDLE_EDGES.most)
     if len(edges) <= most:
         return edges
-    surest = np.argsort(-np.nan_to_num(edges.confidence), kind="stable")[:most]
-    return edges.where(np.sort(surest))
+    best = np.argsort(-np.nan_to_num(edges.confidence), kind="stable")[:most]
+    return edges.where(np.sort(best))
 
 
 def _texts(texts: Sequence[str]) -> np.ndarray[Any, Any]:
@@ -108,7 +107,7 @@ def _texts(texts: Sequence[str]) -> np.ndarray[Any, Any]:
 
 
 def _cut(text: str) -> str:
-    """A text for people, however long or strange."""
+    """A text for people, shortened and printable."""
     text = text[:LONGEST_TEXT]
     return text if text.isprintable() else ascii(text)
 
@@ -131,9 +130,9 @@ def _check_layout(arrays: Arrays, path: Path) -> None:
         if name not in arrays:
             raise PermanentError(f"{path} lacks the array {name}; allowed: a whole {MAGIC}")
         array = arrays[name]
-        usual = array.dtype.kind in kinds and array.dtype.isnative
-        usual &= array.dtype.kind != "f" or array.dtype.itemsize <= 8
-        if not usual or array.ndim != n_dimensions:
+        fits = array.dtype.kind in kinds and array.dtype.isnative
+        fits &= array.dtype.kind != "f" or array.dtype.itemsize <= 8
+        if not fits or array.ndim != n_dimensions:
             raise PermanentError(
                 f"{path}: {name} is {array.dtype!s:.50} of {array.ndim} dimensions;"
                 f" allowed: {_WORDS[kinds]} of {n_dimensions}"
@@ -163,7 +162,7 @@ def _check_shapes(arrays: Arrays, path: Path) -> None:
             )
 
 
-@np.errstate(all="ignore")  # differences of absurd numbers are refused, not warned of
+@np.errstate(all="ignore")  # differences of invalid numbers are refused below
 def _check_times(arrays: Arrays, path: Path) -> None:
     windows = arrays["window_edges_s"]
     rules = {
@@ -182,7 +181,7 @@ def _check_times(arrays: Arrays, path: Path) -> None:
 
 
 def _checked(arrays: Arrays) -> ForecastBundle:
-    """What is left when each service and each edge has been looked at."""
+    """The bundle without invalid services and edges."""
     names = texts_of(arrays["services"])
     nameless = faults_of_names(names)  # left out
     faults = faults_of_curves(arrays["demand_edges"], arrays["exceedance"])  # without a curve
@@ -193,26 +192,26 @@ def _checked(arrays: Arrays) -> ForecastBundle:
         arrays["exceedance"][row] = np.nan
         arrays["demand_edges"][row] = np.arange(arrays["demand_edges"].shape[1]) > 0
         model[row], reason[row] = "", QUARANTINED + why
-    kept = [row for row in range(len(names)) if row not in nameless]
-    rows = kept if nameless else slice(None)
+    named = [row for row in range(len(names)) if row not in nameless]
+    rows = named if nameless else slice(None)
     edge_names = texts_of(arrays[f"{_EDGE}services"])
     columns = {name: arrays[_EDGE + name] for name in COLUMNS}
-    edges, bad_edges = sound_edges(edge_names, columns)
+    edges, bad_edges = valid_edges(edge_names, columns)
     wrong = sorted((faults | nameless).items())
-    said = [f"{shown_name(names[row])}: {why}" for row, why in wrong[:MOST_NAMED]]
-    said += [
+    which = [f"{shown_name(names[row])}: {why}" for row, why in wrong[:MOST_NAMED]]
+    which += [
         f"{shown_edge(edge_names, columns, row)}: {why}"
-        for row, why in list(bad_edges.items())[: MOST_NAMED - len(said)]
+        for row, why in list(bad_edges.items())[: MOST_NAMED - len(which)]
     ]
     return ForecastBundle(
-        services=tuple(names[row] for row in kept),
+        services=tuple(names[row] for row in named),
         made_at_s=float(arrays["made_at_s"]),
         fitted_at_s=float(arrays["fitted_at_s"]),
         window_edges_s=arrays["window_edges_s"],
         demand_edges=arrays["demand_edges"][rows],
         exceedance=arrays["exceedance"][rows],
-        model=tuple(model[row] for row in kept),
-        reason=tuple(reason[row] for row in kept),
+        model=tuple(model[row] for row in named),
+        reason=tuple(reason[row] for row in named),
         edges=edges,
-        refused=Refused(services=len(wrong), edges=len(bad_edges), which=tuple(said)),
+        refused=Refused(services=len(wrong), edges=len(bad_edges), which=tuple(which)),
     )

@@ -1,8 +1,8 @@
-"""Plain arrays out of an npz archive, within limits; whoever made the archive is not believed.
+"""Plain arrays out of an untrusted npz archive, within limits.
 
-Never pickle: reading a file must not be able to run it. An array takes memory only once its header,
-the archive's directory and a limit agree on its size, and no more of it is inflated than that: a
-directory that tells of less than there is cuts its member short, which its checksum then shows.
+Never pickle: reading a file must not be able to run code. Memory for an array is allocated only
+when its header, the archive's directory and a limit agree on its size, and no more than that is
+inflated: a directory entry that is too small cuts its member short, and the checksum fails.
 """
 
 import math
@@ -35,7 +35,7 @@ SUFFIX = ".npy"
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
-# All that a zip archive or an npy header can raise when bytes in it are wrong.
+# What zipfile and numpy raise for damaged archives and headers.
 _DAMAGE = (
     ValueError,
     TypeError,
@@ -55,10 +55,10 @@ def read_npz(
     packed: Limit = ARCHIVE_BYTES,
     unpacked: Limit = ARCHIVE_UNPACKED,
 ) -> Arrays:
-    """All arrays of an archive; never objects.
+    """All arrays of an archive.
 
     packed, unpacked: limits on the bytes of the file and of its arrays. Raises PermanentError,
-    naming the file and what is allowed, where it is no such archive or damaged, and LimitError.
+    naming the file and what is allowed, if it is no such archive or damaged, and LimitError.
     """
     with _opened(path, allowed, packed) as file:
         return unpack(file, str(path), allowed=allowed, unpacked=unpacked)
@@ -91,7 +91,7 @@ def unpack(file: BinaryIO, where: str, *, allowed: str, unpacked: Limit) -> Arra
 def _opened(path: Path, allowed: str, limit: Limit) -> Iterator[BinaryIO]:
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # a pipe would keep us waiting for ever
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe could block
             raise PermanentError(f"{path} is no file; allowed: {allowed}")
         if status.st_size > limit.most:
             raise LimitError(limit, str(path))
@@ -102,7 +102,7 @@ def _opened(path: Path, allowed: str, limit: Limit) -> Iterator[BinaryIO]:
 
 
 def _check_directory(file: BinaryIO, where: str) -> None:
-    """Before zipfile makes objects of it: a directory may list millions of members."""
+    """Check the directory's size before zipfile parses it: it may list millions of members."""
     size = file.seek(0, 2)
     file.seek(max(size - END_SIZE - END_SIZE_64, 0))
     tail = file.read()
@@ -133,7 +133,7 @@ def _arrays(archive: zipfile.ZipFile, where: str, unpacked: Limit) -> Arrays:
 
 
 def _array(stream: IO[bytes], where: str, size: int) -> np.ndarray[Any, Any]:
-    """One member, of ``size`` bytes as the directory says."""
+    """One member, of ``size`` bytes according to the directory."""
     if np.lib.format.read_magic(stream) != (1, 0):
         raise ValueError("an array of an unusual format")
     if int.from_bytes(stream.peek(2)[:2], "little") > ARRAY_HEADER.most:  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""`kn-ahead graph`: which edges are shown, and how they look in a terminal."""
+"""`kn-ahead graph`: selection of edges, and their table in a terminal."""
 
 import numpy as np
 from rich.console import Group, RenderableType
@@ -11,7 +11,7 @@ from autoscaler.core.prediction.dependencies import Edges
 from autoscaler.core.types import BoolArray, IntArray
 from autoscaler.errors import PermanentError
 
-MOST_READ = 600  # arrows that can be followed in one picture
+MOST_ARROWS = 600  # that can be read in one picture
 NONE_YET = (
     "No dependency is known yet: the learner finds them when services have called each other for "
     "some days, and the annotation kn-ahead.dev/upstreams names them at once."
@@ -21,22 +21,22 @@ NONE_YET = (
 def shown(edges: Edges, *, direct: bool, least: float, service: str) -> Edges:
     """The edges to show, in alphabetical order.
 
-    direct: leave out those that somebody in between explains. least: confidence; with any above 0,
-    those that do not say theirs are left out. service: only what leads to it or from it, over any
-    number of edges; "" = all. Raises PermanentError for a service without an edge.
+    direct: direct edges only. least: confidence; above 0, edges of unknown confidence are left out.
+    service: only edges on paths to it or from it; "" = all. Raises PermanentError for a service
+    without an edge.
     """
-    kept = edges.direct.copy() if direct else np.ones(len(edges), dtype=np.bool_)
+    chosen = edges.direct.copy() if direct else np.ones(len(edges), dtype=np.bool_)
     if least > 0:
-        kept &= edges.confidence >= least  # NaN compares False
-    chosen = edges.where(kept)
+        chosen &= edges.confidence >= least  # NaN compares False
+    selected = edges.where(chosen)
     if service:
         _check(edges, service)
-        chosen = chosen.where(_around(chosen, chosen.services.index(service)))
-    return in_order(chosen)
+        selected = selected.where(_around(selected, selected.services.index(service)))
+    return in_order(selected)
 
 
 def picture(edges: Edges, *, of: Edges) -> RenderableType:
-    """Edges as a table, and a line of how many; of: all that are known."""
+    """Edges as a table, with a summary; of: all known edges."""
     if not len(edges):
         return Text(summary(edges, of=of) if len(of) else NONE_YET)
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -45,9 +45,9 @@ def picture(edges: Edges, *, of: Edges) -> RenderableType:
     for name in ("Lag", "Gain", "Probability", "Confidence"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("Origin")
-    said = listed(edges)
-    befores = [None, *(one.upstream for one in said)]
-    for before, one in zip(befores, said, strict=False):
+    answers = listed(edges)
+    befores = [None, *(one.upstream for one in answers)]
+    for before, one in zip(befores, answers, strict=False):
         table.add_row(
             Text("" if one.upstream == before else one.upstream, style="bold"),
             Text("──▶" if one.direct else "╌╌▶", style="cyan"),
@@ -67,7 +67,7 @@ def _widest(edges: Edges) -> int:
 
 
 def summary(edges: Edges, *, of: Edges) -> str:
-    """How many of how many, in a sentence or two."""
+    """How many edges are shown, of how many."""
     ends = np.union1d(edges.upstream, edges.downstream)
     much = f"{_many(len(edges), 'dependency', 'dependencies')} between {len(ends)} services"
     if len(edges) == len(of):
@@ -78,8 +78,8 @@ def summary(edges: Edges, *, of: Edges) -> str:
 
 
 def hint(edges: Edges) -> str:
-    """What to do where a picture would hold more than can be followed; "" = it does not."""
-    if len(edges) <= MOST_READ:
+    """Advice for a picture with too many arrows to read; "" = it has not."""
+    if len(edges) <= MOST_ARROWS:
         return ""
     return (
         f"{len(edges):,} arrows in one picture are hard to follow: --service NAME or "
@@ -111,7 +111,7 @@ def _around(edges: Edges, at: int) -> BoolArray:
 
 
 def _reached(n: int, at: int, tail: IntArray, head: IntArray) -> BoolArray:
-    """(n,) whether edges lead from a service to each, however many; to itself with none."""
+    """(n,) services that can be reached from one along edges, itself included."""
     reached = np.zeros(n, dtype=np.bool_)
     reached[at] = True
     while True:

@@ -1,7 +1,4 @@
-"""Dependencies, asked of a running autoscaler over its REST API.
-
-Nobody waits for the answer but a person at a terminal, so what fails is said at once, not retried.
-"""
+"""Dependencies, read from a running autoscaler's REST API; errors are reported without retries."""
 
 import requests
 from pydantic import ValidationError
@@ -13,14 +10,14 @@ from autoscaler.core.prediction.dependencies import Edges
 from autoscaler.errors import PermanentError
 
 PAGE = 1000  # edges
-PATIENCE_S = 10.0  # s for each page
+TIMEOUT_S = 10.0  # s for each page
 FORWARD = "kubectl -n knative-serving port-forward deployment/autoscaler 9090"
 
 
 def read_edges(url: str) -> Edges:
-    """All edges that the autoscaler behind a URL knows.
+    """All edges known to the autoscaler at a URL.
 
-    Raises PermanentError, in one line, where nobody answers there, or somebody else.
+    Raises PermanentError, in one line, if there is no answer, or an unexpected one.
     """
     with requests.Session() as session:
         first = _page(session, url, 0)
@@ -41,10 +38,10 @@ def _edges(url: str, answers: list[DependencyAnswer]) -> Edges:
 
 def _page(session: requests.Session, url: str, offset: int) -> DependenciesAnswer:
     path = f"{url.rstrip('/')}/v1/dependencies"
-    asked = {"limit": PAGE, "offset": offset}
+    parameters = {"limit": PAGE, "offset": offset}
     try:
-        answer = session.get(path, params=asked, timeout=PATIENCE_S)
-    except (RequestException, ValueError) as error:  # ValueError: a URL that is none
+        answer = session.get(path, params=parameters, timeout=TIMEOUT_S)
+    except (RequestException, ValueError) as error:  # ValueError: an invalid URL
         raise PermanentError(
             f"no answer from {url} ({_cause(error)}); allowed: the address of kn-ahead's REST API, "
             f"such as http://127.0.0.1:9090 after: {FORWARD}"
@@ -64,7 +61,7 @@ def _page(session: requests.Session, url: str, offset: int) -> DependenciesAnswe
 
 
 def _cause(error: Exception) -> str:
-    """The innermost reason, in one line: what wraps it is the library's own affair."""
+    """The innermost cause, in one line."""
     while (inner := error.__cause__ or error.__context__) and isinstance(inner, Exception):
         error = inner
     return (str(error).splitlines() or [type(error).__name__])[0][:200]

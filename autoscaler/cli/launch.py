@@ -1,4 +1,4 @@
-"""The command `kn-ahead`: the controller starts before anything that it does not need is read."""
+"""The command `kn-ahead`: starts the controller without importing what it does not need."""
 
 import sys
 from importlib import import_module
@@ -8,14 +8,14 @@ ROOMS = ("autoscaler", "benchmarks", "knative", "learner")
 
 
 def main() -> None:
-    """Run the command line; a library that an extra brings and that is not there is one line."""
+    """Run the command line; a missing library of an extra is reported in one line."""
     if sys.argv[1:2] == ["controller"]:
-        # By name: this room is below that one, and knows no more of it than its command.
+        # By name: this package must not import that one.
         sys.exit(import_module("knative.controller.__main__").main(sys.argv[2:]))
     if sys.argv[1:2] == ["advisor"] and "--keep" in sys.argv:
-        from autoscaler.keeper import keep_this  # noqa: PLC0415
+        from autoscaler.keeper import keep_this_command  # noqa: PLC0415
 
-        sys.exit(keep_this("advisor", "--keep"))
+        sys.exit(keep_this_command("advisor", "--keep"))
     try:
         import_module("autoscaler.cli.main").main()
     except ModuleNotFoundError as error:

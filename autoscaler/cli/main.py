@@ -1,6 +1,6 @@
-"""The command line: commands of every room that is installed.
+"""The command line: commands of every package that is installed.
 
-A room has its commands in `commands.app`. An installation may lack rooms: a controller's has
+A package has its commands in `commands.app`. An installation may lack packages: a controller's has
 neither learner nor benchmarks.
 """
 
@@ -95,7 +95,7 @@ def _draw(edges: "Edges", known: "Edges", output: Path) -> None:
 
 
 def main() -> None:
-    """Run the command line; misuse is one line on stderr and exit code 2, like errors of ours."""
+    """Run the command line; misuse is one line on stderr and exit code 2, as `AutoscalerError`s."""
     try:
         sys.exit(app(prog_name="kn-ahead", standalone_mode=False))
     except typer.TyperException as error:

@@ -1,4 +1,4 @@
-"""What command lines of all rooms share: readers of values, and errors as one line."""
+"""Shared by all commands: parsers of values, and errors as one line."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
 def within(least: int, most: int | None = None) -> Callable[[object], int]:
-    """A reader of whole numbers from ``least`` to ``most``; None = without end."""
+    """A parser of whole numbers from ``least`` to ``most``; None = unlimited."""
 
     def read(value: object) -> int:
         text = str(value).strip()
@@ -45,7 +45,7 @@ LogFormatOption = Annotated[
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Errors of ours as one line on stderr, and exit code 2."""
+    """Report an `AutoscalerError` as one line on stderr, with exit code 2."""
     try:
         yield
     except AutoscalerError as error:

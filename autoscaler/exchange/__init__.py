@@ -1,5 +1,5 @@
-"""What controller and advisor hand each other: bounded arrays in files that are replaced whole.
+"""Files exchanged between controller and advisor: bounded arrays, replaced atomically.
 
-Each direction has a folder of its own, which the other side cannot write. Nothing here is mapped
-into memory: a file that its writer cuts short would kill whoever reads it.
+Each direction has a folder of its own, which the other side cannot write. Files are not mapped into
+memory: a mapped file that its writer truncates kills its reader by a signal.
 """

@@ -1,8 +1,7 @@
-"""Advice on its way to the controller: forecasts at each revision's price, and paths.
+"""The file of advice for the controller: forecasts at each revision's price, and paths.
 
-The advisor names revisions and services by numbers (`name_id`), because rows of a fleet may move
-while advice is under way. The controller believes nothing: whoever has a number that cannot be has
-no advice, and everybody else's counts.
+Revisions and services are identified by `name_id`, because rows of a fleet may move before the file
+is read. The controller validates every number: a revision or path with an invalid one is left out.
 """
 
 from dataclasses import dataclass
@@ -66,14 +65,14 @@ class AdviceTable:
     demand: FloatArray  # (n, n_windows) requests in flight worth serving; NaN = no forecast
     service: IntArray  # (k,) `name_id` of "namespace/service"
     paths: Paths  # between indices of `service`
-    refused: int = 0  # revisions and paths left out, because a number cannot be
+    refused: int = 0  # revisions and paths left out as invalid
 
     def write(self, path: Path) -> None:
-        """Put it in place of what the controller has. Raises OSError."""
+        """Replace the controller's file. Raises OSError."""
         LAYOUT.write(path, self.arrays())
 
     def arrays(self) -> dict[str, Any]:
-        """As `LAYOUT` has them."""
+        """The arrays of `LAYOUT`."""
         return {
             "written_at_s": self.written_at_s,
             "starts_s": self.starts_s,
@@ -91,16 +90,16 @@ class AdviceTable:
 
 
 def read_advice(path: Path) -> AdviceTable:
-    """What the advisor put there last, checked number by number.
+    """The advisor's newest table, validated.
 
-    Raises FileNotFoundError where there is none, PermanentError where the whole is of no use.
+    Raises FileNotFoundError if there is none, PermanentError if the whole is invalid.
     """
     return checked(LAYOUT.read(path), path)
 
 
-@np.errstate(invalid="ignore", over="ignore")  # what compares False is refused, not warned of
+@np.errstate(invalid="ignore", over="ignore")  # what compares False is refused
 def checked(arrays: Arrays, path: Path) -> AdviceTable:
-    """Believe what can be. Raises PermanentError, which names ``path``."""
+    """The valid part of arrays. Raises PermanentError, which names ``path``."""
     starts_s, ends_s = arrays["starts_s"], arrays["ends_s"]
     in_time = (starts_s >= 0) & (ends_s > starts_s) & (ends_s <= LATEST_S.most)
     if not in_time.all() or (ends_s - starts_s.min(initial=np.inf) > HORIZON_S.most).any():
@@ -110,7 +109,7 @@ def checked(arrays: Arrays, path: Path) -> AdviceTable:
     known &= revision > 0
     order = np.argsort(revision[known], kind="stable")
     ids = revision[known][order]
-    once = np.diff(ids, prepend=0) != 0  # who is named twice has what was said first
+    once = np.diff(ids, prepend=0) != 0  # of a revision named twice the first counts
     service = arrays["service"]
     paths, bad_paths = _paths(arrays, len(service))
     return AdviceTable(
@@ -133,40 +132,40 @@ def _paths(arrays: Arrays, n_services: int) -> tuple[Paths, int]:
     }
     most = {"probability": 1.0, "confidence": 1.0, "gain": PATH_GAIN.most}
     most["lag_s"] = PATH_LAG_S.most
-    good = (up >= 0) & (up < n_services) & (down >= 0) & (down < n_services) & (up != down)
+    valid = (up >= 0) & (up < n_services) & (down >= 0) & (down < n_services) & (up != down)
     for name, values in numbers.items():
-        good &= (values >= 0) & (values <= most[name])  # NaN compares False
-    kept = {name: values[good] for name, values in numbers.items()}
-    return Paths(upstream=up[good], downstream=down[good], **kept), int((~good).sum())
+        valid &= (values >= 0) & (values <= most[name])  # NaN compares False
+    columns = {name: values[valid] for name, values in numbers.items()}
+    return Paths(upstream=up[valid], downstream=down[valid], **columns), int((~valid).sum())
 
 
 def for_fleet(table: AdviceTable, fleet: Fleet) -> Advice:
-    """The table for the rows of a fleet as it is laid out now; of others it says nothing."""
+    """The table resolved for the rows of a fleet in its present layout."""
     place, found = _found(table.revision, fleet.ids)
     demand = np.full((len(fleet), len(table.starts_s)), np.nan)
     demand[found] = table.demand[place[found]]
     row = _rows_of(fleet.services.calls.id, table.service)
     up, down = row[table.paths.upstream], row[table.paths.downstream]
-    here = (up >= 0) & (down >= 0)
+    present = (up >= 0) & (down >= 0)
     paths = table.paths
     return Advice(
         starts_s=table.starts_s,
         ends_s=table.ends_s,
         demand=demand,
         paths=Paths(
-            upstream=up[here],
-            downstream=down[here],
-            probability=paths.probability[here],
-            confidence=paths.confidence[here],
-            gain=paths.gain[here],
-            lag_s=paths.lag_s[here],
+            upstream=up[present],
+            downstream=down[present],
+            probability=paths.probability[present],
+            confidence=paths.confidence[present],
+            gain=paths.gain[present],
+            lag_s=paths.lag_s[present],
         ),
         layout=fleet.layout,
     )
 
 
 def _found(ascending: IntArray, wanted: IntArray) -> tuple[IntArray, BoolArray]:
-    """Places of numbers among ascending ones, and which of them are there."""
+    """Indices of numbers among ascending ones, and which of them are found."""
     if not len(ascending):
         return np.zeros(len(wanted), dtype=np.int64), np.zeros(len(wanted), dtype=np.bool_)
     place = np.minimum(np.searchsorted(ascending, wanted), len(ascending) - 1)
@@ -174,7 +173,7 @@ def _found(ascending: IntArray, wanted: IntArray) -> tuple[IntArray, BoolArray]:
 
 
 def _rows_of(ids: IntArray, wanted: IntArray) -> IntArray:
-    """The row of each wanted number among ``ids``; -1 = it is not there."""
+    """The row of each wanted number among ``ids``; -1 = not found."""
     order = np.argsort(ids)
     place, found = _found(ids[order], wanted)
     rows = np.full(len(wanted), -1)

@@ -1,8 +1,8 @@
-"""Arrays in a file whose layout both sides know: nothing in it has to be parsed.
+"""Arrays in a file whose layout both sides know, so that nothing has to be parsed.
 
-A file begins with a magic word, a version and the sizes of its dimensions; from these follow the
-place and length of every array, and the length of the file. So a reader checks a handful of
-integers, and then looks at arrays. All numbers are little-endian.
+A file begins with a magic word, a version and the sizes of its dimensions, which determine the
+offset and length of every array, and the length of the file. A reader checks these integers only.
+All numbers are little-endian.
 """
 
 import os
@@ -34,7 +34,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """Which arrays a kind of file holds, and how many of each there may be."""
+    """The arrays of a kind of file, and limits on their dimensions."""
 
     magic: bytes  # 8 bytes
     version: int
@@ -47,19 +47,19 @@ class Layout:
 
     @property
     def largest(self) -> int:
-        """Bytes of the largest file there may be."""
+        """Bytes of the largest possible file."""
         return self._places(dict(self.most))[1]
 
     def write(self, path: Path, arrays: Mapping[str, Any]) -> None:
-        """Put a file in place of what is there, whole. Raises OSError, or ValueError for shapes."""
-        # One draft a path: the only writer may have been killed while it wrote.
+        """Replace a file atomically. Raises OSError, or ValueError for wrong shapes."""
+        # One draft a path: a writer that was killed leaves no more than one.
         draft = path.with_name(f".{path.name}.draft")
         with draft.open("wb") as file:
             file.writelines(self._pieces(arrays))
         draft.replace(path)
 
     def pack(self, arrays: Mapping[str, Any]) -> bytes:
-        """What `write` puts into a file. Raises ValueError for shapes."""
+        """The bytes that `write` writes. Raises ValueError for wrong shapes."""
         return b"".join(self._pieces(arrays))
 
     def _pieces(self, arrays: Mapping[str, Any]) -> list[Any]:
@@ -84,12 +84,12 @@ class Layout:
         return {name: sizes.get(name, 0) for name in self.most}, buffers
 
     def read(self, path: Path) -> Arrays:
-        """The arrays of a file, which cannot be written to.
+        """The arrays of a file, read-only.
 
-        Raises FileNotFoundError where there is none, PermanentError where it is no whole file of
-        this layout; the work is bounded by `largest`.
+        Raises FileNotFoundError if there is none, PermanentError if it is no complete file of this
+        layout; the work is bounded by `largest`.
         """
-        # A pipe must not keep us waiting, nor a link lead elsewhere.
+        # Never block on a pipe, nor follow a link.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         with os.fdopen(handle, "rb") as file:
             status = os.fstat(file.fileno())
@@ -102,7 +102,7 @@ class Layout:
             return self.unpack(file.read(length), path)
 
     def unpack(self, data: bytes, path: Path) -> Arrays:
-        """The arrays of what `pack` made. Raises PermanentError, which names ``path``."""
+        """The arrays of what `pack` returned. Raises PermanentError, which names ``path``."""
         places, length = self._places(self._sizes(data[: self._head.size], path))
         if len(data) != length:
             raise PermanentError(f"{path} has {len(data)} bytes; its head says {length}")
@@ -125,7 +125,7 @@ class Layout:
         return dict(zip(self.most, sizes, strict=True))
 
     def _places(self, sizes: Mapping[str, int]) -> tuple[list[tuple[int, tuple[int, ...]]], int]:
-        """Where each field begins, and its shape; and the length of the file."""
+        """Offset and shape of each field, and the length of the file."""
         at, places = _aligned(self._head.size), []
         for field in self.fields:
             shape = tuple(sizes[name] for name in field.dimensions)

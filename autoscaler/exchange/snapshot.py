@@ -1,9 +1,8 @@
-"""Snapshots on their way to the advisor: what the controller observed, measured and decided.
+"""Snapshots for the advisor: what the controller observed, measured and decided.
 
-The numbers of a tick are one file, replaced every tick. Names change seldom and are texts: they are
-another file, replaced when a revision comes, changes or goes. Both sides know revisions and
-services by `name_id`, so that a reader who has one file a tick newer than the other is wrong about
-nobody.
+The numbers of a tick are one file, replaced every tick. Names change rarely and are another file,
+replaced when a revision is added, changed or removed. Both identify revisions and services by
+`name_id`, so that a reader may combine files of different ticks.
 """
 
 import json
@@ -87,7 +86,7 @@ LAYOUT = Layout(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """Decisions that wanted other pods than the one before; (m,) each, in order of time."""
+    """Decisions that changed the pods wanted; (m,) each, in order of time."""
 
     revision: IntArray  # `name_id`
     before: IntArray  # pods; -1 = no answer, -2 = nothing was decided
@@ -96,7 +95,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A tick's file, read; (n,) each of the revisions, (k,) of the services."""
+    """One tick; (n,) each of the revisions, (k,) of the services."""
 
     at_s: float  # Unix s
     revision: IntArray  # (n,) `name_id` of "namespace/revision"
@@ -105,18 +104,18 @@ class Snapshot:
     decision: DecisionArrays
     changes: Changes
     columns: Mapping[str, Any]  # by name, the others of `LAYOUT`
-    notes: Mapping[str, Any]  # what is of the process and no number a row
+    notes: Mapping[str, Any]  # about the controller's process
 
     @property
     def rps(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """(n,) whether requests per second are what is averaged."""
+        """(n,) whether the metric is requests per second."""
         return np.asarray(self.columns["spec_metric"] == Metric.RPS)
 
 
 def write_tick(
     path: Path, fleet: Fleet, changes: Changes, notes: Mapping[str, Any], now: float
 ) -> None:
-    """Put a tick in place of the former at Unix s ``now``. Raises OSError."""
+    """Replace the tick's file at Unix s ``now``. Raises OSError."""
     services = fleet.services
     arrays: dict[str, Any] = {
         "at_s": now,
@@ -132,7 +131,7 @@ def write_tick(
         "scrapes_s": services.scrapes_s,
         "change_revision": changes.revision,
         "change_before": changes.before,
-        "notes": np.frombuffer(_noted(notes), np.uint8),
+        "notes": np.frombuffer(_encoded(notes), np.uint8),
     }
     for prefix, view in (
         ("spec_", fleet.spec),
@@ -147,13 +146,13 @@ def write_tick(
     LAYOUT.write(path, arrays)
 
 
-def _noted(notes: Mapping[str, Any]) -> bytes:
+def _encoded(notes: Mapping[str, Any]) -> bytes:
     body = json.dumps(notes).encode()
     return body if len(body) <= NOTES_BYTES.most else b'{"too_long": true}'
 
 
 def read_tick(path: Path) -> Snapshot:
-    """Read a tick's file. Raises FileNotFoundError, or PermanentError for anything but one."""
+    """Read a tick's file. Raises FileNotFoundError, or PermanentError for an invalid file."""
     arrays = LAYOUT.read(path)
     try:
         notes = json.loads(arrays.pop("notes").tobytes() or b"{}")
@@ -181,24 +180,24 @@ def _decisions(arrays: Arrays, prefix: str) -> DecisionArrays:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """What the numbers of a revision stand for, and what is text about it."""
+    """Names and texts of a revision."""
 
     id: int  # `name_id` of `revision`
     revision: str  # "namespace/revision"
     service: str  # "namespace/service"
     configuration: str
-    labelled_service: str  # by its label; "" = it has none, and `service` is its own name
+    labelled_service: str  # of its label; "" = it has none, and `service` is its own name
     uid: str  # of its PodAutoscaler
-    upstreams: str  # annotation, as it stands there
-    downstream_namespaces: str  # annotation, as it stands there
+    upstreams: str  # text of the annotation
+    downstream_namespaces: str  # text of the annotation
 
     def encoded(self) -> bytes:
-        """As one element of the file."""
+        """One element of the file."""
         return json.dumps([getattr(self, f.name) for f in fields(self)]).encode()
 
 
 def write_names(path: Path, encoded: Iterable[bytes]) -> None:
-    """Put the names of all revisions in place of the former. Raises OSError."""
+    """Replace the file of names. Raises OSError."""
     draft = path.with_name(f".{path.name}.draft")
     with draft.open("wb") as file:
         file.write(b'{"version": %d, "names": [' % VERSION)
@@ -208,7 +207,7 @@ def write_names(path: Path, encoded: Iterable[bytes]) -> None:
 
 
 def read_names(path: Path) -> tuple[Named, ...]:
-    """Read names. Raises FileNotFoundError, or PermanentError for a file of another kind."""
+    """Read names. Raises FileNotFoundError, or PermanentError for an invalid file."""
     if path.stat().st_size > NAMES_BYTES.most:
         raise PermanentError(f"{path} has over {NAMES_BYTES.most:.0f} bytes")
     try:

@@ -34,8 +34,8 @@ class Kept:
     def __init__(self, scratch: Path, command: Sequence[str], essential: bool = False) -> None:
         self.child, self._scratch = Child("child", command, essential), scratch
 
-    def tend(self, now: float) -> int | None:
-        return self.child.tend(now, self._scratch)
+    def poll(self, now: float) -> int | None:
+        return self.child.poll(now, self._scratch)
 
     def ends(self) -> None:
         """Wait until it has ended."""
@@ -46,23 +46,23 @@ class Kept:
 def test_what_ends_again_and_again_is_started_ever_more_rarely(tmp_path: Path) -> None:
     kept, now, waits_s = Kept(tmp_path, ["true"]), 0.0, list[float]()
     for _ in range(9):
-        kept.tend(now)
+        kept.poll(now)
         kept.ends()
-        kept.tend(now)
-        waits_s.append(kept.child.again_s - now)
-        kept.tend(kept.child.again_s - 0.01)
+        kept.poll(now)
+        waits_s.append(kept.child.start_s - now)
+        kept.poll(kept.child.start_s - 0.01)
         assert kept.child.process is None  # not a moment before
-        now = kept.child.again_s
+        now = kept.child.start_s
     assert waits_s == [1, 2, 4, 8, 16, LONGEST_S, LONGEST_S, LONGEST_S, LONGEST_S]
 
 
 def test_what_ran_well_for_long_is_started_again_at_once(tmp_path: Path) -> None:
     kept = Kept(tmp_path, ["true"])
     kept.child.wait_s = LONGEST_S
-    kept.tend(0.0)
+    kept.poll(0.0)
     kept.ends()
-    kept.tend(STEADY_S)
-    assert kept.child.again_s == STEADY_S + SHORTEST_S
+    kept.poll(STEADY_S)
+    assert kept.child.start_s == STEADY_S + SHORTEST_S
 
 
 def test_what_cannot_be_started_is_tried_again(
@@ -71,11 +71,11 @@ def test_what_cannot_be_started_is_tried_again(
     """The keeper is what must not end: no memory for a process is no reason."""
     program = tmp_path / "program"
     kept = Kept(tmp_path, [str(program)])
-    assert kept.tend(0.0) is None
+    assert kept.poll(0.0) is None
     assert "child cannot be started" in caplog.text
     program.write_text("#!/bin/sh\nexit 0\n")
     program.chmod(0o755)
-    kept.tend(kept.child.again_s)
+    kept.poll(kept.child.start_s)
     kept.ends()
 
 
@@ -84,10 +84,10 @@ def test_what_a_killed_one_left_behind_is_removed_before_the_next_starts(tmp_pat
     kept = Kept(tmp_path, python(leave))
     now = 0.0
     for _ in range(3):
-        kept.tend(now)
+        kept.poll(now)
         kept.ends()
-        kept.tend(now)
-        now = kept.child.again_s
+        kept.poll(now)
+        now = kept.child.start_s
     assert len(list((tmp_path / "child").iterdir())) == 2
 
 
@@ -99,9 +99,9 @@ def test_the_end_of_an_essential_one_is_told_by_its_exit_code(
     tmp_path: Path, code: str, told: int
 ) -> None:
     kept = Kept(tmp_path, python(code), essential=True)
-    assert kept.tend(0.0) is None
+    assert kept.poll(0.0) is None
     kept.ends()
-    assert kept.tend(1.0) == told
+    assert kept.poll(1.0) == told
 
 
 # --- a keeper and its children --------------------------------------------------------------------
@@ -115,7 +115,7 @@ def keeper(*children: str, leave_s: float = 10.0) -> list[str]:
         from autoscaler import keeper
         from autoscaler.keeper import Child, keep
         from autoscaler.logs import set_up
-        keeper.LEAVE_S = {leave_s}
+        keeper.STOP_S = {leave_s}
         set_up()
         sys.exit(keep([{", ".join(children)}]))
         """

@@ -157,3 +157,10 @@ def test_no_path_is_lost_when_there_are_more_than_are_selected_at_once() -> None
     wide = Caps(fan_out=n, path_edges=n, paths=n * n)
     ring = edges_of(shop(n), [(i, (i + 1) % n) for i in range(n)])
     assert len(paths_of(ring, caps=wide)) == n * (n - 1)
+
+
+def test_a_tick_gets_the_same_paths_without_names() -> None:
+    named = paths_of(edges_of(shop(3), [(0, 1), (1, 2)], lag_s=[1.0, 4.0]))
+    bare = named.without_names()
+    assert list(zip(bare.upstream.tolist(), bare.downstream.tolist(), strict=True)) == pairs(named)
+    assert bare.lag_s.tolist() == [1.0, 5.0, 4.0]
