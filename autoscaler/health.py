@@ -39,7 +39,7 @@ class Health:
         # Replaced, never changed, as other threads read it. None = no fault.
         self.by_part: Mapping[str, Fault | None] = {}
 
-    def say(self, part: str, why: str, now: float) -> bool:
+    def report(self, part: str, why: str, now: float) -> bool:
         """Report the state of a part; returns whether a fault has just begun or ended.
 
         why: the fault in one line; "" = none. now: Unix s.

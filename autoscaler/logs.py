@@ -1,4 +1,4 @@
-"""Log lines, each an event with keys, as text or JSON, that untrusted input can neither forge nor flood.
+"""Log lines, events with keys, as text or JSON, that input can neither forge nor flood.
 
     log = get_logger(__name__)
     log.warning("bundle refused", path=path, error=error)

@@ -81,13 +81,13 @@ class DependencySearch:
         try:
             search()
         except AutoscalerError as error:
-            self._faults.say(part, str(error), now)
+            self._faults.report(part, str(error), now)
         except Exception as error:
             if part not in {fault.part for fault in self._faults.present()}:
                 log.exception("%s: a fault of ours", part)
-            self._faults.say(part, f"{error!r}", now)
+            self._faults.report(part, f"{error!r}", now)
         else:
-            self._faults.say(part, "", now)
+            self._faults.report(part, "", now)
 
 
 def dependency_search_of(server: PrometheusServer, bundle: Path) -> DependencySearch:

@@ -92,7 +92,7 @@ class Advisor:
                 log.exception("%s: a turn failed; the next one comes", part)
                 fault = repr(error)
                 await asyncio.sleep(1.0)
-            self._model.health.say(part, fault, self._clock.now())
+            self._model.health.report(part, fault, self._clock.now())
             await asyncio.sleep(pause_s)
 
     # --- the controller's snapshots ----------------------------------------------------------

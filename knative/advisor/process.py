@@ -161,7 +161,7 @@ class AdvisorProcess:
         return parts
 
     def _report(self, part: str, fault: str) -> None:
-        self._health.say(part, fault, self._clock.now())
+        self._health.report(part, fault, self._clock.now())
 
     def _fault_changed(self, part: str, fault: str) -> None:
         """Write an Event about our pod when forecasts are gone or back."""

@@ -147,7 +147,7 @@ class Publisher:
         demand = self._source.read(start_s=end_s - s.history_s, end_s=end_s, step_s=s.step_s)
         now = self._clock.now()
         slow = f"took {now - started_s:.0f} s; forecasts come every {s.step_s:.0f} s at best"
-        self._faults.say("reading demand", slow if now - started_s > s.step_s else "", now)
+        self._faults.report("reading demand", slow if now - started_s > s.step_s else "", now)
         return demand
 
 

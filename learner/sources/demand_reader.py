@@ -176,7 +176,7 @@ class PrometheusReader:
         if nameless and not seen:
             raise PermanentError(f"Prometheus at {self.shown_url} answered {query} with {nameless}")
         fault = f"left out {nameless}" if nameless else ""
-        self._faults.say(f"Prometheus at {self.shown_url}, {query}", fault, self._status.now())
+        self._faults.report(f"Prometheus at {self.shown_url}, {query}", fault, self._status.now())
 
     def _check_length(self, demand: Demand) -> None:
         n_known = int(demand.known.any(axis=0).sum())

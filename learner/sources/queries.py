@@ -128,7 +128,7 @@ class PrometheusServer:
             first_wrong = first_wrong or wrong
             yield from right
         fault = f"left out {first_wrong}" if first_wrong else ""
-        self._faults.say(self._where(query), fault, self._status.now())
+        self._faults.report(self._where(query), fault, self._status.now())
 
     def _sorted(
         self, answer: list[Any], piece: Grid

@@ -86,13 +86,13 @@ class WithUpstreams:
         try:
             values = values_of(self._server, upstream.query, demand)
         except AutoscalerError as error:
-            self._faults.say(part, str(error), demand.end_s)
+            self._faults.report(part, str(error), demand.end_s)
             return np.full(demand.n_steps, np.nan)
         except Exception as error:  # an error in our code costs that series only
             log.exception("%s", part)
-            self._faults.say(part, f"{error!r:.200}", demand.end_s)
+            self._faults.report(part, f"{error!r:.200}", demand.end_s)
             return np.full(demand.n_steps, np.nan)
-        self._faults.say(part, "", demand.end_s)
+        self._faults.report(part, "", demand.end_s)
         return values
 
 

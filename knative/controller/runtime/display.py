@@ -50,7 +50,7 @@ class Display:
         parts, controller = self._parts, self._parts.controller
         health = controller.health
         for part, fault in self._faults().items():
-            health.say(part, fault, now)
+            health.report(part, fault, now)
         intake, table = parts.intake, parts.advice.table if parts.advice else None
         counts = intake.server.counts
         return {

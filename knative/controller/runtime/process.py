@@ -85,7 +85,7 @@ class Process:
             refuse=self._refuse,
         )
         for part in (*self._sources.parts, WRITES):
-            self.controller.health.say(part, "", clock.now())  # shown from the start
+            self.controller.health.report(part, "", clock.now())  # shown from the start
         self._advice = AdviceFile(settings.advice) if settings.advice else None
         record = settings.record
         self._recorder = Recorder(record, plain=plain, now=clock.now()) if record else None
@@ -220,7 +220,7 @@ class Process:
         self._changed.set()
 
     def _report_cache(self, kind: str, fault: str) -> None:
-        self.controller.health.say(kind, fault, self._clock.now())
+        self.controller.health.report(kind, fault, self._clock.now())
         if not fault:
             self.handle(seen.ApiRecovered())
 
@@ -253,7 +253,7 @@ class Process:
                 follow(data)
             except PermanentError as error:
                 fault = f"{error}; the former values stay"
-            self.controller.health.say(name, fault, self._clock.now())
+            self.controller.health.report(name, fault, self._clock.now())
 
         return checked
 

@@ -68,7 +68,7 @@ class Controller:
         self._table: AdviceTable | None = None
         self._next_second = NONE_COUNTED
         if plain:
-            self.health.say("breaker", PLAIN, 0.0)
+            self.health.report("breaker", PLAIN, 0.0)
 
     @property
     def fleet(self) -> Fleet:
@@ -255,7 +255,7 @@ class Controller:
         self._report_failed_plans(now)
 
     def _report_failed_plans(self, now: float) -> None:
-        self.health.say(WRITES, self._failed_plans.summary, now)
+        self.health.report(WRITES, self._failed_plans.summary, now)
 
     # --- settings and leadership ---------------------------------------------------------------
 
@@ -268,9 +268,9 @@ class Controller:
             elif event.name == "config-deployment":
                 self.revisions.reconfigure(deadline_s=progress_deadline_s(data))
         except PermanentError as error:
-            self.health.say(event.name, f"{error}; the former values stay", now)
+            self.health.report(event.name, f"{error}; the former values stay", now)
         else:
-            self.health.say(event.name, "", now)
+            self.health.report(event.name, "", now)
 
     def _change_leadership(self, event: seen.LeadershipChanged, now: float) -> Todo:
         former, self.leadership, self._leader = self.leadership, event.leadership, event.leader

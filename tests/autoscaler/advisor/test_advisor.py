@@ -97,7 +97,7 @@ class Both:
             ("dependencies", self.advisor.update_graph),
             ("advice", self.advisor.advise),
         ):
-            self.model.health.say(part, await step(), self.clock.now())
+            self.model.health.report(part, await step(), self.clock.now())
 
     @property
     def table(self) -> AdviceTable:

@@ -265,9 +265,9 @@ def test_is_not_ready_when_ticks_are_not_heard_any_more(
 
 def test_a_fault_degrades_and_tells_more_than_is_known_of_forecasts() -> None:
     health = Health()
-    health.say("pods", "refused", 1_700_000_000.0)
-    health.say("forecasts", "damaged", 1_700_000_000.0)
-    health.say("deployments", "", 1_700_000_000.0)
+    health.report("pods", "refused", 1_700_000_000.0)
+    health.report("forecasts", "damaged", 1_700_000_000.0)
+    health.report("deployments", "", 1_700_000_000.0)
     assert ReadModel(health).readiness(1_700_000_001.0).degraded == (
         "pods since 2023-11-14T22:13:20Z: refused",
         "forecasts since 2023-11-14T22:13:20Z: damaged",

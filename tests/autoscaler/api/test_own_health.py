@@ -58,15 +58,15 @@ def test_a_part_that_ails_is_told_in_readyz_and_in_a_metric_until_it_is_well(
     controller: Controller, clock: SimulatedClock
 ) -> None:
     health = controller.model.health
-    health.say("learner", "connection refused", NOW_S)
-    health.say("graph", "", NOW_S)
+    health.report("learner", "connection refused", NOW_S)
+    health.report("graph", "", NOW_S)
     with ask(create_app(controller.model, clock, Refusals())) as client:
         answer = client.get("/readyz")
         assert answer.status_code == 200  # Knative's rule holds on with what it knows
         assert "learner since 2023-11-14T22:13:20Z: connection refused" in answer.json()["detail"]
         seen = samples(client)
         assert (seen["kn_ahead_degradedlearner"], seen["kn_ahead_degradedgraph"]) == (1, 0)
-        health.say("learner", "", NOW_S + 9.0)
+        health.report("learner", "", NOW_S + 9.0)
         assert samples(client)["kn_ahead_degradedlearner"] == 0
 
 

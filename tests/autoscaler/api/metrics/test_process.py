@@ -79,8 +79,8 @@ def test_refusals_of_both_processes_are_counted_by_limit(controller: Controller)
 
 
 def test_parts_of_both_processes_are_degraded_or_not(controller: Controller) -> None:
-    controller.model.health.say("learner", "gone", NOW_S)
-    controller.model.health.say("pods", "", NOW_S)
+    controller.model.health.report("learner", "gone", NOW_S)
+    controller.model.health.report("pods", "", NOW_S)
     controller.notes = {"faults": {"pods": "refused", "deployments": ""}}
     controller.shows(2)
     with of(controller.model) as client:
