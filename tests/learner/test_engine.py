@@ -162,21 +162,21 @@ class Frail:
 
     def __init__(self, model: Model, when: str, *services: str) -> None:
         self.name, self.windows = model.name, model.windows
-        self._model, self._when, self._services = model, when, services
+        self.model, self.when, self.services = model, when, services
 
-    def _fail(self, when: str, demand: Demand) -> None:
-        for service in self._services:
-            if when == self._when and service in demand.services:
+    def fail(self, when: str, demand: Demand) -> None:
+        for service in self.services:
+            if when == self.when and service in demand.services:
                 raise ZeroDivisionError("frail")
 
     def fit(self, demand: Demand) -> Self:
-        self._fail("fit", demand)
-        self._model.fit(demand)
+        self.fail("fit", demand)
+        self.model.fit(demand)
         return self
 
     def predict(self, demand: Demand, origins: IntArray) -> Forecast:
-        self._fail("predict" if len(origins) == 1 else "judge", demand)
-        return self._model.predict(demand, origins)
+        self.fail("predict" if len(origins) == 1 else "judge", demand)
+        return self.model.predict(demand, origins)
 
 
 def frail(place: int, when: str, *services: str) -> Callable[[LearnerSettings], tuple[Model, ...]]:

@@ -1,4 +1,4 @@
-"""The learner while Prometheus is away: it lives, says so once, and publishes when it is back."""
+"""The learner while Prometheus is gone: it logs so once, and publishes when it is back."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 from autoscaler.bundle.file import load_bundle
 from autoscaler.clock import SimulatedClock
-from learner.demand import Demand
+from learner.demand import Demand, DemandSource
 from learner.engine import LearnerSettings
 from learner.publishing.publisher import Publisher, PublishSettings
 from learner.sources.demand_reader import PrometheusReader
@@ -51,49 +51,49 @@ class EndedError(Exception):
 
 
 class Life:
-    """A publisher over so many steps, each of which something may happen before."""
+    """A publisher that runs for so many steps at a time."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, source: DemandSource) -> None:
         self.bundle = folder / "published.npz"
         self.clock = SimulatedClock(START_S + 300 * STEP_S)
-        self.source = Prometheus()
         settings = PublishSettings(
             bundle=self.bundle,
             step_s=STEP_S,
             history_s=290 * STEP_S,
             learner=LearnerSettings(windows=(0, 1, 2), max_rows=500, rounds=10),
         )
-        self.publisher = Publisher(self.source, settings, self.clock, self._sleep)
-        self._left = 0
+        self.publisher = Publisher(source, settings, self.clock, self.sleep)
+        self.left = 0
 
-    def _sleep(self, seconds: float) -> None:
-        if not self._left:
+    def sleep(self, seconds: float) -> None:
+        if not self.left:
             raise EndedError
-        self._left -= 1
+        self.left -= 1
         self.clock.advance(seconds)
 
     def run(self, steps: int) -> None:
-        self._left = steps
+        self.left = steps
         with pytest.raises(EndedError):
             self.publisher.run()
 
 
-def test_while_prometheus_is_away_nothing_is_published_and_it_is_said_once(
+def test_while_prometheus_is_gone_nothing_is_published_and_it_is_logged_once(
     tmp_path: Path, serve_history: ServeHistory, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", logger="learner.publishing.publisher")
-    life = Life(tmp_path)
+    source = Prometheus()
+    life = Life(tmp_path, source)
     life.run(3)
-    assert life.source.asked == 3
+    assert source.asked == 3
     assert not life.bundle.exists()
 
-    life.source.url = serve_history(history())
+    source.url = serve_history(history())
     life.run(2)
     published = load_bundle(life.bundle)
     assert published.services == ("shop/sync",)
     assert 0 <= life.clock.now() - published.made_at_s < STEP_S
 
-    life.source.url = NOBODY
+    source.url = NOBODY
     before = life.bundle.read_bytes()
     life.run(3)
     assert life.bundle.read_bytes() == before  # it grows old, which the autoscaler sees
@@ -111,12 +111,10 @@ class Faulty:
         raise ZeroDivisionError("a fault of ours")
 
 
-def test_a_fault_of_ours_ends_nothing_and_is_said_once_with_where_it_is(
+def test_an_error_in_our_code_is_logged_once_with_its_traceback_and_the_loop_goes_on(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    life = Life(tmp_path)
-    life.publisher._source = Faulty()
-    life.run(3)
+    Life(tmp_path, Faulty()).run(3)
     (record,) = caplog.records
     assert "a fault of ours" in record.message
     assert record.exc_info
