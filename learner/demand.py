@@ -1,7 +1,7 @@
-"""Demand: what every service was asked for, step by step, with its gaps left open.
+"""Demand: the requests of every service, step by step.
 
-A gap (the collector was down, the service was not watched) is NaN, never zero: a silent zero would
-teach the models that nobody calls at that hour.
+A gap (the collector was down, the service was not observed) is NaN, never zero: models would learn
+from a zero that there are no calls at that hour.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ class ExternalSeries:
     """Series that services follow and that are no services: a queue's length, say."""
 
     names: tuple[str, ...]  # (k,) beside names of services
-    followers: tuple[str, ...]  # (k,) "namespace/service" that is said to follow
+    followers: tuple[str, ...]  # (k,) "namespace/service" that is declared to follow
     values: FloatArray  # (k, n_steps) >= 0; NaN = gap
 
 
@@ -34,13 +34,13 @@ class Demand:
     arrivals: FloatArray  # (n, n_steps) requests that arrived in the step; NaN = gap
     peak: FloatArray  # (n, n_steps) greatest number of requests in flight at once; NaN = gap
     capacity: FloatArray  # (n,) requests in flight that one pod takes: the height of a pod level
-    outside: ExternalSeries | None = None  # what else there is to learn from
+    external: ExternalSeries | None = None  # declared upstreams
     quarantined: Mapping[str, str] = field(default_factory=dict)  # by service: what of it is a gap
 
     def __post_init__(self) -> None:
-        """Check shapes and values once, where demand enters.
+        """Check shapes and values. Raises PermanentError.
 
-        What may hold anything comes in by `learner.sources.quarantine.sound_demand`.
+        `learner.sources.quarantine.sound_demand` makes demand of unchecked values.
         """
         shape = (len(self.services), self.arrivals.shape[-1])
         if self.capacity.shape != shape[:1] or not (self.capacity > 0).all():
@@ -76,15 +76,15 @@ class Demand:
         return ~np.isnan(self.peak)
 
     def until(self, n_steps: int) -> "Demand":
-        """The first n_steps of it: the past, as seen then."""
-        outside = self.outside
-        if outside:
-            outside = replace(outside, values=outside.values[:, :n_steps])
+        """The first n_steps of it."""
+        external = self.external
+        if external:
+            external = replace(external, values=external.values[:, :n_steps])
         return replace(
             self,
             arrivals=self.arrivals[:, :n_steps],
             peak=self.peak[:, :n_steps],
-            outside=outside,
+            external=external,
         )
 
     def only(self, rows: IntArray) -> "Demand":

@@ -15,9 +15,9 @@ from autoscaler.core.prediction.dependencies import Edges, merged, no_edges
 from autoscaler.errors import AutoscalerError
 from autoscaler.health import Health
 from learner.demand import Demand
-from learner.dependencies.count_search import edges_among_busiest, edges_from_outside
+from learner.dependencies.count_search import edges_among_busiest, edges_from_external
 from learner.dependencies.start_search import StartSearch
-from learner.sources.activity_reader import StartsReader
+from learner.sources.activity_reader import ActivityReader
 from learner.sources.istio import IstioReader
 from learner.sources.queries import PrometheusServer
 
@@ -94,5 +94,5 @@ def dependency_search_of(server: PrometheusServer, bundle: Path) -> DependencySe
     """All searches in a Prometheus; evidence is saved beside the bundle."""
     path = bundle.with_name(f"{bundle.stem}.evidence.npz")
     istio = EdgeSource(part=f"{ALL}, by Istio", find=IstioReader(server).edges)
-    outside = EdgeSource(part=f"{ALL}, by upstreams given", find=edges_from_outside)
-    return DependencySearch(StartSearch(StartsReader(server), path), (istio, outside))
+    external = EdgeSource(part=f"{ALL}, by upstreams given", find=edges_from_external)
+    return DependencySearch(StartSearch(ActivityReader(server), path), (istio, external))

@@ -39,9 +39,9 @@ class LearnerStatus:
         """Note that forecasts were published."""
         self.quarantined, self.published_s = quarantined, self._clock.now()
 
-    def refuse(self, limit: Limit, who: str, n: int = 1) -> None:
+    def refuse(self, limit: Limit, source: str, n: int = 1) -> None:
         """Count ``n`` refusals by a limit."""
-        self.refusals.count(limit, who, self._clock.now(), n)
+        self.refusals.count(limit, source, self._clock.now(), n)
 
     def liveness_failure(self) -> str:
         """Why the process has to be restarted; "" = it is live."""

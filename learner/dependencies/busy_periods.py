@@ -63,15 +63,15 @@ def busy_periods_of(
 ) -> BusyPeriods:
     """Busy periods of calls (n_calls,) in any order; idle_s: idleness before a start."""
     order = np.lexsort((at_s, service))
-    who, when = service[order], at_s[order]
-    new = np.ones(len(who), dtype=np.bool_)
-    new[1:] = (who[1:] != who[:-1]) | (when[1:] - when[:-1] >= idle_s)
+    owner, when = service[order], at_s[order]
+    new = np.ones(len(owner), dtype=np.bool_)
+    new[1:] = (owner[1:] != owner[:-1]) | (when[1:] - when[:-1] >= idle_s)
     begin = np.flatnonzero(new)
-    end = np.append(begin[1:], len(who))[: len(begin)] - 1
+    end = np.append(begin[1:], len(owner))[: len(begin)] - 1
     in_time = np.argsort(when[begin], kind="stable")
     return BusyPeriods(
         services=services,
-        service=who[begin][in_time],
+        service=owner[begin][in_time],
         start_s=when[begin][in_time],
         end_s=when[end][in_time],
         since_s=since_s,

@@ -19,33 +19,33 @@ def edges_among_busiest(demand: Demand) -> Edges:
     return edges_from_counts(demand.only(np.sort(busiest)))
 
 
-def edges_from_outside(demand: Demand) -> Edges:
+def edges_from_external(demand: Demand) -> Edges:
     """Edges from external series to the services declared to follow them, where they do.
 
     Each pair is searched on its own. The series is upstream whatever the lag, as declared.
     """
-    outside = demand.outside
-    if outside is None:
+    external = demand.external
+    if external is None:
         return no_edges(())
-    services = (*outside.names, *dict.fromkeys(outside.followers))
+    services = (*external.names, *dict.fromkeys(external.followers))
     found = [
-        _edges_of_pair(demand, outside, i).onto(services)
-        for i, follower in enumerate(outside.followers)
+        _edges_of_pair(demand, external, i).onto(services)
+        for i, follower in enumerate(external.followers)
         if follower in demand.services
     ]
     return merged(no_edges(services), *found)
 
 
-def _edges_of_pair(demand: Demand, outside: ExternalSeries, i: int) -> Edges:
-    row = demand.services.index(outside.followers[i])
-    both = np.stack([outside.values[i], demand.arrivals[row]])
+def _edges_of_pair(demand: Demand, external: ExternalSeries, i: int) -> Edges:
+    row = demand.services.index(external.followers[i])
+    both = np.stack([external.values[i], demand.arrivals[row]])
     pair = replace(
         demand,
-        services=(outside.names[i], outside.followers[i]),
+        services=(external.names[i], external.followers[i]),
         arrivals=both,
         peak=np.minimum(both, 1.0),  # not used
         capacity=np.ones(2),
-        outside=None,
+        external=None,
     )
     edges = edges_from_counts(pair)
     edges = edges.where(edges.upstream == 0)

@@ -33,7 +33,7 @@ MOST_SERVICES = 1_000  # with the most starts: counting their pairs takes 2.5 GB
 log = logging.getLogger(__name__)
 
 
-class StartsSource(Protocol):
+class ActivitySource(Protocol):
     """Where past starts come from."""
 
     def read(self, *, start_s: float, end_s: float) -> Activity:
@@ -44,7 +44,7 @@ class StartsSource(Protocol):
 class StartSearch:
     """Holds the evidence, and the edges that follow from it."""
 
-    def __init__(self, source: StartsSource, path: Path, rules: StartRules | None = None) -> None:
+    def __init__(self, source: ActivitySource, path: Path, rules: StartRules | None = None) -> None:
         """``path``: file of the evidence, for restarts."""
         self._source, self._path, self._rules = source, path, rules or StartRules()
         self._behind_s = max(map(abs, self._rules.nearby_s)) + self._rules.idle_s

@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 from autoscaler.core.prediction.dependencies import Edges
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from learner.demand import Demand
-from learner.dependencies.count_search import edges_among_busiest, edges_from_outside
+from learner.dependencies.count_search import edges_among_busiest, edges_from_external
 from learner.models import WINDOWS, Forecast
 from learner.models.boosting import Boosting, Features, forecast_of
 from learner.models.features import level_features
@@ -181,7 +181,7 @@ def strongest_upstreams(demand: Demand) -> UpstreamPairs:
     pods = np.nansum(pods_needed(demand), axis=1)
     arrivals = _arrivals_by_name(demand)
     chosen: dict[str, tuple[str, int, float]] = {}
-    for edges in (edges_from_outside(demand), services):
+    for edges in (edges_from_external(demand), services):
         for up, down, lag_s in zip(edges.upstream, edges.downstream, edges.lag_s, strict=True):
             upstream, service = edges.services[up], edges.services[down]
             lag = round(lag_s / demand.step_s)
@@ -200,8 +200,8 @@ def strongest_upstreams(demand: Demand) -> UpstreamPairs:
 def _arrivals_by_name(demand: Demand) -> dict[str, FloatArray]:
     """(n_steps,) by name of a service or of an external series."""
     arrivals = dict(zip(demand.services, demand.arrivals, strict=True))
-    if demand.outside:
-        arrivals |= dict(zip(demand.outside.names, demand.outside.values, strict=True))
+    if demand.external:
+        arrivals |= dict(zip(demand.external.names, demand.external.values, strict=True))
     return arrivals
 
 

@@ -37,7 +37,7 @@ ENDED = f"{_gauge('call', BEFORE)} unless {SAME}"
 OBSERVED = "count(kn_ahead_last_call_timestamp_seconds or kn_ahead_requests_total)"
 
 
-class StartsReader:
+class ActivityReader:
     """Past starts of all services that a Prometheus server knows."""
 
     def __init__(self, server: PrometheusServer) -> None:

@@ -59,7 +59,7 @@ class PrometheusSettings:
     """Points in one answer over all series: about 15 MB of text."""
 
     timeout_s: float = TIMEOUT_S
-    """Longest silence of the server, s, before a query is tried again."""
+    """Time without a byte from the server, s, after which a query is tried again."""
 
     min_steps: int = 2
     """Fewest steps with data; with fewer, reading fails."""

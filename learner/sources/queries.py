@@ -237,9 +237,9 @@ class PrometheusServer:
         if isinstance(answer, dict) and answer.get("status") == "error":
             raise PermanentError(f"{answered}: {_error_text(response)}")
 
-    def _too_much(self, limit: Limit, who: str) -> LimitError:
-        self._status.refuse(limit, who)
-        return LimitError(limit, who)
+    def _too_much(self, limit: Limit, source: str) -> LimitError:
+        self._status.refuse(limit, source)
+        return LimitError(limit, source)
 
 
 def _log_slow(state: RetryCallState) -> None:

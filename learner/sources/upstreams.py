@@ -74,12 +74,12 @@ class WithUpstreams:
         demand = self._source.read(start_s=start_s, end_s=end_s, step_s=step_s)
         if not self._upstreams:
             return demand
-        outside = ExternalSeries(
+        external = ExternalSeries(
             names=tuple(upstream.name for upstream in self._upstreams),
             followers=tuple(upstream.downstream for upstream in self._upstreams),
             values=np.stack([self._values(upstream, demand) for upstream in self._upstreams]),
         )
-        return replace(demand, outside=outside)
+        return replace(demand, external=external)
 
     def _values(self, upstream: UpstreamSeries, demand: Demand) -> FloatArray:
         part = f"the upstream {upstream.query!r} of {upstream.downstream}"

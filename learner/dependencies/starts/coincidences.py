@@ -93,13 +93,13 @@ def active_span(busy: BusyPeriods, rules: StartRules) -> FloatArray:
     That is assumed before its first start and after its last one, further than its longest gap.
     """
     order = np.lexsort((busy.start_s, busy.service))
-    who, start_s = busy.service[order], busy.start_s[order]
-    same = who[1:] == who[:-1]
+    owner, start_s = busy.service[order], busy.start_s[order]
+    same = owner[1:] == owner[:-1]
     gap_s = np.zeros(busy.n)
-    np.maximum.at(gap_s, who[1:][same], np.diff(start_s)[same])
+    np.maximum.at(gap_s, owner[1:][same], np.diff(start_s)[same])
     first_s, last_s = np.full(busy.n, np.inf), np.full(busy.n, -np.inf)
-    np.minimum.at(first_s, who, start_s)
-    np.maximum.at(last_s, who, start_s)
+    np.minimum.at(first_s, owner, start_s)
+    np.maximum.at(last_s, owner, start_s)
     since_s, until_s = observed_span(busy, rules)
     known = gap_s > 0  # unknown of a service that started once
     first_s = np.where(known, first_s - gap_s, -np.inf)

@@ -1,7 +1,7 @@
 """Correlated delays: a caller that is delayed delays what it calls.
 
-Starts of two timers coincide every time, so counting says nothing about them. Therefore B's delay,
-measured against A's due time, is correlated with A's own. Independent timers give zero, however
+Starts of two timers coincide every time, so counts are no evidence. Therefore B's delay, measured
+against A's due time, is correlated with A's own. Independent timers give zero, however
 often they coincide; a caller and its callee do not. Ranks, so that one odd run in a hundred does
 not decide. Timers without jitter cannot be told apart, and make no edge.
 

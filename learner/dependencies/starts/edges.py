@@ -2,8 +2,8 @@
 
 A start is a call after idleness; activators report it at once, to the second. If A calls B, then of
 A's starts at which B was idle, more have B start within seconds than of the same starts shifted by
-some minutes. This local base rate keeps day and night, and services that are merely busy, from
-making edges.
+some minutes. With this local base rate, day and night, and services that are merely busy, make
+no edges.
 
 Two timers of one period and phase coincide every time without calling each other. So a second base
 rate is taken hours later, when B's timer and every common one are at the same phase (`own_timer`):
@@ -25,7 +25,7 @@ from learner.dependencies.starts.direct import direct_starts
 from learner.dependencies.starts.evidence import BASELINE_WEIGHT, WEIGHT, Evidence
 
 FALSE_RATE = 0.01  # share of edges that may be false
-LEAST_TRIALS = 5.0  # times by B's timer without A, below which they say nothing
+LEAST_TRIALS = 5.0  # times by B's timer without A, below which they are not used
 OWN_TIMER_SHARE = 0.9  # of such times at which B starts, from which on its own timer explains it
 CALLER_Z = 1.0  # Fisher's z of delays of a caller, although B starts as often without it
 SLOPES = (0.5, 2.0)  # s of delay of a callee for a second of its caller: 1, roughly

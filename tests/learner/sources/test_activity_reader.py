@@ -10,14 +10,14 @@ import pytest
 from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError, TransientError
 from learner.dependencies.busy_periods import BusyPeriods, busy_periods_of
-from learner.sources.activity_reader import StartsReader
+from learner.sources.activity_reader import ActivityReader
 from learner.sources.queries import PrometheusServer
 from tests.conftest import prometheus_server
 from tests.learner.exported import Exporter, labelled, put
 
 T0, SPAN_S = 1_700_000_010.0, 4 * 3600.0
 START, CALL = "kn_ahead_last_start_timestamp_seconds", "kn_ahead_last_call_timestamp_seconds"
-Put = Callable[[Mapping[str, Sequence[tuple[float, float]]]], StartsReader]
+Put = Callable[[Mapping[str, Sequence[tuple[float, float]]]], ActivityReader]
 
 
 @pytest.fixture
@@ -25,10 +25,10 @@ def holding(tmp_path: Path) -> Iterator[Put]:
     """Call it with series: a reader of a real Prometheus that has them."""
     with ExitStack() as stack:
 
-        def start(series: Mapping[str, Sequence[tuple[float, float]]]) -> StartsReader:
+        def start(series: Mapping[str, Sequence[tuple[float, float]]]) -> ActivityReader:
             put(series, tmp_path)
             url = stack.enter_context(prometheus_server(tmp_path))
-            return StartsReader(PrometheusServer(url))
+            return ActivityReader(PrometheusServer(url))
 
         yield start
 
@@ -112,7 +112,7 @@ def test_where_nobody_exports_there_is_nothing(holding: Put) -> None:
 def test_a_prometheus_that_is_gone_is_said() -> None:
     server = PrometheusServer("http://127.0.0.1:1", sleep=lambda _: None)
     with pytest.raises(TransientError, match="cannot be reached"):
-        StartsReader(server).read(start_s=T0, end_s=T0 + 600.0)
+        ActivityReader(server).read(start_s=T0, end_s=T0 + 600.0)
 
 
 def test_an_address_that_is_none_is_said() -> None:

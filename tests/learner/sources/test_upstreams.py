@@ -13,7 +13,7 @@ from autoscaler.core.prediction.dependencies import Origin
 from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
 from learner.demand import Demand
-from learner.dependencies.count_search import edges_from_outside
+from learner.dependencies.count_search import edges_from_external
 from learner.models.upstream import UpstreamModel, strongest_upstreams
 from learner.sources.counters import Grid
 from learner.sources.queries import Labels, PrometheusServer
@@ -76,9 +76,9 @@ def read(server: PrometheusServer, *texts: str) -> Demand:
 
 
 def values(server: PrometheusServer, *texts: str) -> FloatArray:
-    outside = read(server, *texts).outside
-    assert outside is not None
-    return outside.values
+    external = read(server, *texts).external
+    assert external is not None
+    return external.values
 
 
 def test_a_series_is_read_step_by_step_and_several_are_added_up(server: PrometheusServer) -> None:
@@ -93,12 +93,12 @@ def test_what_is_no_number_from_zero_up_is_a_gap(server: PrometheusServer) -> No
 
 
 def test_without_upstreams_demand_is_what_it_was(server: PrometheusServer) -> None:
-    assert read(server).outside is None
-    assert len(edges_from_outside(demand())) == 0
+    assert read(server).external is None
+    assert len(edges_from_external(demand())) == 0
 
 
 def test_a_service_that_follows_has_an_edge_with_its_lag(server: PrometheusServer) -> None:
-    edges = edges_from_outside(read(server, "shop/cart=sum(queue_lag)"))
+    edges = edges_from_external(read(server, "shop/cart=sum(queue_lag)"))
     assert edges.services == ("prometheus/1-sum-queue-lag", "shop/cart")
     assert (edges.upstream.tolist(), edges.downstream.tolist()) == ([0], [1])
     assert edges.lag_s.tolist() == [60.0 * LAG_STEPS]
@@ -112,8 +112,8 @@ def test_what_it_follows_is_what_it_is_forecast_from(server: PrometheusServer) -
     found = strongest_upstreams(whole)
     assert (found.upstream, found.service) == (("prometheus/1-sum-queue-lag",), ("shop/cart",))
     past = whole.until(1000)
-    assert past.outside is not None
-    assert past.outside.values.shape == (1, 1000)
+    assert past.external is not None
+    assert past.external.values.shape == (1, 1000)
     model = UpstreamModel(windows=(0, 1), max_rows=2_000, rounds=5).fit(past)
     said = model.predict(whole, np.array([1200]))
     assert said.reason[0] == ""
@@ -124,7 +124,7 @@ def test_what_it_follows_is_what_it_is_forecast_from(server: PrometheusServer) -
 def test_a_service_that_does_not_follow_or_is_not_there_has_none(
     server: PrometheusServer, text: str
 ) -> None:
-    assert len(edges_from_outside(read(server, text))) == 0
+    assert len(edges_from_external(read(server, text))) == 0
 
 
 def test_a_query_that_is_none_is_said_once_in_prometheus_words_and_the_others_count(
@@ -132,7 +132,7 @@ def test_a_query_that_is_none_is_said_once_in_prometheus_words_and_the_others_co
 ) -> None:
     source = WithUpstreams(Known(), server, upstreams_of(["shop/cart=sum(", "shop/cart=queue_lag"]))
     for _ in range(2):
-        found = source.read(start_s=T0, end_s=T0 + 60.0 * N_STEPS, step_s=60.0).outside
+        found = source.read(start_s=T0, end_s=T0 + 60.0 * N_STEPS, step_s=60.0).external
         assert found is not None
         assert np.isnan(found.values).all(axis=1).tolist() == [True, False]
     (said,) = [record.message for record in caplog.records]
@@ -143,7 +143,7 @@ def test_a_query_that_is_none_is_said_once_in_prometheus_words_and_the_others_co
 def test_a_prometheus_that_is_gone_leaves_a_gap() -> None:
     gone = PrometheusServer("http://127.0.0.1:1", attempts=1)
     assert np.isnan(values(gone, "shop/cart=x")).all()
-    assert len(edges_from_outside(read(gone, "shop/cart=x"))) == 0
+    assert len(edges_from_external(read(gone, "shop/cart=x"))) == 0
 
 
 @pytest.mark.parametrize("text", ["", "shop/cart", "cart=x", "shop/cart=", "Shop/Cart=x", "=x"])
