@@ -3,14 +3,15 @@
 A fault is logged when it begins and when it ends; in between it is shown.
 """
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from autoscaler.logs import get_logger
+
 FORECASTS = "forecasts"
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +52,9 @@ class Health:
         if former and fault:
             fault = replace(fault, since_s=former.since_s)
         elif fault:
-            log.warning("%s: %s", part, why)
+            log.warning("unhealthy", part=part, why=why)
         elif former:
-            log.info("%s: well again after %.0f s", part, now - former.since_s)
+            log.info("healthy again", part=part, after_s=round(now - former.since_s))
         self.by_part = {**self.by_part, part: fault}
         turned = bool(former) != bool(fault)
         if turned:

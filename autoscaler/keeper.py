@@ -7,7 +7,6 @@ Each child has a folder for temporary files that is emptied before every start: 
 killed repeatedly would otherwise fill the disk, and have its pod evicted.
 """
 
-import logging
 import os
 import shutil
 import signal
@@ -21,14 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoscaler.backoff import next_wait_s
-from autoscaler.logs import add_options, set_up
+from autoscaler.logs import add_options, get_logger, set_up
 
 SHORTEST_S, LONGEST_S = 0.5, 30.0  # until a process that ended is restarted
 STEADY_S = 60.0  # s of running after which the next wait is the shortest again
 POLL_S = 0.1  # between two checks
 STOP_S = 10.0  # from SIGTERM to SIGKILL
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -76,7 +75,7 @@ class Child:
         steady = now - self.started_s >= STEADY_S
         self.wait_s = next_wait_s(0.0 if steady else self.wait_s, SHORTEST_S, LONGEST_S)
         self.start_s = now + self.wait_s
-        log.error("%s %s; started again in %.1f s", self.name, why, self.wait_s)
+        log.error("process is started again", process=self.name, why=why, wait_s=self.wait_s)
 
 
 def keep_this_command(name: str, option: str) -> int:

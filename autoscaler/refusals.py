@@ -1,17 +1,17 @@
 """What exceeded a limit: raised as an error, counted, and logged once a minute for each limit."""
 
-import logging
 from collections import Counter
 from collections.abc import Callable
 
 from autoscaler.errors import PermanentError
 from autoscaler.limits import Limit
+from autoscaler.logs import get_logger
 
 LOG_INTERVAL_S = 60.0  # s between two log lines about the same limit
 
 Refuse = Callable[[Limit, str], None]  # called with the exceeded limit and the peer or object
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def ignore(limit: Limit, who: str) -> None:
@@ -45,9 +45,10 @@ class Refusals:
         if logged_s is None or now - logged_s >= LOG_INTERVAL_S:
             self._logged_s[limit.name] = now
             log.warning(
-                "%s: more than %s, refused (%d so far; %s)",
-                who,
-                limit,
-                self.counts[limit.name],
-                limit.why,
+                "refused",
+                who=who,
+                more_than=str(limit),
+                limit=limit.name,
+                so_far=self.counts[limit.name],
+                why=limit.why,
             )

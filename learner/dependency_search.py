@@ -5,7 +5,6 @@ fitted anew. A search that fails is logged once, and once when it is over; its f
 the other searches go on, and forecasts never wait for any of them.
 """
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +13,7 @@ from pathlib import Path
 from autoscaler.core.prediction.dependencies import Edges, merged, no_edges
 from autoscaler.errors import AutoscalerError
 from autoscaler.health import Health
+from autoscaler.logs import get_logger
 from learner.demand import Demand
 from learner.dependencies.count_search import edges_among_busiest, edges_from_external
 from learner.dependencies.start_search import StartSearch
@@ -24,7 +24,7 @@ from learner.sources.queries import PrometheusServer
 ALL = "dependencies"
 STARTS, COUNTS, SAVED = (f"{ALL}, {by}" for by in ("by starts", "by counts", "as saved"))
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ class DependencySearch:
             self._faults.report(part, str(error), now)
         except Exception as error:
             if part not in {fault.part for fault in self._faults.present()}:
-                log.exception("%s: a fault of ours", part)
+                log.exception("search failed", part=part)
             self._faults.report(part, f"{error!r}", now)
         else:
             self._faults.report(part, "", now)

@@ -9,7 +9,6 @@ the faulty services are found, and excluded until the models are fitted anew: pu
 reason and without a curve.
 """
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Self
@@ -19,6 +18,7 @@ import numpy as np
 from autoscaler.bundle.checks import faults_of_curves
 from autoscaler.core.prediction.forecasts import QUARANTINED, ForecastBundle
 from autoscaler.core.types import IntArray
+from autoscaler.logs import get_logger
 from learner.demand import Demand
 from learner.models import WINDOWS, Forecast, Model
 from learner.models.pooled import Pooled
@@ -31,7 +31,7 @@ from learner.selection.competition import Competition, Progress, Selection
 FEWEST_STEPS = 60  # of history, over all services, before anything is forecast
 TRIAL_ROWS = 2_000  # that a model learns from while faulty services are searched for
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +169,7 @@ class Learner:
         if not 0 < len(faulty) < len(demand.services):
             raise error
         for row, cause in faulty.items():
-            log.error("%s is left out", demand.services[row], exc_info=cause)
+            log.error("service left out", service=demand.services[row], exc_info=cause)
             self.excluded_[demand.services[row]] = f"{QUARANTINED}{cause!r:.200}"
         return np.delete(np.arange(len(demand.services)), list(faulty))
 

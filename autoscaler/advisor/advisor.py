@@ -6,7 +6,6 @@ steps run in threads. An error in a loop is shown and logged, and the loop goes 
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from autoscaler.exchange.advice import NAME as ADVICE
 from autoscaler.exchange.advice import AdviceTable
 from autoscaler.exchange.snapshot import NAMES, TICK, Named, Snapshot, read_names, read_tick
 from autoscaler.health import FORECASTS
+from autoscaler.logs import get_logger
 from autoscaler.refusals import Refusals
 
 SNAPSHOT_S, BUNDLE_S, GRAPH_S = 0.5, 1.0, 2.0  # periods of the loops
@@ -32,7 +32,7 @@ GONE_S = 10.0  # s without a snapshot after which the controller counts as gone
 
 _NO_EDGES = no_edges(())  # one object: edges are compared by identity
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,7 @@ class Advisor:
             except AutoscalerError as error:
                 fault = str(error)
             except Exception as error:
-                log.exception("%s: a turn failed; the next one comes", part)
+                log.exception("turn failed; the next one comes", part=part)
                 fault = repr(error)
                 await asyncio.sleep(1.0)
             self._model.health.report(part, fault, self._clock.now())
@@ -176,7 +176,7 @@ class Advisor:
         known = self._graph.wrong_names if self._graph else ()
         for wrong in graph.wrong_names:
             if wrong not in known:
-                log.warning("%s", wrong)
+                log.warning("declared name refused", why=str(wrong))
 
     # --- advice ------------------------------------------------------------------------------
 

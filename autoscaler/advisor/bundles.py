@@ -6,13 +6,13 @@ blocks the event loop.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 from pathlib import Path
 
 from autoscaler.core.prediction.forecasts import ForecastBundle, Refused
 from autoscaler.errors import AutoscalerError
 from autoscaler.health import shown_time
+from autoscaler.logs import get_logger
 from autoscaler.refusals import LimitError, Refusals
 
 RETRY_S = 30.0  # s until a file that could not be read is read again though it is unchanged
@@ -22,7 +22,7 @@ UNREAD = f"the newest cannot be read at the prices in force; {ALONE}"
 LoadBundle = Callable[[Path], ForecastBundle]
 FileVersion = tuple[int, int, int, int]  # inode, size, mtime and ctime (ns)
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Bundles:
@@ -58,7 +58,7 @@ class Bundles:
             self._drop(f"{self._path} cannot be read: {error.strerror or error}")
         except Exception as error:
             # A bug in reading must not stop the loop.
-            log.exception("%s could not be read", self._path)
+            log.exception("bundle could not be read", path=self._path)
             self._drop(f"{self._path} could not be read: {error!r}")
         return self.bundle is not former
 
@@ -83,9 +83,9 @@ class Bundles:
         if self.bundle:
             self.refused = self.bundle.refused
         if self.refused and self.refused != former:
-            log.warning("%s: %s", self._path, self.refused)
+            log.warning("parts of the bundle refused", path=self._path, refused=self.refused)
         elif former and not self.refused:
-            log.info("nothing of the newest bundle was refused")
+            log.info("nothing of the bundle refused any more", path=self._path)
 
     def _version_of_file(self) -> FileVersion:
         stat = self._path.stat()

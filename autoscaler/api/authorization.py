@@ -4,7 +4,6 @@ The decision is Kubernetes's (TokenReview, then SubjectAccessReview of a non-res
 the token is taken from the request, and the decision becomes an answer.
 """
 
-import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
@@ -13,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from autoscaler.api.problems import problem
+from autoscaler.logs import get_logger
 
 Authorize = Callable[[str, str], Awaitable[bool | None]]
 """Called with a token and a path; whether it may read the path; None = unknown token."""
@@ -21,7 +21,7 @@ OPEN = ("/healthz", "/readyz")  # for kubelets, which send no token
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
 RETRY_AFTER_S = 5
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Authorization:
@@ -52,7 +52,7 @@ class Authorization:
         try:
             verdict = await self._authorize(token, path)
         except Exception:
-            log.exception("nobody could tell whether %s may be read", path)
+            log.exception("authorization failed", path=path)
             return problem(
                 request,
                 HTTPStatus.SERVICE_UNAVAILABLE,

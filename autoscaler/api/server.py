@@ -1,7 +1,6 @@
 """The server of the API: uvicorn with limits, which leaves signals to the process."""
 
 import asyncio
-import logging
 import resource
 import socket
 import ssl
@@ -16,9 +15,10 @@ from fastapi import FastAPI
 from autoscaler.api.connections import BoundedConnection, ConnectionLimits, Connections
 from autoscaler.errors import PermanentError
 from autoscaler.limits import REST_BACKLOG, REST_HEAD_BYTES, REST_IDLE_S
+from autoscaler.logs import get_logger
 from autoscaler.refusals import Refusals
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 RETRY_S = 0.1  # s until accepting is tried again after an error
 SHUTDOWN_S = 5  # s that answers under way are waited for at the end
@@ -97,7 +97,7 @@ class ApiServer(uvicorn.Server):
                 # Head and body are two writes: Nagle's algorithm would wait for the client's ACK.
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             except OSError as error:  # it was closed meanwhile, or there is no descriptor for it
-                log.warning("a connection to the API was not accepted: %s", error)
+                log.warning("API connection not accepted", error=str(error))
                 await asyncio.sleep(RETRY_S)
                 continue
             if self.connections.make_room(loop.time()):

@@ -5,7 +5,6 @@ API all the same; only Events are not written then.
 """
 
 import asyncio
-import logging
 import os
 import resource
 import signal
@@ -25,6 +24,7 @@ from autoscaler.clock import Clock, SystemClock
 from autoscaler.errors import AutoscalerError, PermanentError
 from autoscaler.health import FORECASTS, Health
 from autoscaler.limits import MIB
+from autoscaler.logs import get_logger
 from autoscaler.refusals import Refusals
 from knative.advisor.events import (
     EventRecorder,
@@ -38,7 +38,7 @@ from knative.client.api import Api
 CLEAN, BROKEN = 0, 1  # exit codes
 NICENESS = 10  # the controller goes first where both want the same CPU core
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +90,7 @@ async def _connect() -> Api | None:
     try:
         return await Api.connect()
     except AutoscalerError as error:
-        log.warning("no Events are written: %s", error)
+        log.warning("no Events are written", error=str(error))
         return None
 
 
@@ -133,13 +133,13 @@ class AdvisorProcess:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        log.info("serving %s", self.server.url)
+        log.info("serving the API", url=self.server.url)
         tasks = [asyncio.create_task(part, name=name) for name, part in self._parts().items()]
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
         ended = [task for task in tasks if task.done()]
         for task in ended:
-            log.error("%s ended: %r", task.get_name(), task.exception())
+            log.error("part ended", part=task.get_name(), error=repr(task.exception()))
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks, timeout=1.0)

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from autoscaler.clock import SystemClock
 from autoscaler.errors import AutoscalerError
-from autoscaler.logs import add_options, set_up
+from autoscaler.logs import add_options, get_logger, set_up
 from knative.client.api import Api
 from knative.controller.runtime.breaker import Breaker
 from knative.controller.runtime.process import CLEAN, Process
@@ -25,7 +25,7 @@ from knative.statistics.port.descriptors import make_room
 
 MISUSED = 2  # exit code for wrong options or surroundings
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,7 +8,6 @@ so two replicas cannot block each other, and Knative's autoscaler can lead for t
 
 import asyncio
 import ipaddress
-import logging
 import random
 import secrets
 import socket
@@ -18,13 +17,14 @@ from enum import Enum
 
 from autoscaler.clock import Clock
 from autoscaler.errors import AutoscalerError
+from autoscaler.logs import get_logger
 from knative.client.api import Api
 from knative.leadership.lease import Lease
 from knative.settings.election import Election
 
 RELEASE_S = 5.0  # s that the release of all leases may take at the end
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Leadership(Enum):
@@ -97,7 +97,7 @@ class Elector:
             try:
                 changed()
             except Exception:
-                log.exception("a change of leadership could not be handled")
+                log.exception("change of leadership not handled")
             # With jitter, or two replicas could collide again and again.
             wait_s = self.election.retry_period_s * random.uniform(0.8, 1.0)  # noqa: S311
             with suppress(TimeoutError):
@@ -115,7 +115,7 @@ class Elector:
             return str(error)
         except Exception as error:
             # The elector must go on, or no replica would lead any more.
-            log.exception("the leases could not be acquired or renewed")
+            log.exception("leases neither acquired nor renewed")
             return repr(error)
         return ""
 
@@ -138,7 +138,7 @@ class Elector:
             async with asyncio.timeout(RELEASE_S):
                 await self._release()
         except Exception as error:  # noqa: BLE001  # they expire
-            log.warning("the leases were not released and have to expire: %r", error)
+            log.warning("leases not released; they have to expire", error=repr(error))
 
     async def _release(self) -> None:
         """Release every lease, also after one has failed; then raise its error."""

@@ -10,7 +10,6 @@ and the other objects are updated.
 """
 
 import asyncio
-import logging
 import sys
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -18,6 +17,7 @@ from typing import Generic, TypeVar
 from autoscaler.backoff import Backoff
 from autoscaler.errors import AutoscalerError
 from autoscaler.limits import LIST_OBJECTS, NAME_BYTES, OBJECT_BYTES
+from autoscaler.logs import get_logger
 from autoscaler.refusals import LimitError, Refuse, ignore
 from knative.client.answers import Page
 from knative.client.api import (
@@ -37,7 +37,7 @@ EMPTY_PAGES = 10  # without new objects, after which a list is given up
 SHORTEST_S, LONGEST_S = 0.2, 15.0  # s of back-off
 TURN_S = 0.005  # s of work on a list before the loop serves others: probes, ticks, pokes
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Cache(Generic[T]):
@@ -120,7 +120,7 @@ class Cache(Generic[T]):
         try:
             self._report(fault)
         except Exception:
-            log.exception("the fault of the cache of %s could not be reported", self._path)
+            log.exception("fault of a cache not reported", path=self._path)
 
     # --- listing ------------------------------------------------------------------------------
 
@@ -204,7 +204,7 @@ class Cache(Generic[T]):
         except LimitError as error:
             self._refuse(error.limit, f"{self.kind} {key}")
         except Exception as error:  # noqa: BLE001  # one object must not stop the others
-            log.error("%s in %s is not understood and left out: %r", key, self._path, error)
+            log.error("object left out", object=key, path=self._path, error=repr(error))
         else:
             self._put(key, parsed)
         return key
@@ -238,7 +238,7 @@ class Cache(Generic[T]):
             self._changed(key, parsed)
         except Exception:
             # The former object stays, so that the next list has the change again.
-            log.exception("a change of %s in %s could not be taken in", key, self._path)
+            log.exception("change not handled", object=key, path=self._path)
             self._not_handled = key
             return False
         return True

@@ -9,7 +9,6 @@ then are dropped and counted.
 
 import asyncio
 import ipaddress
-import logging
 from collections import deque
 from collections.abc import Callable
 
@@ -18,13 +17,14 @@ from websockets.exceptions import WebSocketException
 
 from autoscaler.backoff import Backoff
 from autoscaler.limits import FORWARDED_BYTES, FORWARDED_S
+from autoscaler.logs import get_logger
 from knative.statistics.wire import FORWARDED, PORT
 
 SHORTEST_S, LONGEST_S = 0.1, 5.0  # s of back-off
 HANDSHAKE_S = 3.0
 PING_S = 5.0  # between pings, and until a connection without a pong is closed
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Forwarder:
@@ -81,7 +81,7 @@ class Forwarder:
         while address:
             try:
                 async with self._dial(address) as link:
-                    log.info("forwarding to the leader at %s", address)
+                    log.info("forwarding to the leader", address=address)
                     backoff.reset()
                     logged = ""
                     await self._send_all(link)
@@ -89,7 +89,9 @@ class Forwarder:
             except Exception as error:  # noqa: BLE001
                 # The address comes from a lease, and may be anything.
                 if repr(error) != logged:
-                    log.warning("leader at %s: %r; trying again", address, error)
+                    log.warning(
+                        "leader not reached; trying again", address=address, error=repr(error)
+                    )
                 logged = repr(error)
             await asyncio.sleep(backoff.failed())
 

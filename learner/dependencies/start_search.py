@@ -5,7 +5,6 @@ are counted that were not yet. The base rate of a start is taken up to ten minut
 it, so counting stays those minutes behind.
 """
 
-import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +14,7 @@ import numpy as np
 from autoscaler.core.prediction.dependencies import no_edges
 from autoscaler.core.types import IntArray
 from autoscaler.errors import PermanentError
+from autoscaler.logs import get_logger
 from learner.dependencies.activity import Activity
 from learner.dependencies.busy_periods import BusyPeriods
 from learner.dependencies.starts.coincidences import StartRules
@@ -30,7 +30,7 @@ HALF_LIFE_S = 7 * 86_400.0  # s in which evidence decays by half: weeks and rele
 LEAST_TRIALS = 1.0  # of a service without recent starts, below which it is dropped
 MOST_SERVICES = 1_000  # with the most starts: counting their pairs takes 2.5 GB and 30 s
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class ActivitySource(Protocol):
@@ -98,9 +98,9 @@ class StartSearch:
             return busy
         if not self._warned:
             log.warning(
-                "%d intermittent services; only the %d with the most starts are searched",
-                busy.n,
-                MOST_SERVICES,
+                "only the services with the most starts are searched",
+                intermittent=busy.n,
+                searched=MOST_SERVICES,
             )
         self._warned = True
         n_starts = np.bincount(busy.service, minlength=busy.n)

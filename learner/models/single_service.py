@@ -3,13 +3,13 @@
 An error with one service concerns no other: the model has no answer for it.
 """
 
-import logging
 from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
 
 from autoscaler.core.types import FloatArray, IntArray
+from autoscaler.logs import get_logger
 from learner.demand import Demand
 from learner.models import Forecast
 from learner.models.levels import cells_in_reach, demand_edges, pods_needed
@@ -20,7 +20,7 @@ Answer = Callable[[int, FloatArray, int], FloatArray | str]
 
 Fitted = TypeVar("Fitted")
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def fit_by_service(
@@ -32,7 +32,7 @@ def fit_by_service(
         try:
             fitted[service] = fit(need)
         except Exception:
-            log.exception("nothing is learned of %s", service)
+            log.exception("fit failed", service=service)
             fitted[service] = default
     return fitted
 
@@ -70,5 +70,5 @@ def _answer_or_reason(
     try:
         return answer(row, need, width)
     except Exception as error:
-        log.exception("nothing is forecast of %s", service)
+        log.exception("forecast failed", service=service)
         return f"a fault of ours: {error!r:.200}"

@@ -6,7 +6,6 @@ An upstream that the service calls itself, directly or not, is none: its request
 service's own. Services without an upstream get no answer; the backtest decides about the others.
 """
 
-import logging
 from dataclasses import dataclass
 from typing import Self
 
@@ -16,6 +15,7 @@ from scipy.sparse.csgraph import connected_components
 
 from autoscaler.core.prediction.dependencies import Edges
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
+from autoscaler.logs import get_logger
 from learner.demand import Demand
 from learner.dependencies.count_search import edges_among_busiest, edges_from_external
 from learner.models import WINDOWS, Forecast
@@ -28,7 +28,7 @@ from learner.models.series import RunningMean, value_at
 NO_UPSTREAM = "no service calls it a step or more ahead"
 MEAN_STEPS = 60  # over which the mean is taken that the upstream's newest value is compared with
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ class UpstreamModel:
             self.pairs_ = strongest_upstreams(demand)
         except Exception as error:  # noqa: BLE001
             # The same search for the published edges logs more; the other models go on.
-            log.warning("nothing is forecast from an upstream: %r", error)
+            log.warning("nothing is forecast from an upstream", error=repr(error))
             self.pairs_ = NO_PAIRS
         if self.pairs_.service:
             own, upstream = self._with_upstream(demand)

@@ -5,7 +5,6 @@ over. Meanwhile nothing is published and the last bundle grows old: the autoscal
 Knative's rule until a new one appears.
 """
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from autoscaler.clock import Clock, SystemClock
 from autoscaler.core.prediction.forecasts import MOST_NAMED, QUARANTINED, ForecastBundle
 from autoscaler.errors import AutoscalerError
 from autoscaler.health import Health
+from autoscaler.logs import get_logger
 from autoscaler.names import shown_name
 from learner.demand import Demand, DemandSource
 from learner.dependency_search import DependencySearch, dependency_search_of
@@ -27,7 +27,7 @@ from learner.status import LearnerStatus
 
 SETTLE_S = 3.0  # s after a step's end until its samples are in Prometheus
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +92,11 @@ class Publisher:
     def _note_failure(self, why: str, traceback: Exception | None = None) -> None:
         if self._failing_since_s is None:
             self._failing_since_s = self._clock.now()
-            log.warning("nothing published: %s; trying again every step", why, exc_info=traceback)
+            log.warning("nothing published; trying again every step", why=why, exc_info=traceback)
 
     def _note_recovery(self) -> None:
         if self._failing_since_s is not None:
-            log.info("published again after %.0f s", self._clock.now() - self._failing_since_s)
+            log.info("published again", after_s=round(self._clock.now() - self._failing_since_s))
             self._failing_since_s = None
 
     def wait(self) -> None:
@@ -113,7 +113,7 @@ class Publisher:
             learner = Learner(self._settings.learner)
             self._learner = learner.fit(demand, progress=lambda *_: self._status.heartbeat())
             self._fitted_s = now
-            log.info("fitted on %d services x %d steps", len(demand.services), demand.n_steps)
+            log.info("fitted", services=len(demand.services), steps=demand.n_steps)
         bundle = self._learner.bundle(demand)
         if self._search:
             self._search.restore(now)
@@ -136,9 +136,9 @@ class Publisher:
         new = [f"{shown_name(name)}: {why}" for name, why in now.items() if name not in former]
         over = [shown_name(name) for name in former if name not in now]
         if new:
-            log.warning("quarantined, as no other service is: %s", _some(new))
+            log.warning("services quarantined", services=_some(new))
         if over:
-            log.info("no longer quarantined: %s", _some(over))
+            log.info("services no longer quarantined", services=_some(over))
         self._status.published(now)
 
     def _read(self) -> Demand:

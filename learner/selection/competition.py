@@ -5,7 +5,6 @@ forecasts. The pooled model, the first, forecasts every service for which no oth
 cheaper. Any other model that fails as a whole is left out.
 """
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +13,7 @@ from typing import Self
 import numpy as np
 
 from autoscaler.core.types import BoolArray, IntArray
+from autoscaler.logs import get_logger
 from learner.demand import Demand
 from learner.models import Exceedance, Forecast, Model
 from learner.models.upstream import UpstreamModel
@@ -25,7 +25,7 @@ CLEARLY_CHEAPER = 0.95  # share of the pooled model's cost below which another m
 Progress = Callable[[str, float], None]  # called with the stage of a fit and the share done
 Selection = tuple[str, ...]  # by service: name of the model that forecasts it; "" = none
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Competition:
@@ -96,7 +96,7 @@ def _failure_logged(model: Model) -> Iterator[None]:
     try:
         yield
     except Exception:
-        log.exception("the model %r is left out", model.name)
+        log.exception("model left out", model=model.name)
 
 
 def _predict(model: Model, demand: Demand, rows: IntArray, origins: IntArray) -> Forecast:

@@ -7,7 +7,6 @@ used.
 """
 
 import json
-import logging
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -32,6 +31,7 @@ from autoscaler.limits import (
     READ_S,
     Limit,
 )
+from autoscaler.logs import get_logger
 from autoscaler.refusals import LimitError
 from learner.sources.bounded_http import MOST_REDIRECTS, BoundedAdapter, TooLargeError, TooSlowError
 from learner.sources.counters import Grid
@@ -48,7 +48,7 @@ MAX_POINTS = 500_000  # in one answer over all series: about 15 MB of text
 TIMEOUT_S = 30.0  # without a byte from the server, after which a query is tried again
 SHOWN = 200  # characters of a query in messages
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class SlowError(TransientError):
@@ -246,7 +246,7 @@ def _log_slow(state: RetryCallState) -> None:
     """Log a slow answer at each retry: all of them together take minutes."""
     error = state.outcome.exception() if state.outcome else None
     if isinstance(error, SlowError):
-        log.warning("%s; trying again", error)
+        log.warning("query is tried again", error=str(error))
 
 
 def _columns(pairs: list[Any], piece: Grid) -> tuple[FloatArray, FloatArray]:

@@ -4,7 +4,6 @@ The user names the series and the service; whether the service follows it, and a
 searched as between continuous services.
 """
 
-import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,12 +14,13 @@ from autoscaler.core.types import FloatArray
 from autoscaler.errors import AutoscalerError, PermanentError
 from autoscaler.health import Health
 from autoscaler.limits import REQUESTS
+from autoscaler.logs import get_logger
 from learner.demand import Demand, DemandSource, ExternalSeries
 from learner.sources.counters import Grid
 from learner.sources.quarantine import impossible
 from learner.sources.queries import PrometheusServer
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 SERVICE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 LONGEST_SLUG = 40
@@ -89,7 +89,7 @@ class WithUpstreams:
             self._faults.report(part, str(error), demand.end_s)
             return np.full(demand.n_steps, np.nan)
         except Exception as error:  # an error in our code costs that series only
-            log.exception("%s", part)
+            log.exception("upstream series could not be read", part=part)
             self._faults.report(part, f"{error!r:.200}", demand.end_s)
             return np.full(demand.n_steps, np.nan)
         self._faults.report(part, "", demand.end_s)

@@ -43,7 +43,7 @@ def test_the_socket_is_served_before_the_api_server_can_be_reached(
     with connected(world, controller.port) as activator:
         world.run(activator.poke(f"{cluster.namespace}/early-00001"))
         world.run(activator.ping())
-        assert "revisions are ours" not in controller.log
+        assert "revisions listed" not in controller.log
         assert "status" not in cluster.pa("early-00001")
         world.run(balancer.open())
         wait_until(lambda: cluster.initialized("early-00001"), 40, "initialized")
@@ -80,7 +80,7 @@ def test_who_does_not_lead_serves_the_socket_and_writes_nothing(
     """Only a connection that asks for the leader by its bucket is refused."""
     cluster.revision("led-00001")
     controller = start_controller()
-    wait_until(lambda: "revisions are ours" in controller.log, 40, "listed")
+    wait_until(lambda: "revisions listed" in controller.log, 40, "listed")
     with connected(world, controller.port) as activator:
         world.run(activator.ping())
         anybody = "autoscaler.knative-serving.svc.cluster.local"

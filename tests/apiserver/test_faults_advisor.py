@@ -241,7 +241,7 @@ def test_forecasts_that_go_leave_knatives_rule_and_are_in_force_when_they_are_ba
         assert advisor.ready()
         assert any(line.startswith("forecasts ") for line in advisor.ails())
         cluster.wait_for_pods(AHEAD_NAME, 1)  # Knative's own answer
-        assert advisor.log.count("WARNING autoscaler.health: forecasts: ") == times
+        assert advisor.log.count("WARNING autoscaler.health: unhealthy part=forecasts ") == times
         assert advisor.log.count("deciding as Knative alone would") == times
         shutil.copy(good, traffic.bundle)
         wait_until(lambda: not advisor.degraded("forecasts"), 40, "them to be back", every_s=0.2)

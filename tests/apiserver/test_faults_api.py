@@ -71,7 +71,7 @@ def test_an_outage_changes_nothing_and_who_called_meanwhile_is_served_after_it(
     controller.wait_for_ticks()
     assert scales.least(loaded) == cluster.replicas("loaded-00001") == 3
     assert activator.connections == 1
-    assert controller.log.count(" pods: ") <= 2  # it broke, and is well again
+    assert controller.log.count("part=pods ") <= 2  # it broke, and is well again
 
 
 def test_a_watch_that_was_away_too_long_lists_anew(
@@ -126,7 +126,7 @@ def test_a_deployment_that_is_too_large_to_read_delays_no_other(
     spec = {"replicas": 0, "selector": {"matchLabels": marks}, "template": template}
     body = {"metadata": {"name": "huge", "labels": marks}, "spec": spec}
     cluster.apps.create_namespaced_deployment(cluster.namespace, body)
-    said = f"deployments {cluster.namespace}/huge: more than 2,097,152 bytes an object"
+    said = f'who="deployments {cluster.namespace}/huge" more_than="2,097,152 bytes an object"'
     wait_until(lambda: said in controller.log, 40, "the refusal to be said")
     neighbour.assert_served()
     listed = [r for r in plane.audited(began_s) if r.resource == "deployments"]
@@ -179,10 +179,10 @@ def test_a_namespace_that_we_may_not_write_to_delays_no_other(
 ) -> None:
     write_only_in(cluster.namespace)
     refused = other_namespace.revision("cart-00001")
-    wait_until(lambda: f"{refused}: " in controller.log, 40, "the refusal to be said")
+    wait_until(lambda: f"revision={refused} why=" in controller.log, 40, "the refusal to be said")
     Neighbour(cluster, world, activator).assert_served()
     wait_until(lambda: refused in controller.fault("writes"), 20, "the refusal to be shown")
-    said = f"WARNING knative.controller.state.failed_plans: {refused}: "
+    said = f"failed_plans: plan failed; trying again revision={refused} why="
     assert controller.log.count(said) == 1
     write_only_in(other_namespace.namespace)
     wait_until(lambda: other_namespace.initialized("cart-00001"), 60, "allowed again")

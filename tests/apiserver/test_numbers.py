@@ -181,7 +181,7 @@ def test_the_socket_is_served_within_two_seconds_after_the_start(settled: Settle
 def test_a_restart_decides_for_all_within_seconds_and_changes_nothing(
     settled: Settled, restarted: Restarted
 ) -> None:
-    listed = re.search(r" (\d+) revisions are ours", restarted.controller.log)
+    listed = re.search(r"revisions listed revisions=(\d+)", restarted.controller.log)
     assert listed
     assert int(listed[1]) == FLEET
     time.sleep(STEADY_S)

@@ -14,7 +14,10 @@ def test_a_fault_is_logged_when_it_begins_and_when_it_is_over_and_not_between(
     assert not faults.report("pods", "timed out", 12.0)
     assert faults.report("pods", "", 40.0)
     assert not faults.report("pods", "", 41.0)
-    assert caplog.messages == ["pods: refused", "pods: well again after 30 s"]
+    assert caplog.messages == [
+        "unhealthy part=pods why=refused",
+        "healthy again part=pods after_s=30",
+    ]
 
 
 def test_a_fault_tells_its_last_cause_and_since_when_there_is_one() -> None:

@@ -72,7 +72,7 @@ def test_what_cannot_be_started_is_tried_again(
     program = tmp_path / "program"
     kept = Kept(tmp_path, [str(program)])
     assert kept.poll(0.0) is None
-    assert "child cannot be started" in caplog.text
+    assert 'process=child why="cannot be started' in caplog.text
     program.write_text("#!/bin/sh\nexit 0\n")
     program.chmod(0o755)
     kept.poll(kept.child.start_s)
@@ -161,7 +161,7 @@ def test_a_crash_loop_of_one_concerns_no_other() -> None:
         )
     ) as it:
         lives = int(it.says(r"lives: (\d+)")[1])
-        it.says("(?s)(crashes ended with 3; started again in .*){3}")
+        it.says('(?s)(process is started again process=crashes why="ended with 3" wait_s=.*){3}')
         assert alive(lives)
         assert it.said.count("lives:") == 1
         assert it.stops() == 0

@@ -118,4 +118,4 @@ def test_a_search_that_fails_keeps_what_it_found_and_is_logged_once(
     caplog.set_level("INFO")
     search.update(busy(), NOW + 240.0)
     assert ("shop/front", "shop/cart") not in pairs(search.edges)
-    assert "well again after 180 s" in caplog.records[-1].message
+    assert "after_s=180" in caplog.records[-1].message

@@ -206,7 +206,7 @@ def test_a_service_that_makes_the_pooled_model_fail_is_published_with_a_reason(
     assert not np.isnan(bundle.exceedance[[0, 1, 3]]).any()
     assert bundle.model[0] in {"timers", "seasonal"}
     left_out = [record for record in caplog.records if "left out" in record.message]
-    assert [record.message for record in left_out] == [f"{BAD} is left out"]
+    assert [record.message for record in left_out] == [f"service left out service={BAD}"]
     assert left_out[0].exc_info
     learner.bundle(shop())  # not searched for again until the models are fitted anew
     assert len([record for record in caplog.records if "left out" in record.message]) == 1

@@ -7,13 +7,14 @@ until it is stopped and started again: a new pod has an empty folder.
 A start without an orderly end is a crash. The file has the Unix seconds of such starts.
 """
 
-import logging
 from pathlib import Path
+
+from autoscaler.logs import get_logger
 
 CRASHES, WITHIN_S = 3, 600.0
 FILE_BYTES = 4096  # a valid file has three lines
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Breaker:
@@ -29,7 +30,7 @@ class Breaker:
             last = [*crashes, now][-CRASHES:]  # no more are needed
             self._file.write_text("".join(f"{at:.3f}\n" for at in last))
         except OSError as error:
-            log.error("%s cannot be written (%s): crashes are not counted", self._file, error)
+            log.error("crashes are not counted", file=self._file, error=str(error))
         return len(crashes) >= CRASHES
 
     def end(self) -> None:
@@ -37,7 +38,7 @@ class Breaker:
         try:
             self._file.unlink(missing_ok=True)
         except OSError as error:
-            log.error("%s cannot be removed: %s", self._file, error)
+            log.error("count of crashes cannot be removed", file=self._file, error=str(error))
 
     def _read(self) -> list[float]:
         try:
@@ -47,5 +48,7 @@ class Breaker:
         except FileNotFoundError:
             return []
         except (OSError, ValueError) as error:
-            log.error("%s is damaged and begun anew: %s", self._file, error)
+            log.error(
+                "count of crashes is damaged and started anew", file=self._file, error=str(error)
+            )
             return []

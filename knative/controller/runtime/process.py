@@ -7,7 +7,6 @@ with the exit code `BROKEN`, and is started again.
 
 import asyncio
 import gc
-import logging
 import signal
 from collections.abc import Coroutine, Mapping
 from functools import partial
@@ -16,6 +15,7 @@ from typing import Any
 from autoscaler.clock import Clock
 from autoscaler.errors import PermanentError
 from autoscaler.limits import Limit
+from autoscaler.logs import get_logger
 from autoscaler.refusals import Refusals
 from autoscaler.tick_durations import TickDurations
 from knative.client.api import Api
@@ -40,7 +40,7 @@ from knative.settings.network import network_of
 DEBOUNCE_S = 0.05  # s in which changes of objects are gathered
 CLEAN, BROKEN = 0, 1  # exit codes
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Process:
@@ -127,14 +127,14 @@ class Process:
         """Listen at once, list objects, then tick, until `stop`; returns the exit code."""
         s = self._settings
         port = await self._intake.server.start(s.host, s.port)
-        log.info("listening for activators on %s:%d", s.host, port)
+        log.info("listening for activators", host=s.host, port=port)
         tasks = [asyncio.create_task(part, name=name) for name, part in self._parts().items()]
         stopped = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
             ended = [task for task in tasks if task.done()]
             for task in ended:
-                log.error("%s ended: %r", task.get_name(), task.exception())
+                log.error("part ended", part=task.get_name(), error=repr(task.exception()))
             await self._cancel(stopped, *tasks)
             # Before the sockets close: a follower looks at the leases when its connection to us
             # closes.
@@ -166,7 +166,7 @@ class Process:
 
     async def _tick(self) -> None:
         await self._sources.podautoscalers.synced.wait()
-        log.info("%d revisions are ours", len(self.controller.fleet))
+        log.info("revisions listed", revisions=len(self.controller.fleet))
         # What was listed stays in memory: a collection that walks through it stalls the loop
         # (10,000 revisions: 0.3 s, again and again) and frees nothing.
         gc.collect()
@@ -184,7 +184,7 @@ class Process:
                 self._update_leadership()
                 self.handle(seen.ObjectsChanged())
             except Exception:
-                log.exception("a change could not be followed; the next tick comes")
+                log.exception("change not followed; the next tick comes")
 
     async def _campaign(self) -> None:
         """Stand for election once config-leader-election was listed."""
@@ -212,7 +212,7 @@ class Process:
         """Tell the controller what it may do at this moment: leases expire without an event."""
         leadership, leader = self._elector.leadership, self._elector.leader
         if (leadership, leader) != (self.controller.leadership, self.controller.leader):
-            log.info("%s: %s", self._elector.identity, leadership.value)
+            log.info("leadership changed", identity=self._elector.identity, to=leadership.value)
             self.handle(seen.LeadershipChanged(leadership=leadership, leader=leader))
 
     def _handle_change(self, event: Event) -> None:

@@ -1,11 +1,11 @@
 """Every two seconds: read advice, decide for all revisions, write a snapshot."""
 
 import asyncio
-import logging
 from collections.abc import Callable
 
 from autoscaler.clock import Clock
 from autoscaler.core.prediction.predictive import TICK_S
+from autoscaler.logs import get_logger
 from autoscaler.tick_durations import TickDurations
 from knative.controller.runtime.advice_file import AdviceFile
 from knative.controller.runtime.display import Display
@@ -15,7 +15,7 @@ from knative.controller.state.events import Event
 PAUSE_S = 0.02  # s between the parts of a tick, in which frames and their writes are handled
 TICKS_FAILED = 3  # in a row, after which the fleet is rebuilt
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Ticking:
@@ -45,13 +45,11 @@ class Ticking:
                 await self._tick()
                 failed = 0
             except Exception:
-                log.exception("a tick failed; the next one comes")
+                log.exception("tick failed; the next one comes")
                 failed += 1
             if failed == TICKS_FAILED:
                 # The fleet may hold a wrong value: rebuild it from the objects, as after a restart.
-                log.error(
-                    "%d ticks failed in a row; the fleet is rebuilt from what was listed", failed
-                )
+                log.error("ticks failed in a row; the fleet is rebuilt", ticks=failed)
                 self._handle(seen.TicksFailed())
                 failed = 0
             await asyncio.sleep(max(0.0, TICK_S - (loop.time() - begin_s)))

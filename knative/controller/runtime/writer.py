@@ -6,7 +6,6 @@ ends the plan of its revision only, and is reported to the controller.
 """
 
 import asyncio
-import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from autoscaler.errors import AutoscalerError
+from autoscaler.logs import get_logger
 from knative.client.api import CONFLICT, JSON_PATCH, MERGE_PATCH, Api, ApiError, Object
 from knative.controller.state.events import (
     ActivatorAnswered,
@@ -42,7 +42,7 @@ ASK_PERIOD_S, ASK_LIMIT_S = 1.0, 45.0
 ASKED_AT_ONCE = 64  # activators
 NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Writer:
@@ -108,7 +108,7 @@ class Writer:
                 self._failed(plan, str(error), error)
             except Exception as error:
                 # An object of an unforeseen shape concerns its own revision only.
-                log.exception("%s: a write failed", key)
+                log.exception("write failed", revision=key)
                 self._failed(plan, repr(error), error)
             else:
                 if plan.problem:
@@ -177,7 +177,7 @@ class Writer:
         try:
             self._report(event)
         except Exception:
-            log.exception("%s could not be handled", event)
+            log.exception("outcome not handled", outcome=event)
 
     async def _patch(self, plan: Plan, path: str, body: Any, kind: str = MERGE_PATCH) -> Object:
         self._check(plan)
@@ -222,7 +222,7 @@ class Writer:
             async with self._ask_slots:
                 return await self._ask_activator(host)
         except Exception:
-            log.exception("the activator could not be asked at %s", host)
+            log.exception("activator could not be asked", host=host)
             return False
 
 

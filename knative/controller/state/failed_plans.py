@@ -1,10 +1,10 @@
 """Revisions whose last plan failed: logged once each, and shown until a plan succeeds."""
 
-import logging
+from autoscaler.logs import get_logger
 
 LONGEST_WHY = 300  # characters
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class FailedPlans:
@@ -16,7 +16,7 @@ class FailedPlans:
     def add(self, key: str, why: str) -> None:
         """A plan failed."""
         if key not in self._why:
-            log.warning("%s: %s; trying again", key, why)
+            log.warning("plan failed; trying again", revision=key, why=why)
         self._why[key] = why[:LONGEST_WHY]
 
     def discard(self, key: str) -> None:

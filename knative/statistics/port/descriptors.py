@@ -5,7 +5,6 @@ limits are added up at the start. Where the system allows fewer, pods are scrape
 connections.
 """
 
-import logging
 import resource
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from autoscaler.limits import (
     SOCKET_CONNECTIONS,
     STRANGER_CONNECTIONS,
 )
+from autoscaler.logs import get_logger
 
 POOLS = 2  # of connections to queue-proxies: persistent ones, and new ones for each request
 FEWEST = 8  # connections of each pool; fewer would scrape too little to decide on
@@ -34,7 +34,7 @@ _NEEDED = int(
 )
 WANTED = _NEEDED + POOLS * int(SCRAPE_CONNECTIONS.most)
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,18 +63,16 @@ def make_room() -> int:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (planned.soft, hard))
         except (OSError, ValueError) as error:
-            log.warning("the limit of file descriptors stays at %d: %s", soft, error)
+            log.warning("limit of file descriptors not raised", soft=soft, error=str(error))
             planned = plan(soft, soft)
     if planned.missing:
         log.warning(
-            "%d file descriptors are allowed and %d may be needed: pods are asked over %d "
-            "connections instead of %d, and %d descriptors may be missing even so; "
-            "allowed: %d (RLIMIT_NOFILE)",
-            planned.soft,
-            WANTED,
-            planned.scrapes,
-            int(SCRAPE_CONNECTIONS.most),
-            max(0, _NEEDED + POOLS * planned.scrapes - planned.soft),
-            WANTED,
+            "too few file descriptors",
+            allowed=planned.soft,
+            most_needed=WANTED,
+            connections_to_pods=planned.scrapes,
+            of=int(SCRAPE_CONNECTIONS.most),
+            missing=planned.missing,
+            limit="RLIMIT_NOFILE",
         )
     return planned.scrapes

@@ -6,11 +6,11 @@ traceback for each attempt.
 
 import asyncio
 import errno
-import logging
 import socket
 from collections.abc import Callable
 
 from autoscaler.limits import SOCKET_BYTES
+from autoscaler.logs import get_logger
 
 BACKLOG = 512  # connections that the kernel queues for us
 ACCEPTED_AT_ONCE = 16  # before the loop serves others
@@ -18,7 +18,7 @@ RETRY_S = 0.5  # s until we try again when descriptors or memory have run out
 
 _OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 NewProtocol = Callable[[tuple[str, int]], asyncio.BufferedProtocol | None]
 
@@ -71,7 +71,7 @@ class Listener:
             except OSError as error:
                 if error.errno not in _OUT_OF_RESOURCES:
                     raise
-                log.error("cannot accept connections: %s; trying again in %g s", error, RETRY_S)
+                log.error("cannot accept connections", error=str(error), retry_s=RETRY_S)
                 loop.remove_reader(listening)
                 self._retry = loop.call_later(RETRY_S, self._resume)
                 return

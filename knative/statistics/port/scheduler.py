@@ -8,19 +8,19 @@ the connection that used the least time recently goes next. A connection that us
 
 import asyncio
 import heapq
-import logging
 import math
 import time
 from collections.abc import Callable
 from typing import Protocol
 
 from autoscaler.limits import CONNECTION_SHARE, FRAMES_TURN_S, STATISTICS_SHARE
+from autoscaler.logs import get_logger
 
 DECAY_S = 1.0  # time constant with which used time decays
 NEW_CONNECTION_S = 0.01  # s that a new connection starts with, so that reconnecting gains nothing
 _SHORTEST_S, _LONGEST_S = 0.001, 0.05  # s until the next turn while no worker may step
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class RecentTime:
@@ -132,7 +132,7 @@ class FairScheduler:
         try:
             worker.step()
         except Exception:
-            log.exception("a connection ends because of a fault of ours")
+            log.exception("connection ended by an internal error")
             worker.abort()
         if not worker.has_work():
             self.discard(worker)

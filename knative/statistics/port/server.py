@@ -10,7 +10,6 @@ Source: knative/serving pkg/autoscaler/statserver, pkg/websocket.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 
 from autoscaler.limits import BROWSERS, STRANGER_CONNECTIONS, UNFINISHED_BYTES, Limit
+from autoscaler.logs import get_logger
 from autoscaler.refusals import Refusals
 from knative.statistics.peers import Peers
 from knative.statistics.port.capacity import exceeded_limit, unidentified_to_evict
@@ -33,7 +33,7 @@ from knative.statistics.wire import FORWARDED
 SWEEP_S = 1.0  # between two checks of all connections
 STOP_S = 2.0  # until connections that the peer does not close are aborted
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def _loop_time() -> float:
@@ -134,7 +134,7 @@ class StatisticsServer:
         connection.forwarded = FORWARDED in request.headers
         response = connection.protocol.accept(request)
         if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
-            log.info("activator %s connected", connection.name)
+            log.info("activator connected", activator=connection.name)
         return response
 
     def take(self, connection: Connection, frame: bytes) -> None:
@@ -142,7 +142,7 @@ class StatisticsServer:
         try:
             self._take(frame, connection.forwarded)
         except Exception:
-            log.exception("statistics of %s were not taken", connection.name)
+            log.exception("statistics not taken", activator=connection.name)
 
     def shed_unfinished(self) -> None:
         """Close connections, those that held most for longest first, until the limit is met."""
@@ -157,7 +157,7 @@ class StatisticsServer:
     def forget(self, connection: Connection) -> None:
         """Forget a connection that has ended."""
         if connection.opened:
-            log.info("activator %s left: %s", connection.name, connection.close_reason())
+            log.info("activator left", activator=connection.name, why=connection.close_reason())
         self._connections.discard(connection)
         if not self._connections:
             self._all_left.set()

@@ -5,7 +5,6 @@ at once would block the event loop (500 pods: 0.2 s), and frames of activators w
 """
 
 import asyncio
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from zlib import crc32
@@ -14,6 +13,7 @@ import numpy as np
 
 from autoscaler.clock import Clock
 from autoscaler.core.types import FloatArray
+from autoscaler.logs import get_logger
 from knative.settings.network import Network
 from knative.statistics.scraping.outage import Outage
 from knative.statistics.scraping.scraper import PodStat, Scraper, ScrapeTarget
@@ -22,7 +22,7 @@ PERIOD_S = 1.0
 MOMENTS = 50  # of a second, at which revisions are scraped
 GATHER_S = 0.1  # s in which answers are gathered into one event
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Scraping:
@@ -89,7 +89,7 @@ class Scraping:
             if target.pods:
                 self._took(key, loop.time() - begin_s)
         except Exception:
-            log.exception("%s could not be scraped", key)
+            log.exception("scrape failed", revision=key)
 
     def _gather(self, key: str, stat: PodStat) -> None:
         """Gather answers for `GATHER_S`: one event for each would cost much more."""
@@ -103,7 +103,7 @@ class Scraping:
         try:
             self._received(list(gathered), np.array(samples, dtype=np.float64).T)
         except Exception:
-            log.exception("what pods reported could not be taken in")
+            log.exception("statistics of pods not taken")
 
 
 def _by_moment(keys: Iterable[str]) -> list[tuple[float, list[str]]]:

@@ -108,10 +108,10 @@ def test_an_advisor_that_is_killed_comes_back_and_ends_with_its_keeper(tmp_path:
     scene = Scene(tmp_path)
     options = ["--keep", *scene.folders, "--host=127.0.0.1", "--api-port=0"]
     with running(*kn_ahead("advisor", *options), **NO_CLUSTER) as it:
-        it.says(r"serving (http\S+)")
+        it.says(r"serving the API url=(http\S+)")
         (former,) = it.children
         os.kill(former, signal.SIGKILL)
-        it.says(r"advisor ended with -9; started again in 1.0 s(.*\n)*.*serving (http\S+)")
+        it.says(r'advisor why="ended with -9" wait_s=1.0(.*\n)*.*serving the API url=(http\S+)')
         scene.tick()
         until(lambda: scene.advised() is not None, "advice")
         assert it.process.poll() is None
@@ -140,21 +140,21 @@ def both(tmp_path: Path) -> Iterator[Running]:
             *kn_ahead("autoscale", *ports), KUBECONFIG=path, TMPDIR=str(tmp_path / "tmp")
         ) as it,
     ):
-        it.says("listening for activators on")
-        it.says(r"serving http\S+")
+        it.says("listening for activators host=")
+        it.says(r"serving the API url=http\S+")
         yield it
 
 
 def probe(it: Running) -> int:
     """What the kubelet is answered."""
-    port = it.says(r"listening for activators on 127.0.0.1:(\d+)")[1]
+    port = it.says(r"listening for activators host=127.0.0.1 port=(\d+)")[1]
     headers = {"User-Agent": "kube-probe/1.31"}
     return httpx.get(f"http://127.0.0.1:{port}/", headers=headers, trust_env=False).status_code
 
 
 def ready(it: Running) -> bool:
     """Whether the advisor says that pods are being decided."""
-    url = it.says(r"(?s).*serving (http\S+)")[1]
+    url = it.says(r"(?s).*serving the API url=(http\S+)")[1]
     try:
         return httpx.get(f"{url}/readyz", trust_env=False, timeout=30.0).status_code == 200
     except httpx.TransportError:
@@ -181,9 +181,9 @@ def test_both_run_side_by_side_and_end_together(both: Running, tmp_path: Path) -
 def test_the_controller_goes_on_without_the_advisor_which_comes_back(both: Running) -> None:
     controller = named(both, "controller")
     os.kill(named(both, "advisor"), signal.SIGKILL)
-    both.says("advisor ended with -9")
+    both.says('process=advisor why="ended with -9"')
     assert probe(both) == 200
-    until(lambda: both.said.count("serving http") == 2, "it comes back")
+    until(lambda: both.said.count("serving the API") == 2, "it comes back")
     until(lambda: ready(both), "and shows what is decided", every_s=0.2)
     assert named(both, "controller") == controller
     assert both.stops() == 0

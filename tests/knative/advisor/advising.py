@@ -16,7 +16,7 @@ def advising(scene: Scene, *more: str, **env: str) -> Iterator[tuple[Running, ht
     """An advisor, and a client of its API."""
     command = kn_ahead("advisor", *scene.folders, *FREE, *more)
     with running(*command, **(env or NO_CLUSTER)) as it:
-        url = it.says(r"serving (http\S+)")[1]
+        url = it.says(r"serving the API url=(http\S+)")[1]
         with httpx.Client(base_url=url, timeout=30.0, trust_env=False) as client:
             yield it, client
 

@@ -85,8 +85,8 @@ def test_a_failure_is_logged_once_and_shown_until_it_is_over(
         fails(world)
         fails(world, OTHER)
     assert [r.getMessage() for r in caplog.records if r.name.endswith("failed_plans")] == [
-        f"{KEY}: refused; trying again",
-        f"{OTHER}: refused; trying again",
+        f"plan failed; trying again revision={KEY} why=refused",
+        f"plan failed; trying again revision={OTHER} why=refused",
     ]
     assert world.fault() == f"revisions not acted for: 2; {KEY}: refused"
     world.handle(seen.PlanDone(key=KEY, uid=UID))

@@ -27,7 +27,7 @@ def test_what_cannot_be_learned_of_one_is_learned_of_the_others(
         "shop/c": -1,
     }
     (record,) = caplog.records
-    assert record.message == "nothing is learned of shop/c"
+    assert record.message == "fit failed service=shop/c"
     assert record.exc_info
 
 

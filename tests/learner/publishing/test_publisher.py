@@ -165,8 +165,8 @@ def test_who_is_quarantined_is_said_once_and_when_it_is_over(
         made.publish()
     assert (status.quarantined, status.published_s) == ({}, START_S)
     assert [r.message for r in caplog.records if "quarantined" in r.message] == [
-        "quarantined, as no other service is: shop/sync: samples that cannot be: 1, such as -1",
-        "no longer quarantined: shop/sync",
+        'services quarantined services="shop/sync: samples that cannot be: 1, such as -1"',
+        "services no longer quarantined services=shop/sync",
     ]
 
 
@@ -182,6 +182,6 @@ def test_a_read_that_takes_longer_than_a_step_is_said_once(
     source.takes_s = 1.0
     made.publish()
     assert [r.message for r in caplog.records if "reading" in r.message] == [
-        "reading demand: took 95 s; forecasts come every 60 s at best",
-        "reading demand: well again after 191 s",
+        'unhealthy part="reading demand" why="took 95 s; forecasts come every 60 s at best"',
+        'healthy again part="reading demand" after_s=191',
     ]

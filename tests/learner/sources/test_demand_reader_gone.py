@@ -99,9 +99,9 @@ def test_while_prometheus_is_gone_nothing_is_published_and_it_is_logged_once(
     assert life.bundle.read_bytes() == before  # it grows old, which the autoscaler sees
 
     said = [record.message for record in caplog.records]
-    silences = [text for text in said if text.startswith("nothing published: Prometheus at ")]
+    silences = [text for text in said if "nothing published" in text and "Prometheus at " in text]
     assert len(silences) == 2
-    assert "published again after 180 s" in said
+    assert "published again after_s=180" in said
 
 
 class Faulty:
@@ -116,5 +116,5 @@ def test_an_error_in_our_code_is_logged_once_with_its_traceback_and_the_loop_goe
 ) -> None:
     Life(tmp_path, Faulty()).run(3)
     (record,) = caplog.records
-    assert "a fault of ours" in record.message
+    assert "a fault of ours" in record.getMessage()
     assert record.exc_info

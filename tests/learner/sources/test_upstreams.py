@@ -136,7 +136,9 @@ def test_a_query_that_is_none_is_said_once_in_prometheus_words_and_the_others_co
         assert found is not None
         assert np.isnan(found.values).all(axis=1).tolist() == [True, False]
     (said,) = [record.message for record in caplog.records]
-    assert said.startswith("the upstream 'sum(' of shop/cart: Prometheus at http://127.0.0.1:")
+    assert said.startswith(
+        'unhealthy part="the upstream \'sum(\' of shop/cart" why="Prometheus at '
+    )
     assert "parse error" in said
 
 

@@ -70,7 +70,10 @@ def test_a_part_that_ends_ends_the_process_with_another_exit_code(
         return await asyncio.wait_for(running.task, 60.0)
 
     assert live(story) == BROKEN
-    assert "ticks ended: RuntimeError('a clock that stands for nothing')" in caplog.text
+    assert (
+        "part ended part=ticks error=\"RuntimeError('a clock that stands for nothing')\""
+        in caplog.text
+    )
 
 
 def test_it_decides_once_all_is_listed_and_goes_on() -> None:
@@ -98,7 +101,7 @@ def test_a_fleet_that_fails_every_tick_is_made_anew(caplog: pytest.LogCaptureFix
         return running.wanted
 
     assert live(story) == [-1]
-    assert f"{TICKS_FAILED} ticks failed in a row; the fleet is rebuilt" in caplog.text
+    assert f"ticks failed in a row; the fleet is rebuilt ticks={TICKS_FAILED}" in caplog.text
 
 
 def test_what_was_listed_is_not_walked_through_by_every_collection() -> None:

@@ -51,4 +51,4 @@ def test_a_process_with_few_descriptors_gets_more_or_says_how_it_makes_do() -> N
     assert said[WANTED + 7] == ([str(ALL), str(WANTED), str(WANTED + 7)], "")
     counts, warning = said[600]
     assert counts == [str(ALL - (WANTED - 600) // 2), "600", "600"]
-    assert f"600 file descriptors are allowed and {WANTED} may be needed" in warning
+    assert f"too few file descriptors allowed=600 most_needed={WANTED} " in warning

@@ -320,8 +320,9 @@ def test_a_line_is_logged_when_an_activator_comes_and_when_it_goes(
             await activator.close(1001, "bye\nactivator forged")
         await until(lambda: len(caplog.records) == 2)
         assert [record.getMessage() for record in caplog.records] == [
-            f"activator 127.0.0.1 port {me} connected",
-            f"activator 127.0.0.1 port {me} left: 1001 (going away) bye\nactivator forged",
+            f'activator connected activator="127.0.0.1 port {me}"',
+            f'activator left activator="127.0.0.1 port {me}" '
+            r'why="1001 (going away) bye\nactivator forged"',
         ]
 
     run(story)

@@ -121,7 +121,7 @@ def test_a_fault_in_scraping_one_revision_is_logged_and_concerns_it_alone(
     story = ShopScenario(Answering(cart=ValueError("a fault of ours")), *KEYS)
     story.once()
     assert [set(came) for came in story.came] == [{"shop/till", "jobs/nightly"}]
-    assert "shop/cart could not be scraped" in caplog.text
+    assert "scrape failed revision=shop/cart" in caplog.text
 
 
 def test_a_fault_in_taking_in_is_logged_and_the_next_answers_are_taken_in(
@@ -132,7 +132,7 @@ def test_a_fault_in_taking_in_is_logged_and_the_next_answers_are_taken_in(
     story.once()
     story.once()
     assert [set(came) for came in story.came] == [set(KEYS)]
-    assert "could not be taken in" in caplog.text
+    assert "statistics of pods not taken" in caplog.text
 
 
 # --- second by second -----------------------------------------------------------------------------
