@@ -198,6 +198,8 @@ class CallSimulation:
 
     def _report(self) -> None:
         """Report the statistics of the last second; once more after the last pod ended."""
+        if not self._reported.any() and all(pods.idle for pods in self.pods):
+            return
         load, arrived = np.array([pods.take_statistics() for pods in self.pods]).T
         self.fleet.observed.ready[:] = [pods.ready for pods in self.pods]
         alive = (self.fleet.observed.ready > 0) | (load > 0)

@@ -52,6 +52,11 @@ class SimulatedPods:
         """Pods ready and not draining."""
         return sum(pod.ready_s <= self.env.now for pod in self.pods)
 
+    @property
+    def idle(self) -> bool:
+        """Whether there is neither pod nor request, and none came since the last statistics."""
+        return not (self.pods or self._in_system or self._arrived)
+
     def enqueue(self) -> simpy.Event:
         """Add a request to the queue; the event's value is the pod that takes it."""
         self._integrate_load()
