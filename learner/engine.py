@@ -133,10 +133,11 @@ class Learner:
     def _forecast(self, demand: Demand, origins: IntArray) -> tuple[Forecast, Selection]:
         """Forecasts of all services, and the model of each."""
         reasons = self._reasons(demand)
-        rows = np.delete(np.arange(len(demand.services)), list(reasons))
+        rows = np.flatnonzero([not reason for reason in reasons])
         if not len(rows):
-            return _no_forecasts(demand, len(origins), self.settings.windows, reasons)
-        some = demand.only(rows) if reasons else demand
+            none = _no_forecast(len(origins), self.settings.windows)
+            return none.among(rows, demand.capacity, reasons), ("",) * len(reasons)
+        some = demand.only(rows) if any(reasons) else demand  # without a copy of a large past
         try:
             forecast, selection = self.competition_.predict(some, origins)
         except Exception as error:  # noqa: BLE001  # the faulty services are searched for
@@ -147,20 +148,23 @@ class Learner:
             )
             self._exclude(some, found, error)
             return self._forecast(demand, origins)
-        if not reasons:
+        if some is demand:
             return forecast, selection
-        return _for_all_services(forecast, selection, demand, rows, reasons)
+        models = dict(zip(rows.tolist(), selection, strict=True))
+        everywhere = tuple(models.get(row, "") for row in range(len(reasons)))
+        return forecast.among(rows, demand.capacity, reasons), everywhere
 
-    def _reasons(self, demand: Demand) -> dict[int, str]:
-        """By row of each service without a forecast: why."""
+    def _reasons(self, demand: Demand) -> list[str]:
+        """(n,) why a service is given no forecast; "" = it is."""
         if self.reason_:
-            return dict.fromkeys(range(len(demand.services)), self.reason_)
+            return [self.reason_] * len(demand.services)
         known = np.asarray(demand.known.any(axis=1))
-        return {
-            row: self.excluded_.get(name) or QUARANTINED + demand.quarantined[name]
-            for row, name in enumerate(demand.services)
-            if name in self.excluded_ or (name in demand.quarantined and not known[row])
+        why = {
+            name: QUARANTINED + demand.quarantined[name]
+            for name, some in zip(demand.services, known, strict=True)
+            if name in demand.quarantined and not some
         }
+        return [self.excluded_.get(name) or why.get(name, "") for name in demand.services]
 
     def _exclude(
         self, demand: Demand, faulty: Mapping[int, Exception], error: Exception
@@ -177,33 +181,10 @@ class Learner:
         return Competition(lambda: self._models(settings), settings.windows)
 
 
-def _for_all_services(
-    forecast: Forecast,
-    selection: Selection,
-    demand: Demand,
-    rows: IntArray,
-    reasons: Mapping[int, str],
-) -> tuple[Forecast, Selection]:
-    """The forecast of ``rows`` among all services of ``demand``; the others have a reason."""
-    _, n_origins, n_windows, n_cells = forecast.exceedance.shape
-    n = len(demand.services)
-    exceedance = np.full((n, n_origins, n_windows, n_cells), np.nan, dtype=np.float32)
-    exceedance[rows] = forecast.exceedance
-    edges = np.where(np.arange(n_cells + 1) > 0, demand.capacity[:, None], 0.0)
-    edges[rows] = forecast.demand_edges
-    place = {int(row): i for i, row in enumerate(rows)}
-    reason = [reasons[row] if row in reasons else forecast.reason[place[row]] for row in range(n)]
-    models = tuple(selection[place[row]] if row in place else "" for row in range(n))
-    return Forecast(demand_edges=edges, exceedance=exceedance, reason=tuple(reason)), models
-
-
-def _no_forecasts(
-    demand: Demand, n_origins: int, windows: tuple[int, ...], reasons: Mapping[int, str]
-) -> tuple[Forecast, Selection]:
-    none = np.zeros(0, dtype=np.int64)
-    empty = Forecast(
+def _no_forecast(n_origins: int, windows: tuple[int, ...]) -> Forecast:
+    """That of no service."""
+    return Forecast(
         demand_edges=np.zeros((0, 2)),
         exceedance=np.zeros((0, n_origins, len(windows) - 1, 1), dtype=np.float32),
         reason=(),
     )
-    return _for_all_services(empty, (), demand, none, reasons)

@@ -5,6 +5,7 @@ Models do not import each other; `learner.selection` selects among them. Step i 
 Window j of a forecast covers the steps ``[origin + windows[j], origin + windows[j + 1])``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -34,6 +35,28 @@ class Forecast:
         n, _, _, n_cells = self.exceedance.shape
         assert self.demand_edges.shape == (n, n_cells + 1)
         assert len(self.reason) == n
+
+    def only(self, rows: IntArray) -> "Forecast":
+        """That of some services."""
+        return Forecast(
+            demand_edges=self.demand_edges[rows],
+            exceedance=self.exceedance[rows],
+            reason=tuple(self.reason[row] for row in rows),
+        )
+
+    def among(self, rows: IntArray, capacity: FloatArray, reasons: Sequence[str]) -> "Forecast":
+        """This one as that of ``rows`` among n services; the others have none, for a reason.
+
+        capacity, reasons: (n,) of all; a reason in ``rows`` is replaced.
+        """
+        exceedance = np.full((len(capacity), *self.exceedance.shape[1:]), np.nan, dtype=np.float32)
+        exceedance[rows] = self.exceedance
+        edges = np.where(np.arange(self.demand_edges.shape[1]) > 0, capacity[:, None], 0.0)
+        edges[rows] = self.demand_edges
+        reason = list(reasons)
+        for row, own in zip(rows, self.reason, strict=True):
+            reason[row] = own
+        return Forecast(demand_edges=edges, exceedance=exceedance, reason=tuple(reason))
 
 
 class Model(Protocol):

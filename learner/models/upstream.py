@@ -21,7 +21,7 @@ from learner.dependencies.count_search import edges_among_busiest, edges_from_ex
 from learner.models import WINDOWS, Forecast
 from learner.models.boosting import Boosting, Features, forecast_of
 from learner.models.features import level_features
-from learner.models.levels import LEVELS, demand_edges, pods_needed
+from learner.models.levels import LEVELS, pods_needed
 from learner.models.rows import LevelRows, draw_rows
 from learner.models.series import RunningMean, value_at
 
@@ -92,16 +92,8 @@ class UpstreamModel:
             return self.boosting_.probabilities(self._features(own, need, upstream, rows))
 
         forecast = forecast_of(own, need, origins, len(self.windows) - 1, answer)
-        n, n_cells = len(demand.services), forecast.exceedance.shape[3]
         rows = np.array([demand.services.index(name) for name in own.services], dtype=np.int64)
-        shape = (n, *forecast.exceedance.shape[1:])
-        exceedance = np.full(shape, np.nan, dtype=np.float32)
-        exceedance[rows] = forecast.exceedance
-        edges = demand_edges(demand.capacity, np.full(n, n_cells))
-        edges[rows] = forecast.demand_edges
-        answered = set(own.services)
-        reason = tuple("" if name in answered else NO_UPSTREAM for name in demand.services)
-        return Forecast(demand_edges=edges, exceedance=exceedance, reason=reason)
+        return forecast.among(rows, demand.capacity, [NO_UPSTREAM] * len(demand.services))
 
     def _with_upstream(self, demand: Demand) -> tuple[Demand, "_UpstreamArrivals"]:
         """The services that have an upstream, as far as both are in ``demand``, and its series."""

@@ -101,14 +101,9 @@ def _failure_logged(model: Model) -> Iterator[None]:
 
 def _predict(model: Model, demand: Demand, rows: IntArray, origins: IntArray) -> Forecast:
     """The forecast of ``rows``. The upstream model needs the other services' demand, too."""
-    if not isinstance(model, UpstreamModel):
-        return model.predict(demand.only(rows), origins)
-    forecast = model.predict(demand, origins)
-    return Forecast(
-        demand_edges=forecast.demand_edges[rows],
-        exceedance=forecast.exceedance[rows],
-        reason=tuple(forecast.reason[row] for row in rows),
-    )
+    if isinstance(model, UpstreamModel):
+        return model.predict(demand, origins).only(rows)
+    return model.predict(demand.only(rows), origins)
 
 
 def _overlay(exceedance: Exceedance, rows: IntArray, forecast: Forecast) -> BoolArray:

@@ -12,7 +12,7 @@ that merely share a gateway, woken by the first, correlate less.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -39,15 +39,7 @@ class DelayCorrelation:
 
     def columns(self, pair: IntArray) -> FloatArray:
         """(m, 6) of some pairs, in the order of the fields."""
-        each = (
-            self.z,
-            self.weight,
-            self.baseline_z,
-            self.baseline_weight,
-            self.scatter,
-            self.slope,
-        )
-        return np.stack([values.ravel()[pair] for values in each], axis=1)
+        return np.stack([getattr(self, f.name).ravel()[pair] for f in fields(self)], axis=1)
 
 
 def delay_correlation(

@@ -122,25 +122,24 @@ def _most_in_phase(period: FloatArray, service: IntArray, when: FloatArray) -> F
 def _modal_gap(n: int, service: IntArray, when: FloatArray) -> FloatArray:
     """(n,) s: the median of the gaps in the fullest two seconds, NaN where there is none."""
     same = service[1:] == service[:-1]
-    gap, owner = np.diff(when)[same], service[1:][same]
-    order = np.lexsort((gap, owner))
-    gap, owner = gap[order], owner[order]
-    axis = _on_one_axis(owner, gap)
-    count = np.searchsorted(axis, axis + 2.0, side="right") - np.arange(len(axis))
-    order = np.lexsort((count, owner))
-    last = np.flatnonzero(np.append(np.diff(owner[order]), 1)) if len(owner) else order
-    best = order[last]
+    return _fullest_window(n, service[1:][same], np.diff(when)[same], 2.0)
+
+
+def _fullest_window(n: int, service: IntArray, values: FloatArray, width: float) -> FloatArray:
+    """(n,) the median of each service's values (k,) in the fullest window; NaN if it has none."""
     result = np.full(n, np.nan)
-    result[owner[best]] = gap[np.minimum(best + count[best] // 2, len(gap) - 1)]
+    if not len(values):
+        return result
+    order = np.lexsort((values, service))
+    service, values = service[order], values[order]
+    # On one axis, with the values of different services far apart.
+    reach = values.max() - values.min() + 3 * COMMON_PERIODS_S.max()
+    axis = values - values.min() + service * reach
+    count = np.searchsorted(axis, axis + width, side="right") - np.arange(len(axis))
+    by_count = np.lexsort((count, service))
+    best = by_count[np.flatnonzero(np.append(np.diff(service[by_count]), 1))]
+    result[service[best]] = values[np.minimum(best + count[best] // 2, len(values) - 1)]
     return result
-
-
-def _on_one_axis(service: IntArray, when: FloatArray) -> FloatArray:
-    """Times shifted by service, so that those of different services are far apart."""
-    if not len(when):
-        return when
-    reach = when.max() - when.min() + 3 * COMMON_PERIODS_S.max()
-    return np.asarray(when - when.min() + service * reach)
 
 
 def _phase(
@@ -150,21 +149,11 @@ def _phase(
     n = len(period)
     has = np.flatnonzero(~np.isnan(period[service]))
     offset = np.full(len(service), np.inf)
-    phase = np.full(n, np.nan)
-    if not len(has):
-        return phase, offset
     owner, p = service[has], period[service[has]]
     folded = when[has] % p
     # Each start twice, so that a window may run over the end of the period.
     twice = np.concatenate([folded, folded + p])
-    both = np.concatenate([owner, owner])
-    order = np.lexsort((twice, both))
-    axis = _on_one_axis(both[order], twice[order])
-    count = np.searchsorted(axis, axis + 2 * SLACK_S, side="right") - np.arange(len(axis))
-    by = np.lexsort((count, both[order]))
-    last = by[np.flatnonzero(np.append(np.diff(both[order][by]), 1))]
-    middle = np.minimum(last + count[last] // 2, len(axis) - 1)
-    phase[both[order][last]] = twice[order][middle]
+    phase = _fullest_window(n, np.tile(owner, 2), twice, 2 * SLACK_S)
     for _ in range(2):  # the second time around the better phase
         delay = (when[has] - phase[owner] + p / 2) % p - p / 2
         hit = np.abs(delay) <= SLACK_S
