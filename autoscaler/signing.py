@@ -23,8 +23,10 @@ _PREFIX = MAGIC + VERSION
 _LENGTH = hashlib.sha256().digest_size
 
 
-def read_key(path: Path) -> bytes:
-    """A key is the bytes of a file, all of them. Raises PermanentError."""
+def read_key(path: Path | None) -> bytes | None:
+    """The bytes of a file, all of them; None without a file. Raises PermanentError."""
+    if path is None:
+        return None
     try:
         with path.open("rb") as file:
             key = file.read(int(KEY_BYTES.most) + 1)

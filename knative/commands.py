@@ -87,8 +87,7 @@ def advisor(
             memory_mib=memory,
             own_pod=pod_reference(namespace, pod_name, pod_uid),
         )
-        load = partial(load_bundle, key=read_key(key) if key else None)
-        raise typer.Exit(asyncio.run(advise(settings, load)))
+        raise typer.Exit(asyncio.run(advise(settings, partial(load_bundle, key=read_key(key)))))
 
 
 def _bundle_source(bundle: str, scratch: str) -> tuple[str, Path | None]:

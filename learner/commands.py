@@ -66,17 +66,16 @@ def learn(
     set_up(log_level, log_format)
     with one_line_errors():
         check_writable(bundle)
-        upstreams = upstreams_of(upstream or ())
         settings = PublishSettings(
             bundle=bundle,
             step_s=step_s,
             history_s=moment(history, 0.0),
             refit_s=moment(refit, 0.0),
-            key=read_key(key) if key else None,
+            key=read_key(key),
         )
         status = LearnerStatus(step_s=settings.step_s, refit_s=settings.refit_s)
-        capacity = float(concurrency) or 100.0
-        publisher = prometheus_publisher(prometheus, capacity, upstreams, settings, status)
+        capacity, series = float(concurrency) or 100.0, upstreams_of(upstream or ())
+        publisher = prometheus_publisher(prometheus, capacity, series, settings, status)
         if serve:
             address = ServerSettings(host=HOST, port=serve, tls_cert=tls_cert, tls_key=tls_key)
             BundleServer(bundle, address, status).start()

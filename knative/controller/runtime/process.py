@@ -52,11 +52,8 @@ class Process:
         """plain: as of `Controller`. scrapes: connections to queue-proxies, at most."""
         self._api, self._settings, self._clock = api, settings, clock
         self.controller = Controller(plain=plain)
-        self.refusals, self._tick_durations, self._changed = (
-            Refusals(),
-            TickDurations(),
-            asyncio.Event(),
-        )
+        self.refusals, self._changed = Refusals(), asyncio.Event()
+        self._tick_durations = TickDurations()
         identity = identity_of(settings.pod_name, settings.pod_ip)
         self._elector = elector = Elector(api, settings.namespace, identity, clock)
         self._writer = Writer(

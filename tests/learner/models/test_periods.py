@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from statsmodels.tsa.stattools import acf
 
 from autoscaler.core.types import FloatArray
-from learner.models.periods import season_of
+from learner.models.periods import autocorrelation, season_of
 
 STEP = np.arange(1000)
 
@@ -30,3 +31,9 @@ def test_noise_has_no_season(seed: int) -> None:
 @pytest.mark.parametrize("need", [np.zeros(100), np.full(100, 3.0), np.full(100, np.nan)])
 def test_what_never_changes_has_no_season(need: FloatArray) -> None:
     assert season_of(need) == 0
+
+
+def test_the_autocorrelation_is_that_of_statsmodels() -> None:
+    past = np.random.default_rng(0).poisson(3.0, (4, 500)).astype(np.float64)
+    expected = [acf(series, adjusted=True, fft=True, nlags=250) for series in past]
+    np.testing.assert_allclose(autocorrelation(past), expected, atol=1e-9)
