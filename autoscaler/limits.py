@@ -60,19 +60,19 @@ SOCKET_CONNECTIONS = Limit(
     "socket_connections",
     128,
     "connections",
-    "twenty activators connect once each, with room to spare; strangers that report have as many",
+    "twenty activators connect once each, with room to spare; unidentified peers have as many",
 )
 PEER_CONNECTIONS = Limit(
     "peer_connections", 64, "connections an address", "a masquerading node hides all activators"
 )
-STRANGER_CONNECTIONS = Limit(
-    "stranger_connections",
+UNIDENTIFIED_CONNECTIONS = Limit(
+    "unidentified_connections",
     32,
     "connections of unknown addresses that do not report",
     "kubelets probe once in seconds; the oldest of the address with the most of them is closed",
 )
-STRANGERS = Limit(
-    "strangers",
+UNIDENTIFIED = Limit(
+    "unidentified",
     0,
     "connections of unknown addresses that report",
     "the addresses of activators can be seen, so nobody else may report",
@@ -86,7 +86,7 @@ HANDSHAKE_S = Limit(
     "handshake_s", 5.0, "s", "until a request is complete, and until an answered peer disconnects"
 )
 MESSAGE_S = Limit("message_s", 5.0, "s", "until a message that has begun is complete")
-SILENCE_S = Limit("silence_s", 30.0, "s without a byte", "activators ping every 3.3 s")
+QUIET_S = Limit("quiet_s", 30.0, "s without a byte", "activators ping every 3.3 s")
 UNFINISHED_BYTES = Limit(
     "unfinished_bytes",
     16 * MIB,

@@ -114,8 +114,8 @@ class Advisor:
         except FileNotFoundError:
             pass  # the controller has not written it yet
         snapshot_ = self._model.frame.snapshot
-        silence_s = self._clock.now() - snapshot_.at_s if snapshot_ else 0.0
-        return f"the controller is silent for {silence_s:.0f} s" if silence_s > GONE_S else ""
+        age_s = self._clock.now() - snapshot_.at_s if snapshot_ else 0.0
+        return f"the controller has written nothing for {age_s:.0f} s" if age_s > GONE_S else ""
 
     def _is_new(self, path: Path) -> bool:
         status = path.stat()

@@ -197,8 +197,8 @@ class ReadModel:
             elif (ago_s := now - _end_s(self._forecasts.bundle)) >= 0:
                 yield f"forecasts ended {ago_s:.0f} s ago: deciding as Knative alone would"
         yield from map(str, self.health.present())
-        if standing := self.frame.note("standing", str, ""):
-            yield standing
+        if leadership := self.frame.note("leadership", str, ""):
+            yield leadership
         faults = self.frame.note("faults", dict, {})
         yield from (str(fault) for fault in faults.values() if fault)
 

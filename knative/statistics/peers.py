@@ -11,7 +11,7 @@ import ipaddress
 from collections.abc import Iterable
 from enum import StrEnum
 
-from autoscaler.limits import STRANGERS
+from autoscaler.limits import UNIDENTIFIED
 from autoscaler.refusals import Refusals
 from knative.mirror.reporters import Reporter
 
@@ -73,7 +73,7 @@ class Peers:
         if self._policy is ReporterPolicy.ACTIVATORS or (
             self._policy is ReporterPolicy.AUTO and self._visible
         ):
-            self._refusals.count(STRANGERS, address, now)
+            self._refusals.count(UNIDENTIFIED, address, now)
             self._refused_last_s = now
             return False
         if self._unidentified_since_s is None or now - self._unidentified_last_s > _CONTINUOUS_S:

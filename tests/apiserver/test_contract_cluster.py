@@ -89,7 +89,7 @@ def test_who_does_not_lead_serves_the_socket_and_writes_nothing(
         controller.wait_for_ticks()
         assert controller.listens()
         assert not controller.leads
-        assert "autoscaler-1_127.99.0.1" in controller.notes["standing"]
+        assert "autoscaler-1_127.99.0.1" in controller.notes["leadership"]
         assert "status" not in cluster.pa("led-00001")
         assert cluster.sks("led-00001") is None
 

@@ -105,7 +105,7 @@ def test_two_of_us_by_mistake_write_as_one_and_the_second_takes_over(
         second.wait_for_ticks(1)  # after which it has shown what it did
         assert first.leads
         assert not second.leads
-        assert second.notes["standing"].startswith("following first_127.0.3.1")
+        assert second.notes["leadership"].startswith("following first_127.0.3.1")
         assert second.notes["forwarded"]["sent"] > 0
         scales.forget(key)
 

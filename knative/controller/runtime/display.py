@@ -54,7 +54,7 @@ class Display:
         intake, table = parts.intake, parts.advice.table if parts.advice else None
         counts = intake.server.counts
         return {
-            "standing": controller.follows_whom,
+            "leadership": controller.follows_whom,
             "leading": controller.leadership is Leadership.LEADING,
             "faults": {part: str(f) if f else "" for part, f in health.by_part.items()},
             "refused": {**parts.refusals.counts, CHANGES.name: controller.changes.left_out},

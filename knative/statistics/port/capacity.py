@@ -10,7 +10,7 @@ known ones.
 from collections import Counter
 from collections.abc import Iterable
 
-from autoscaler.limits import PEER_CONNECTIONS, SOCKET_CONNECTIONS, STRANGER_CONNECTIONS, Limit
+from autoscaler.limits import PEER_CONNECTIONS, SOCKET_CONNECTIONS, UNIDENTIFIED_CONNECTIONS, Limit
 from knative.statistics.port.connection import Connection
 
 
@@ -30,7 +30,7 @@ def exceeded_limit(connections: Iterable[Connection], address: str, *, known: bo
 def unidentified_to_evict(connections: Iterable[Connection]) -> Connection | None:
     """The connection to close before one more unknown address is accepted; None = there is room."""
     unidentified = [c for c in connections if not c.known and not c.open]
-    if len(unidentified) < STRANGER_CONNECTIONS.most:
+    if len(unidentified) < UNIDENTIFIED_CONNECTIONS.most:
         return None
     ((address, _),) = Counter(c.address for c in unidentified).most_common(1)
     return min((c for c in unidentified if c.address == address), key=lambda c: c.accepted_s)

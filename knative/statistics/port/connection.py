@@ -22,7 +22,7 @@ from autoscaler.limits import (
     HANDSHAKE_S,
     MESSAGE_S,
     PARSED_BYTES,
-    SILENCE_S,
+    QUIET_S,
     SOCKET_CONNECTIONS,
     UNFINISHED_BYTES,
     UNREAD_BYTES,
@@ -227,8 +227,8 @@ class Connection(asyncio.BufferedProtocol):
         elif self._message_start_s is not None and now - self._message_start_s > MESSAGE_S.most:
             self._refuse(MESSAGE_S)
             self.close(CloseCode.POLICY_VIOLATION, "a message took too long")
-        elif now - self._received_s > SILENCE_S.most:
-            self._refuse(SILENCE_S)
+        elif now - self._received_s > QUIET_S.most:
+            self._refuse(QUIET_S)
             self.close(CloseCode.POLICY_VIOLATION, "silent for too long")
 
     def held_byte_seconds(self, now: float) -> float:

@@ -14,7 +14,7 @@ from autoscaler.limits import (
     PROBE_CONNECTIONS,
     SCRAPE_CONNECTIONS,
     SOCKET_CONNECTIONS,
-    STRANGER_CONNECTIONS,
+    UNIDENTIFIED_CONNECTIONS,
 )
 from autoscaler.logs import get_logger
 
@@ -25,7 +25,7 @@ _NEEDED = int(
         limit.most
         for limit in (
             SOCKET_CONNECTIONS,
-            STRANGER_CONNECTIONS,
+            UNIDENTIFIED_CONNECTIONS,
             API_CONNECTIONS,
             PROBE_CONNECTIONS,
             OTHER_DESCRIPTORS,

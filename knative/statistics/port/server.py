@@ -18,7 +18,7 @@ from http import HTTPStatus
 from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 
-from autoscaler.limits import BROWSERS, STRANGER_CONNECTIONS, UNFINISHED_BYTES, Limit
+from autoscaler.limits import BROWSERS, UNFINISHED_BYTES, UNIDENTIFIED_CONNECTIONS, Limit
 from autoscaler.logs import get_logger
 from autoscaler.refusals import Refusals
 from knative.statistics.peers import Peers
@@ -172,7 +172,7 @@ class StatisticsServer:
             return None
         evicted = None if known else unidentified_to_evict(self._connections)
         if evicted:
-            self._refuse(STRANGER_CONNECTIONS, evicted.name)
+            self._refuse(UNIDENTIFIED_CONNECTIONS, evicted.name)
             evicted.abort()
         connection = Connection(self, self._shared, peer, known=known)
         self._connections.add(connection)

@@ -213,7 +213,7 @@ def test_a_controller_that_falls_silent_is_shown(both: Both) -> None:
     both.turn()
     both.clock.advance(GONE_S + 1)
     both.turn()
-    assert "the controller is silent for 11 s" in str(both.model.health.present())
+    assert "the controller has written nothing for 11 s" in str(both.model.health.present())
     both.tick()
     both.turn()
     assert "silent" not in str(both.model.health.present())

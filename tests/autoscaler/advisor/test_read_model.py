@@ -275,12 +275,15 @@ def test_a_fault_degrades_and_tells_more_than_is_known_of_forecasts() -> None:
 
 
 def test_what_the_controller_notes_of_itself_degrades_too(controller: Controller) -> None:
-    controller.notes = {"standing": "another one decides", "faults": {"pods": "refused", "pas": ""}}
+    controller.notes = {
+        "leadership": "another one decides",
+        "faults": {"pods": "refused", "pas": ""},
+    }
     controller.shows(10)
     assert controller.model.readiness(10.0).degraded[1:] == ("another one decides", "refused")
 
 
-@pytest.mark.parametrize("odd", [{}, {"faults": None, "standing": 7}, {"faults": [1]}])
+@pytest.mark.parametrize("odd", [{}, {"faults": None, "leadership": 7}, {"faults": [1]}])
 def test_notes_may_lack_anything_or_hold_another_kind(
     controller: Controller, odd: dict[str, object]
 ) -> None:

@@ -74,13 +74,13 @@ def test_a_follower_goes_on_writing_snapshots_that_name_the_leader(tmp_path: Pat
         one, two = await two_of_us(LeaseStore(), snapshots=tmp_path)
         snapshot = read_tick(tmp_path / TICK)
         assert (len(one.wanted), len(snapshot.revision)) == (1, 0)
-        assert snapshot.notes["standing"] == "following autoscaler-1_127.0.0.1, which decides"
+        assert snapshot.notes["leadership"] == "following autoscaler-1_127.0.0.1, which decides"
         assert snapshot.notes["leading"] is False
         assert two.clock.now() - snapshot.at_s < 3.0
         await one.end()
         await asyncio.sleep(RETRY_S)
         snapshot = read_tick(tmp_path / TICK)
-        assert (snapshot.notes["standing"], snapshot.notes["leading"]) == ("", True)
+        assert (snapshot.notes["leadership"], snapshot.notes["leading"]) == ("", True)
         assert len(snapshot.revision) == 1
         await two.crash()
 
@@ -186,7 +186,7 @@ def test_a_leader_that_cannot_renew_decides_without_writing(tmp_path: Path) -> N
         seen.append(running.leadership)
         said = notes(tmp_path)
         assert "not reached" in said["faults"]["leases"]
-        assert (said["leading"], said["standing"]) == (False, "")
+        assert (said["leading"], said["leadership"]) == (False, "")
         running.process.handle(statistics({KEY: 1.0}))
         assert running.wanted == [1]
         assert len(running.api.calls) == written

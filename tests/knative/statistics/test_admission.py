@@ -13,8 +13,8 @@ from autoscaler.limits import (
     PEER_CONNECTIONS,
     REQUEST_BODY,
     SOCKET_CONNECTIONS,
-    STRANGER_CONNECTIONS,
-    STRANGERS,
+    UNIDENTIFIED,
+    UNIDENTIFIED_CONNECTIONS,
     Limit,
 )
 from knative.statistics.peers import ReporterPolicy
@@ -66,7 +66,7 @@ def test_strangers_are_taken_until_an_activator_comes_and_are_cut_off_then() -> 
                 assert status(await port.answer(PROBE, UNKNOWN)) == 200
                 await activator.send(a_frame("till"))
                 await port.has("shop/till")
-        assert refused(port, STRANGERS) == 2
+        assert refused(port, UNIDENTIFIED) == 2
 
     run(story)
 
@@ -158,8 +158,8 @@ def test_silent_strangers_take_no_kubelets_place(kubelet: str) -> None:
         silent = [await port.raw(UNKNOWN) for _ in range(150)]
         for _ in range(10):
             assert status(await port.answer(PROBE, kubelet)) == 200
-        cut = 150 - int(STRANGER_CONNECTIONS.most)
-        assert refused(port, STRANGER_CONNECTIONS) >= cut
+        cut = 150 - int(UNIDENTIFIED_CONNECTIONS.most)
+        assert refused(port, UNIDENTIFIED_CONNECTIONS) >= cut
         for raw in silent[:cut]:
             assert await raw.rest() == b""
         await silent[-1].upgrade()
@@ -171,7 +171,7 @@ def test_the_address_that_has_most_connections_gives_way() -> None:
     async def story(port: Port) -> None:
         slow = await port.raw("127.0.0.9")  # the oldest of all, but alone
         slow.send(PROBE[:10])
-        for _ in range(3 * int(STRANGER_CONNECTIONS.most)):
+        for _ in range(3 * int(UNIDENTIFIED_CONNECTIONS.most)):
             await port.raw(UNKNOWN)
         slow.send(PROBE[10:])
         assert status(await slow.rest()) == 200

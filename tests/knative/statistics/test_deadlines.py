@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from autoscaler.limits import HANDSHAKE_S, MESSAGE_S, SILENCE_S, Limit
+from autoscaler.limits import HANDSHAKE_S, MESSAGE_S, QUIET_S, Limit
 from tests.knative.statistics.clients import (
     PATIENCE_S,
     PROBE,
@@ -124,10 +124,10 @@ def test_who_is_silent_for_too_long_is_cut_off_and_who_pings_is_not() -> None:
             await raw.upgrade()
             for _ in range(4):
                 await is_open(raw)
-                port.later(SILENCE_S.most / 4 + 0.1)
+                port.later(QUIET_S.most / 4 + 0.1)
             assert await is_cut(silent) == 1008
             await is_open(raw)
-        assert refused(port, SILENCE_S) == 1
+        assert refused(port, QUIET_S) == 1
 
     run(story)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from autoscaler.limits import STRANGERS
+from autoscaler.limits import UNIDENTIFIED
 from autoscaler.refusals import Refusals
 from knative.mirror.reporters import Reporter, reporter
 from knative.statistics.peers import FAULT_AFTER_S, FAULT_ANY, FAULT_HIDDEN, Peers, ReporterPolicy
@@ -21,7 +21,7 @@ def peers(policy: ReporterPolicy = ReporterPolicy.AUTO) -> tuple[Peers, Refusals
 
 
 def refused(refusals: Refusals) -> int:
-    return refusals.counts[STRANGERS.name]
+    return refusals.counts[UNIDENTIFIED.name]
 
 
 def test_as_long_as_no_activator_was_seen_everybody_is_taken() -> None:

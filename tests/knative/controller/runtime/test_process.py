@@ -161,7 +161,7 @@ def test_advice_is_read_and_what_is_decided_is_shown_each_tick(tmp_path: Path) -
     assert [named.revision for named in read_names(tmp_path / NAMES)] == [KEY]
     assert snapshot.decision.predicted.tolist() == [3]
     notes = snapshot.notes
-    assert (notes["leading"], notes["standing"], notes["writes"] > 0) == (True, "", True)
+    assert (notes["leading"], notes["leadership"], notes["writes"] > 0) == (True, "", True)
     assert notes["faults"]["advice"] == notes["faults"]["leases"] == ""
     assert sum(notes["tick_counts"]) >= 4
 

@@ -123,7 +123,7 @@ def test_who_follows_asks_nobody(tmp_path: Path) -> None:
         async with AsyncExitStack() as stack:
             there, objects = await pods(stack, in_flight(2.0))
             it = await stack.enter_async_context(running(tmp_path, *objects, leader="another"))
-            first = await it.until(lambda s: "following another" in s.notes["standing"])
+            first = await it.until(lambda s: "following another" in s.notes["leadership"])
             await it.until(lambda s: s.at_s > first.at_s + 3.0)
             assert there.asked == []
 

@@ -37,7 +37,7 @@ def shows(world: World, snapshots: Snapshots, fleet: Fleet | None = None) -> Non
         controller.revisions,
         controller.fleet if fleet is None else fleet,
         controller.changes.take(),
-        {"standing": ""},
+        {"leadership": ""},
         world.clock.now(),
     )
 
@@ -52,7 +52,7 @@ def shown(world: World, folder: Path) -> Snapshot:
 
 def test_a_tick_is_shown_as_it_was_decided(world: World, tmp_path: Path) -> None:
     snapshot = shown(world, tmp_path)
-    assert (snapshot.at_s, snapshot.notes) == (NOW_S, {"standing": ""})
+    assert (snapshot.at_s, snapshot.notes) == (NOW_S, {"leadership": ""})
     assert snapshot.revision.tolist() == [name_id(KEY), name_id(OTHER)]
     assert snapshot.decision.want.tolist() == [5, 5]
     assert snapshot.decision.stable.tolist() == [350.0, 350.0]
