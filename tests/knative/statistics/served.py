@@ -155,5 +155,7 @@ def attack(mode: str, data: bytes, port: int, addresses: list[str]) -> Iterator[
         process.stdin.write(data)
         process.stdin.close()
         process.stdout.readline()
-        yield
-        process.kill()
+        try:
+            yield
+        finally:
+            process.kill()
