@@ -257,7 +257,7 @@ from_the_advisor = st.one_of(
 attacks = st.lists(
     st.one_of(on_the_socket, from_the_server, from_the_advisor), min_size=1, max_size=8
 )
-EXAMPLES = int(os.environ.get("KN_AHEAD_FUZZ_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("KN_AHEAD_FUZZ_EXAMPLES", "15"))
 much = settings(
     max_examples=EXAMPLES,
     deadline=None,

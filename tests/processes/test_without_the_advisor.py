@@ -21,7 +21,7 @@ from tests.processes.conftest import PATIENCE_S, Watched, for_s
 from tests.processes.test_invalid_input import absurd
 
 REVISIONS = 300
-STORY_S = 10.0
+STORY_S = 6.0
 CALLED = 20  # revisions that are called all the time
 AWAKE_S = 1.0  # between two mishaps, at most
 

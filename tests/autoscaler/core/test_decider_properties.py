@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscaler.core.decider import Step, decide
@@ -34,7 +34,9 @@ from tests.autoscaler.core.stories import (
     stories,
     tell,
 )
+from tests.examples import examples
 
+MORE = settings(LAW, max_examples=examples(100, many=300))
 SHOWN = ("predicted",)  # what a forecast may change where it is not applied
 
 
@@ -80,7 +82,7 @@ def test_a_stale_forecast_changes_nothing(data: st.DataObject, story: Story) -> 
     assert not differences(step(story, stale), step(story))
 
 
-@LAW
+@MORE
 @given(data=st.data(), story=stories(), mode=st.sampled_from([Mode.OFF, Mode.SHADOW]))
 def test_off_and_shadow_are_knative(data: st.DataObject, story: Story, mode: Mode) -> None:
     story = in_mode(story, mode)
@@ -89,7 +91,7 @@ def test_off_and_shadow_are_knative(data: st.DataObject, story: Story, mode: Mod
     assert (with_forecast.decision.desired == with_forecast.decision.kpa).all()
 
 
-@LAW
+@MORE
 @given(data=st.data(), story=stories(mode=Mode.OUTWARD))
 def test_outward_is_never_below_knative(data: st.DataObject, story: Story) -> None:
     ours, knative = answer(story, data.draw(advices(story))), answer(story)
@@ -97,7 +99,7 @@ def test_outward_is_never_below_knative(data: st.DataObject, story: Story) -> No
     assert (ours.want >= knative.want).all()
 
 
-@LAW
+@MORE
 @given(data=st.data(), story=stories(mode=Mode.FULL))
 def test_full_is_never_below_what_the_panic_window_sees(data: st.DataObject, story: Story) -> None:
     ours = answer(story, data.draw(advices(story)))

@@ -27,7 +27,7 @@ from tests.knative.controller.tenants import Life, Lives, Pair, Turn, downstream
 
 SERVICES = ("shop/a", "shop/b", "shop/c", "bank/x", "bank/y")
 TURNS = 6
-MANY = settings(LAW, max_examples=examples(40, many=1000))
+MANY = settings(LAW, max_examples=examples(25, many=1000))
 
 # --- lives ----------------------------------------------------------------------------------------
 
