@@ -16,11 +16,12 @@ from tests.knative.advisor.api_server import ApiServer, kubeconfig_of
 from tests.programs import NO_CLUSTER, Running, alive, kn_ahead, running, until
 
 # What the controller must not take in: each may take it along, by a fault or by its memory.
-# pydantic is left out: Kubernetes's own client brings it.
+# Not pydantic, which Kubernetes's own client brings, nor rich, which structlog takes where it is:
+# the controller's image has none.
 HEAVY = (
     *("sklearn", "scipy", "statsmodels", "pandas", "matplotlib", "numba", "joblib"),
     *("fastapi", "starlette", "uvicorn", "jinja2", "prometheus_client", "prometheus_api_client"),
-    *("typer", "rich", "simpy"),
+    *("typer", "simpy"),
     *("autoscaler.advisor", "autoscaler.api", "autoscaler.bundle", "autoscaler.cli.main"),
     *("knative.advisor", "knative.commands"),
     *("learner", "benchmarks"),

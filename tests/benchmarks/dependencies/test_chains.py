@@ -151,7 +151,7 @@ def test_the_command_shows_and_writes_what_it_found(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     found = json.loads(figures.read_text())
     assert [o["policy"] for o in found["outcomes"]] == [KPA, GRAPH]
-    assert found["found"][0]["right"] > 0
+    assert found["found"][0]["correct"] > 0
     assert GRAPH in html.read_text()
 
 

@@ -49,7 +49,7 @@ def test_it_advises_and_shows_what_is_decided_and_forecast(scene: Scene) -> None
 
 def test_without_a_cluster_it_does_all_but_writing_events(scene: Scene) -> None:
     with advising(scene) as (it, client):
-        it.says("no Events are written: no cluster")
+        it.says('no Events are written error="no cluster')
         scene.tick()
         until(lambda: scene.advised() is not None, "advice")
         assert serves(client).status_code == 200

@@ -76,7 +76,7 @@ def test_what_was_asked_is_kept_while_rows_come_and_go(world: World) -> None:
     world.tick()
     world.loses("PodAutoscaler")
     assert world.tick() == []
-    assert world.column("asked", "want", "shop/till") == 3
+    assert world.column("requested", "want", "shop/till") == 3
 
 
 # --- the ServerlessService comes first ------------------------------------------------------------
