@@ -33,7 +33,7 @@ def test_killed_at_any_moment_we_never_take_a_pod_and_end_where_we_would_have(
     """One revision under load, one that must keep two, one at_zero, and one woken all the time."""
     loaded = cluster.revision("loaded-00001", annotations={f"{PREFIX}/target": "1"})
     kept = cluster.revision("kept-00001", annotations={f"{PREFIX}/min-scale": "2"})
-    woken, at_zero = cluster.at_zero("woken-00001"), cluster.at_zero("at_zero-00001")
+    woken, at_zero = cluster.at_zero("woken-00001"), cluster.at_zero("idle-00001")
     with connected(world, controller.port) as activator:
         activator.in_flight[loaded] = LOADED
         wait_until(lambda: cluster.actual("loaded-00001") == 3, 40, "three pods")
@@ -61,7 +61,7 @@ def test_killed_at_any_moment_we_never_take_a_pod_and_end_where_we_would_have(
         for name in ("loaded-00001", "woken-00001"):
             cluster.wait_for_pods(name, 0, 60)
     assert cluster.replicas("kept-00001") == 2
-    for name in ("loaded-00001", "woken-00001", "at_zero-00001"):
+    for name in ("loaded-00001", "woken-00001", "idle-00001"):
         assert cluster.serves(name)[0] == "Proxy"
         assert cluster.condition(name, "Active")["reason"] == "NoTraffic"
     assert cluster.condition("kept-00001", "Ready")["status"] == "True"
