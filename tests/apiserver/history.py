@@ -3,6 +3,7 @@
 import math
 from collections import defaultdict
 
+from tests.apiserver.plane import wait_until
 from tests.apiserver.standins import World
 from tests.apiserver.watching import followed
 
@@ -30,9 +31,13 @@ class Scales:
         """The fewest pods asked for a revision since `forget`; inf = nothing has changed."""
         return min(self.of(key), default=math.inf)
 
-    def forget(self, key: str) -> None:
-        """What was asked for a revision until now is no concern any more."""
-        self._seen[f"{key}-deployment"] = self.of(key)[-1:]
+    def forget(self, key: str, pods: int) -> None:
+        """Forget what was asked for a revision before ``pods``, once the watch has seen these.
+
+        Who has read the number by a GET may be ahead of the watch.
+        """
+        wait_until(lambda: self.of(key)[-1:] == [pods], 10, f"{pods} pods of {key}, as watched")
+        self._seen[f"{key}-deployment"] = [pods]
 
     def stop(self) -> None:
         self._world.cancel(self._task)

@@ -190,7 +190,7 @@ def test_garbage_in_the_place_of_advice_leaves_knatives_rule(
     advice.unlink()
     cluster.wait_for_pods(AHEAD_NAME, 1)
     ahead = f"{cluster.namespace}/{AHEAD_NAME}"
-    scales.forget(ahead)
+    scales.forget(ahead, 1)
     for spoil in GARBAGE:
         draft.write_bytes(good)
         spoil(draft)

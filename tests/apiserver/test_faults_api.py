@@ -52,7 +52,7 @@ def test_an_outage_changes_nothing_and_who_called_meanwhile_is_served_after_it(
 ) -> None:
     cold = cluster.at_zero("cold-00001")
     loaded = three_pods(cluster, activator, "loaded-00001")
-    scales.forget(loaded)
+    scales.forget(loaded, 3)
     plane.kill_api_server()
     try:
         wait_until(lambda: bool(controller.fault("pods")), 40, "the outage to show")
@@ -208,7 +208,7 @@ def test_too_many_requests_are_tried_again_and_nothing_goes_down(
     busy: Busy,
 ) -> None:
     loaded = three_pods(cluster, activator, "loaded-00001")
-    scales.forget(loaded)
+    scales.forget(loaded, 3)
     began_s = time.time()  # noqa: TID251
     busy.begin()
     world.run(activator.poke(neighbour.key))

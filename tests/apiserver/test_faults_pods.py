@@ -67,7 +67,7 @@ def test_pods_that_tell_nothing_of_use_are_neither_added_nor_taken(
     asked = {}
     for says, key in keys.items():
         assert cluster.replicas(f"{says}-00001") == 2
-        scales.forget(key)
+        scales.forget(key, 2)
         answer, load = SAYS[says], world.loads[key]
         asked[key] = load.asked
         if isinstance(answer, str):

@@ -38,8 +38,8 @@ def test_killed_at_any_moment_we_never_take_a_pod_and_end_where_we_would_have(
         activator.in_flight[loaded] = LOADED
         wait_until(lambda: cluster.actual("loaded-00001") == 3, 40, "three pods")
         wait_until(lambda: cluster.actual("kept-00001") == 2, 40, "two pods")
-        for key in (loaded, kept, at_zero):
-            scales.forget(key)
+        for key, pods in ((loaded, 3), (kept, 2), (at_zero, 0)):
+            scales.forget(key, pods)
 
         moments = random.Random(SEED)
         for _ in range(KILLS):
@@ -107,7 +107,7 @@ def test_two_of_us_by_mistake_write_as_one_and_the_second_takes_over(
         assert not second.leads
         assert second.notes["leadership"].startswith("following first_127.0.3.1")
         assert second.notes["forwarded"]["sent"] > 0
-        scales.forget(key)
+        scales.forget(key, 3)
 
         killed_s = time.time()  # noqa: TID251
         first.kill()
