@@ -44,7 +44,7 @@ format:
 mypy:
 	nice $(BIN)/mypy
 imports:
-	nice $(BIN)/lint-imports
+	nice $(BIN)/lint-imports --no-cache
 
 lint: $(VENV)/dev
 	@$(BESIDE)4 ruff format mypy imports
