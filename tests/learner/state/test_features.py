@@ -1,0 +1,90 @@
+"""Features of the state on longer pasts, past the first refreshes and past the window."""
+
+import numpy as np
+import pytest
+
+from autoscaler.core.types import FloatArray
+from learner.models.features import named_features
+from learner.models.levels import LEVELS, pods_needed
+from learner.models.periods import periods_at
+from learner.models.rows import LevelRows
+from learner.state.features import features
+from learner.state.fill import fill
+from learner.state.level_state import LevelState, empty_state
+from learner.state.periods import FEWEST_STEPS
+from learner.state.stepping import advance, step
+from tests.learner.state.oracle import (
+    START_S,
+    STEP_S,
+    WINDOWS,
+    assert_features,
+    demand_of,
+    mixed_need,
+)
+
+
+def names() -> list[str]:
+    rows = LevelRows(service=np.zeros(1, int), cell=np.zeros(1, int), origin=np.ones(1, int))
+    columns = named_features(np.ones((1, 2)), rows, WINDOWS, start_s=0.0, step_s=60.0)
+    return list(columns)
+
+
+@pytest.mark.parametrize("n_steps", [30, 240, 1441, 1960])
+def test_they_are_those_of_the_whole_past(n_steps: int) -> None:
+    demand = demand_of(mixed_need(n_steps, seed=n_steps))
+    state = empty_state(start_s=START_S, step_s=STEP_S, spread=1)
+    assert_features(advance(state, demand), demand)
+
+
+def test_filling_is_stepping_to_the_bit() -> None:
+    demand = demand_of(mixed_need(700, seed=2))
+    stepped = advance(empty_state(start_s=START_S, step_s=STEP_S), demand)
+    filled = fill([demand])
+    assert filled is not None
+    np.testing.assert_array_equal(features(stepped, WINDOWS)[1], features(filled, WINDOWS)[1])
+
+
+def test_what_has_left_the_window_is_forgotten() -> None:
+    """Past the window they are those of the window alone, but for averages and refreshes."""
+    n_steps = FEWEST_STEPS + 130
+    need = mixed_need(n_steps, seed=4)
+    need[0, 50] = 9_000.0  # the greatest ever, which leaves
+    state = fill([demand_of(need[:, :-120])], window=FEWEST_STEPS, spread=1)
+    assert state is not None
+    former = len(features(state, WINDOWS)[0])
+    for pods in need[:, -120:].T:
+        state = step(state, pods)
+    within = demand_of(need[:, -FEWEST_STEPS:], start=n_steps - FEWEST_STEPS)
+    apart = np.array([name.startswith(("period", "smooth")) for name in names()])
+    assert 0 < apart.sum() < 20
+    assert_features(state, within, ~apart)
+    assert len(features(state, WINDOWS)[0]) < former
+
+
+def test_every_service_has_its_periods_refreshed_at_its_turn() -> None:
+    need = mixed_need(1475, seed=3)
+    state = advance(empty_state(start_s=START_S, step_s=STEP_S), demand_of(need[:, :1434]))
+    assert len(set(state.turn.tolist())) > 5
+    stale = 0
+    for pods in need[:, 1434:].T:
+        state = step(state, pods)
+        stale += assert_periods(state, need[:, : state.steps])
+    assert stale
+
+
+def assert_periods(state: LevelState, need: FloatArray) -> int:
+    """Those of `periods_at` some steps ago; how many are not those of now."""
+    needed = pods_needed(demand_of(need))[state.levels.service]
+    active = (needed >= LEVELS[state.levels.cell][:, None]).astype(np.float32)
+    active[np.isnan(needed)] = np.nan
+    rows, turn = np.arange(len(active)), state.turn[state.levels.service]
+    period, strength = periods_at(active, rows, state.steps - turn)
+    np.testing.assert_array_equal(state.levels.period, period)
+    np.testing.assert_array_equal(state.levels.strength, strength)
+    return int((periods_at(active, rows, np.full_like(rows, state.steps))[0] != period).sum())
+
+
+def test_a_state_without_services_has_no_rows() -> None:
+    rows, values = features(empty_state(start_s=START_S, step_s=STEP_S), WINDOWS)
+    assert len(rows) == 0
+    assert values.shape == (0, len(names()))
