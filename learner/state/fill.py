@@ -41,8 +41,8 @@ def fill(
     """The state after all steps of demand, piece after piece; None = there is no piece.
 
     Within the window features are to the bit those of the state that `advance` leads to. Pieces may
-    overlap, and have services of their own; steps between them are gaps. window, spread: as in
-    `empty_state`. Raises PermanentError as `advance` does.
+    overlap, and have services of their own; steps between them are gaps, up to a window of them.
+    window, spread: as in `empty_state`. Raises PermanentError as `advance` does.
     """
     state = None
     for piece in pieces:
@@ -60,7 +60,7 @@ def _before(piece: Demand, window: int, spread: int) -> LevelState:
 
 def _written(state: LevelState, piece: Demand) -> LevelState:
     """With the piece in the ring, and the services that it knows."""
-    first = first_step(state, piece)
+    first = first_step(state, piece, state.ring.window)
     state = with_services(state, piece)
     place = {name: row for row, name in enumerate(state.services)}
     rows = np.array([place[name] for name in piece.services], dtype=np.int64)

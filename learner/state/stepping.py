@@ -15,6 +15,7 @@ from learner.state.periods import periods_of, refreshed_until, turns_of
 from learner.state.ring import GAP, NeedRing, Pods, as_pods
 
 NEGLIGIBLE = 1e-60  # averages below become 0: far below single precision, above denormal numbers
+MOST_LEFT_OUT = 720  # steps; beyond, `learner.state.fill` is cheaper than stepping through gaps
 RESCANNED_AT_ONCE = 256  # services: 10 MB
 
 _KEEP = 0.5 ** (1 / np.array(HALF_LIVES, dtype=np.float64))
@@ -55,10 +56,10 @@ def advance(state: LevelState, demand: Demand) -> LevelState:
 
     Services are known by name: new ones come in, and those are forgotten that are not in ``demand``
     and have nothing but gaps in the window. Raises PermanentError, with nothing changed, where
-    ``demand`` ends before the state, lies between its steps, or leaves out more than the window:
-    then nothing of the state would be left.
+    ``demand`` ends before the state, lies between its steps, or begins long after it: whoever asks
+    then fills a state anew. A step costs about as much as the thousandth part of a fill.
     """
-    first = first_step(state, demand)
+    first = first_step(state, demand, MOST_LEFT_OUT)
     state = with_services(state, demand)
     place = {name: row for row, name in enumerate(state.services)}
     rows = [place[name] for name in demand.services]
@@ -71,8 +72,11 @@ def advance(state: LevelState, demand: Demand) -> LevelState:
     return state
 
 
-def first_step(state: LevelState, demand: Demand) -> int:
-    """The step at which ``demand`` begins. Raises PermanentError."""
+def first_step(state: LevelState, demand: Demand, most_between: int) -> int:
+    """The step at which ``demand`` begins.
+
+    most_between: steps after the state that it may leave out. Raises PermanentError.
+    """
     steps = (demand.start_s - state.start_s) / state.step_s
     if demand.step_s != state.step_s or steps != round(steps):
         raise PermanentError(
@@ -83,10 +87,10 @@ def first_step(state: LevelState, demand: Demand) -> int:
         raise PermanentError(
             f"demand ends at {demand.end_s}, before what is known; allowed: >= {state.end_s}"
         )
-    if steps - state.steps >= state.ring.window:
+    if steps - state.steps > most_between:
         raise PermanentError(
             f"demand begins {steps - state.steps:.0f} steps after what is known;"
-            f" allowed: < {state.ring.window}"
+            f" allowed: <= {most_between}"
         )
     return round(steps)
 

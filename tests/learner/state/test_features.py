@@ -84,6 +84,48 @@ def assert_periods(state: LevelState, need: FloatArray) -> int:
     return int((periods_at(active, rows, np.full_like(rows, state.steps))[0] != period).sum())
 
 
+def test_a_period_is_that_of_the_last_4096_steps_only() -> None:
+    step_ = np.arange(4350)
+    need = np.where(step_ < 350, step_ % 100 == 0, step_ % 37 < 2).astype(np.float64)[None, :]
+    need[:, 300:349] = 1  # so that an older past would tell
+    state = fill([demand_of(need)], spread=1)
+    assert state is not None
+    assert_periods(state, need)
+    assert state.levels.period.tolist() == [37]
+
+
+def test_averages_end_at_zero_before_they_are_denormal() -> None:
+    """Arithmetic with denormal numbers takes a hundred times as long."""
+    need = np.zeros((1, 1500))
+    need[0, 0] = 1
+    stepped = advance(empty_state(start_s=START_S, step_s=STEP_S), demand_of(need))
+    filled = fill([demand_of(need)])
+    assert filled is not None
+    for state in (stepped, filled):
+        smooth = state.levels.smooth[0]
+        assert smooth[0] == 0
+        assert (smooth[1:] > 1e-60).all()
+
+
+def test_pieces_past_the_window_leave_gaps_where_they_lack_a_service() -> None:
+    n_steps = FEWEST_STEPS + 300
+    need = mixed_need(n_steps, seed=8)
+    pieces = [
+        demand_of(need[:, :4000]),
+        demand_of(need[1:, 4000:4500], start=4000, names=demand_of(need).services[1:]),
+        demand_of(need[:, 4700:], start=4700),
+    ]
+    need[0, 4000:4500] = need[:, 4500:4700] = np.nan
+    filled, expected = (
+        fill(pieces, window=FEWEST_STEPS),
+        fill([demand_of(need)], window=FEWEST_STEPS),
+    )
+    assert filled is not None
+    assert expected is not None
+    values = features(filled, WINDOWS)[1], features(expected, WINDOWS)[1]
+    np.testing.assert_array_equal(*values)
+
+
 def test_a_state_without_services_has_no_rows() -> None:
     rows, values = features(empty_state(start_s=START_S, step_s=STEP_S), WINDOWS)
     assert len(rows) == 0

@@ -17,7 +17,7 @@ needs = arrays(np.float64, array_shapes(min_dims=2, max_dims=2, max_side=40), el
 
 
 @given(needs)
-@settings(max_examples=examples(60, many=2000), deadline=None)
+@settings(max_examples=examples(30, many=2000), deadline=None)
 def test_stepping_gives_the_features_of_the_whole_past(need: FloatArray) -> None:
     demand = demand_of(need)
     state = empty_state(start_s=START_S, step_s=STEP_S, spread=1)
@@ -29,7 +29,7 @@ def test_stepping_gives_the_features_of_the_whole_past(need: FloatArray) -> None
 
 
 @given(needs, st.data())
-@settings(max_examples=examples(60, many=2000), deadline=None)
+@settings(max_examples=examples(30, many=2000), deadline=None)
 def test_filling_gives_the_features_of_the_whole_past(
     need: FloatArray, data: st.DataObject
 ) -> None:

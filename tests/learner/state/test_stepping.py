@@ -12,7 +12,7 @@ from learner.state.fill import fill
 from learner.state.level_state import WINDOW, LevelState, empty_state
 from learner.state.periods import FEWEST_STEPS
 from learner.state.ring import MOST_NEED, SPARE
-from learner.state.stepping import advance, step
+from learner.state.stepping import MOST_LEFT_OUT, advance, step
 from tests.learner.state.oracle import (
     START_S,
     STEP_S,
@@ -96,11 +96,18 @@ def test_what_is_known_already_is_not_counted_again() -> None:
     assert same(advance(state, demand_of(NEED[:, 50:], start=50)), state)
 
 
+def test_filling_too_keeps_what_is_known_already() -> None:
+    contrary = demand_of(np.where(np.arange(N_STEPS) < 120, 7.0, NEED))
+    filled = fill([DEMAND.until(120), contrary], spread=1)
+    assert filled is not None
+    assert same(filled, begun())
+
+
 @pytest.mark.parametrize(
     ("start", "n_steps", "why"),
     [
         (0, N_STEPS - 1, "before what is known"),
-        (N_STEPS + WINDOW, 1, "steps after what is known; allowed: < 20160"),
+        (N_STEPS + MOST_LEFT_OUT + 1, 1, "begins 721 steps after what is known; allowed: <= 720"),
         (0.5, N_STEPS, "multiples of 60.0 s later"),
     ],
 )
