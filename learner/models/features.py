@@ -29,6 +29,28 @@ Values = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LevelFeatures:
+    """Columns by name, in one array."""
+
+    names: tuple[str, ...]  # (n_features,)
+    values: Values  # (n_rows, n_features); NaN = not known
+
+    def __getitem__(self, name: str) -> Values:
+        """(n_rows,) one column."""
+        return np.asarray(self.values[:, self.names.index(name)])
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def beside(self, columns: Columns) -> "LevelFeatures":
+        """With further columns."""
+        return LevelFeatures(
+            names=(*self.names, *columns),
+            values=np.column_stack([self.values, *columns.values()]).astype(np.float32),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Series:
     """The series of the levels that the rows ask for, and of the levels they are compared with."""
 
@@ -41,8 +63,8 @@ class _Series:
 
 def level_features(
     need: FloatArray, rows: LevelRows, windows: tuple[int, ...], *, start_s: float, step_s: float
-) -> Values:
-    """Features (n_rows, n_features) of each row; NaN = not known.
+) -> LevelFeatures:
+    """Features of each row.
 
     need: (n, n_steps) pods, NaN = gap. windows: edges in steps after the origin.
     """
@@ -57,7 +79,7 @@ def level_features(
         **_level_columns(need, rows),
         **_clock_columns(rows.origin, start_s, step_s),
     }
-    return np.column_stack(list(columns.values()))
+    return LevelFeatures(names=tuple(columns), values=np.column_stack(list(columns.values())))
 
 
 def _series(need: FloatArray, rows: LevelRows) -> _Series:

@@ -10,8 +10,8 @@ from typing import Self
 from autoscaler.core.types import FloatArray, IntArray
 from learner.demand import Demand
 from learner.models import WINDOWS, Forecast
-from learner.models.boosting import Boosting, Features, forecast_of
-from learner.models.features import level_features
+from learner.models.boosting import Boosting, forecast_of
+from learner.models.features import LevelFeatures, level_features
 from learner.models.levels import pods_needed
 from learner.models.rows import LevelRows, draw_rows
 
@@ -35,11 +35,11 @@ class Pooled:
         self.rounds = rounds
 
     def fit(self, demand: Demand) -> Self:
-        """Learn from every service's levels, from about ``max_rows`` rows at most."""
+        """Learn from every service's levels, from about ``max_rows`` rows a window at most."""
         need = pods_needed(demand)
-        rows = draw_rows(need, self.max_rows)
+        drawn = draw_rows(need, self.windows, self.max_rows)
         boosting = Boosting(windows=self.windows, seeds=self.seeds, rounds=self.rounds)
-        self.boosting_ = boosting.fit(self._features(demand, need, rows), need, rows)
+        self.boosting_ = boosting.fit(self._features(demand, need, drawn.rows), drawn)
         return self
 
     def predict(self, demand: Demand, origins: IntArray) -> Forecast:
@@ -51,7 +51,7 @@ class Pooled:
 
         return forecast_of(demand, need, origins, len(self.windows) - 1, answer)
 
-    def _features(self, demand: Demand, need: FloatArray, rows: LevelRows) -> Features:
+    def _features(self, demand: Demand, need: FloatArray, rows: LevelRows) -> LevelFeatures:
         return level_features(
             need, rows, self.windows, start_s=demand.start_s, step_s=demand.step_s
         )

@@ -47,7 +47,7 @@ def test_levels_carry_over_to_services_with_more_pods_than_were_fitted(of_timers
 
 def test_a_new_service_gets_the_chance_that_others_have() -> None:
     busy = np.random.default_rng(0).poisson(5.0, (10, 400)).astype(np.float64)
-    model = Pooled(windows=(0, 1), seeds=(0,), rounds=10, max_rows=20_000)
+    model = Pooled(windows=(0, 1), seeds=(0,), rounds=60, max_rows=20_000)
     model.fit(demand_of(busy))
     newcomer = demand_of(np.zeros((1, 0)))
     assert model.predict(newcomer, np.array([0])).exceedance[0, 0, 0, 0] > 0.5
