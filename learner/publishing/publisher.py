@@ -1,4 +1,4 @@
-"""The learner's loop: read demand, fit now and then, forecast every step, publish.
+"""The learner's loop: read demand, forecast every step, publish; fit now and then beside it.
 
 A failure (Prometheus gone, too little history) is logged once when it begins and once when it is
 over. Meanwhile nothing is published and the last bundle grows old: the autoscaler then applies
@@ -19,7 +19,8 @@ from autoscaler.logs import get_logger
 from autoscaler.names import shown_name
 from learner.demand import Demand, DemandSource
 from learner.dependency_search import DependencySearch, dependency_search_of
-from learner.engine import Learner, LearnerSettings
+from learner.engine import LearnerSettings
+from learner.publishing.refits import Refits, Start, in_background
 from learner.sources.demand_reader import PrometheusReader
 from learner.sources.queries import PrometheusServer
 from learner.sources.upstreams import UpstreamSeries, WithUpstreams
@@ -64,14 +65,23 @@ class Publisher:
         sleep: Callable[[float], None],
         search: DependencySearch | None = None,
         status: LearnerStatus | None = None,
+        start: Start = in_background,
     ) -> None:
-        """``search``: for the edges published with the forecasts; None = there are none."""
+        """``search``: for the edges published with the forecasts; None = there are none.
+
+        ``start``: begins a fit.
+        """
         self._status = status or LearnerStatus(clock)
         self._faults = Health()
         self._source, self._settings, self._search = source, settings, search
         self._clock, self._sleep = clock, sleep
-        self._learner: Learner | None = None
-        self._fitted_s = 0.0
+        self._refits = Refits(
+            settings.learner,
+            refit_s=settings.refit_s,
+            faults=self._faults,
+            heartbeat=self._status.heartbeat,
+            start=start,
+        )
         self._failing_since_s: float | None = None  # Unix s; None = the last step was published
 
     def run(self) -> None:
@@ -109,19 +119,15 @@ class Publisher:
         """Read, fit if it is time, forecast, write. Raises AutoscalerError."""
         demand = self._read()
         now = self._clock.now()
-        if self._learner is None or now - self._fitted_s >= self._settings.refit_s:
-            learner = Learner(self._settings.learner)
-            self._learner = learner.fit(demand, progress=lambda *_: self._status.heartbeat())
-            self._fitted_s = now
-            log.info("fitted", services=len(demand.services), steps=demand.n_steps)
-        bundle = self._learner.bundle(demand)
+        learner, is_new = self._refits.learner(demand, now)
+        bundle = learner.bundle(demand)
         if self._search:
             self._search.restore(now)
             bundle = replace(bundle, edges=self._search.edges)
         self._save(bundle)
         self._note_quarantine(demand, bundle)
         # Forecasts are saved before the search: it may take long, or Prometheus may be gone.
-        if self._search and self._search.update(demand if self._fitted_s == now else None, now):
+        if self._search and self._search.update(demand if is_new else None, now):
             self._save(replace(bundle, edges=self._search.edges))
 
     def _save(self, bundle: ForecastBundle) -> None:
