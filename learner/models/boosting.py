@@ -9,6 +9,7 @@ in parallel, one thread each.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -39,25 +40,33 @@ SETTINGS = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSet:
+    """Rows, and what was known at each."""
+
+    features: LevelFeatures
+    drawn: DrawnRows
+
+
 class Boosting:
     """Boosted trees over rows of pod levels; log loss gives probabilities."""
 
     def __init__(self, *, windows: tuple[int, ...], seeds: tuple[int, ...], rounds: int) -> None:
         self._windows, self._seeds, self._rounds = windows, seeds, rounds
 
-    def fit(self, features: LevelFeatures, drawn: DrawnRows) -> Self:
-        """Learn which of the drawn rows needed their level."""
-        law = own_law(features, self._windows)
-        self.lawless_ = _log_odds_of_lawless(law, drawn)
-        margin = self._start(law) + drawn.offset
-        known = [np.flatnonzero(outcome >= 0) for outcome in drawn.outcome.T]
+    def fit(self, *sets: TrainingSet) -> Self:
+        """Learn which rows needed their level. What has no law is judged by the first set."""
+        self.lawless_ = _log_odds_of_lawless(sets[0], self._windows)
+        margins = [
+            self._start(own_law(each.features, self._windows)) + each.drawn.offset for each in sets
+        ]
+        features = np.concatenate([each.features.values for each in sets])
+        outcome = np.concatenate([each.drawn.outcome for each in sets])
+        margin = np.concatenate(margins)
+        known = [np.flatnonzero(each >= 0) for each in outcome.T]
         tasks = [
             delayed(_fitted)(
-                features.values[rows],
-                drawn.outcome[rows, window],
-                margin[rows, window],
-                seed,
-                self._rounds,
+                features[rows], outcome[rows, window], margin[rows, window], seed, self._rounds
             )
             for window, rows in enumerate(known)
             for seed in self._seeds
@@ -105,12 +114,12 @@ def forecast_of(
     )
 
 
-def _log_odds_of_lawless(law: FloatArray, drawn: DrawnRows) -> FloatArray:
-    """(n_windows,) log odds, among all rows, of those without a law of their own."""
-    lawless = np.isnan(law)
-    needed = (lawless & (drawn.outcome == 1)).sum(axis=0) + 0.5
-    idle = (lawless & (drawn.outcome == 0)).sum(axis=0) + 0.5
-    return np.asarray(np.log(needed / idle) - drawn.offset)
+def _log_odds_of_lawless(rows: TrainingSet, windows: tuple[int, ...]) -> FloatArray:
+    """(n_windows,) log odds, before any were drawn, of rows without a law of their own."""
+    lawless = np.isnan(own_law(rows.features, windows))
+    needed = (lawless & (rows.drawn.outcome == 1)).sum(axis=0) + 0.5
+    idle = (lawless & (rows.drawn.outcome == 0)).sum(axis=0) + 0.5
+    return np.asarray(np.log(needed / idle) - rows.drawn.offset)
 
 
 def _fitted(

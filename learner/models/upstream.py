@@ -19,7 +19,7 @@ from autoscaler.logs import get_logger
 from learner.demand import Demand
 from learner.dependencies.count_search import edges_among_busiest, edges_from_external
 from learner.models import WINDOWS, Forecast
-from learner.models.boosting import Boosting, forecast_of
+from learner.models.boosting import Boosting, TrainingSet, forecast_of
 from learner.models.features import LevelFeatures, level_features
 from learner.models.gaps import Columns
 from learner.models.levels import LEVELS, pods_needed
@@ -82,7 +82,7 @@ class UpstreamModel:
             drawn = draw_rows(need, self.windows, self.max_rows)
             boosting = Boosting(windows=self.windows, seeds=self.seeds, rounds=self.rounds)
             features = self._features(own, need, upstream, drawn.rows)
-            self.boosting_ = boosting.fit(features, drawn)
+            self.boosting_ = boosting.fit(TrainingSet(features=features, drawn=drawn))
         return self
 
     def predict(self, demand: Demand, origins: IntArray) -> Forecast:
