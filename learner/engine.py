@@ -30,7 +30,7 @@ from learner.selection.bisection import faulty_services
 from learner.selection.calibration import RollingCalibration
 from learner.selection.competition import Competition, Progress, Selection
 
-FEWEST_STEPS = 60  # of history, over all services, before anything is forecast
+NOTHING_SEEN = "no step of any service's demand is known yet"
 TRIAL_ROWS = 2_000  # that a model learns from while faulty services are searched for
 
 log = get_logger(__name__)
@@ -87,10 +87,7 @@ class Learner:
         """Learn from all of ``demand``; ``progress`` gets each stage and the share done."""
         self.fitted_at_s_ = demand.end_s
         self.excluded_: dict[str, str] = {}  # by service: why
-        known = int(demand.known.sum(axis=1).max(initial=0))
-        self.reason_ = (
-            "" if known >= FEWEST_STEPS else f"{known} steps of history; allowed: >= {FEWEST_STEPS}"
-        )
+        self.reason_ = "" if demand.known.any() else NOTHING_SEEN
         if not self.reason_:
             self.competition_ = self._fitted(demand, progress)
         progress("fitted", 1.0)

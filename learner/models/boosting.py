@@ -8,7 +8,7 @@ XGBoost takes such a start (``base_margin``), which scikit-learn's boosting does
 in parallel, one thread each.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -39,6 +39,8 @@ SETTINGS = {
     "nthread": 1,
 }
 
+OUTCOMES_OF_OTHERS = 10.0  # of levels without a law, that count beside those of the own services
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSet:
@@ -55,8 +57,8 @@ class Boosting:
         self._windows, self._seeds, self._rounds = windows, seeds, rounds
 
     def fit(self, *sets: TrainingSet) -> Self:
-        """Learn which rows needed their level. What has no law is judged by the first set."""
-        self.lawless_ = _log_odds_of_lawless(sets[0], self._windows)
+        """Learn which rows needed their level; the first set's services are those to answer for."""
+        self.lawless_ = _log_odds_of_lawless(sets, self._windows)
         margins = [
             self._start(own_law(each.features, self._windows)) + each.drawn.offset for each in sets
         ]
@@ -114,12 +116,19 @@ def forecast_of(
     )
 
 
-def _log_odds_of_lawless(rows: TrainingSet, windows: tuple[int, ...]) -> FloatArray:
-    """(n_windows,) log odds, before any were drawn, of rows without a law of their own."""
-    lawless = np.isnan(own_law(rows.features, windows))
-    needed = (lawless & (rows.drawn.outcome == 1)).sum(axis=0) + 0.5
-    idle = (lawless & (rows.drawn.outcome == 0)).sum(axis=0) + 0.5
-    return np.asarray(np.log(needed / idle) - rows.drawn.offset)
+def _log_odds_of_lawless(sets: Sequence[TrainingSet], windows: tuple[int, ...]) -> FloatArray:
+    """(n_windows,) of rows without a law of their own, before any were drawn.
+
+    The first set's outcomes count, and beside them a few that came as in all of the others.
+    """
+    odds = np.ones(len(windows) - 1)
+    for each in reversed(sets):
+        lawless = np.isnan(own_law(each.features, windows))
+        needed = (lawless & (each.drawn.outcome == 1)).sum(axis=0)
+        idle = (lawless & (each.drawn.outcome == 0)).sum(axis=0) * np.exp(each.drawn.offset)
+        share = odds / (1 + odds)
+        odds = (needed + OUTCOMES_OF_OTHERS * share) / (idle + OUTCOMES_OF_OTHERS * (1 - share))
+    return np.asarray(np.log(odds))
 
 
 def _fitted(

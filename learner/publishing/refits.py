@@ -1,6 +1,7 @@
 """Fitting the models anew while forecasts go on.
 
-The first fit is waited for. A later one runs beside the loop, and its models take over when it is
+The first fit is waited for; while little is known, the next comes as soon as much more is. A later
+one runs beside the loop, and its models take over when it is
 done; where it fails, the former models stay until it is time for the next.
 """
 
@@ -14,6 +15,7 @@ from learner.demand import Demand
 from learner.engine import Learner, LearnerSettings
 from learner.selection.calibration import RollingCalibration
 
+GROWTH = 4  # as many steps known as at the last fit are reason for another before its time
 FITTING = "fitting"  # as a part that may be faulty
 
 Start = Callable[[Callable[[], Learner]], "Future[Learner]"]
@@ -53,15 +55,17 @@ class Refits:
         self._fitting: Future[Learner] | None = None
         self._calibration = RollingCalibration(settings.windows)
         self._begun_s = 0.0  # Unix s at which the last fit began
+        self._known = 0  # steps that it learned from
 
     def learner(self, demand: Demand, now: float) -> tuple[Learner, bool]:
         """The models in force at Unix s ``now``, and whether they are new.
 
         demand: what a fit that begins now learns from. Raises what the first fit raises.
         """
-        due = self._learner is None or now - self._begun_s >= self._refit_s
-        if self._fitting is None and due:
-            self._begun_s = now
+        known = int(demand.known.sum(axis=1).max(initial=0))
+        due = now - self._begun_s >= self._refit_s or known >= GROWTH * max(self._known, 1)
+        if self._fitting is None and (due or self._learner is None):
+            self._begun_s, self._known = now, known
             self._fitting = self._start(lambda: self._fit(demand))
         fitted = self._fitted(now)
         if fitted is not None:

@@ -97,3 +97,13 @@ def test_a_fit_in_the_background_comes_to_a_result() -> None:
     learner, is_new = refits(in_background).learner(demand(100), 0.0)
     assert is_new
     assert learner.fitted_at_s_ == demand(100).end_s
+
+
+def test_while_little_is_known_fits_come_sooner() -> None:
+    held = Held()
+    made = refits(held.start)
+    made.learner(demand(10), 0.0)
+    made.learner(demand(39), 1.0)
+    assert len(held.begun) == 1
+    made.learner(demand(40), 2.0)
+    assert len(held.begun) == 2
