@@ -21,10 +21,12 @@ from learner.demand import Demand, DemandSource
 from learner.dependency_search import DependencySearch, dependency_search_of
 from learner.engine import LearnerSettings
 from learner.publishing.refits import Refits, Start, in_background
+from learner.selection.calibration import RollingCalibration
+from learner.selection.reliability import EDGES
 from learner.sources.demand_reader import PrometheusReader
 from learner.sources.queries import PrometheusServer
 from learner.sources.upstreams import UpstreamSeries, WithUpstreams
-from learner.status import LearnerStatus
+from learner.status import LearnerStatus, Outcomes
 
 SETTLE_S = 3.0  # s after a step's end until its samples are in Prometheus
 
@@ -121,6 +123,7 @@ class Publisher:
         now = self._clock.now()
         learner, is_new = self._refits.learner(demand, now)
         bundle = learner.bundle(demand)
+        self._status.outcomes = outcomes_of(self._refits.calibration, demand.step_s)
         if self._search:
             self._search.restore(now)
             bundle = replace(bundle, edges=self._search.edges)
@@ -174,6 +177,21 @@ def prometheus_publisher(
     source = WithUpstreams(reader, server, upstreams)
     search = dependency_search_of(server, settings.bundle)
     return Publisher(source, settings, SystemClock(), time.sleep, search, status)
+
+
+def outcomes_of(calibration: RollingCalibration, step_s: float) -> list[Outcomes]:
+    """The reliability of what was published, row by row."""
+    number, came = calibration.published.table()
+    return [
+        Outcomes(
+            window_end_s=end * step_s,
+            probability_to=float(to),
+            number=float(number[window, place]),
+            came=float(came[window, place]),
+        )
+        for window, end in enumerate(calibration.windows[1:])
+        for place, to in enumerate(EDGES[1:])
+    ]
 
 
 def _some(names: list[str]) -> str:

@@ -53,7 +53,7 @@ class Refits:
         self._faults, self._heartbeat, self._start = faults, heartbeat, start
         self._learner: Learner | None = None
         self._fitting: Future[Learner] | None = None
-        self._calibration = RollingCalibration(settings.windows)
+        self.calibration = RollingCalibration(settings.windows)  # of all models in their turn
         self._begun_s = 0.0  # Unix s at which the last fit began
         self._known = 0  # steps that it learned from
 
@@ -92,5 +92,5 @@ class Refits:
         return fitted
 
     def _fit(self, demand: Demand) -> Learner:
-        learner = Learner(self._settings, calibration=self._calibration)
+        learner = Learner(self._settings, calibration=self.calibration)
         return learner.fit(demand, progress=lambda *_: self._heartbeat())

@@ -25,7 +25,8 @@ class _Given:
     """What a model gave at one origin."""
 
     services: tuple[str, ...]  # (k,)
-    exceedance: Exceedance  # (k, n_windows, n_cells)
+    exceedance: Exceedance  # (k, n_windows, n_cells) not calibrated ...
+    published: Exceedance  # ... and as it was then
 
 
 class RollingCalibration:
@@ -33,10 +34,11 @@ class RollingCalibration:
 
     def __init__(self, windows: tuple[int, ...]) -> None:
         n_windows = len(windows) - 1
-        self._windows = windows
+        self.windows = windows
         self._given: dict[int, _Given] = {}  # by origin, in steps since the epoch
         self._latest = 0  # the origin up to which outcomes were counted, likewise
-        self.reliability = Reliability(n_windows)
+        self.reliability = Reliability(n_windows)  # of what the model gave
+        self.published = Reliability(n_windows)  # of what was made of it
         self.intercept, self.slope = np.zeros(n_windows), np.ones(n_windows)
 
     def apply(self, exceedance: Exceedance) -> Exceedance:
@@ -47,11 +49,12 @@ class RollingCalibration:
         """Count what came of the windows that were over at an origin of ``demand``."""
         first = _first_step(demand)
         latest = first + origin
-        due = [then for then in self._given if then + self._windows[-1] <= latest]
+        due = [then for then in self._given if then + self.windows[-1] <= latest]
         if not due:
             return
         elapsed_s = (latest - self._latest) * demand.step_s
-        self.reliability.fade(0.5 ** (elapsed_s / HALF_LIFE_S) if self._latest else 1.0)
+        for table in (self.reliability, self.published):
+            table.fade(0.5 ** (elapsed_s / HALF_LIFE_S) if self._latest else 1.0)
         self._latest = latest
         need = pods_needed(demand)
         row_of = {name: row for row, name in enumerate(demand.services)}
@@ -60,7 +63,9 @@ class RollingCalibration:
             present = np.array([name in row_of for name in given.services])
             rows = np.array([row_of[name] for name in given.services if name in row_of], np.int64)
             if then >= first and len(rows):
-                self._count(given.exceedance[present], need[rows, then - first :])
+                came = need[rows, then - first :]
+                self._count(self.reliability, given.exceedance[present], came)
+                self._count(self.published, given.published[present], came)
         self.intercept, self.slope = self.reliability.lines()
 
     def expect(self, demand: Demand, origins: IntArray, exceedance: Exceedance) -> None:
@@ -77,17 +82,18 @@ class RollingCalibration:
             self._given[then] = _Given(
                 services=tuple(demand.services[row] for row in rows),
                 exceedance=exceedance[rows, place],
+                published=self.apply(exceedance[rows, place][:, None])[:, 0],
             )
 
-    def _count(self, exceedance: Exceedance, need: FloatArray) -> None:
+    def _count(self, table: Reliability, exceedance: Exceedance, need: FloatArray) -> None:
         """exceedance: (k, n_windows, n_cells). need: (k, n_steps) pods from the origin on."""
         levels = LEVELS[: exceedance.shape[2]]
-        for window, (begin, end) in enumerate(pairwise(self._windows)):
+        for window, (begin, end) in enumerate(pairwise(self.windows)):
             some = need[:, begin:end]
             known = np.flatnonzero(~np.isnan(some).any(axis=1))
             came = some[known].max(axis=1)[:, None] >= levels
             given = exceedance[known, window].astype(np.float64)
-            self.reliability.add(window, given.ravel(), came.ravel())
+            table.add(window, given.ravel(), came.ravel())
 
 
 def _first_step(demand: Demand) -> int:

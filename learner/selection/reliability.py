@@ -19,6 +19,8 @@ BIN_WIDTH = 0.25  # log odds
 MOST_ODDS = 16.25  # log odds of the last bin's end; beyond those of MIN_PROBABILITY
 CENTRES = np.arange(-MOST_ODDS, MOST_ODDS, BIN_WIDTH) + BIN_WIDTH / 2  # (n_bins,) log odds
 
+EDGES = np.array([0.0, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 1.0])  # of the table shown
+
 
 class Reliability:
     """Counts of outcomes by window and forecast log odds."""
@@ -37,6 +39,15 @@ class Reliability:
     def fade(self, share: float) -> None:
         """Let what was counted weigh ``share`` of what it did."""
         self.number *= share
+
+    def table(self) -> tuple[FloatArray, FloatArray]:
+        """(n_windows, len(EDGES) - 1) outcomes of forecasts between two edges, and those that came.
+
+        Probability is cut at ``EDGES``.
+        """
+        place = np.searchsorted(EDGES, 1 / (1 + np.exp(-CENTRES)), side="right") - 1
+        row = self.number @ (place[:, None] == np.arange(len(EDGES) - 1))
+        return row.sum(axis=0), row[1]
 
     def lines(self) -> tuple[FloatArray, FloatArray]:
         """(n_windows,) intercepts and slopes; 0 and 1 where nothing is known."""

@@ -7,6 +7,7 @@ from autoscaler.core.types import FloatArray
 from learner.demand import Demand
 from learner.models import Exceedance
 from learner.selection.calibration import HALF_LIFE_S, RollingCalibration
+from learner.selection.reliability import EDGES
 
 WINDOWS = (0, 1, 5)
 N_SERVICES, N_STEPS = 40, 300
@@ -24,8 +25,8 @@ def demand_of(need: FloatArray, *, first: int = 0) -> Demand:
     )
 
 
-def random_need(seed: int = 0) -> FloatArray:
-    return (np.random.default_rng(seed).random((N_SERVICES, N_STEPS)) < 0.2).astype(np.float64)
+def random_need(share: float = 0.2) -> FloatArray:
+    return (np.random.default_rng(0).random((N_SERVICES, N_STEPS)) < share).astype(np.float64)
 
 
 def given(probability: float, n_origins: int = 1) -> Exceedance:
@@ -96,3 +97,10 @@ def test_what_came_long_ago_weighs_less() -> None:
         calibration.expect(demand_of(need[:, : origin + 5]), np.array([origin]), given(0.5))
         calibration.settle(demand_of(need[:, : origin + 5]), origin + 5)
     assert calibration.reliability.number[0, 0].sum() == pytest.approx(1.5 * N_SERVICES, rel=0.01)
+
+
+def test_what_was_published_is_judged_as_it_was_then() -> None:
+    number, came = rolled(random_need(0.3), 0.6).published.table()
+    at_first, last = (int(EDGES.searchsorted(p)) - 1 for p in (0.6, 0.3))
+    assert number[0, at_first] > N_SERVICES
+    assert came[0, last] / number[0, last] == pytest.approx(0.3, abs=0.03)
