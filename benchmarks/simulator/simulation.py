@@ -43,6 +43,7 @@ class World:
     tables: dict[str, ForecastTable]  # by name; all with the same origins
     concurrency: int  # requests in flight that one pod takes; 0 = unlimited
     start_up_s: float  # s from creating a pod until it is ready
+    drain_s: float  # s from letting a pod go until it is gone
 
 
 class Simulation:
@@ -59,6 +60,7 @@ class Simulation:
             self.service,
             concurrency=world.concurrency,
             start_up_s=world.start_up_s,
+            drain_s=world.drain_s,
         )
         self.cluster.begin(start_s)
         self.state = ControlState(fleet=_fleet(world, policies, start_s))
