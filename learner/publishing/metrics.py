@@ -37,8 +37,8 @@ class StatusCollector:
             )
 
     def _outcomes(self) -> Iterator[Metric]:
-        """The reliability of what was published: ``came`` over ``outcomes`` is near ``le``."""
-        labels = ["window", "le"]
+        """The reliability of what was published: ``came`` over ``outcomes`` is near ``probability``."""
+        labels = ["probability", "window"]
         number = GaugeMetricFamily(
             "kn_ahead_forecast_outcomes",
             "Forecasts whose window is over, by its end (s ahead) and their greatest probability;"
@@ -51,7 +51,7 @@ class StatusCollector:
             labels=labels,
         )
         for each in self._status.outcomes:
-            values = [f"{each.window_end_s:g}", f"{each.probability_to:g}"]
+            values = [f"{each.probability_to:g}", f"{each.window_end_s:g}"]
             number.add_metric(values, each.number)
             came.add_metric(values, each.came)
         yield from (number, came)

@@ -174,7 +174,7 @@ def test_metrics_tell_of_refusals_of_quarantine_and_of_the_last_publication(bund
     assert told == {
         ("kn_ahead_refused_total", "service_pods"): 3,
         ("kn_ahead_quarantined_services",): 1,
-        ("kn_ahead_forecast_outcomes", "60", "0.05"): 200.0,
-        ("kn_ahead_forecast_came", "60", "0.05"): 7.5,
+        ("kn_ahead_forecast_outcomes", "0.05", "60"): 200.0,
+        ("kn_ahead_forecast_came", "0.05", "60"): 7.5,
         ("kn_ahead_last_published_timestamp_seconds",): 1_700_000_000.0,
     }
