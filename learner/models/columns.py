@@ -29,6 +29,33 @@ Whose = Literal["own", "below", "lowest"]  # the level, the one below it, the se
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LevelFeatures:
+    """Columns by name, in one array."""
+
+    names: tuple[str, ...]  # (n_features,)
+    values: Values  # (n_rows, n_features); NaN = not known
+
+    @classmethod
+    def of(cls, columns: Columns) -> "LevelFeatures":
+        """Of columns (n_rows,) each, in their order."""
+        return cls(names=tuple(columns), values=np.column_stack(list(columns.values())))
+
+    def __getitem__(self, name: str) -> Values:
+        """(n_rows,) one column."""
+        return np.asarray(self.values[:, self.names.index(name)])
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def beside(self, columns: Columns) -> "LevelFeatures":
+        """With further columns."""
+        return LevelFeatures(
+            names=(*self.names, *columns),
+            values=np.column_stack([self.values, *columns.values()]).astype(np.float32),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Periods:
     """The period of each row's series, and how it went on."""
 
@@ -87,16 +114,18 @@ class Past(Protocol):
         ...
 
 
-def feature_columns(past: Past, windows: tuple[int, ...], step_s: float) -> Columns:
-    """All features by name, in order. windows: edges in steps after the origin."""
+def feature_columns(past: Past, windows: tuple[int, ...], step_s: float) -> LevelFeatures:
+    """All features, in order. windows: edges in steps after the origin."""
     spans = list(pairwise(windows))
-    return {
-        **_recent(past),
-        **_gap_columns(past, spans),
-        **_period_columns(past.periods(), spans),
-        **_level_columns(past),
-        **_clock_columns(past.now_s, step_s),
-    }
+    return LevelFeatures.of(
+        {
+            **_recent(past),
+            **_gap_columns(past, spans),
+            **_period_columns(past.periods(), spans),
+            **_level_columns(past),
+            **_clock_columns(past.now_s, step_s),
+        }
+    )
 
 
 def _recent(past: Past) -> Columns:

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.signal import lfilter
 
 from autoscaler.core.types import FloatArray, IntArray
-from learner.models.columns import Periods, Spans, Values, Whose, feature_columns
+from learner.models.columns import LevelFeatures, Periods, Spans, Values, Whose, feature_columns
 from learner.models.gaps import Columns, Kind, age_features, length_features, stretches_of
 from learner.models.levels import LEVELS
 from learner.models.periods import periods_at
@@ -21,16 +21,8 @@ from learner.models.series import RunningMean, value_at
 
 def level_features(
     need: FloatArray, rows: LevelRows, windows: tuple[int, ...], *, start_s: float, step_s: float
-) -> Values:
-    """Features (n_rows, n_features) of each row; NaN = not known. Arguments: `named_features`."""
-    columns = named_features(need, rows, windows, start_s=start_s, step_s=step_s)
-    return np.column_stack(list(columns.values()))
-
-
-def named_features(
-    need: FloatArray, rows: LevelRows, windows: tuple[int, ...], *, start_s: float, step_s: float
-) -> Columns:
-    """Features (n_rows,) of each row by name, in order; NaN = not known.
+) -> LevelFeatures:
+    """Features of each row.
 
     need: (n, n_steps) pods, NaN = gap. windows: edges in steps after the origin.
     """

@@ -10,6 +10,7 @@ from autoscaler.core.types import BoolArray, IntArray
 from learner.models.columns import (
     HALF_LIVES,
     MEANS,
+    LevelFeatures,
     Periods,
     Spans,
     Values,
@@ -29,19 +30,19 @@ RECENT = max(MEANS)  # steps that are read of the ring for every level
 Counts = npt.NDArray[np.integer[Any]]
 
 
-def features(state: LevelState, windows: tuple[int, ...]) -> tuple[LevelRows, Values]:
-    """Rows, and features (n_rows, n_features) of each, as of `level_features` at this step.
+def features(state: LevelState, windows: tuple[int, ...]) -> tuple[LevelRows, LevelFeatures]:
+    """Rows, and features of each, as of `level_features` at this step.
 
     All levels in reach, service after service. windows: edges in steps after the origin. Periods
     are those of `periods_at` at the service's turn (`learner.state.periods`), all else is equal.
     """
     service, cell = cells_of(state.reach)
     origin = np.full(len(service), state.steps)
-    parts = []
-    for past in _pasts(state):
-        columns = feature_columns(past, windows, state.step_s)
-        parts.append(np.column_stack(list(columns.values())))
-    return LevelRows(service=service, cell=cell, origin=origin), np.concatenate(parts)
+    parts = [feature_columns(past, windows, state.step_s) for past in _pasts(state)]
+    together = LevelFeatures(
+        names=parts[0].names, values=np.concatenate([part.values for part in parts])
+    )
+    return LevelRows(service=service, cell=cell, origin=origin), together
 
 
 def _pasts(state: LevelState) -> Iterator["_StatePast"]:

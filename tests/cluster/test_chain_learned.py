@@ -49,8 +49,8 @@ def test_a_cold_chain_that_was_learned_costs_one_start_up(
         head, *others = (woken_last(cluster, service) for service in SERVICES)
         assert head["reason"] in {"STABLE", "PANIC"}, head  # by the call itself
         for woken in others:
-            assert woken["reason"] == "SURGE", woken
-            assert f"{SERVICES[0]!r} rose" in woken["sentence"], woken
+            assert woken["reason"] == "UPSTREAM", woken
+            assert f"{SERVICES[0]} rose" in woken["sentence"], woken
         single.append(next(single_calls))
     p95 = float(np.percentile(learned, 95))
     print(

@@ -4,7 +4,7 @@ import numpy as np
 
 from autoscaler.core.types import BoolArray, FloatArray
 from learner.demand import Demand
-from learner.models.columns import Values
+from learner.models.columns import LevelFeatures, Values
 from learner.models.features import level_features
 from learner.models.levels import cells_in_reach, pods_needed
 from learner.models.rows import LevelRows
@@ -52,7 +52,7 @@ def mixed_need(n_steps: int, seed: int = 0, copies: int = 1) -> FloatArray:
     return np.where(gaps, np.nan, need)
 
 
-def expected(demand: Demand) -> tuple[LevelRows, Values]:
+def expected(demand: Demand) -> tuple[LevelRows, LevelFeatures]:
     """Rows and features at the end of ``demand``."""
     need = pods_needed(demand)
     reach = cells_in_reach(need)[:, -1]
@@ -61,12 +61,20 @@ def expected(demand: Demand) -> tuple[LevelRows, Values]:
     return rows, level_features(need, rows, WINDOWS, start_s=demand.start_s, step_s=demand.step_s)
 
 
+def values_of(state: LevelState) -> Values:
+    """(n_rows, n_features) at the state's step."""
+    return features(state, WINDOWS)[1].values
+
+
 def assert_features(state: LevelState, demand: Demand, columns: BoolArray | None = None) -> None:
     """Those of the state are those of ``demand``, (n_columns,) of them."""
     rows, values = features(state, WINDOWS)
     expected_rows, expected_values = expected(demand)
     np.testing.assert_array_equal(rows.service, expected_rows.service)
     np.testing.assert_array_equal(rows.cell, expected_rows.cell)
-    assert values.dtype == np.float32
+    assert values.names == expected_values.names
+    assert values.values.dtype == np.float32
     chosen = slice(None) if columns is None else columns
-    np.testing.assert_allclose(values[:, chosen], expected_values[:, chosen], rtol=2e-6, atol=1e-9)
+    np.testing.assert_allclose(
+        values.values[:, chosen], expected_values.values[:, chosen], rtol=2e-6, atol=1e-9
+    )

@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 
 from autoscaler.core.types import FloatArray
-from learner.models.features import named_features
 from learner.models.levels import LEVELS, pods_needed
 from learner.models.periods import periods_at
-from learner.models.rows import LevelRows
 from learner.state.features import features
 from learner.state.fill import fill
 from learner.state.level_state import LevelState, empty_state
@@ -20,13 +18,12 @@ from tests.learner.state.oracle import (
     assert_features,
     demand_of,
     mixed_need,
+    values_of,
 )
 
 
-def names() -> list[str]:
-    rows = LevelRows(service=np.zeros(1, int), cell=np.zeros(1, int), origin=np.ones(1, int))
-    columns = named_features(np.ones((1, 2)), rows, WINDOWS, start_s=0.0, step_s=60.0)
-    return list(columns)
+def names() -> tuple[str, ...]:
+    return features(empty_state(start_s=START_S, step_s=STEP_S), WINDOWS)[1].names
 
 
 @pytest.mark.parametrize("n_steps", [30, 240, 1441, 1960])
@@ -41,7 +38,7 @@ def test_filling_is_stepping_to_the_bit() -> None:
     stepped = advance(empty_state(start_s=START_S, step_s=STEP_S), demand)
     filled = fill([demand])
     assert filled is not None
-    np.testing.assert_array_equal(features(stepped, WINDOWS)[1], features(filled, WINDOWS)[1])
+    np.testing.assert_array_equal(values_of(stepped), values_of(filled))
 
 
 def test_what_has_left_the_window_is_forgotten() -> None:
@@ -122,11 +119,11 @@ def test_pieces_past_the_window_leave_gaps_where_they_lack_a_service() -> None:
     )
     assert filled is not None
     assert expected is not None
-    values = features(filled, WINDOWS)[1], features(expected, WINDOWS)[1]
+    values = values_of(filled), values_of(expected)
     np.testing.assert_array_equal(*values)
 
 
 def test_a_state_without_services_has_no_rows() -> None:
     rows, values = features(empty_state(start_s=START_S, step_s=STEP_S), WINDOWS)
     assert len(rows) == 0
-    assert values.shape == (0, len(names()))
+    assert values.values.shape == (0, len(names()))

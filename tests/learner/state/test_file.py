@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from autoscaler.errors import PermanentError
-from learner.state.features import features
 from learner.state.file import load_state, save_state
 from learner.state.fill import fill
 from learner.state.level_state import LevelState
 from learner.state.stepping import advance
-from tests.learner.state.oracle import WINDOWS, demand_of, mixed_need
+from tests.learner.state.oracle import demand_of, mixed_need, values_of
 
 DEMAND = demand_of(mixed_need(400, seed=6))
 Arrays = dict[str, Any]
@@ -30,7 +29,7 @@ def test_a_restart_goes_on_to_the_bit(tmp_path: Path) -> None:
     save_state(filled(300), path)
     one, other = advance(load_state(path), DEMAND), advance(filled(300), DEMAND)
     assert one.services == other.services
-    np.testing.assert_array_equal(features(one, WINDOWS)[1], features(other, WINDOWS)[1])
+    np.testing.assert_array_equal(values_of(one), values_of(other))
     assert list(tmp_path.iterdir()) == [path]
 
 

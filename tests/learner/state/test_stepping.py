@@ -20,6 +20,7 @@ from tests.learner.state.oracle import (
     assert_features,
     demand_of,
     mixed_need,
+    values_of,
 )
 
 N_STEPS = 200
@@ -33,8 +34,8 @@ def begun(n_steps: int = N_STEPS) -> LevelState:
 
 
 def same(one: LevelState, other: LevelState) -> bool:
-    here, there = features(one, WINDOWS), features(other, WINDOWS)
-    return one.services == other.services and np.array_equal(here[1], there[1], equal_nan=True)
+    here, there = values_of(one), values_of(other)
+    return one.services == other.services and np.array_equal(here, there, equal_nan=True)
 
 
 # --- services -----------------------------------------------------------------------------------
@@ -77,7 +78,7 @@ def test_a_service_does_not_touch_the_others() -> None:
     state = advance(begun(100), demand_of(other))
     rows, values = features(state, WINDOWS)
     expected_rows, expected = features(begun(), WINDOWS)
-    untouched = values[rows.service != 4], expected[expected_rows.service != 4]
+    untouched = values.values[rows.service != 4], expected.values[expected_rows.service != 4]
     np.testing.assert_array_equal(*untouched)
 
 
