@@ -355,6 +355,12 @@ LABEL_BYTES = Limit(
     "characters of a series' labels",
     "twenty labels as Kubernetes allows them; the series is left out",
 )
+STATE_BYTES = Limit(
+    "state_bytes",
+    4095 * MIB,
+    "bytes on disk",
+    "45 KB a service, so five times our goal; the learner begins anew",
+)
 HISTORY = Limit(
     "history_values",
     1 << 26,

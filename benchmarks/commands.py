@@ -50,6 +50,7 @@ def replay(
         str | None, typer.Option(help="Read the past from this Prometheus instead of the trace.")
     ] = None,
     start_up: Annotated[float, typer.Option(help="From creating a pod to ready, s.")] = 5.0,
+    drain: Annotated[float, typer.Option(help="From letting a pod go to gone, s.")] = 30.0,
     concurrency: Concurrency = 1,
     price: Annotated[float, typer.Option(help="Price of a cold request, s of idle pod.")] = 600.0,
     step_s: StepS = 60.0,
@@ -72,7 +73,7 @@ def replay(
         recorded = read_trace(*trace)
         settings = ReplaySettings(
             fit_until_s=moment(fit_until, recorded.start_s), step_s=step_s, start_up_s=start_up,
-            concurrency=concurrency, service_s=service_s, price_s=price, seed=seed,
+            drain_s=drain, concurrency=concurrency, service_s=service_s, price_s=price, seed=seed,
         )  # fmt: skip
         run, screen = _replay_of(recorded, settings, service), Screen(Console())
         scores = _fit_and_run(run, prometheus, screen)
@@ -199,6 +200,7 @@ def _facts(trace: list[Path], prometheus: str | None, run: "Replay") -> list[tup
         ("Learned from", f"{learned:g} days"),
         ("Replayed", f"{demand.n_steps * demand.step_s / 86_400 - learned:g} days"),
         ("Start-up of a pod", f"{s.start_up_s:g} s"),
+        ("Drain of a pod", f"{s.drain_s:g} s"),
         ("Concurrency of a pod", str(s.concurrency or "no limit")),
         ("Price of a cold request", f"{s.price_s:g} s of idle pod"),
         ("Seed", str(s.seed)),

@@ -52,6 +52,7 @@ def demonstrate(screen: Screen, report: Path, model: ReadModel, clock: Simulated
         ("Learned from", f"{LEARNED_DAYS} days"),
         ("Replayed", f"{REPLAYED_DAYS} days"),
         ("Start-up of a pod", f"{settings.start_up_s:g} s"),
+        ("Drain of a pod", f"{settings.drain_s:g} s"),
         ("Price of a cold request", f"{settings.price_s:g} s of idle pod"),
     )
     page = outcome.report(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from autoscaler.core.prediction.forecasts import ForecastBundle
+from autoscaler.core.state.revision import KNATIVE_DEFAULTS
 from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
 from benchmarks.policies.policies import baselines, oracle, ours, pod_capacity, revision
@@ -50,6 +51,9 @@ class ReplaySettings:
     start_up_s: float = 5.0
     """From creating a pod until it is ready, s."""
 
+    drain_s: float = KNATIVE_DEFAULTS.drain_s
+    """From letting a pod go until it is gone, s."""
+
     concurrency: int = 1
     """Requests in flight that one pod takes; 0 = no limit."""
 
@@ -70,6 +74,7 @@ class ReplaySettings:
         allowed = {
             "step": (self.step_s, self.step_s >= 1 and self.step_s % 1 == 0, "whole seconds >= 1"),
             "start-up": (self.start_up_s, 0 <= self.start_up_s < np.inf, "seconds >= 0"),
+            "drain": (self.drain_s, 0 <= self.drain_s < np.inf, "seconds >= 0"),
             "concurrency": (self.concurrency, self.concurrency >= 0, "0 (no limit) or more"),
             "service-time": (self.service_s, 0 <= self.service_s < np.inf, "seconds >= 0"),
             "price": (self.price_s, 0 <= self.price_s < np.inf, "seconds of idle pod >= 0"),
@@ -134,7 +139,7 @@ class Replay:
     def policies(self) -> list[Policy]:
         """All policies compared."""
         s = self.settings
-        base = revision(s.concurrency, s.start_up_s)
+        base = revision(s.concurrency, s.start_up_s, s.drain_s)
         return [*baselines(base), *ours(base, s.price_s, MODEL), oracle(base, ORACLE)]
 
     def run(self, on_step: OnStep = _ignore_step) -> list[PolicyScore]:
@@ -147,6 +152,7 @@ class Replay:
             tables={MODEL: self.table, ORACLE: oracle_forecasts(self.table, self.demand, origins)},
             concurrency=s.concurrency,
             start_up_s=s.start_up_s,
+            drain_s=s.drain_s,
         )
         start = float(self.table.made_at_s[0])
         self.simulation = Simulation(world, self.policies(), start_s=start)

@@ -1,8 +1,9 @@
 """The learner as one object: past demand in, calibrated forecasts of the best model out.
 
-Fits twice: on the past without its end, to select models on that end and to calibrate the pooled
-one; then on all of it, to forecast. The pooled model forecasts every service for which no other is
-clearly cheaper: it alone has an answer for services without a past of their own.
+Fits twice: on the past without its end, to select models on that end; then on all of it, to
+forecast. The pooled model forecasts every service for which no other is clearly cheaper: it alone
+has an answer for services without a past of their own. It is calibrated by what came of what it
+forecast in the last day.
 
 An error with one service concerns that service only. Where fitting or forecasting fails for all,
 the faulty services are found, and excluded until the models are fitted anew: published with a
@@ -26,9 +27,10 @@ from learner.models.seasonal import SeasonalCopy
 from learner.models.timers import Timers
 from learner.models.upstream import UpstreamModel
 from learner.selection.bisection import faulty_services
+from learner.selection.calibration import RollingCalibration
 from learner.selection.competition import Competition, Progress, Selection
 
-FEWEST_STEPS = 60  # of history, over all services, before anything is forecast
+NOTHING_SEEN = "no step of any service's demand is known yet"
 TRIAL_ROWS = 2_000  # that a model learns from while faulty services are searched for
 
 log = get_logger(__name__)
@@ -74,18 +76,18 @@ class Learner:
         self,
         settings: LearnerSettings | None = None,
         models: Callable[[LearnerSettings], tuple[Model, ...]] = candidates,
+        calibration: RollingCalibration | None = None,
     ) -> None:
+        """``calibration``: goes on from what came of former models' forecasts."""
         self.settings = LearnerSettings() if settings is None else settings
         self._models = models
+        self.calibration = calibration or RollingCalibration(self.settings.windows)
 
     def fit(self, demand: Demand, *, progress: Progress = _no_progress) -> Self:
         """Learn from all of ``demand``; ``progress`` gets each stage and the share done."""
         self.fitted_at_s_ = demand.end_s
         self.excluded_: dict[str, str] = {}  # by service: why
-        known = int(demand.known.sum(axis=1).max(initial=0))
-        self.reason_ = (
-            "" if known >= FEWEST_STEPS else f"{known} steps of history; allowed: >= {FEWEST_STEPS}"
-        )
+        self.reason_ = "" if demand.known.any() else NOTHING_SEEN
         if not self.reason_:
             self.competition_ = self._fitted(demand, progress)
         progress("fitted", 1.0)
@@ -116,7 +118,7 @@ class Learner:
     def _fitted(self, demand: Demand, progress: Progress) -> Competition:
         """Fitted on all services; where that fails, on all but the faulty ones."""
         try:
-            return self._competition(self.settings).fit(demand, progress)
+            return self._competition(self.settings, self.calibration).fit(demand, progress)
         except Exception as error:  # noqa: BLE001  # the faulty services are searched for
             quick = replace(
                 self.settings, max_rows=TRIAL_ROWS, rounds=1, seeds=self.settings.seeds[:1]
@@ -124,11 +126,13 @@ class Learner:
 
             def attempt(rows: IntArray) -> None:
                 progress(f"searching {len(rows)} services for those that make fitting fail", 0.0)
-                self._competition(quick).fit(demand.only(rows), _no_progress)
+                unused = RollingCalibration(quick.windows)
+                self._competition(quick, unused).fit(demand.only(rows), _no_progress)
 
             rows = np.arange(len(demand.services))
             others = self._exclude(demand, faulty_services(rows, error, attempt), error)
-            return self._competition(self.settings).fit(demand.only(others), progress)
+            competition = self._competition(self.settings, self.calibration)
+            return competition.fit(demand.only(others), progress)
 
     def _forecast(self, demand: Demand, origins: IntArray) -> tuple[Forecast, Selection]:
         """Forecasts of all services, and the model of each."""
@@ -177,8 +181,10 @@ class Learner:
             self.excluded_[demand.services[row]] = f"{QUARANTINED}{cause!r:.200}"
         return np.delete(np.arange(len(demand.services)), list(faulty))
 
-    def _competition(self, settings: LearnerSettings) -> Competition:
-        return Competition(lambda: self._models(settings), settings.windows)
+    def _competition(
+        self, settings: LearnerSettings, calibration: RollingCalibration
+    ) -> Competition:
+        return Competition(lambda: self._models(settings), settings.windows, calibration)
 
 
 def _no_forecast(n_origins: int, windows: tuple[int, ...]) -> Forecast:

@@ -5,13 +5,24 @@ retries, and a restart would only lose its models. It is stuck when no step bega
 tried and no stage of a fit was reached for ten steps and the time between two fits together.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from autoscaler.clock import Clock, SystemClock
 from autoscaler.limits import Limit
 from autoscaler.refusals import Refusals
 
 STUCK_STEPS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcomes:
+    """What came of forecasts of about the same probability; old ones weigh less."""
+
+    window_end_s: float  # s ahead
+    probability_to: float  # greatest probability that is meant
+    number: float  # of forecasts
+    came: float  # of them, those after which the level was needed
 
 
 class LearnerStatus:
@@ -25,6 +36,7 @@ class LearnerStatus:
         self._heartbeat_s = self._clock.now()
         self.refusals = Refusals()
         self.published_s: float | None = None  # Unix s; None = nothing yet
+        self.outcomes: Sequence[Outcomes] = ()  # of what was published
         self.quarantined: Mapping[str, str] = {}  # by service, at the last publication: why
 
     def now(self) -> float:

@@ -9,10 +9,10 @@ from autoscaler.advisor.paths import NamedPaths
 from autoscaler.core.names import name_id
 from autoscaler.core.prediction.advice import NO_PATHS
 from autoscaler.core.prediction.forecasts import ForecastBundle
-from autoscaler.core.prediction.predictive import demand_at_price
+from autoscaler.core.prediction.predictive import PodCosts, demand_at_price
 from autoscaler.core.state.revision import Mode
 from autoscaler.core.types import BoolArray, IntArray
-from autoscaler.exchange.advice import AdviceTable
+from autoscaler.exchange.advice import DEMAND, AdviceTable
 from autoscaler.exchange.snapshot import Named, Snapshot
 
 
@@ -24,23 +24,24 @@ def advice_of(
 ) -> AdviceTable:
     """Advice for the revisions of a snapshot; those whose mode is off get none.
 
-    Equal revisions, modes, prices, forecasts and paths give advice that is equal except for
-    ``written_at_s``.
+    Equal revisions, modes, prices, leads, drains, forecasts and paths give advice that is equal
+    except for ``written_at_s``.
     """
     advised = np.flatnonzero(snapshot.columns["spec_mode"] != Mode.OFF)
     row = _rows_of(bundle, names, snapshot.revision[advised])
     has, edges_s = row >= 0, np.zeros(1)
-    demand = np.zeros((0, 0))
+    worth_starting = worth_keeping = np.zeros((0, 0))
     if bundle is not None:
         edges_s = bundle.made_at_s + bundle.window_edges_s
-        price_s = snapshot.columns["spec_cold_price_s"][advised[has]]
-        demand = demand_at_price(bundle, row[has], price_s)
+        costs = _costs_of(snapshot, advised[has])
+        worth_starting, worth_keeping = demand_at_price(bundle, row[has], costs)
     return AdviceTable(
         written_at_s=snapshot.at_s,
         starts_s=edges_s[:-1],
         ends_s=edges_s[1:],
         revision=snapshot.revision[advised[has]],
-        demand=demand,
+        worth_starting=worth_starting,
+        worth_keeping=worth_keeping,
         service=_ids(paths.services) if paths else np.zeros(0, np.int64),
         paths=paths.without_names() if paths else NO_PATHS,
     )
@@ -50,7 +51,7 @@ def same_advice(one: AdviceTable, other: AdviceTable) -> bool:
     """Whether two tables are equal except for ``written_at_s``."""
     left, right = one.arrays(), other.arrays()
     del left["written_at_s"]
-    return all(np.array_equal(left[name], right[name], equal_nan=name == "demand") for name in left)
+    return all(np.array_equal(left[name], right[name], equal_nan=name in DEMAND) for name in left)
 
 
 def declared(snapshot: Snapshot, names: Mapping[int, Named]) -> dict[str, list[Declaration]]:
@@ -71,6 +72,15 @@ def declared(snapshot: Snapshot, names: Mapping[int, Named]) -> dict[str, list[D
 
 def _reachable(snapshot: Snapshot) -> BoolArray:
     return np.asarray(snapshot.columns["spec_reachable"], dtype=np.bool_)
+
+
+def _costs_of(snapshot: Snapshot, rows: IntArray) -> PodCosts:
+    columns = snapshot.columns
+    return PodCosts(
+        price_s=columns["spec_cold_price_s"][rows],
+        lead_s=columns["spec_lead_s"][rows],
+        drain_s=columns["spec_drain_s"][rows],
+    )
 
 
 def _rows_of(

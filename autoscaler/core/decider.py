@@ -71,7 +71,7 @@ def decide(
     averages = _averages(fleet, selected, index, spec, at)
     reactive = react(spec, take(fleet.memory, selected), observed.ready, averages, at)
     kpa, delayed = _delayed(fleet, index, spec, reactive, at)
-    predicted = _allowed(pods_ahead(advice, advice.demand[selected], spec, at), spec, reactive)
+    predicted = _allowed(pods_ahead(advice, selected, spec, observed.replicas, at), spec, reactive)
     upstream = anticipate(fleet, advice.paths, index, at)
     upstream = replace(upstream, pods=_allowed(upstream.pods, spec, reactive))
     candidates = _Candidates(kpa=kpa, predicted=predicted, upstream=upstream)

@@ -27,10 +27,11 @@ from autoscaler.limits import (
 )
 
 NAME = "advice"
+DEMAND = ("worth_starting", "worth_keeping")  # the columns that may be NaN
 
 LAYOUT = Layout(
     magic=b"KNAHADVC",
-    version=1,
+    version=2,
     most={
         "windows": int(ADVICE_WINDOWS.most),
         "revisions": int(REVISIONS.most),
@@ -42,7 +43,8 @@ LAYOUT = Layout(
         Field("starts_s", "<f8", ("windows",)),
         Field("ends_s", "<f8", ("windows",)),
         Field("revision", "<i8", ("revisions",)),
-        Field("demand", "<f4", ("revisions", "windows")),
+        Field("worth_starting", "<f4", ("revisions", "windows")),
+        Field("worth_keeping", "<f4", ("revisions", "windows")),
         Field("service", "<i8", ("services",)),
         Field("upstream", "<i4", ("paths",)),
         Field("downstream", "<i4", ("paths",)),
@@ -62,7 +64,9 @@ class AdviceTable:
     starts_s: FloatArray  # (n_windows,) Unix s
     ends_s: FloatArray  # (n_windows,) Unix s
     revision: IntArray  # (n,) `name_id` of "namespace/revision", ascending
-    demand: FloatArray  # (n, n_windows) requests in flight worth serving; NaN = no forecast
+    # (n, n_windows) requests in flight; NaN = no forecast:
+    worth_starting: FloatArray  # that pods are worth starting for
+    worth_keeping: FloatArray  # that pods which stand are worth keeping for
     service: IntArray  # (k,) `name_id` of "namespace/service"
     paths: Paths  # between indices of `service`
     refused: int = 0  # revisions and paths left out as invalid
@@ -78,7 +82,8 @@ class AdviceTable:
             "starts_s": self.starts_s,
             "ends_s": self.ends_s,
             "revision": self.revision,
-            "demand": self.demand,
+            "worth_starting": self.worth_starting,
+            "worth_keeping": self.worth_keeping,
             "service": self.service,
             "upstream": self.paths.upstream,
             "downstream": self.paths.downstream,
@@ -104,9 +109,10 @@ def checked(arrays: Arrays, path: Path) -> AdviceTable:
     in_time = (starts_s >= 0) & (ends_s > starts_s) & (ends_s <= LATEST_S.most)
     if not in_time.all() or (ends_s - starts_s.min(initial=np.inf) > HORIZON_S.most).any():
         raise PermanentError(f"{path}: windows end before they begin, or are too long")
-    revision, demand = arrays["revision"], arrays["demand"].astype(np.float64)
-    known = ~((demand < 0) | (demand > LARGEST_DEMAND.most)).any(axis=1)
-    known &= revision > 0
+    revision, known = arrays["revision"], arrays["revision"] > 0
+    demand = {name: arrays[name].astype(np.float64) for name in DEMAND}
+    for values in demand.values():
+        known &= ~((values < 0) | (values > LARGEST_DEMAND.most)).any(axis=1)
     order = np.argsort(revision[known], kind="stable")
     ids = revision[known][order]
     once = np.diff(ids, prepend=0) != 0  # of a revision named twice the first counts
@@ -117,7 +123,7 @@ def checked(arrays: Arrays, path: Path) -> AdviceTable:
         starts_s=starts_s,
         ends_s=ends_s,
         revision=ids[once],
-        demand=demand[known][order][once],
+        **{name: values[known][order][once] for name, values in demand.items()},
         service=service,
         paths=paths,
         refused=len(revision) - int(once.sum()) + bad_paths,
@@ -142,8 +148,9 @@ def _paths(arrays: Arrays, n_services: int) -> tuple[Paths, int]:
 def for_fleet(table: AdviceTable, fleet: Fleet) -> Advice:
     """The table resolved for the rows of a fleet in its present layout."""
     place, found = _found(table.revision, fleet.ids)
-    demand = np.full((len(fleet), len(table.starts_s)), np.nan)
-    demand[found] = table.demand[place[found]]
+    demand = {name: np.full((len(fleet), len(table.starts_s)), np.nan) for name in DEMAND}
+    for name, values in demand.items():
+        values[found] = getattr(table, name)[place[found]]
     row = _rows_of(fleet.services.calls.id, table.service)
     up, down = row[table.paths.upstream], row[table.paths.downstream]
     present = (up >= 0) & (down >= 0)
@@ -151,7 +158,7 @@ def for_fleet(table: AdviceTable, fleet: Fleet) -> Advice:
     return Advice(
         starts_s=table.starts_s,
         ends_s=table.ends_s,
-        demand=demand,
+        **demand,
         paths=Paths(
             upstream=up[present],
             downstream=down[present],

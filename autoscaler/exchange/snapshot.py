@@ -30,10 +30,13 @@ from autoscaler.exchange.layout import Arrays, Field, Layout
 from autoscaler.limits import CHANGES, NAMES_BYTES, NOTES_BYTES, REVISIONS
 
 TICK, NAMES = "tick", "names.json"
-VERSION = 1
+VERSION = 2
 
 _WIRE = {np.float64: "<f8", np.int64: "<i8", np.bool_: "|b1"}
-_SPEC = ("metric", "mode", "target", "cold_price_s", "lead_s", "share", "reachable")
+_SPEC = (
+    *("metric", "mode", "target", "cold_price_s", "lead_s", "drain_s"),
+    *("share", "reachable"),
+)
 _OBSERVED = ("ready", "replicas", "active", "set_up")
 _CALLS = ("requests", "cold", "last_call_s", "last_start_s")
 
@@ -74,6 +77,8 @@ LAYOUT = Layout(
         Field("peak", "<f8", ("services",)),
         Field("starts", "<i4", ("parts", "services")),
         Field("starts_s", "<f8", ("parts", "services")),
+        Field("drains", "<i4", ("services",)),
+        Field("drains_s", "<f8", ("services",)),
         Field("scrapes", "<i4", ("bounds", "services")),
         Field("scrapes_s", "<f8", ("services",)),
         Field("change_revision", "<i8", ("changes",)),
@@ -127,6 +132,8 @@ def write_tick(
         "peak": services.peak,
         "starts": services.starts,
         "starts_s": services.starts_s,
+        "drains": services.drains,
+        "drains_s": services.drains_s,
         "scrapes": services.scrapes,
         "scrapes_s": services.scrapes_s,
         "change_revision": changes.revision,

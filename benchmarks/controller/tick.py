@@ -137,21 +137,22 @@ def _advice(cluster: FakeCluster, case: Case, rng: np.random.Generator) -> Advic
     fleet = cluster.controller.fleet
     edges_s = BEGIN_S + 60.0 * np.arange(WINDOWS + 1, dtype=np.float64)
     order = np.argsort(fleet.ids)
-    demand = _demand(len(fleet), case, rng)
+    demand = _demand(len(fleet), case, rng)[order]
     services = sorted({pa.service for _, pa in cluster.controller.revisions.podautoscalers()})
     return AdviceTable(
         written_at_s=BEGIN_S,
         starts_s=edges_s[:-1],
         ends_s=edges_s[1:],
         revision=fleet.ids[order],
-        demand=demand[order],
+        worth_starting=demand,
+        worth_keeping=1.5 * demand,
         service=np.array([name_id(service) for service in services], dtype=np.int64),
         paths=_paths(services, rng) if case.edges else NO_PATHS,
     )
 
 
 def _demand(n: int, case: Case, rng: np.random.Generator) -> FloatArray:
-    """(n, WINDOWS) requests in flight worth serving; 0 for revisions that are not busy."""
+    """(n, WINDOWS) requests in flight worth starting for; 0 for revisions that are not busy."""
     return rng.gamma(0.5, 40.0, (n, WINDOWS)) * (rng.random((n, 1)) < case.busy)
 
 

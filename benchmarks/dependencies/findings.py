@@ -23,7 +23,7 @@ NOTES = (
     "p50, p95, max: from a request's first call until its last one is answered; for a single "
     "service (market), the same over its own calls of a request.",
     "cold calls: those that waited for a pod that was not ready when they arrived; cold, s: how "
-    "long, summed; unused pods: pods that ended without a request; pod-h: from creation to end.",
+    "long, summed; unused pods: gone without a request; pod-h: from creation to gone.",
     "The graph is learned from earlier days under Knative; that of the second day also from the "
     "first day with the graph.",
     "The curve is a service that calls eight others with probabilities from 0.02 to 0.9, at "

@@ -34,7 +34,7 @@ class Day:
 
 def settings(shop: Shop, *, price_s: float = 600.0) -> Revision:
     """Knative's defaults, with pods added for upstream demand at a price."""
-    base = revision(shop.slots, shop.start_up_s)
+    base = revision(shop.slots, shop.start_up_s, shop.drain_s)
     return replace(base, mode=Mode.OUTWARD, cold_price_s=price_s)
 
 
@@ -125,7 +125,7 @@ class Outcome:
     cold_s: float  # s that they waited, summed
     pods_started: int
     pods_unused: int  # ended without a request
-    pod_s: float  # pod-seconds from creation to end
+    pod_s: float  # pod-seconds from creation to gone
     work_s: float  # s of work, without waits and calls
 
 

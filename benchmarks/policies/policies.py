@@ -28,8 +28,11 @@ def pod_capacity(concurrency: int) -> float:
     return float(concurrency) or SOFT_LIMIT
 
 
-def revision(concurrency: int, start_up_s: float) -> Revision:
-    """Knative's defaults for a service whose pods take ``concurrency`` requests (0 = no limit)."""
+def revision(concurrency: int, start_up_s: float, drain_s: float) -> Revision:
+    """Knative's defaults for a service whose pods take ``concurrency`` requests (0 = no limit).
+
+    start_up_s: from creating a pod until it is ready. drain_s: from letting it go until it is gone.
+    """
     total = pod_capacity(concurrency)
     return replace(
         KNATIVE_DEFAULTS,
@@ -37,6 +40,7 @@ def revision(concurrency: int, start_up_s: float) -> Revision:
         target=max(0.01, total * UTILISATION),
         pod_capacity=total,
         lead_s=start_up_s,
+        drain_s=drain_s,
         mode=Mode.OFF,
     )
 

@@ -32,7 +32,7 @@ NOTES = (
     "cold: requests that waited for a pod that was not ready when they arrived; rate: their share; "
     "p75: the 75th percentile of the services' rates; p99: of waits, s; pod-h: pod-hours; starts: "
     "pods started.",
-    "memory: normalised, pod-seconds from creation to end / pod-seconds with a request in flight.",
+    "memory: normalised, pod-seconds from creation to gone / pod-seconds with a request in flight.",
     "Forecasts are fitted on the time before the replayed part, and each is made from the steps "
     "before its own. The oracle knows each step's peak in advance, and decides as kn-ahead does.",
     "outward: forecasts only add pods to Knative's answer. full: they may also remove pods early, "

@@ -4,7 +4,8 @@
   over services, and as their 75th percentile (the literature's "third-quartile application")
 * wait: arrival to start of execution; latency: wait + execution; quantiles from histograms, within
   2 %
-* idle pod-seconds: allocated (from creation, start-up included) minus busy (a request in flight)
+* allocated pod-seconds: from a pod's creation until it is gone, start-up and drain included
+* idle pod-seconds: allocated minus busy (a request in flight)
 * normalised memory: allocated / busy; 1.0 is ideal. All pods are taken as equally large
 * churn: pods started per service and hour; container cold starts: those while a request waited
 """

@@ -57,6 +57,7 @@ class Shop:
 
     services: tuple[Service, ...]
     start_up_s: float = 3.0  # from creating a pod to ready
+    drain_s: float = 30.0  # from letting a pod go to gone
     slots: int = 10  # requests in flight that one pod takes
 
     @property
@@ -110,8 +111,12 @@ class CallSimulation:
         self.shop = shop
         self.env = simpy.Environment(initial_time=start_s)
         self.seed = seed
-        limits = {"slots": shop.slots, "start_up_s": shop.start_up_s}
-        self.pods = [SimulatedPods(self.env, **limits) for _ in shop.services]  # type: ignore[arg-type]
+        self.pods = [
+            SimulatedPods(
+                self.env, slots=shop.slots, start_up_s=shop.start_up_s, drain_s=shop.drain_s
+            )
+            for _ in shop.services
+        ]
         self.state = ControlState(fleet=_fleet(shop, revision, start_s))
         if edges is not None:
             control(self.state, Advised(advice=_advice(self.fleet, edges)), start_s)
@@ -253,7 +258,12 @@ def _planned(
 
 def _fleet(shop: Shop, revision: Revision, start_s: float) -> Fleet:
     """All rows, initialised and at zero."""
-    revision = replace(revision, pod_capacity=float(shop.slots), lead_s=shop.start_up_s)
+    revision = replace(
+        revision,
+        pod_capacity=float(shop.slots),
+        lead_s=shop.start_up_s,
+        drain_s=shop.drain_s,
+    )
     fleet = Fleet()
     rows = {f"{name}-00001": revision for name in shop.names}
     fleet.add(rows, now=start_s, services=shop.names)

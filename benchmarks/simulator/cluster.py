@@ -1,9 +1,10 @@
 """Pods and requests under a simulated clock: everything in the simulator but the autoscaler.
 
 Requests queue first in, first out, in front of a revision (Knative's activator), start when a ready
-pod has a free slot, and run for their service time. Pods become ready after their start-up time,
-drain when they are scaled away, and cost from creation to end. The simulation is event by event, so
-waits are exact.
+pod has a free slot, and run for their service time. Pods become ready after their start-up time. A
+pod that is scaled away, ready or still starting, takes no more requests; it is gone when its drain
+is over and its last request has finished, and costs from creation until then. The simulation is
+event by event, so waits are exact.
 
 A request is **cold** when it waited and the pod that served it was not ready when it arrived (also
 where that pod was started ahead, but too late); **from zero** when no pod at all was ready then.
@@ -25,10 +26,19 @@ class Cluster:
     """Pods and queues of all rows. A row is one service under one policy."""
 
     def __init__(
-        self, requests: Requests, service: IntArray, *, concurrency: int, start_up_s: float
+        self,
+        requests: Requests,
+        service: IntArray,
+        *,
+        concurrency: int,
+        start_up_s: float,
+        drain_s: float,
     ) -> None:
-        """service: (n_rows,) service of each row. concurrency: of a pod; 0 = unlimited."""
-        self._start_up_s = start_up_s
+        """service: (n_rows,) service of each row. concurrency: of a pod; 0 = unlimited.
+
+        start_up_s: from creating a pod until it is ready. drain_s: from letting it go until gone.
+        """
+        self._start_up_s, self._drain_s = start_up_s, drain_s
         self._reserved_until = -np.inf
         self.state = _empty(requests, service, concurrency)
 
@@ -65,8 +75,9 @@ class Cluster:
         draining = int(self.state.pod_draining.sum(axis=1).max(initial=0))
         needed = int(pods.max()) + draining
         if needed > self.state.pod_ready.shape[1]:
-            self.state = _wider(self.state, needed, pod_ready=NO_POD, pod_load=0, pod_draining=0)
-        scale(self.state, rows, pods, self._start_up_s)
+            empty = {"pod_ready": NO_POD, "pod_load": 0, "pod_draining": 0, "pod_drained": 0.0}
+            self.state = _wider(self.state, needed, **empty)
+        scale(self.state, rows, pods, self._start_up_s, self._drain_s)
 
     def ready(self) -> IntArray:
         """(n_rows,) pods ready and not draining."""
@@ -122,7 +133,9 @@ def _empty(requests: Requests, service: IntArray, concurrency: int) -> State:
             "pod_ready": np.full((n, 4), NO_POD),
             "pod_load": np.zeros((n, 4), np.int64),
             "pod_draining": np.zeros((n, 4), np.bool_),
+            "pod_drained": np.zeros((n, 4)),
             "next_ready": np.full(n, np.inf),
+            "next_drained": np.full(n, np.inf),
             "zero_since": np.full(n, -np.inf),
             "zero_until": np.full(n, np.inf),
             "finish": np.zeros((n, 16)),

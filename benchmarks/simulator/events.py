@@ -1,6 +1,7 @@
 """The compiled event loop of the simulator: one row is one service under one policy.
 
-Events of a row, in order of time: a request finishes, a pod becomes ready, a request arrives.
+Events of a row, in order of time: a request finishes, a pod becomes ready, a drained pod is gone, a
+request arrives.
 Between two events nothing changes, so sums over time (requests in the system, pods, busy pods) are
 exact. Compiled, because it handles some million requests a second.
 """
@@ -35,7 +36,9 @@ class State(NamedTuple):
     pod_ready: FloatArray  # (n, n_pods) Unix s; NO_POD = unused place
     pod_load: IntArray  # (n, n_pods) requests in flight
     pod_draining: BoolArray  # (n, n_pods) takes no more requests
+    pod_drained: FloatArray  # (n, n_pods) Unix s at which its drain is over, if it drains
     next_ready: FloatArray  # Unix s at which the next pod becomes ready
+    next_drained: FloatArray  # Unix s at which the next drain of a pod without requests is over
     zero_since: FloatArray  # Unix s at which the last span without a ready pod began
     zero_until: FloatArray  # Unix s at which it ended; inf = not yet
     # requests in flight, a heap by finish time
@@ -54,7 +57,7 @@ class State(NamedTuple):
     latencies: IntArray  # (n, BINS) wait + execution
     cold_waits: IntArray  # (n, BINS)
     wait_s: FloatArray
-    allocated_s: FloatArray  # pod-seconds from creation to end
+    allocated_s: FloatArray  # pod-seconds from creation to gone
     busy_s: FloatArray  # pod-seconds with a request in flight
     started: IntArray  # pods
     started_cold: IntArray  # pods, while a request waited
@@ -74,7 +77,7 @@ def _step(s: State, row: int, until: float, poke: bool) -> bool:
     """One event; False when there is none before ``until``."""
     finishes = s.finish[row, 0] if s.n_running[row] else np.inf
     arrives = s.arrival_s[s.next[row]] if s.next[row] < s.end[row] else np.inf
-    now = min(finishes, s.next_ready[row], arrives)
+    now = min(finishes, s.next_ready[row], s.next_drained[row], arrives)
     if now >= until:
         _advance_clock(s, row, until)
         return False
@@ -83,6 +86,8 @@ def _step(s: State, row: int, until: float, poke: bool) -> bool:
         _finish_request(s, row)
     elif s.next_ready[row] == now:
         _pod_ready(s, row)
+    elif s.next_drained[row] == now:
+        _remove_drained(s, row)
     else:
         s.next[row] += 1
         s.arrived[row] += 1
@@ -133,7 +138,7 @@ def _find_next_ready(s: State, row: int, since: float) -> None:
     s.next_ready[row] = np.inf
     for p in range(s.pod_ready.shape[1]):
         ready = s.pod_ready[row, p]
-        if since <= ready < s.next_ready[row]:
+        if since <= ready < s.next_ready[row] and not s.pod_draining[row, p]:
             s.next_ready[row] = ready
 
 
@@ -193,7 +198,7 @@ def _push(s: State, row: int, at: float, pod: int) -> None:
 
 @njit(cache=True)
 def _finish_request(s: State, row: int) -> None:
-    """Finish the earliest request; a draining pod ends with its last one."""
+    """Finish the earliest request; a pod whose drain is over is gone with its last one."""
     heap, pods = s.finish[row], s.finish_pod[row]
     pod = pods[0]
     s.n_running[row] -= 1
@@ -210,17 +215,25 @@ def _finish_request(s: State, row: int) -> None:
     heap[i], pods[i] = at, of
     s.pod_load[row, pod] -= 1
     if s.pod_draining[row, pod] and s.pod_load[row, pod] == 0:
-        _remove_pod(s, row, pod)
+        _remove_drained(s, row)
 
 
 @njit(cache=True)
-def _remove_pod(s: State, row: int, pod: int) -> None:
-    s.pod_ready[row, pod] = NO_POD
-    s.pod_draining[row, pod] = False
+def _remove_drained(s: State, row: int) -> None:
+    """Remove pods without requests whose drain is over; find when that of the next one is."""
+    s.next_drained[row] = np.inf
+    for p in range(s.pod_ready.shape[1]):
+        if not s.pod_draining[row, p] or s.pod_load[row, p] > 0:
+            continue
+        if s.pod_drained[row, p] <= s.clock[row]:
+            s.pod_ready[row, p] = NO_POD
+            s.pod_draining[row, p] = False
+        else:
+            s.next_drained[row] = min(s.next_drained[row], s.pod_drained[row, p])
 
 
 @njit(cache=True)
-def scale(s: State, rows: IntArray, pods: IntArray, start_up_s: float) -> None:
+def scale(s: State, rows: IntArray, pods: IntArray, start_up_s: float, drain_s: float) -> None:
     """Scale ``rows[i]`` to ``pods[i]`` pods at the row's own clock."""
     for i in range(len(rows)):
         row = rows[i]
@@ -230,7 +243,8 @@ def scale(s: State, rows: IntArray, pods: IntArray, start_up_s: float) -> None:
         for _ in range(have, pods[i]):
             _create_pod(s, row, s.clock[row] + start_up_s)
         for _ in range(pods[i], have):
-            _remove_youngest(s, row)
+            _drain_youngest(s, row, s.clock[row] + drain_s)
+        _remove_drained(s, row)
         # Including now: a pod that becomes ready at this instant still has its event to come.
         _find_next_ready(s, row, s.clock[row])
         _note_zero(s, row)
@@ -247,18 +261,16 @@ def _create_pod(s: State, row: int, ready: float) -> None:
 
 
 @njit(cache=True)
-def _remove_youngest(s: State, row: int) -> None:
-    """Remove the youngest pod, one still starting first, as a ReplicaSet does."""
+def _drain_youngest(s: State, row: int, drained: float) -> None:
+    """Let the youngest pod go, one still starting first, as a ReplicaSet does."""
     youngest = -1
     for p in range(s.pod_ready.shape[1]):
         if s.pod_ready[row, p] == NO_POD or s.pod_draining[row, p]:
             continue
         if youngest < 0 or s.pod_ready[row, p] > s.pod_ready[row, youngest]:
             youngest = p
-    if s.pod_load[row, youngest] == 0:
-        _remove_pod(s, row, youngest)
-    else:
-        s.pod_draining[row, youngest] = True
+    s.pod_draining[row, youngest] = True
+    s.pod_drained[row, youngest] = drained
 
 
 @njit(cache=True)

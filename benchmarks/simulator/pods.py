@@ -1,9 +1,11 @@
 """One service's pods and its request queue, as SimPy events, for services that call each other.
 
-Requests queue first in, first out. A pod becomes ready after its start-up time, takes no more
-requests while it drains, and ends with its last one. It costs from creation to end.
+Requests queue first in, first out. A pod becomes ready after its start-up time. One that is let go
+takes no more requests, and is gone when its drain is over and its last one has finished. It costs
+from creation until then.
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,26 +27,29 @@ class SimulatedPod:
     load: int = 0  # requests in flight
     served: int = 0  # requests started so far
     busy_since_s: float = 0.0  # Unix s at which load last became > 0
-    draining: bool = False  # takes no more requests
+    drained_s: float = math.inf  # Unix s at which its drain is over; inf = it was not let go
 
 
 class SimulatedPods:
     """The pods and the queue of one service."""
 
-    def __init__(self, env: simpy.Environment, *, slots: int, start_up_s: float) -> None:
+    def __init__(
+        self, env: simpy.Environment, *, slots: int, start_up_s: float, drain_s: float
+    ) -> None:
         self.env = env
         self.slots = slots
         self.start_up_s = start_up_s
+        self.drain_s = drain_s
         self.pods: list[SimulatedPod] = []  # without draining ones
         self.started = 0
-        self.unused = 0  # pods that ended without a request
+        self.unused = 0  # pods that are gone, and had no request
         self._waiting: deque[simpy.Event] = deque()
         self._draining: list[SimulatedPod] = []
         self._in_system = 0  # requests that wait or are in flight
         self._load_s = 0.0  # their integral since the last statistics
         self._since_s = float(env.now)
         self._arrived = 0  # requests since the last statistics
-        self._ended_s = 0.0  # pod-seconds of ended pods
+        self._gone_s = 0.0  # pod-seconds of pods that are gone
         self._busy_s = 0.0  # pod-seconds of completed times with a request in flight
 
     @property
@@ -74,9 +79,7 @@ class SimulatedPods:
         pod.load -= 1
         if not pod.load:
             self._busy_s += self.env.now - pod.busy_since_s
-            if pod.draining:
-                self._draining.remove(pod)
-                self._remove(pod)
+            self._remove_drained(pod)
         self._serve()
 
     def scale(self, want: int) -> None:
@@ -88,11 +91,10 @@ class SimulatedPods:
             self.env.process(self._become_ready(self.pods[-1]))
         for _ in range(want, len(self.pods)):
             pod = self.pods.pop()
-            pod.draining = True
-            if pod.load:
-                self._draining.append(pod)
-            else:
-                self._remove(pod)
+            pod.drained_s = float(self.env.now) + self.drain_s
+            self._draining.append(pod)
+            self._remove_drained(pod)
+            self.env.process(self._drain(pod))
 
     def take_statistics(self) -> tuple[float, int]:
         """The integral of requests in the system, and arrivals, since the last call."""
@@ -106,7 +108,7 @@ class SimulatedPods:
         now, alive = float(self.env.now), [*self.pods, *self._draining]
         allocated = sum(now - pod.created_s for pod in alive)
         busy = sum(now - pod.busy_since_s for pod in alive if pod.load)
-        return self._ended_s + allocated, self._busy_s + busy
+        return self._gone_s + allocated, self._busy_s + busy
 
     def _integrate_load(self) -> None:
         now = float(self.env.now)
@@ -130,8 +132,16 @@ class SimulatedPods:
             pod.served += 1
             self._waiting.popleft().succeed(pod)
 
-    def _remove(self, pod: SimulatedPod) -> None:
-        self._ended_s += self.env.now - pod.created_s
+    def _drain(self, pod: SimulatedPod) -> "Generator[simpy.Event, Any, None]":
+        yield self.env.timeout(max(0.0, pod.drained_s - self.env.now))
+        self._remove_drained(pod)
+
+    def _remove_drained(self, pod: SimulatedPod) -> None:
+        """Remove a pod if its drain is over, and it has no request."""
+        if pod.load or pod.drained_s > self.env.now or pod not in self._draining:
+            return
+        self._draining.remove(pod)
+        self._gone_s += self.env.now - pod.created_s
         self.unused += not pod.served
 
 

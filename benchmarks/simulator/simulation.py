@@ -13,7 +13,7 @@ import numpy as np
 
 from autoscaler.core.control import Advised, ControlState, Reported, Tick, control
 from autoscaler.core.prediction.advice import Advice
-from autoscaler.core.prediction.predictive import TICK_S, read_at_price
+from autoscaler.core.prediction.predictive import TICK_S, PodCosts, read_at_price
 from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.state.revision import Revision
 from autoscaler.core.types import IntArray
@@ -43,6 +43,7 @@ class World:
     tables: dict[str, ForecastTable]  # by name; all with the same origins
     concurrency: int  # requests in flight that one pod takes; 0 = unlimited
     start_up_s: float  # s from creating a pod until it is ready
+    drain_s: float  # s from letting a pod go until it is gone
 
 
 class Simulation:
@@ -59,6 +60,7 @@ class Simulation:
             self.service,
             concurrency=world.concurrency,
             start_up_s=world.start_up_s,
+            drain_s=world.drain_s,
         )
         self.cluster.begin(start_s)
         self.state = ControlState(fleet=_fleet(world, policies, start_s))
@@ -154,7 +156,7 @@ class _RollingForecasts:
             return None
         self._next = out
         bundle = self._table.bundle(out - 1)
-        return read_at_price(bundle, self._row, fleet.spec.cold_price_s, layout=fleet.layout)
+        return read_at_price(bundle, self._row, PodCosts.of(fleet.spec), layout=fleet.layout)
 
 
 def _fleet(world: World, policies: Sequence[Policy], start_s: float) -> Fleet:

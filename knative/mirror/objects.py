@@ -110,6 +110,7 @@ class Pod:
     ready_s: float  # Unix s at which it became ready; 0 = it is not
     scheduled_s: float = 0.0  # Unix s; known of a ready pod, 0 = not known
     running_s: float = 0.0  # Unix s at which its last container ran; likewise
+    deleted_s: float = 0.0  # Unix s at which it was asked to go; 0 = it was not
 
 
 def podautoscaler(o: Object, refuse: Refuse = ignore) -> PodAutoscaler:
@@ -184,6 +185,7 @@ def pod(o: Object) -> Pod:
         # Parts of its start-up are read once it is ready, as pods change often until then.
         scheduled_s=_true_since(conditions, "PodScheduled") if ready_s else 0.0,
         running_s=_running_since(state) if ready_s else 0.0,
+        deleted_s=_deleted(meta),
     )
 
 
@@ -231,6 +233,12 @@ def _state(phase: str | None, ready: bool, *, ending: bool) -> str:
     if phase == "Running":
         return "terminating" if ending else "ready" if ready else "unready"
     return "pending" if phase == "Pending" else "other"
+
+
+def _deleted(meta: Object) -> float:
+    """Unix s at which a deletion was asked for; 0 = it was not. Its time is when grace ends."""
+    end_s = unix(meta.get("deletionTimestamp"))
+    return 0.0 if end_s is None else end_s - whole(meta.get("deletionGracePeriodSeconds"))
 
 
 def _true_since(conditions: Mapping[str, Object], kind: str) -> float:

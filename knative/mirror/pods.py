@@ -42,6 +42,12 @@ class Pods:
                 del self._by_revision[revision], self._counts[revision]
         return revision
 
+    def served(self, key: str) -> Pod | None:
+        """A pod that was ready once; None = it is not known, or never was."""
+        if key not in self._was_ready:
+            return None
+        return self._by_revision[self._revision_of[key]][key]
+
     def ready(self, revision: str) -> list[Pod]:
         """A revision's pods that are ready."""
         return [p for p in self._by_revision.get(revision, {}).values() if p.state == READY]

@@ -59,18 +59,20 @@ def revision_of(
     *,
     progress_deadline_s: float,
     lead_s: Callable[[float], float],
+    drain_s: float,
     share: float = 1.0,
 ) -> Revision:
     """The settings of a revision.
 
     progress_deadline_s: config-deployment's. lead_s: start-up time, by the price of a cold request.
-    share: of its service's traffic.
+    drain_s: from letting a pod go until it is gone. share: of its service's traffic.
     """
     price_s = _duration(pa.annotations, COLD_PRICE, config.cold_price)
     return Spec(
         **_knative_settings(pa, config, progress_deadline_s),
         mode=_mode(pa.annotations, config.mode),
         lead_s=lead_s(price_s),
+        drain_s=drain_s,
         cold_price_s=price_s,
         share=share,
     )

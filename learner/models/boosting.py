@@ -1,68 +1,98 @@
 """Gradient boosting over pod levels: one binary classifier for each window ahead.
 
-A few seeds, which sample other columns at each split, are averaged: it steadies rare probabilities.
+Each starts from the level's own law and learns where to depart from it; where there is none, from
+what such levels have in common. A few seeds, which sample other columns at each split, are
+averaged: it steadies rare probabilities.
 
-Estimators run in parallel, one thread each. With OpenMP's own threads for each histogram, a fit of
-a few thousand rows takes thirty times as long on a busy machine.
+XGBoost takes such a start (``base_margin``), which scikit-learn's boosting does not. Estimators run
+in parallel, one thread each.
 """
 
-from collections.abc import Callable
-from itertools import pairwise
-from typing import Any, Self
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+import xgboost
 from joblib import Parallel, delayed
-from sklearn.ensemble import HistGradientBoostingClassifier
-from threadpoolctl import threadpool_limits
 
-from autoscaler.core.types import BoolArray, FloatArray, IntArray
+from autoscaler.core.types import FloatArray, IntArray
 from learner.demand import Demand
 from learner.models import Forecast
+from learner.models.columns import LevelFeatures, Values
 from learner.models.levels import cells_in_reach, demand_edges
-from learner.models.rows import LevelRows, needed_within, rows_in_reach
+from learner.models.own_law import own_law
+from learner.models.rows import DrawnRows, LevelRows, Outcomes, rows_in_reach
 
-Features = npt.NDArray[np.float32]  # (n_rows, n_features)
-TrainingSet = tuple[Features, BoolArray, IntArray]  # features, needed, rows with known outcome
+# Strongly regularised; no early stopping, as its random split would leak across time.
+SETTINGS = {
+    "objective": "binary:logistic",
+    "tree_method": "hist",
+    "grow_policy": "lossguide",
+    "max_leaves": 15,
+    "max_depth": 0,  # no other limit
+    "eta": 0.05,
+    "reg_lambda": 5.0,
+    "min_child_weight": 20.0,
+    "colsample_bynode": 0.3,
+    "nthread": 1,
+}
+
+OUTCOMES_OF_OTHERS = 10.0  # of levels without a law, that count beside those of the own services
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSet:
+    """Rows, and what was known at each."""
+
+    features: LevelFeatures
+    drawn: DrawnRows
 
 
 class Boosting:
-    """Histogram gradient boosting over rows of pod levels; log loss gives probabilities."""
+    """Boosted trees over rows of pod levels; log loss gives probabilities."""
 
     def __init__(self, *, windows: tuple[int, ...], seeds: tuple[int, ...], rounds: int) -> None:
         self._windows, self._seeds, self._rounds = windows, seeds, rounds
 
-    def fit(self, features: Features, need: FloatArray, rows: LevelRows) -> Self:
-        """Learn which rows need their level. need: (n, n_steps) pods, NaN = gap."""
-        spans = list(pairwise(self._windows))
-        sets = [_training_set(features, *needed_within(need, *span, rows)) for span in spans]
-        # One estimator of a window for each seed; none where all outcomes are equal.
-        self.shares_ = [share for share, _ in sets]
-        self.estimators_: list[list[Any]] = [[] for _ in spans]
-        tasks = [
-            (window, delayed(_fitted)(training_set, seed, self._rounds))
-            for window, (share, training_set) in enumerate(sets)
-            for seed in self._seeds
-            if 0 < share < 1
+    def fit(self, *sets: TrainingSet) -> Self:
+        """Learn which rows needed their level; the first set's services are those to answer for."""
+        self.lawless_ = _log_odds_of_lawless(sets, self._windows)
+        margins = [
+            self._start(own_law(each.features, self._windows)) + each.drawn.offset for each in sets
         ]
-        fitted = Parallel(n_jobs=-1, prefer="threads")([task for _, task in tasks])
-        for (window, _), estimator in zip(tasks, fitted, strict=True):
-            self.estimators_[window].append(estimator)
+        features = np.concatenate([each.features.values for each in sets])
+        outcome = np.concatenate([each.drawn.outcome for each in sets])
+        margin = np.concatenate(margins)
+        known = [np.flatnonzero(each >= 0) for each in outcome.T]
+        tasks = [
+            delayed(_fitted)(
+                features[rows], outcome[rows, window], margin[rows, window], seed, self._rounds
+            )
+            for window, rows in enumerate(known)
+            for seed in self._seeds
+        ]
+        fitted = Parallel(n_jobs=-1, prefer="threads")(tasks)
+        n_seeds = len(self._seeds)
+        # (n_windows,) lists of one estimator for each seed
+        self.estimators_ = [fitted[i : i + n_seeds] for i in range(0, len(fitted), n_seeds)]
         return self
 
-    def probabilities(self, features: Features) -> FloatArray:
+    def probabilities(self, features: LevelFeatures) -> FloatArray:
         """(n_rows, n_windows)."""
-        answer = np.tile(self.shares_, (len(features), 1))
-        window_of = [window for window, each in enumerate(self.estimators_) for _ in each]
+        margin = self._start(own_law(features, self._windows))
         by_estimator = Parallel(n_jobs=-1, prefer="threads")(
-            delayed(_probability)(estimator, features)
-            for estimators in self.estimators_
+            delayed(_probability)(estimator, features.values, margin[:, window])
+            for window, estimators in enumerate(self.estimators_)
             for estimator in estimators
         )
-        for window in set(window_of):
-            seeds = [p for of, p in zip(window_of, by_estimator, strict=True) if of == window]
-            answer[:, window] = np.mean(seeds, axis=0)
-        return answer
+        by_window = np.reshape(by_estimator, (len(self.estimators_), -1, len(features)))
+        return np.asarray(by_window.mean(axis=1).T, dtype=np.float64)
+
+    def _start(self, law: FloatArray) -> FloatArray:
+        """(n_rows, n_windows) log odds that trees are added to."""
+        return np.asarray(np.where(np.isnan(law), self.lawless_, law))
 
 
 def forecast_of(
@@ -86,35 +116,29 @@ def forecast_of(
     )
 
 
-def _training_set(
-    features: Features, needed: BoolArray, unknown: BoolArray
-) -> tuple[float, TrainingSet]:
-    """The share of rows that needed their level, and the rows whose outcome is known."""
-    rows = np.flatnonzero(~unknown)
-    share = float(needed[rows].mean()) if len(rows) else 0.0
-    return share, (features, needed, rows)
+def _log_odds_of_lawless(sets: Sequence[TrainingSet], windows: tuple[int, ...]) -> FloatArray:
+    """(n_windows,) of rows without a law of their own, before any were drawn.
+
+    The first set's outcomes count, and beside them a few that came as in all of the others.
+    """
+    odds = np.ones(len(windows) - 1)
+    for each in reversed(sets):
+        lawless = np.isnan(own_law(each.features, windows))
+        needed = (lawless & (each.drawn.outcome == 1)).sum(axis=0)
+        idle = (lawless & (each.drawn.outcome == 0)).sum(axis=0) * np.exp(each.drawn.offset)
+        share = odds / (1 + odds)
+        odds = (needed + OUTCOMES_OF_OTHERS * share) / (idle + OUTCOMES_OF_OTHERS * (1 - share))
+    return np.asarray(np.log(odds))
 
 
-def _fitted(training_set: TrainingSet, seed: int, rounds: int) -> Any:
-    """Strongly regularised; no early stopping, as its random split would leak across time."""
-    features, needed, rows = training_set
-    known = features[rows]
-    # The binning refuses a column without any value; a constant one is never split on.
-    known[:, np.isnan(known).all(axis=0)] = 0
-    estimator = HistGradientBoostingClassifier(
-        max_iter=rounds,
-        learning_rate=0.05,
-        max_leaf_nodes=15,
-        min_samples_leaf=100,
-        l2_regularization=5.0,
-        max_features=0.3,
-        early_stopping=False,
-        random_state=seed,
-    )
-    with threadpool_limits(1, user_api="openmp"):
-        return estimator.fit(known, needed[rows])
+def _fitted(
+    features: Values, outcome: Outcomes, margin: FloatArray, seed: int, rounds: int
+) -> xgboost.Booster:
+    data = xgboost.DMatrix(features, outcome, base_margin=margin, nthread=1)
+    return xgboost.train({**SETTINGS, "seed": seed}, data, num_boost_round=rounds)
 
 
-def _probability(estimator: Any, features: Features) -> FloatArray:
-    with threadpool_limits(1, user_api="openmp"):
-        return np.asarray(estimator.predict_proba(features)[:, 1], dtype=np.float64)
+def _probability(
+    estimator: xgboost.Booster, features: Values, margin: FloatArray
+) -> npt.NDArray[np.float32]:
+    return np.asarray(estimator.inplace_predict(features, base_margin=margin))

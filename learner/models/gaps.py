@@ -8,7 +8,7 @@ which bounds the work and follows change.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,8 @@ from autoscaler.core.types import BoolArray, IntArray
 MEMORY = 128  # stretches that count
 
 Columns = dict[str, npt.NDArray[np.float32]]
+Kind = Literal["idle", "busy", "cycle"]
+KINDS: tuple[Kind, ...] = ("idle", "busy", "cycle")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +32,7 @@ class Stretches:
     began: npt.NDArray[np.int32]  # (n_series, n_steps + 1) step the open one counts from; -1 = none
 
 
-def stretches_of(active: BoolArray, known: BoolArray) -> dict[str, Stretches]:
+def stretches_of(active: BoolArray, known: BoolArray) -> dict[Kind, Stretches]:
     """Idle, busy and cycle stretches of series ``active`` (n_series, n_steps), where ``known``."""
     before = np.zeros_like(active)
     before[:, 1:] = active[:, :-1]
@@ -88,7 +90,13 @@ def age_features(
     """
     began = stretches.began[series, origin]
     age = np.where(began >= 0, origin - began, np.nan).astype(np.float32)
-    past = past_lengths(stretches, series, origin)
+    return age_columns(age, past_lengths(stretches, series, origin), spans)
+
+
+def age_columns(
+    age: npt.NDArray[np.float32], past: npt.NDArray[np.float32], spans: list[tuple[int, int]]
+) -> Columns:
+    """The features of `age_features`, of ages (n_rows,) and past lengths (n_rows, depth)."""
     lasted = past >= age[:, None]
     at_risk = lasted.sum(axis=1, dtype=np.float32)
     n_past = (~np.isnan(past)).sum(axis=1, dtype=np.float32)
@@ -108,10 +116,11 @@ def length_features(stretches: Stretches, series: IntArray, origin: IntArray) ->
     key = stretches.first[series] + series + stretches.done[series, origin]
     _, row, back_to_row = np.unique(key, return_index=True, return_inverse=True)
     past = past_lengths(stretches, series[row], origin[row])
-    return {name: column[back_to_row] for name, column in _summaries(past).items()}
+    return {name: column[back_to_row] for name, column in length_columns(past).items()}
 
 
-def _summaries(past: npt.NDArray[np.float32]) -> Columns:
+def length_columns(past: npt.NDArray[np.float32]) -> Columns:
+    """The features of `length_features`, of past lengths (n_rows, depth), latest first."""
     known = ~np.isnan(past)
     n_past = known.sum(axis=1)
     some = n_past > 0

@@ -40,6 +40,11 @@ def cells_in_reach(need: FloatArray) -> IntArray:
     """
     seen = np.maximum.accumulate(np.nan_to_num(need, nan=0.0), axis=1)
     greatest = np.concatenate([np.zeros((need.shape[0], 1)), seen], axis=1)
+    return cells_up_to(greatest)
+
+
+def cells_up_to(greatest: FloatArray) -> IntArray:
+    """As `cells_in_reach`, of the greatest need so far, of any shape."""
     target = np.maximum(greatest + 1, np.floor(1.25 * greatest))
     reach = np.minimum(np.searchsorted(LEVELS, target) + 1, len(LEVELS) - 1)
     return np.asarray(reach, dtype=np.int64)

@@ -94,8 +94,7 @@ def periods_at(
     """
     period = np.zeros(len(series), dtype=np.int64)
     strength = np.zeros(len(series), dtype=np.float32)
-    interval = np.where(origin <= SHORT_PAST, REFRESH, REFRESH_LATER)
-    refreshed = origin // interval * interval
+    refreshed = last_refresh(origin)
     for until in np.unique(refreshed[refreshed > 0]):
         rows = np.flatnonzero(refreshed == until)
         wanted, back_to_row = np.unique(series[rows], return_inverse=True)
@@ -103,3 +102,9 @@ def periods_at(
         lag, height = strongest_lag(autocorrelation(past))
         period[rows], strength[rows] = lag[back_to_row], height[back_to_row]
     return period, strength
+
+
+def last_refresh(origin: IntArray) -> IntArray:
+    """The step of the last refresh at or before each origin."""
+    interval = np.where(origin <= SHORT_PAST, REFRESH, REFRESH_LATER)
+    return np.asarray(origin // interval * interval)

@@ -3,17 +3,28 @@
 What is learned on all services applies to each, so that one with three calls in its history, or
 none, has a forecast. Levels just above the greatest ever needed are rows like any other, where a
 model of the count could not extrapolate.
+
+Made services are learned beside the given ones. On the first day the model knows little else; later
+they keep the habits of a few services from being taken for those of all.
 """
 
+from functools import lru_cache
 from typing import Self
+
+import numpy as np
 
 from autoscaler.core.types import FloatArray, IntArray
 from learner.demand import Demand
 from learner.models import WINDOWS, Forecast
-from learner.models.boosting import Boosting, Features, forecast_of
+from learner.models.boosting import Boosting, TrainingSet, forecast_of
+from learner.models.columns import LevelFeatures
 from learner.models.features import level_features
 from learner.models.levels import pods_needed
+from learner.models.made_services import made_services
 from learner.models.rows import LevelRows, draw_rows
+
+MADE_STEPS, MADE_SEED = 2880, 0  # two days of minutes
+MOST_MADE, ROWS_OF_ONE = 30, 1500  # made services of a kind, and rows that make one more of each
 
 
 class Pooled:
@@ -29,17 +40,20 @@ class Pooled:
         max_rows: int = 200_000,
         rounds: int = 250,
     ) -> None:
+        """``max_rows``: of each window, of the given services; half as many of made ones."""
         self.windows = windows
         self.seeds = seeds
         self.max_rows = max_rows
         self.rounds = rounds
 
     def fit(self, demand: Demand) -> Self:
-        """Learn from every service's levels, from about ``max_rows`` rows at most."""
+        """Learn from the levels of every service, and of made ones."""
         need = pods_needed(demand)
-        rows = draw_rows(need, self.max_rows)
+        drawn = draw_rows(need, self.windows, self.max_rows)
+        given = TrainingSet(features=self._features(demand, need, drawn.rows), drawn=drawn)
+        made = made_training_set(self.windows, self.max_rows // 2)
         boosting = Boosting(windows=self.windows, seeds=self.seeds, rounds=self.rounds)
-        self.boosting_ = boosting.fit(self._features(demand, need, rows), need, rows)
+        self.boosting_ = boosting.fit(given, made)
         return self
 
     def predict(self, demand: Demand, origins: IntArray) -> Forecast:
@@ -51,7 +65,17 @@ class Pooled:
 
         return forecast_of(demand, need, origins, len(self.windows) - 1, answer)
 
-    def _features(self, demand: Demand, need: FloatArray, rows: LevelRows) -> Features:
+    def _features(self, demand: Demand, need: FloatArray, rows: LevelRows) -> LevelFeatures:
         return level_features(
             need, rows, self.windows, start_s=demand.start_s, step_s=demand.step_s
         )
+
+
+@lru_cache(maxsize=1)
+def made_training_set(windows: tuple[int, ...], max_rows: int) -> TrainingSet:
+    """Rows of made services: the same at every fit."""
+    need = made_services(min(1 + max_rows // ROWS_OF_ONE, MOST_MADE), MADE_STEPS, MADE_SEED)
+    drawn = draw_rows(need, windows, max_rows)
+    # Made services know no time of day.
+    features = level_features(need, drawn.rows, windows, start_s=np.nan, step_s=1.0)
+    return TrainingSet(features=features, drawn=drawn)

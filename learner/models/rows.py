@@ -6,12 +6,16 @@ higher level would tell the model that it is going to be needed.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 from scipy.ndimage import maximum_filter1d
 
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from learner.models.levels import LEVELS, cells_in_reach
+
+Outcomes = npt.NDArray[np.int8]
 
 ROWS_AT_ONCE = 200_000  # rows answered together: some hundred MB of features
 STEPS_A_ROW = 100  # steps of a level's series that take about as much memory as a row
@@ -74,18 +78,62 @@ def greatest_ahead(need: FloatArray, begin: int, end: int) -> tuple[FloatArray, 
     return greatest, some_missing > 0
 
 
-def draw_rows(need: FloatArray, max_rows: int) -> LevelRows:
-    """Rows to fit on: all, or about ``max_rows`` of them, drawn uniformly.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnRows:
+    """Rows to fit on. Each window learns from those with an outcome for it."""
 
-    Favouring rare outcomes would need sample weights, with which the boosting takes minutes to bin.
+    rows: LevelRows
+    outcome: Outcomes  # (n_rows, n_windows) 1 = the level was needed, 0 = not, -1 = does not count
+    offset: FloatArray  # (n_windows,) log odds of 1 among these rows, minus those among all
+
+
+def draw_rows(need: FloatArray, windows: tuple[int, ...], max_rows: int) -> DrawnRows:
+    """For each window all rows whose outcome is known, or about ``max_rows`` of them.
+
+    need: (n, n_steps) pods, NaN = gap. Where they are too many, the rarer outcome is kept as far as
+    it fills half of the budget: of services that are called once a day, a uniform draw sees next to
+    no call. The offset undoes that (King and Zeng 2001, "Logistic Regression in Rare Events Data");
+    weights would let few rows speak for many.
     """
     reach = cells_in_reach(need)[:, :-1]
-    share = min(1.0, max_rows / max(int(reach.sum()), 1))
-    random = np.random.default_rng(0)
-    parts = [np.zeros((0, 3), dtype=np.int64)]
+    spans = list(pairwise(windows))
+    number = np.zeros((2, len(spans)))
     for service in range(len(need)):
-        pairs = np.argwhere(np.arange(reach[service].max(initial=0)) < reach[service][:, None])
-        chosen = pairs if share == 1 else pairs[random.random(len(pairs)) < share]
-        parts.append(np.column_stack([np.full(len(chosen), service), chosen]))
-    drawn = np.concatenate(parts)
-    return LevelRows(service=drawn[:, 0], origin=drawn[:, 1], cell=drawn[:, 2])
+        outcome = _outcomes(need[service], reach[service], spans)[2]
+        number += [(outcome == 0).sum(axis=0), (outcome == 1).sum(axis=0)]
+    share = _shares(number, max_rows)
+    random = np.random.default_rng(0)
+    parts = [np.zeros((0, 3 + len(spans)), dtype=np.int64)]
+    for service in range(len(need)):
+        cell, origin, outcome = _outcomes(need[service], reach[service], spans)
+        # One number for all windows: they share rows, so that there are not many more of them.
+        drawn = random.random(len(cell))[:, None] < np.where(outcome == 1, share[1], share[0])
+        outcome = np.where(drawn, outcome, -1)
+        some = np.flatnonzero((outcome >= 0).any(axis=1))
+        own = np.full(len(some), service)
+        parts.append(np.column_stack([own, cell[some], origin[some], outcome[some]]))
+    drawn_rows = np.concatenate(parts)
+    return DrawnRows(
+        rows=LevelRows(service=drawn_rows[:, 0], cell=drawn_rows[:, 1], origin=drawn_rows[:, 2]),
+        outcome=drawn_rows[:, 3:].astype(np.int8),
+        offset=np.log(share[1] / share[0]),
+    )
+
+
+def _outcomes(
+    need: FloatArray, reach: IntArray, spans: list[tuple[int, int]]
+) -> tuple[IntArray, IntArray, Outcomes]:
+    """(k,) cells and origins of all rows of one service, and their outcomes (k, n_windows)."""
+    origin, cell = np.nonzero(np.arange(reach.max(initial=0)) < reach[:, None])
+    rows = LevelRows(service=np.zeros_like(origin), cell=cell, origin=origin)
+    outcome = np.empty((len(origin), len(spans)), dtype=np.int8)
+    for window, span in enumerate(spans):
+        needed, unknown = needed_within(need[None, :], *span, rows)
+        outcome[:, window] = np.where(unknown, -1, needed)
+    return cell, origin, outcome
+
+
+def _shares(number: FloatArray, max_rows: int) -> FloatArray:
+    """(2, n_windows) shares to draw of ``number`` (2, n_windows) rows of each outcome."""
+    budget = np.maximum(max_rows / 2, max_rows - number[::-1])
+    return np.asarray(np.minimum(1.0, budget / np.maximum(number, 1)))

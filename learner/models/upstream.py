@@ -19,8 +19,10 @@ from autoscaler.logs import get_logger
 from learner.demand import Demand
 from learner.dependencies.count_search import edges_among_busiest, edges_from_external
 from learner.models import WINDOWS, Forecast
-from learner.models.boosting import Boosting, Features, forecast_of
+from learner.models.boosting import Boosting, TrainingSet, forecast_of
+from learner.models.columns import LevelFeatures
 from learner.models.features import level_features
+from learner.models.gaps import Columns
 from learner.models.levels import LEVELS, pods_needed
 from learner.models.rows import LevelRows, draw_rows
 from learner.models.series import RunningMean, value_at
@@ -78,9 +80,10 @@ class UpstreamModel:
         if self.pairs_.service:
             own, upstream = self._with_upstream(demand)
             need = pods_needed(own)
-            rows = draw_rows(need, self.max_rows)
+            drawn = draw_rows(need, self.windows, self.max_rows)
             boosting = Boosting(windows=self.windows, seeds=self.seeds, rounds=self.rounds)
-            self.boosting_ = boosting.fit(self._features(own, need, upstream, rows), need, rows)
+            features = self._features(own, need, upstream, drawn.rows)
+            self.boosting_ = boosting.fit(TrainingSet(features=features, drawn=drawn))
         return self
 
     def predict(self, demand: Demand, origins: IntArray) -> Forecast:
@@ -114,9 +117,9 @@ class UpstreamModel:
 
     def _features(
         self, own: Demand, need: FloatArray, upstream: "_UpstreamArrivals", rows: LevelRows
-    ) -> Features:
+    ) -> LevelFeatures:
         level = level_features(need, rows, self.windows, start_s=own.start_s, step_s=own.step_s)
-        return np.column_stack([level, upstream.features(rows)])
+        return level.beside(upstream.features(rows))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,8 +130,8 @@ class _UpstreamArrivals:
     lag: IntArray  # (k,) steps
     pods_per_request: FloatArray  # (k,)
 
-    def features(self, rows: LevelRows) -> Features:
-        """(n_rows, 6), from steps before each row's origin only; NaN = not known."""
+    def features(self, rows: LevelRows) -> Columns:
+        """(n_rows,) each, from steps before each row's origin only; NaN = not known."""
         service, origin = rows.service, rows.origin
         lag = self.lag[service]
         now, next_, before = (self._at(rows, lag - later) for later in (0, 1, -1))
@@ -136,15 +139,15 @@ class _UpstreamArrivals:
         means = RunningMean(self.arrivals)
         mean = means.between(service, origin - lag - MEAN_STEPS, origin - lag)
         recent = means.between(service, origin - lag - 5, origin - lag)
-        columns = [
-            now * scale,
-            next_ * scale,
-            before * scale,
-            self._greatest(rows) * scale,
-            now / np.maximum(mean, 1e-9),
-            np.where(np.isnan(recent + now), np.nan, (recent == 0) & (now > 0)),
-        ]
-        return np.column_stack(columns).astype(np.float32)
+        columns = {
+            "upstream_now": now * scale,
+            "upstream_next": next_ * scale,
+            "upstream_before": before * scale,
+            "upstream_greatest": self._greatest(rows) * scale,
+            "upstream_to_mean": now / np.maximum(mean, 1e-9),
+            "upstream_began": np.where(np.isnan(recent + now), np.nan, (recent == 0) & (now > 0)),
+        }
+        return {name: column.astype(np.float32) for name, column in columns.items()}
 
     def _at(self, rows: LevelRows, ago: IntArray) -> FloatArray:
         """Arrivals ``ago`` steps before each origin; NaN from the origin on."""

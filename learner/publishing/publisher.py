@@ -1,4 +1,4 @@
-"""The learner's loop: read demand, fit now and then, forecast every step, publish.
+"""The learner's loop: read demand, forecast every step, publish; fit now and then beside it.
 
 A failure (Prometheus gone, too little history) is logged once when it begins and once when it is
 over. Meanwhile nothing is published and the last bundle grows old: the autoscaler then applies
@@ -19,11 +19,14 @@ from autoscaler.logs import get_logger
 from autoscaler.names import shown_name
 from learner.demand import Demand, DemandSource
 from learner.dependency_search import DependencySearch, dependency_search_of
-from learner.engine import Learner, LearnerSettings
+from learner.engine import LearnerSettings
+from learner.publishing.refits import Refits, Start, in_background
+from learner.selection.calibration import RollingCalibration
+from learner.selection.reliability import EDGES
 from learner.sources.demand_reader import PrometheusReader
 from learner.sources.queries import PrometheusServer
 from learner.sources.upstreams import UpstreamSeries, WithUpstreams
-from learner.status import LearnerStatus
+from learner.status import LearnerStatus, Outcomes
 
 SETTLE_S = 3.0  # s after a step's end until its samples are in Prometheus
 
@@ -64,14 +67,23 @@ class Publisher:
         sleep: Callable[[float], None],
         search: DependencySearch | None = None,
         status: LearnerStatus | None = None,
+        start: Start = in_background,
     ) -> None:
-        """``search``: for the edges published with the forecasts; None = there are none."""
+        """``search``: for the edges published with the forecasts; None = there are none.
+
+        ``start``: begins a fit.
+        """
         self._status = status or LearnerStatus(clock)
         self._faults = Health()
         self._source, self._settings, self._search = source, settings, search
         self._clock, self._sleep = clock, sleep
-        self._learner: Learner | None = None
-        self._fitted_s = 0.0
+        self._refits = Refits(
+            settings.learner,
+            refit_s=settings.refit_s,
+            faults=self._faults,
+            heartbeat=self._status.heartbeat,
+            start=start,
+        )
         self._failing_since_s: float | None = None  # Unix s; None = the last step was published
 
     def run(self) -> None:
@@ -109,19 +121,16 @@ class Publisher:
         """Read, fit if it is time, forecast, write. Raises AutoscalerError."""
         demand = self._read()
         now = self._clock.now()
-        if self._learner is None or now - self._fitted_s >= self._settings.refit_s:
-            learner = Learner(self._settings.learner)
-            self._learner = learner.fit(demand, progress=lambda *_: self._status.heartbeat())
-            self._fitted_s = now
-            log.info("fitted", services=len(demand.services), steps=demand.n_steps)
-        bundle = self._learner.bundle(demand)
+        learner, is_new = self._refits.learner(demand, now)
+        bundle = learner.bundle(demand)
+        self._status.outcomes = outcomes_of(self._refits.calibration, demand.step_s)
         if self._search:
             self._search.restore(now)
             bundle = replace(bundle, edges=self._search.edges)
         self._save(bundle)
         self._note_quarantine(demand, bundle)
         # Forecasts are saved before the search: it may take long, or Prometheus may be gone.
-        if self._search and self._search.update(demand if self._fitted_s == now else None, now):
+        if self._search and self._search.update(demand if is_new else None, now):
             self._save(replace(bundle, edges=self._search.edges))
 
     def _save(self, bundle: ForecastBundle) -> None:
@@ -168,6 +177,21 @@ def prometheus_publisher(
     source = WithUpstreams(reader, server, upstreams)
     search = dependency_search_of(server, settings.bundle)
     return Publisher(source, settings, SystemClock(), time.sleep, search, status)
+
+
+def outcomes_of(calibration: RollingCalibration, step_s: float) -> list[Outcomes]:
+    """The reliability of what was published, row by row."""
+    number, came = calibration.published.table()
+    return [
+        Outcomes(
+            window_end_s=end * step_s,
+            probability_to=float(to),
+            number=float(number[window, place]),
+            came=float(came[window, place]),
+        )
+        for window, end in enumerate(calibration.windows[1:])
+        for place, to in enumerate(EDGES[1:])
+    ]
 
 
 def _some(names: list[str]) -> str:

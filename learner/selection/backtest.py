@@ -10,10 +10,10 @@ from typing import Self
 
 import numpy as np
 
-from autoscaler.core.types import BoolArray, FloatArray, IntArray
+from autoscaler.core.types import FloatArray, IntArray
 from learner.demand import Demand
-from learner.models import Exceedance, Forecast
-from learner.models.levels import LEVELS, cells_in_reach, pods_needed
+from learner.models import Forecast
+from learner.models.levels import cells_in_reach, pods_needed
 from learner.models.rows import greatest_ahead
 from learner.selection.losses import decision_cost
 
@@ -59,9 +59,3 @@ class HeldBack:
                 total += cost / np.sqrt(price)
         missing = np.array([reason != "" for reason in forecast.reason], dtype=bool)
         return np.where(missing, np.inf, total)
-
-    def exceeded(self, exceedance: Exceedance) -> tuple[BoolArray, BoolArray]:
-        """Which cells were exceeded, shaped like ``exceedance``, and which windows are known."""
-        known = ~np.isnan(self.greatest)
-        level = LEVELS[: exceedance.shape[3]]
-        return np.nan_to_num(self.greatest)[..., None] >= level, known

@@ -1,67 +1,100 @@
-"""Calibration of probabilities on held-back time, by a line in log odds for each window (Platt).
+"""Rolling calibration: forecasts are corrected by what came of those made in the last day.
 
-A line keeps the order of probabilities and merges none: isotonic regression would merge the rare
-ones on which decisions depend. It has two parameters, so that little held-back time suffices.
+What a model gave is kept until its windows are over, and then compared with what came. So the line
+belongs to the models in force: one learned on held-back time belongs to models that knew less.
 """
 
 from dataclasses import dataclass
-from typing import Self
+from itertools import pairwise
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
-from autoscaler.core.types import BoolArray, FloatArray
+from autoscaler.core.types import FloatArray, IntArray
+from learner.demand import Demand
 from learner.models import Exceedance
+from learner.models.levels import LEVELS, pods_needed
+from learner.selection.reliability import Reliability, corrected
 
-FEWEST_OUTCOMES = 50  # of either kind, below which probabilities stay as they are
-MAX_SLOPE = 2.0  # a slope beyond this, or below its inverse, is taken for noise and not used
-MIN_PROBABILITY = 1e-7  # keeps log odds finite
+HALF_LIFE_S = 43_200.0  # after which what came weighs half
+MOST_ORIGINS = 48  # of one call whose forecasts are kept; more would say the same
+MOST_SERVICES = 256  # at one origin, drawn anew for each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Calibration:
-    """For each window: log odds become ``intercept + slope * log odds``."""
+class _Given:
+    """What a model gave at one origin."""
 
-    intercept: FloatArray  # (n_windows,)
-    slope: FloatArray  # (n_windows,) > 0
+    services: tuple[str, ...]  # (k,)
+    exceedance: Exceedance  # (k, n_windows, n_cells) not calibrated ...
+    published: Exceedance  # ... and as it was then
 
-    @classmethod
-    def fit(cls, exceedance: Exceedance, exceeded: BoolArray, known: BoolArray) -> Self:
-        """Learn from forecasts and outcomes.
 
-        exceedance, exceeded: (n, n_origins, n_windows, n_cells); known: (n, n_origins, n_windows),
-        False where the window was not fully seen. Probabilities of 0 (out of reach) do not count.
-        """
-        lines = [
-            _line(
-                exceedance[:, :, window][known[:, :, window]],
-                exceeded[:, :, window][known[:, :, window]],
-            )
-            for window in range(exceedance.shape[2])
-        ]
-        intercept, slope = np.array(lines).reshape(-1, 2).T
-        return cls(intercept=intercept, slope=slope)
+class RollingCalibration:
+    """The line of each window, moved by what comes. Origins have to be handed over in order."""
+
+    def __init__(self, windows: tuple[int, ...]) -> None:
+        n_windows = len(windows) - 1
+        self.windows = windows
+        self._given: dict[int, _Given] = {}  # by origin, in steps since the epoch
+        self._latest = 0  # the origin up to which outcomes were counted, likewise
+        self.reliability = Reliability(n_windows)  # of what the model gave
+        self.published = Reliability(n_windows)  # of what was made of it
+        self.intercept, self.slope = np.zeros(n_windows), np.ones(n_windows)
 
     def apply(self, exceedance: Exceedance) -> Exceedance:
-        """Calibrated probabilities; 0 stays 0 and NaN stays NaN."""
-        shape = (1, 1, -1, 1)
-        odds = self.intercept.reshape(shape) + self.slope.reshape(shape) * _log_odds(exceedance)
-        calibrated = np.where(exceedance == 0, 0.0, 1 / (1 + np.exp(-odds)))
-        return np.asarray(calibrated, dtype=np.float32)
+        """Calibrated probabilities (n, n_origins, n_windows, n_cells)."""
+        return corrected(exceedance, self.intercept, self.slope)
+
+    def settle(self, demand: Demand, origin: int) -> None:
+        """Count what came of the windows that were over at an origin of ``demand``."""
+        first = _first_step(demand)
+        latest = first + origin
+        due = [then for then in self._given if then + self.windows[-1] <= latest]
+        if not due:
+            return
+        elapsed_s = (latest - self._latest) * demand.step_s
+        for table in (self.reliability, self.published):
+            table.fade(0.5 ** (elapsed_s / HALF_LIFE_S) if self._latest else 1.0)
+        self._latest = latest
+        need = pods_needed(demand)
+        row_of = {name: row for row, name in enumerate(demand.services)}
+        for then in due:
+            given = self._given.pop(then)
+            present = np.array([name in row_of for name in given.services])
+            rows = np.array([row_of[name] for name in given.services if name in row_of], np.int64)
+            if then >= first and len(rows):
+                came = need[rows, then - first :]
+                self._count(self.reliability, given.exceedance[present], came)
+                self._count(self.published, given.published[present], came)
+        self.intercept, self.slope = self.reliability.lines()
+
+    def expect(self, demand: Demand, origins: IntArray, exceedance: Exceedance) -> None:
+        """Keep some of what a model gives at some of the origins.
+
+        exceedance: (n, n_origins, n_windows, n_cells), not calibrated.
+        """
+        first = _first_step(demand)
+        chosen = np.linspace(0, len(origins) - 1, min(len(origins), MOST_ORIGINS)).astype(np.int64)
+        for place in chosen:
+            then = first + int(origins[place])
+            n = len(demand.services)
+            rows = np.random.default_rng(then).permutation(n)[:MOST_SERVICES]
+            self._given[then] = _Given(
+                services=tuple(demand.services[row] for row in rows),
+                exceedance=exceedance[rows, place],
+                published=self.apply(exceedance[rows, place][:, None])[:, 0],
+            )
+
+    def _count(self, table: Reliability, exceedance: Exceedance, need: FloatArray) -> None:
+        """exceedance: (k, n_windows, n_cells). need: (k, n_steps) pods from the origin on."""
+        levels = LEVELS[: exceedance.shape[2]]
+        for window, (begin, end) in enumerate(pairwise(self.windows)):
+            some = need[:, begin:end]
+            known = np.flatnonzero(~np.isnan(some).any(axis=1))
+            came = some[known].max(axis=1)[:, None] >= levels
+            given = exceedance[known, window].astype(np.float64)
+            table.add(window, given.ravel(), came.ravel())
 
 
-def _log_odds(probability: Exceedance) -> FloatArray:
-    inside = np.clip(probability.astype(np.float64), MIN_PROBABILITY, 1 - MIN_PROBABILITY)
-    return np.asarray(np.log(inside / (1 - inside)))
-
-
-def _line(probability: Exceedance, exceeded: BoolArray) -> tuple[float, float]:
-    counts = probability > 0
-    outcome = exceeded[counts]
-    if min(outcome.sum(), (~outcome).sum()) < FEWEST_OUTCOMES:
-        return 0.0, 1.0
-    model = LogisticRegression(C=1e3).fit(_log_odds(probability[counts])[:, None], outcome)
-    slope = float(model.coef_[0, 0])
-    if not 1 / MAX_SLOPE <= slope <= MAX_SLOPE:
-        return 0.0, 1.0
-    return float(model.intercept_[0]), slope
+def _first_step(demand: Demand) -> int:
+    return round(demand.start_s / demand.step_s)

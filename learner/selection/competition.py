@@ -18,7 +18,7 @@ from learner.demand import Demand
 from learner.models import Exceedance, Forecast, Model
 from learner.models.upstream import UpstreamModel
 from learner.selection.backtest import HeldBack
-from learner.selection.calibration import Calibration
+from learner.selection.calibration import RollingCalibration
 
 CLEARLY_CHEAPER = 0.95  # share of the pooled model's cost below which another model is selected
 
@@ -29,11 +29,16 @@ log = get_logger(__name__)
 
 
 class Competition:
-    """Fits, selects and calibrates models, for all services at once."""
+    """Fits and selects models, for all services at once."""
 
-    def __init__(self, models: Callable[[], tuple[Model, ...]], windows: tuple[int, ...]) -> None:
-        """``models``: makes those that compete, the pooled one first."""
-        self._models, self._windows = models, windows
+    def __init__(
+        self,
+        models: Callable[[], tuple[Model, ...]],
+        windows: tuple[int, ...],
+        calibration: RollingCalibration,
+    ) -> None:
+        """``models``: makes those that compete, the pooled one first, which is calibrated."""
+        self._models, self._windows, self._calibration = models, windows, calibration
 
     def fit(self, demand: Demand, progress: Progress) -> Self:
         """Learn from all of ``demand``."""
@@ -42,10 +47,15 @@ class Competition:
         return self
 
     def predict(self, demand: Demand, origins: IntArray) -> tuple[Forecast, Selection]:
-        """Each service's forecast by the model selected; by the pooled one where that has none."""
+        """Each service's forecast by the model selected; by the pooled one where that has none.
+
+        What came of earlier ones counts up to the first origin.
+        """
         pooled, *others = self.models_
         forecast = pooled.predict(demand, origins)
-        exceedance = self.calibration_.apply(forecast.exceedance)
+        self._calibration.settle(demand, int(origins.min(initial=demand.n_steps)))
+        self._calibration.expect(demand, origins, forecast.exceedance)
+        exceedance = self._calibration.apply(forecast.exceedance)
         used = np.full(len(demand.services), pooled.name, dtype=object)
         for model in others:
             mine = [self.selected_.get(service) == model.name for service in demand.services]
@@ -57,16 +67,13 @@ class Competition:
         return replace(forecast, exceedance=exceedance), tuple(used)
 
     def _select(self, demand: Demand, progress: Progress) -> None:
-        """Fit on the past without its end; on the end, select models and calibrate the pooled."""
+        """Fit on the past without its end; on the end, select models."""
         held_back = HeldBack.of(demand, self._windows)
         past = demand.until(held_back.first)
         models = self._fitted(past, progress, "fitting on the past before the held-back end", 0.0)
         progress("choosing models by what their decisions cost", 0.45)
-        pooled = models[0].predict(demand, held_back.origins)
-        exceeded, known = held_back.exceeded(pooled.exceedance)
-        self.calibration_ = Calibration.fit(pooled.exceedance, exceeded, known)
-        calibrated = replace(pooled, exceedance=self.calibration_.apply(pooled.exceedance))
-        names, costs = [models[0].name], [held_back.cost(calibrated)]
+        names = [models[0].name]
+        costs = [held_back.cost(models[0].predict(demand, held_back.origins))]
         for model in models[1:]:
             with _failure_logged(model):
                 cost = held_back.cost(model.predict(demand, held_back.origins))

@@ -159,7 +159,7 @@ def gone(path: Path) -> None:
 def absurd(path: Path) -> None:
     """Well formed, and every number of it what nobody may believe."""
     table = read_advice(path)
-    changed(table, demand=np.full_like(table.demand, 1e30)).write(path)
+    changed(table, worth_starting=np.full_like(table.worth_starting, 1e30)).write(path)
 
 
 def endless(path: Path) -> None:

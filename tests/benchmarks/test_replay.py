@@ -10,7 +10,7 @@ from benchmarks.replay import ORIGINS_AT_ONCE, WARM_UP_S, Replay, ReplaySettings
 from benchmarks.scores.score import PolicyScore
 from benchmarks.traces.trace import Trace
 from learner.demand import Demand
-from learner.engine import LearnerSettings
+from learner.engine import NOTHING_SEEN, LearnerSettings
 
 LEARNER = LearnerSettings(max_rows=2000, rounds=10, windows=(0, 1, 2))
 START_S = 1_612_051_200.0
@@ -156,11 +156,13 @@ def test_demand_that_outgrows_the_past_is_forecast_too(other: float) -> None:
     assert (replay.table.demand_edges[:, -1] >= greatest).all()
 
 
-def test_too_short_a_past_is_no_forecast_and_ends_as_knative() -> None:
-    replay = fitted(trace(90), fit_until_s=START_S + 30 * 60.0)
+def test_a_past_that_is_not_known_is_no_forecast_and_ends_as_knative() -> None:
+    unknown = trace(90)
+    unknown.counts[:, :30] = np.nan
+    replay = fitted(unknown, fit_until_s=START_S + 30 * 60.0)
     found = by_name(replay.run())
     assert np.isnan(replay.table.exceedance).all()
-    assert replay.table.reason == ("30 steps of history; allowed: >= 60",) * 3
+    assert replay.table.reason == (NOTHING_SEEN,) * 3
     ours = replace(found["kn-ahead full @ 600 s"], policy=KPA)
     assert ours == found[KPA]
 

@@ -141,7 +141,7 @@ def a_pod(
     ready_s: float = NOW_S - 490,
     phase: str = "Running",
     address: str = "10.0.0.1",
-    **metadata: str,
+    **metadata: Any,
 ) -> Object:
     return {
         "kind": "Pod",

@@ -13,6 +13,7 @@ from autoscaler.core.types import BoolArray
 from autoscaler.exchange.snapshot import Snapshot
 
 START_UP = "kn_ahead_start_up_seconds"
+DRAIN = "kn_ahead_drain_seconds"
 CHANGES = "kn_ahead_changes_total"
 COLD = "Requests that arrived while no pod was ready"
 IN_FLIGHT = f"Mean of requests in flight over the last {PEAK_S} s"
@@ -73,6 +74,7 @@ def of_services(snapshot: Snapshot, labels: Labels) -> Iterator[str]:
     for name, kind, about, values, known in families:
         yield family(f"kn_ahead_{name}", kind, about, own, values, known)
     yield starts(snapshot, labels)
+    yield drains(snapshot, labels)
 
 
 def starts(snapshot: Snapshot, labels: Labels) -> str:
@@ -93,6 +95,16 @@ def starts(snapshot: Snapshot, labels: Labels) -> str:
             if count:
                 of = f'{{{labels.service[row]},part="{part}"}}'
                 lines.append(f"{START_UP}_sum{of} {total}\n{START_UP}_count{of} {count}\n")
+    return "".join(lines)
+
+
+def drains(snapshot: Snapshot, labels: Labels) -> str:
+    """How long pods took to go."""
+    many, seconds = snapshot.columns["drains"], snapshot.columns["drains_s"]
+    lines = [head(DRAIN, "summary", "How long pods took from when they were let go until gone")]
+    for row in np.flatnonzero(labels.named_service & (many > 0)).tolist():
+        of = braced(labels.service[row])
+        lines.append(f"{DRAIN}_sum{of} {seconds[row]}\n{DRAIN}_count{of} {many[row]}\n")
     return "".join(lines)
 
 

@@ -52,14 +52,21 @@ class Advice:
 
     starts_s: FloatArray  # (n_windows,) Unix s
     ends_s: FloatArray  # (n_windows,) Unix s
-    demand: FloatArray  # (n_rows, n_windows) requests in flight worth serving; NaN = no forecast
+    # (n_rows, n_windows) requests in flight; NaN = no forecast:
+    worth_starting: FloatArray  # that pods are worth starting for
+    worth_keeping: FloatArray  # that pods which stand are worth keeping for
     paths: Paths  # between rows of the fleet's services
     layout: int  # of the fleet
 
 
 def no_advice(n_rows: int, layout: int) -> Advice:
     """Neither forecasts nor paths: Knative's rule alone."""
-    none = np.zeros(0)
+    none, no_demand = np.zeros(0), np.zeros((n_rows, 0))
     return Advice(
-        starts_s=none, ends_s=none, demand=np.zeros((n_rows, 0)), paths=NO_PATHS, layout=layout
+        starts_s=none,
+        ends_s=none,
+        worth_starting=no_demand,
+        worth_keeping=no_demand,
+        paths=NO_PATHS,
+        layout=layout,
     )

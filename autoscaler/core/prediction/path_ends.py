@@ -62,6 +62,7 @@ class Downstream:
     # (n_services,) the greatest of a service's revisions:
     price_s: FloatArray
     lead_s: FloatArray
+    drain_s: FloatArray
     window_s: FloatArray
     idle_s: FloatArray  # that the last pod stays after its window: grace or retention
     # (n_services,)
@@ -87,6 +88,7 @@ class Downstream:
             in_flight=in_flight,
             price_s=greatest(spec.cold_price_s),
             lead_s=greatest(spec.lead_s),
+            drain_s=greatest(spec.drain_s),
             window_s=greatest(spec.stable_window_s),
             idle_s=np.maximum(greatest(spec.grace_s), greatest(spec.retention_s)),
             # Little's law.

@@ -1,17 +1,47 @@
-"""From exceedance curves and a price to pods, and to how long they stay.
+"""From exceedance curves and prices to pods, and to how long they stay.
 
-The k-th pod is worth having through a window iff ``p x price > (1 - p) x hold``: p is the
-probability that demand in the window reaches it, price the cost of a cold request in seconds of
-idle pod, hold the seconds that the pod would idle in vain. So one threshold,
-``hold / (hold + price)``, turns a curve into a demand worth serving. Scale up, keep-alive and scale
-to zero are the same test: a pod stays while the present window, or one that begins before the pod
-could be started again, is worth it. For a fixed lead this is the newsvendor quantile.
+A pod costs seconds of pod while it starts (its lead L), while it idles, and while it drains after
+it was let go (D). A cold request is worth a price P of them. Take one pod level and one window
+ahead: p is the probability that demand in the window reaches the level, H the window's length,
+which a pod would idle in vain, T the time until the window begins; 0 once it has begun. Three
+things can be done, and each costs, beside the service of requests themselves,
+
+    to keep a pod that stands through the window       T + (1 - p) H + D
+    to start one a lead before the window begins       L + (1 - p) H + D
+    to start one when a request comes, if one comes    p (P + L + D)
+
+The two others cost D more where a pod stands, because it is let go. By comparison,
+
+* a pod is worth *starting* iff ``p P > (1 - p) (H + L + D)``: if the request comes, its pod pays
+  lead and drain in any case, so they count in the vain case alone;
+* a pod that stands is worth *keeping*, rather than starting another when a request comes, iff
+  ``p (P + L + D) > T + (1 - p) H``;
+* and rather than starting another a lead before the window, iff ``T < L + D``, whatever p is.
+
+So thresholds on p are ``(H + L + D) / (H + L + D + P)`` for starting, and
+``(H + T) / (H + L + D + P)`` for keeping while T < L + D. The second rises with T, and reaches the
+first where T = L + D: what was worth starting is worth keeping. Advice has two numbers a window
+that do not depend on the time of the decision: what is worth starting, and what is worth keeping at
+T = 0. A window whose pod has to be requested now, or was before, is decided by them; here T is at
+most a lead, which a pod that is started for the window takes as well. For a window that begins
+later, but before L + D are over, that which will be worth starting is kept. Between the thresholds
+a pod is let go that was worth keeping by less than ``L + D - T``; a sure need keeps it iff
+T < L + D.
+
+(Knew one a lead before the window whether the request comes, letting go would cost p (L + D) only
+where it does. A forecast does not become certain by waiting, so this is not counted on.)
+
+Without lead and drain both thresholds are ``H / (H + P)``, the newsvendor quantile, and nothing
+later counts. Scale up, keep-alive and scale to zero are the same test.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from autoscaler.core.prediction.advice import NO_PATHS, Advice
 from autoscaler.core.prediction.forecasts import ForecastBundle, demand_at
+from autoscaler.core.state.fleet import Rows
 from autoscaler.core.state.revision import NO_ANSWER, SpecArrays
 from autoscaler.core.types import FloatArray, IntArray
 
@@ -19,52 +49,90 @@ MOST_PODS = 2**31 - 1  # the greatest number of replicas that Kubernetes can sto
 TICK_S = 2.0  # s between two decisions: what is due before the next tick is due now
 
 
-def demand_at_price(
-    bundle: ForecastBundle, service: IntArray, cold_price_s: FloatArray
-) -> FloatArray:
-    """(n, n_windows) requests in flight worth serving at a price; NaN = no forecast.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodCosts:
+    """What a cold request, and a pod's start and end, cost revisions; (n,) each, s of pod."""
 
-    service: (n,) indices into ``bundle.services``; -1 = not in the bundle.
-    cold_price_s: (n,) s of idle pod that one cold request is worth.
+    price_s: FloatArray  # of a cold request
+    lead_s: FloatArray  # from requesting a pod until it is ready
+    drain_s: FloatArray  # from letting a pod go until it is gone
+
+    @classmethod
+    def of(cls, spec: SpecArrays) -> "PodCosts":
+        """Those of a fleet's rows."""
+        return cls(price_s=spec.cold_price_s, lead_s=spec.lead_s, drain_s=spec.drain_s)
+
+
+def demand_at_price(
+    bundle: ForecastBundle, service: IntArray, costs: PodCosts
+) -> tuple[FloatArray, FloatArray]:
+    """Requests in flight worth starting pods for, and worth keeping them; (n, n_windows) each.
+
+    service: (n,) indices into ``bundle.services``; -1 = not in the bundle. costs: of the same n.
+    NaN = no forecast. The second is never below the first.
     """
     hold_s = np.diff(bundle.window_edges_s)
-    threshold = hold_s / (hold_s + cold_price_s[:, None])
+    ends_s = (costs.lead_s + costs.drain_s)[:, None]
+    all_s = hold_s + ends_s + costs.price_s[:, None]
     curve = np.maximum(service, 0)
-    demand = demand_at(bundle.exceedance[curve], bundle.demand_edges[curve], threshold)
-    demand[service < 0] = np.nan
-    return demand
+    exceedance, edges = bundle.exceedance[curve], bundle.demand_edges[curve]
+    worth_starting = demand_at(exceedance, edges, (hold_s + ends_s) / all_s)
+    worth_keeping = demand_at(exceedance, edges, hold_s / all_s)
+    worth_starting[service < 0] = worth_keeping[service < 0] = np.nan
+    return worth_starting, worth_keeping
 
 
 def read_at_price(
-    bundle: ForecastBundle, service: IntArray, cold_price_s: FloatArray, *, layout: int
+    bundle: ForecastBundle, service: IntArray, costs: PodCosts, *, layout: int
 ) -> Advice:
     """A bundle as advice for the rows of a fleet of that layout, without paths.
 
-    service, cold_price_s: (n_rows,) as for `demand_at_price`.
+    service: (n_rows,), and costs: of the same rows, as for `demand_at_price`.
     """
     edges_s = bundle.made_at_s + bundle.window_edges_s
+    worth_starting, worth_keeping = demand_at_price(bundle, service, costs)
     return Advice(
         starts_s=edges_s[:-1],
         ends_s=edges_s[1:],
-        demand=demand_at_price(bundle, service, cold_price_s),
+        worth_starting=worth_starting,
+        worth_keeping=worth_keeping,
         paths=NO_PATHS,
         layout=layout,
     )
 
 
-def pods_ahead(advice: Advice, demand: FloatArray, spec: SpecArrays, now: FloatArray) -> IntArray:
+def pods_ahead(
+    advice: Advice, rows: Rows, spec: SpecArrays, replicas: IntArray, now: FloatArray
+) -> IntArray:
     """(n,) pods that have to be ready, or on their way, now; -1 = no forecast.
 
-    demand: (n, n_windows) the rows' part of ``advice.demand``. A window counts from ``lead`` (and
-    one tick) before it begins until it ends; after the last one the forecast is stale.
+    rows: n of the fleet. spec: theirs. replicas: (n,) pods that their scale targets have; -1 = no
+    target. now: (n,) Unix s. Pods are started for a window from ``lead`` (and one tick) before it
+    begins until it ends; those that stand are kept for it from ``lead + drain`` before. After the
+    last window the forecast is stale.
     """
-    horizon = now + spec.lead_s + TICK_S
+    due_s = now + spec.lead_s + TICK_S
+    horizon_s = np.maximum(due_s, now + spec.lead_s + spec.drain_s)
     # Few of the windows count for any revision.
-    some = (advice.starts_s < horizon.max(initial=0.0)) & (advice.ends_s > now.min(initial=np.inf))
-    starts_s, ends_s, demand = advice.starts_s[some], advice.ends_s[some], demand[:, some]
-    counts = (starts_s < horizon[:, None]) & (ends_s > now[:, None])
-    known = counts & ~np.isnan(demand)
-    due = np.where(known, demand, 0.0).max(axis=1, initial=0.0)
-    pods = np.minimum(np.ceil(due * spec.share / spec.pod_capacity), MOST_PODS)
-    fresh = known.any(axis=1) & (now >= advice.starts_s.min(initial=np.inf))
+    some = advice.starts_s < horizon_s.max(initial=0.0)
+    some &= advice.ends_s > now.min(initial=np.inf)
+    started, kept = np.zeros(len(now)), np.zeros(len(now))  # requests in flight
+    fresh = np.zeros(len(now), dtype=np.bool_)
+    for j in np.flatnonzero(some).tolist():
+        start, keep = advice.worth_starting[rows, j], advice.worth_keeping[rows, j]
+        counts = (advice.starts_s[j] < horizon_s) & (advice.ends_s[j] > now)
+        due = counts & (advice.starts_s[j] < due_s)
+        # No forecast is NaN, which fmax ignores.
+        np.fmax(started, start, out=started, where=due)
+        np.fmax(kept, keep, out=kept, where=due)
+        np.fmax(kept, start, out=kept, where=counts)
+        fresh |= due & ~np.isnan(start)
+    fresh &= now >= advice.starts_s.min(initial=np.inf)
+    stay = np.minimum(np.maximum(replicas, 0), _pods(kept, spec))
+    pods = np.maximum(_pods(started, spec), stay)
     return np.where(fresh, pods, NO_ANSWER).astype(np.int64)
+
+
+def _pods(demand: FloatArray, spec: SpecArrays) -> FloatArray:
+    """(n,) pods for a demand (n,) of the service, requests in flight."""
+    return np.asarray(np.minimum(np.ceil(demand * spec.share / spec.pod_capacity), MOST_PODS))

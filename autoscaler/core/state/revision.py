@@ -74,6 +74,7 @@ class Spec(Generic[F, I, B]):
     activator_capacity: F  # requests in flight that one activator takes
     mode: I  # a Mode
     lead_s: F  # s from the decision to a ready pod (the start-up time, at its worst worth meeting)
+    drain_s: F  # s from letting a pod go until it is gone
     cold_price_s: F  # s of idle pod that one cold request is worth
     share: F  # of the service's traffic that this revision gets, 0 ... 1
 
@@ -107,6 +108,7 @@ KNATIVE_DEFAULTS: Revision = Spec(
     activator_capacity=100.0,
     mode=Mode.SHADOW,
     lead_s=5.0,
+    drain_s=30.0,  # for which the queue-proxy waits for requests that are still on their way
     cold_price_s=600.0,
     share=1.0,
 )

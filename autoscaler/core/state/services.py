@@ -51,6 +51,8 @@ class Services:
         self._n_seconds = 0  # counted so far
         self._starts = Column(np.int32, (len(PARTS),))
         self._starts_s = Column(np.float64, (len(PARTS),))
+        self._drains = Column(np.int32)
+        self._drains_s = Column(np.float64)
         self._scrapes = Column(np.int32, (len(BOUNDS_S) + 1,))
         self._scrapes_s = Column(np.float64)
         self.rates = RateHistory()
@@ -92,6 +94,16 @@ class Services:
         return self._starts_s.values
 
     @property
+    def drains(self) -> npt.NDArray[np.int32]:
+        """(n,) drains of pods that were measured."""
+        return self._drains.values
+
+    @property
+    def drains_s(self) -> FloatArray:
+        """(n,) their total duration, s."""
+        return self._drains_s.values
+
+    @property
     def scrapes(self) -> npt.NDArray[np.int32]:
         """(n_bounds + 1, n) scrapes by duration: up to each bound, and longer."""
         return self._scrapes.values
@@ -108,7 +120,10 @@ class Services:
 
     @property
     def _columns(self) -> tuple[Column[Any], ...]:
-        return (self._seconds, self._starts, self._starts_s, self._scrapes, self._scrapes_s)
+        return (
+            *(self._seconds, self._starts, self._starts_s, self._drains, self._drains_s),
+            *(self._scrapes, self._scrapes_s),
+        )
 
     def join(self, key: str) -> int:
         """Add a revision to a service, which is created with its first one; returns its row."""
@@ -154,6 +169,11 @@ class Services:
         at = PARTS.index(part)
         self.starts[at, service] += 1
         self.starts_s[at, service] += seconds
+
+    def note_drain(self, service: int, seconds: float) -> None:
+        """Count the duration of a pod's drain, s."""
+        self.drains[service] += 1
+        self.drains_s[service] += seconds
 
     def note_scrape(self, service: int, seconds: float) -> None:
         """Count the duration of a scrape of one of a service's revisions, s."""

@@ -158,7 +158,7 @@ class Controller:
             case seen.DeploymentSeen(key=key, object=deployment):
                 revisions.saw_deployment(key, deployment)
             case seen.PodSeen(key=key, object=pod):
-                revisions.saw_pod(key, pod)
+                revisions.saw_pod(key, pod, now)
             case seen.RouteSeen(key=key, object=route):
                 revisions.saw_route(key, route)
 

@@ -14,6 +14,7 @@ import numpy as np
 from autoscaler.core.control import ControlState
 from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.state.revision import Mode, Revision
+from knative.controller.state.drain import Drains, drain_of
 from knative.controller.state.plan import RevisionObjects
 from knative.controller.state.start_up import StartUps, parts_of
 from knative.controller.state.status import active_of, is_initialized
@@ -44,7 +45,7 @@ class Revisions:
         # Revisions by their scale target, "namespace/deployment"; several may name the same.
         self._scaled: dict[str, set[str]] = {}
         self._pods = Pods()
-        self._start_ups = StartUps()
+        self._start_ups, self._drains = StartUps(), Drains()
         self._traffic = Traffic()
         self.texts = 0  # incremented when a name or an annotation that snapshots show changes
 
@@ -102,7 +103,7 @@ class Revisions:
         else:
             if former and former.service != pa.service:
                 self.fleet.move(key, pa.service)
-                self._forget_starts(former.service)
+                self._forget_times(former.service)
             self.fleet.configure(key, self._revision(key, pa))
             self._observe(key)
         self.update_shares(resplit)
@@ -130,13 +131,16 @@ class Revisions:
         for revision in self._scaled.get(key, ()):
             self._observe(revision)
 
-    def saw_pod(self, key: str, pod: Pod | None) -> None:
-        """Follow a pod; None = deleted."""
+    def saw_pod(self, key: str, pod: Pod | None, now: float) -> None:
+        """Follow a pod; None = gone, since Unix s ``now``."""
         if pod is None:
+            gone = self._pods.served(key)
+            if gone and gone.revision in self.fleet:
+                self._measure_drain(gone.revision, gone, now)
             self._observe(self._pods.drop(key))
             return
         if self._pods.put(key, pod) and pod.revision in self.fleet:
-            self._measure(pod.revision, pod)
+            self._measure_start(pod.revision, pod)
         self._observe(pod.revision)
 
     def saw_route(self, key: str, route: Route | None) -> None:
@@ -190,16 +194,17 @@ class Revisions:
             self.fleet.remove(
                 key
             )  # first: a row without a PodAutoscaler would make every tick fail
-            self._forget_starts(service)
+            self._forget_times(service)
         pa = self._podautoscalers.pop(key, None)
         if pa:
             self.texts += 1
             self._leave_target(key, pa)
             self.update_shares(self._traffic.forget(key))
 
-    def _forget_starts(self, service: str) -> None:
+    def _forget_times(self, service: str) -> None:
         if service not in self.fleet.services:
             self._start_ups.forget(service)
+            self._drains.forget(service)
 
     def _leave_target(self, key: str, pa: PodAutoscaler) -> None:
         target = _target_of(pa)
@@ -240,6 +245,7 @@ class Revisions:
             self._config,
             progress_deadline_s=self._deadline_s,
             lead_s=partial(self._start_ups.lead_s, pa.service),
+            drain_s=self._drains.drain_s(pa.service),
             share=self._share(key),
         )
         return replace(revision, mode=Mode.OFF) if self._plain else revision
@@ -251,7 +257,7 @@ class Revisions:
             initialized = bool(self.fleet.observed.initialized[self.fleet.row(key)])
         return self._traffic.share(key, pa, initialized=initialized)
 
-    def _measure(self, key: str, pod: Pod) -> None:
+    def _measure_start(self, key: str, pod: Pod) -> None:
         """A pod became ready for the first time: note its start-up time."""
         fleet, row = self.fleet, self.fleet.row(key)
         service = int(fleet.service[row])
@@ -263,6 +269,17 @@ class Revisions:
             self._start_ups.add(name, parts["total"])
         price_s = float(fleet.spec.cold_price_s[row])
         fleet.spec.lead_s[row] = self._start_ups.lead_s(name, price_s)
+
+    def _measure_drain(self, key: str, pod: Pod, now: float) -> None:
+        """A pod that had been ready is gone: note for how long it drained."""
+        fleet, row, drained_s = self.fleet, self.fleet.row(key), drain_of(pod, now)
+        if drained_s is None:
+            return
+        service = int(fleet.service[row])
+        name = fleet.services.keys[service]
+        fleet.services.note_drain(service, drained_s)
+        self._drains.add(name, drained_s)
+        fleet.spec.drain_s[row] = self._drains.drain_s(name)
 
 
 def _put(objects: dict[str, T], key: str, found: T | None) -> None:

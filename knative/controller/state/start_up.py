@@ -4,34 +4,18 @@ Times are Kubernetes' own, in whole seconds, from the pod's events: a part can b
 mean of many is right.
 """
 
-from array import array
-
 import numpy as np
 
+from knative.controller.state.measured import MeasuredTimes
 from knative.mirror.objects import Pod
 
-STORED = 50  # starts of each service
 UNMEASURED_S = 10.0  # until the first start was seen
 LONGEST_S = 3600.0  # s that a start may take; more is a clock that is wrong
 ROUNDED_S = 1.0  # s that a difference of Kubernetes' times may be short
 
 
-class StartUps:
-    """The last start-up times of each service."""
-
-    def __init__(self) -> None:
-        self._last: dict[str, array[float]] = {}  # by service: s, the oldest first
-
-    def add(self, service: str, seconds: float) -> None:
-        """Add the time from a pod's creation until it was ready, s."""
-        last = self._last.setdefault(service, array("d"))
-        last.append(seconds)
-        if len(last) > STORED:
-            del last[0]
-
-    def forget(self, service: str) -> None:
-        """A service was deleted."""
-        self._last.pop(service, None)
+class StartUps(MeasuredTimes):
+    """The last times from a pod's creation until it was ready, of each service."""
 
     def lead_s(self, service: str, price_s: float) -> float:
         """How long before a request a pod of the service has to be started, s.
@@ -40,7 +24,7 @@ class StartUps:
         a cold request. Of the measured start-up times, the one with the least expected cost
         (newsvendor). price_s: s of idle pod that one cold request is worth.
         """
-        seen = np.sort(self._last.get(service, ()))
+        seen = self.ascending(service)
         if not len(seen):
             return UNMEASURED_S
         too_slow = np.arange(len(seen) - 1, -1, -1) / len(seen)  # share of starts that take longer

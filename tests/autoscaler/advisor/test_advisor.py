@@ -105,7 +105,7 @@ class Both:
 
     def advised(self, key: str) -> float:
         """Demand worth serving of a revision."""
-        demand = for_fleet(self.table, self.fleet).demand
+        demand = for_fleet(self.table, self.fleet).worth_starting
         return float(demand[self.fleet.row(key)][0]) if demand.size else np.nan
 
 

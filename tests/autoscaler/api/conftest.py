@@ -14,7 +14,7 @@ from autoscaler.advisor.read_model import ReadModel
 from autoscaler.api.app import create_app
 from autoscaler.clock import SimulatedClock
 from autoscaler.core.prediction.forecasts import ForecastBundle
-from autoscaler.core.prediction.predictive import read_at_price
+from autoscaler.core.prediction.predictive import PodCosts, read_at_price
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Active, Mode
 from autoscaler.health import Health
 from autoscaler.refusals import Refusals
@@ -50,10 +50,11 @@ def controller(bundle: ForecastBundle, tmp_path: Path) -> Controller:
     """The shop after two ticks: browse has data but no forecast, cart is forecast 4 pods."""
     controller = Controller(tmp_path, begin_s=START_S)
     for service, mode in zip(SERVICES, (Mode.SHADOW, Mode.OUTWARD, Mode.FULL), strict=True):
-        controller.has(f"{service}-00001", spec=replace(KNATIVE_DEFAULTS, mode=mode))
+        spec = replace(KNATIVE_DEFAULTS, mode=mode, lead_s=0.0, drain_s=0.0)
+        controller.has(f"{service}-00001", spec=spec)
     fleet = controller.fleet
     controller.advised(
-        read_at_price(bundle, np.array([-1, 0, 1]), fleet.spec.cold_price_s, layout=fleet.layout)
+        read_at_price(bundle, np.array([-1, 0, 1]), PodCosts.of(fleet.spec), layout=fleet.layout)
     )
     fleet.observed.active[2] = Active.FALSE
     for second in (3, 4):

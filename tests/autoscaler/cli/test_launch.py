@@ -19,7 +19,7 @@ from tests.programs import NO_CLUSTER, Running, alive, kn_ahead, running, until
 # Not pydantic, which Kubernetes's own client brings, nor rich, which structlog takes where it is:
 # the controller's image has none.
 HEAVY = (
-    *("sklearn", "scipy", "statsmodels", "pandas", "matplotlib", "numba", "joblib"),
+    *("sklearn", "scipy", "statsmodels", "pandas", "matplotlib", "numba", "joblib", "xgboost"),
     *("fastapi", "starlette", "uvicorn", "jinja2", "prometheus_client", "prometheus_api_client"),
     *("typer", "simpy"),
     *("autoscaler.advisor", "autoscaler.api", "autoscaler.bundle", "autoscaler.cli.main"),

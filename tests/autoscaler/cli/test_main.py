@@ -169,6 +169,8 @@ def test_an_end_of_the_past_that_cannot_be_is_named(place: Place, text: str, sai
         ("--start-up", "-1"),
         ("--start-up", "nan"),
         ("--start-up", "inf"),
+        ("--drain", "-1"),
+        ("--drain", "nan"),
         ("--service-time", "-1"),
         ("--service-time", "nan"),
         ("--price", "-5"),

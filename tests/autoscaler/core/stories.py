@@ -145,7 +145,8 @@ def forecast(demand: list[float], *, now: float, window_s: float = 60.0) -> Advi
     return Advice(
         starts_s=np.array([now]),
         ends_s=ends,
-        demand=np.array(demand)[:, None],
+        worth_starting=np.array(demand)[:, None],
+        worth_keeping=np.array(demand)[:, None],
         paths=NO_PATHS,
         layout=1,
     )
@@ -190,6 +191,7 @@ def revisions(draw: st.DrawFn, mode: Mode | None = None) -> Revision:
         activator_capacity=draw(st.sampled_from([1.0, 100.0])),
         mode=draw(st.sampled_from(Mode)) if mode is None else mode,
         lead_s=draw(st.sampled_from([0.0, 5.0, 90.0])),
+        drain_s=draw(st.sampled_from([0.0, 30.0])),
         cold_price_s=draw(st.sampled_from([0.0, 60.0, 600.0])),
         share=draw(st.sampled_from([0.5, 1.0])),
     )
@@ -235,8 +237,16 @@ def advices(draw: st.DrawFn, story: Story, *, most: float = 60.0) -> Advice:
     edges = starts + np.concatenate([[0.0], np.cumsum(lengths)])
     cell = st.just(np.nan) | st.floats(0.0, most)
     cells = draw(st.lists(cell, min_size=n * n_windows, max_size=n * n_windows))
-    demand: FloatArray = np.array(cells).reshape(n, n_windows)
-    return Advice(starts_s=edges[:-1], ends_s=edges[1:], demand=demand, paths=NO_PATHS, layout=1)
+    start: FloatArray = np.array(cells).reshape(n, n_windows)
+    more = draw(st.lists(st.floats(0.0, most), min_size=n, max_size=n))
+    return Advice(
+        starts_s=edges[:-1],
+        ends_s=edges[1:],
+        worth_starting=start,
+        worth_keeping=start + np.array(more)[:, None],
+        paths=NO_PATHS,
+        layout=1,
+    )
 
 
 def current(advice: Advice, now: float) -> Advice:

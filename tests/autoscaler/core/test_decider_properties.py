@@ -69,7 +69,8 @@ def test_without_any_forecast_the_answer_is_that_of_no_outlook(
     data: st.DataObject, story: Story
 ) -> None:
     advice = data.draw(advices(story))
-    silent = replace(advice, demand=np.full_like(advice.demand, np.nan))
+    nothing = np.full_like(advice.worth_starting, np.nan)
+    silent = replace(advice, worth_starting=nothing, worth_keeping=nothing)
     assert not differences(step(story, silent), step(story))
 
 
@@ -169,7 +170,11 @@ def test_a_rows_answer_does_not_depend_on_the_other_rows(data: st.DataObject, st
 
 
 def only(advice: Advice, rows: IntArray) -> Advice:
-    return replace(advice, demand=advice.demand[rows])
+    return replace(
+        advice,
+        worth_starting=advice.worth_starting[rows],
+        worth_keeping=advice.worth_keeping[rows],
+    )
 
 
 def answers(made: Step) -> dict[str, Any]:

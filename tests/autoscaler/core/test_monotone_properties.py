@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from autoscaler.core.decider import decide
 from autoscaler.core.prediction.advice import Advice
 from autoscaler.core.prediction.forecasts import ForecastBundle
-from autoscaler.core.prediction.predictive import read_at_price
+from autoscaler.core.prediction.predictive import PodCosts, read_at_price
 from autoscaler.core.state.revision import Mode
 from autoscaler.core.types import FloatArray
 from tests.autoscaler.core.stories import (
@@ -43,7 +43,11 @@ def test_more_demand_is_never_fewer_pods(data: st.DataObject, story: Story, more
 @given(data=st.data(), story=stories(), more=st.floats(0.0, 60.0))
 def test_more_forecast_is_never_fewer_pods(data: st.DataObject, story: Story, more: float) -> None:
     advice = data.draw(advices(story))
-    raised = replace(advice, demand=advice.demand + more)
+    raised = replace(
+        advice,
+        worth_starting=advice.worth_starting + more * data.draw(st.booleans()),
+        worth_keeping=advice.worth_keeping + more,
+    )
     less, ours = answer(story, advice), answer(story, raised)
     assert (ours.desired >= less.desired).all()
     assert (ours.want >= less.want).all()
@@ -67,8 +71,10 @@ def curves(draw: st.DrawFn, story: Story) -> ForecastBundle:
     )
 
 
-def priced(bundle: ForecastBundle, price: FloatArray) -> Advice:
-    return read_at_price(bundle, np.arange(len(bundle.services)), price, layout=1)
+def priced(story: Story, bundle: ForecastBundle, price: FloatArray) -> Advice:
+    lead_s, drain_s = column(story, "lead_s"), column(story, "drain_s")
+    costs = PodCosts(price_s=price, lead_s=lead_s, drain_s=drain_s)
+    return read_at_price(bundle, np.arange(len(bundle.services)), costs, layout=1)
 
 
 @LAW
@@ -77,8 +83,8 @@ def test_a_higher_price_is_never_fewer_pods(
     data: st.DataObject, story: Story, dearer: float
 ) -> None:
     bundle, price = data.draw(curves(story)), column(story, "cold_price_s")
-    less = answer(story, priced(bundle, price))
-    ours = answer(story, priced(bundle, np.array([p + dearer for p in price])))
+    less = answer(story, priced(story, bundle, price))
+    ours = answer(story, priced(story, bundle, np.array([p + dearer for p in price])))
     assert (ours.predicted >= less.predicted).all()
     assert (ours.want >= less.want).all()
 
@@ -90,6 +96,6 @@ def test_a_higher_exceedance_is_never_fewer_pods(
 ) -> None:
     bundle, price = data.draw(curves(story)), column(story, "cold_price_s")
     raised = replace(bundle, exceedance=np.minimum(bundle.exceedance + likelier, 1.0))
-    less, ours = (answer(story, priced(b, price)) for b in (bundle, raised))
+    less, ours = (answer(story, priced(story, b, price)) for b in (bundle, raised))
     assert (ours.predicted >= less.predicted).all()
     assert (ours.want >= less.want).all()

@@ -14,7 +14,7 @@ from autoscaler.core.prediction.advice import NO_PATHS, Paths
 from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS
 from autoscaler.errors import PermanentError
-from autoscaler.exchange.advice import LAYOUT, AdviceTable, checked, for_fleet, read_advice
+from autoscaler.exchange.advice import DEMAND, LAYOUT, AdviceTable, checked, for_fleet, read_advice
 from tests.autoscaler.core.stories import LAW
 
 NOW_S = 1_700_000_000.0
@@ -35,14 +35,19 @@ def fleet(keys: list[str] = KEYS) -> Fleet:
 
 
 def table(keys: list[str] = KEYS, demand: list[list[float]] | None = None) -> AdviceTable:
-    """Each revision expects its place in the list, then twice as much; cart calls till."""
+    """Worth starting for is each one's place in the list, then twice as much; cart calls till.
+
+    Worth keeping for is twice that.
+    """
     expected = demand or [[i + 1.0, 2 * i + 2.0] for i in range(len(keys))]
+    start = np.array(expected, dtype=np.float64).reshape(len(keys), 2)
     return AdviceTable(
         written_at_s=NOW_S,
         starts_s=np.array([NOW_S, NOW_S + 60]),
         ends_s=np.array([NOW_S + 60, NOW_S + 300]),
         revision=ids(keys),
-        demand=np.array(expected, dtype=np.float64).reshape(len(keys), 2),
+        worth_starting=start,
+        worth_keeping=2 * start,
         service=ids(NAMES),
         paths=Paths(
             upstream=np.array([NAMES.index("shop/cart")]),
@@ -63,7 +68,8 @@ def read(tmp_path: Path, written: AdviceTable) -> AdviceTable:
 def test_advice_comes_to_the_rows_that_it_is_for(tmp_path: Path) -> None:
     there = fleet(KEYS[::-1])
     advice = for_fleet(read(tmp_path, table()), there)
-    assert advice.demand.tolist() == [[4, 8], [3, 6], [2, 4], [1, 2]]
+    assert advice.worth_starting.tolist() == [[4, 8], [3, 6], [2, 4], [1, 2]]
+    assert advice.worth_keeping.tolist() == [[8, 16], [6, 12], [4, 8], [2, 4]]
     ends = [advice.paths.upstream, advice.paths.downstream]
     assert [there.services.keys[int(end[0])] for end in ends] == ["shop/cart", "shop/till"]
     assert advice.layout == there.layout
@@ -71,44 +77,48 @@ def test_advice_comes_to_the_rows_that_it_is_for(tmp_path: Path) -> None:
 
 def test_revisions_without_advice_have_none(tmp_path: Path) -> None:
     advice = for_fleet(read(tmp_path, table(KEYS[1:3])), fleet())
-    assert np.isnan(advice.demand[[0, 3]]).all()
-    assert advice.demand[[1, 2]].tolist() == [[1, 2], [2, 4]]
+    assert np.isnan(advice.worth_starting[[0, 3]]).all()
+    assert np.isnan(advice.worth_keeping[[0, 3]]).all()
+    assert advice.worth_starting[[1, 2]].tolist() == [[1, 2], [2, 4]]
 
 
 def test_advice_for_who_is_not_there_is_left_alone(tmp_path: Path) -> None:
     advice = for_fleet(read(tmp_path, table()), fleet(KEYS[2:]))
-    assert advice.demand.tolist() == [[3, 6], [4, 8]]
+    assert advice.worth_starting.tolist() == [[3, 6], [4, 8]]
     assert len(advice.paths) == 0
 
 
 def test_there_may_be_no_advice_at_all(tmp_path: Path) -> None:
     empty = replace(table([]), service=np.zeros(0, np.int64), paths=NO_PATHS)
     advice = for_fleet(read(tmp_path, empty), fleet())
-    assert np.isnan(advice.demand).all()
+    assert np.isnan(advice.worth_starting).all()
 
 
+@pytest.mark.parametrize("column", DEMAND)
 @pytest.mark.parametrize("absurd", [-1.0, np.inf, -np.inf, 1e30, 1.6e8])
 def test_a_demand_that_cannot_be_costs_its_own_revision_its_advice(
-    tmp_path: Path, absurd: float
+    tmp_path: Path, absurd: float, column: str
 ) -> None:
-    bad = table(demand=[[1, 2], [3, absurd], [5, 6], [7, 8]])
+    bad = table()
+    getattr(bad, column)[1, 1] = absurd
     found = read(tmp_path, bad)
     assert found.refused == 1
-    demand = for_fleet(found, fleet()).demand
-    assert np.isnan(demand[1]).all()
-    assert demand[[0, 2, 3]].tolist() == [[1, 2], [5, 6], [7, 8]]
+    advice = for_fleet(found, fleet())
+    assert np.isnan(advice.worth_starting[1]).all()
+    assert np.isnan(advice.worth_keeping[1]).all()
+    assert advice.worth_starting[[0, 2, 3]].tolist() == [[1, 2], [3, 6], [4, 8]]
 
 
 def test_no_forecast_of_a_window_is_no_error(tmp_path: Path) -> None:
     found = read(tmp_path, table(demand=[[1, np.nan], [3, 4], [5, 6], [7, 8]]))
     assert found.refused == 0
-    assert np.isnan(for_fleet(found, fleet()).demand[0, 1])
+    assert np.isnan(for_fleet(found, fleet()).worth_starting[0, 1])
 
 
 def test_of_a_revision_that_is_named_twice_the_first_word_counts(tmp_path: Path) -> None:
     found = read(tmp_path, table([KEYS[0], KEYS[1], KEYS[0]]))
     assert found.refused == 1
-    assert for_fleet(found, fleet()).demand[:2].tolist() == [[1, 2], [2, 4]]
+    assert for_fleet(found, fleet()).worth_starting[:2].tolist() == [[1, 2], [2, 4]]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +141,7 @@ def test_a_path_that_cannot_be_is_left_out(tmp_path: Path, column: str, absurd: 
     bad = replace(good, paths=replace_path(good.paths, column, absurd))
     found = read(tmp_path, bad)
     assert (len(found.paths), found.refused) == (0, 1)
-    assert for_fleet(found, fleet()).demand.tolist() == good.demand.tolist()
+    assert for_fleet(found, fleet()).worth_starting.tolist() == good.worth_starting.tolist()
 
 
 def replace_path(paths: Paths, column: str, value: float) -> Paths:
@@ -168,15 +178,18 @@ def test_whatever_is_said_of_one_revision_the_others_keep_theirs(
 ) -> None:
     """The law: one service's forecast changes nobody else's advice."""
     good = table()
-    changed = good.demand.copy()
-    changed[row] = [data.draw(anything), data.draw(anything)]
-    bad = replace(good, demand=changed)
+    changed = {name: getattr(good, name).copy() for name in DEMAND}
+    for demand in changed.values():
+        demand[row] = [data.draw(anything), data.draw(anything)]
+    bad = replace(good, **changed)
     where = Path("advice")
     ours, theirs = (
         for_fleet(checked(LAYOUT.unpack(LAYOUT.pack(t.arrays()), where), where), fleet())
         for t in (bad, good)
     )
     others = [i for i in range(4) if i != row]
-    assert ours.demand[others].tolist() == theirs.demand[others].tolist()
-    kept = ours.demand[row][~np.isnan(ours.demand[row])]
-    assert ((kept >= 0) & (kept <= 1.5e8)).all()
+    for name in DEMAND:
+        mine, good_ones = getattr(ours, name), getattr(theirs, name)
+        assert mine[others].tolist() == good_ones[others].tolist()
+        believed = mine[row][~np.isnan(mine[row])]
+        assert ((believed >= 0) & (believed <= 1.5e8)).all()

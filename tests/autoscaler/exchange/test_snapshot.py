@@ -97,7 +97,7 @@ def test_names_are_read_as_they_were_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", '{"version": 2, "names": []}', '{"version": 1, "names": [[1]]}', "\x00"],
+    ["", "[]", "{}", '{"version": 1, "names": []}', '{"version": 2, "names": [[1]]}', "\x00"],
 )
 def test_a_file_that_holds_no_names_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "names.json"

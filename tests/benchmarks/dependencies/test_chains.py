@@ -81,10 +81,10 @@ def test_unrelated_services_have_no_edges_and_false_ones_cost_a_bounded_amount()
     kpa = outcome([simulate(scenario, None, day=1, seed=0)], "unrelated", KPA)
     ours = outcome([simulate(scenario, wrong, day=1, seed=0)], "unrelated", GRAPH)
     spec = settings(scenario.shop)
-    most_s = spec.stable_window_s + spec.grace_s + 2 * spec.lead_s + 10
+    most_s = spec.stable_window_s + spec.grace_s + 2 * spec.lead_s + spec.drain_s + 10
     assert ours.pods_unused > rounds
     assert 0 < ours.pod_s - kpa.pod_s <= most_s * ours.pods_unused
-    cheap = simulate(scenario, wrong, day=1, seed=0, price_s=100.0)  # 0.3 x 100 s < 0.7 x 87 s
+    cheap = simulate(scenario, wrong, day=1, seed=0, price_s=100.0)  # 0.3 x 100 s < 0.7 x 120 s
     asked = outcome([cheap], "unrelated", GRAPH)
     assert asked.pods_unused == 0
     assert asked.pod_s == pytest.approx(kpa.pod_s, rel=1e-3)  # decided some instants sooner

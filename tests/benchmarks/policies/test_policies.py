@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Mode
 from benchmarks.policies.policies import ORACLE, baselines, oracle, ours, priced, revision
 
-BASE = revision(1, 5.0)
+BASE = revision(1, 5.0, 30.0)
 
 
 @pytest.mark.parametrize(
@@ -12,14 +14,15 @@ BASE = revision(1, 5.0)
 def test_targets_are_knatives_for_a_pods_concurrency(
     concurrency: int, total: float, target: float
 ) -> None:
-    made = revision(concurrency, 5.0)
-    assert (made.total, made.pod_capacity, made.lead_s) == (total, total, 5.0)
+    made = revision(concurrency, 5.0, 30.0)
+    assert (made.total, made.pod_capacity) == (total, total)
+    assert (made.lead_s, made.drain_s) == (5.0, 30.0)
     assert made.target == pytest.approx(target)
 
 
 def test_a_service_without_a_limit_is_knatives_default_with_forecasts_off() -> None:
-    assert KNATIVE_DEFAULTS.target == revision(0, KNATIVE_DEFAULTS.lead_s).target
-    assert revision(0, 5.0).mode == Mode.OFF
+    default = KNATIVE_DEFAULTS
+    assert replace(default, mode=Mode.OFF) == revision(0, default.lead_s, default.drain_s)
 
 
 def test_the_baselines_see_no_forecast() -> None:

@@ -22,8 +22,10 @@ def simulation(*services: list[tuple[float, float]], concurrency: int = 10) -> S
         tables={},
         concurrency=concurrency,
         start_up_s=5.0,
+        drain_s=0.0,
     )
-    return Simulation(world, [Policy(name="KPA", revision=revision(concurrency, 5.0))], start_s=0.0)
+    policy = Policy(name="KPA", revision=revision(concurrency, 5.0, 0.0))
+    return Simulation(world, [policy], start_s=0.0)
 
 
 def one_of(*services: list[tuple[float, float]], until: float = 60.0) -> PolicyScore:

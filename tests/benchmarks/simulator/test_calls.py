@@ -16,7 +16,7 @@ from benchmarks.simulator.calls import Call, CallSimulation, Log, Service, Shop
 from benchmarks.simulator.pods import SimulatedPod
 
 START_UP_S = 3.0
-OURS = replace(revision(10, START_UP_S), mode=Mode.OUTWARD)
+OURS = replace(revision(10, START_UP_S, 30.0), mode=Mode.OUTWARD)
 
 
 def chain(n: int, *, slots: int = 10) -> Shop:
@@ -95,7 +95,7 @@ def test_requests_are_the_same_under_every_policy() -> None:
 
 
 def test_a_draining_pod_finishes_its_requests_and_takes_no_more() -> None:
-    shop = Shop(services=(Service(name="shop/a", work_s=50.0),), start_up_s=1.0)
+    shop = Shop(services=(Service(name="shop/a", work_s=50.0),), start_up_s=1.0, drain_s=0.625)
     simulation = CallSimulation(shop, OURS, None)
     pods = simulation.pods[0]
     pods.scale(2)
@@ -119,7 +119,7 @@ def test_a_draining_pod_finishes_its_requests_and_takes_no_more() -> None:
     assert not waiting.triggered
     assert pods.pod_s() == pytest.approx((2.5 + 2.5, 0.5 + 0.5))
     simulation.env.run(until=begin + 0.75)
-    assert pods.pod_s() == pytest.approx((2.75 + 2.5, 0.75 + 0.5))
+    assert pods.pod_s() == pytest.approx((2.75 + 2.625, 0.75 + 0.5))
 
 
 def test_a_pod_without_a_request_is_counted_as_unused() -> None:
@@ -146,10 +146,10 @@ def test_without_calls_it_agrees_with_the_fast_simulator(
     slots: int, apart: float, seed: int
 ) -> None:
     """With one slot per pod, events of the same instant are ordered differently: a tolerance."""
-    work_s, seconds, settings = 1.5, 900, revision(slots, 5.0)
+    work_s, seconds, settings = 1.5, 900, revision(slots, 5.0, 20.0)
     arrivals = independent(seed, seconds)
     services = tuple(Service(name=f"shop/{i}", work_s=work_s) for i in range(len(arrivals)))
-    shop = Shop(services=services, start_up_s=5.0, slots=slots)
+    shop = Shop(services=services, start_up_s=5.0, drain_s=20.0, slots=slots)
     ours = CallSimulation(shop, settings, None, start_s=0.0)
     ours.run([(float(at), i) for i, some in enumerate(arrivals) for at in some], seconds)
     fast = _fast(shop, arrivals, work_s)
@@ -182,6 +182,8 @@ def _fast(shop: Shop, arrivals: Sequence[FloatArray], work_s: float) -> simulato
         tables={},
         concurrency=shop.slots,
         start_up_s=shop.start_up_s,
+        drain_s=shop.drain_s,
     )
-    policy = simulator.Policy(name="KPA", revision=revision(shop.slots, shop.start_up_s))
+    settings = revision(shop.slots, shop.start_up_s, shop.drain_s)
+    policy = simulator.Policy(name="KPA", revision=settings)
     return simulator.Simulation(world, [policy], start_s=0.0)

@@ -29,9 +29,14 @@ class OneRow:
         *requests: tuple[float, float],
         concurrency: int = 1,
         start_up_s: float = START_UP_S,
+        drain_s: float = 0.0,
     ) -> None:
         self.cluster = Cluster(
-            made(list(requests)), ROW, concurrency=concurrency, start_up_s=start_up_s
+            made(list(requests)),
+            ROW,
+            concurrency=concurrency,
+            start_up_s=start_up_s,
+            drain_s=drain_s,
         )
         self.cluster.begin(0.0)
 
@@ -118,7 +123,7 @@ def test_small_pods_fill_up_and_large_ones_share(concurrency: int, busy_pods: in
     assert row.scale(2, at=0.0).until(40.0).busy_s == busy_pods * 4.0
 
 
-def test_pods_cost_from_creation_to_end_and_are_busy_while_a_request_is_in_flight() -> None:
+def test_pods_cost_from_creation_to_gone_and_are_busy_while_a_request_is_in_flight() -> None:
     row = OneRow((10.0, 4.0)).scale(1, at=2.0).scale(0, at=20.0).until(40.0)
     assert (row.allocated_s, row.busy_s, row.started, row.started_cold) == (18.0, 4.0, 1, 0)
 
@@ -147,6 +152,36 @@ def test_a_draining_pod_is_not_called_back() -> None:
     assert row.allocated_s == 20.0 + (30.0 - 13.0)
 
 
+def test_a_pod_that_is_let_go_costs_its_drain() -> None:
+    row = OneRow(drain_s=30.0).scale(1, at=2.0).scale(0, at=20.0)
+    assert row.cluster.ready().tolist() == [0]
+    assert row.until(45.0).allocated_s == 45.0 - 2.0
+    assert row.until(90.0).allocated_s == 20.0 + 30.0 - 2.0
+
+
+def test_a_pod_that_is_let_go_while_it_starts_costs_its_drain_and_never_serves() -> None:
+    row = OneRow((12.0, 1.0), drain_s=30.0).scale(1, at=2.0).scale(0, at=4.0).scale(1, at=13.0)
+    row.until(90.0)
+    assert (row.wait_s, row.cold) == (6.0, (1, 0))
+    assert row.allocated_s == 32.0 + (90.0 - 13.0)
+
+
+@pytest.mark.parametrize(("took_s", "gone_s"), [(10.0, 41.0), (60.0, 70.0)])
+def test_a_pod_is_gone_when_both_its_drain_and_its_last_request_are_over(
+    took_s: float, gone_s: float
+) -> None:
+    row = OneRow((10.0, took_s), drain_s=30.0).scale(1, at=0.0).scale(0, at=11.0).until(100.0)
+    assert (row.allocated_s, row.busy_s) == (gone_s, took_s)
+
+
+def test_pods_that_drain_leave_no_room_of_others() -> None:
+    row = OneRow(drain_s=30.0)
+    for second in range(20):
+        row.scale(3, at=2.0 * second).scale(0, at=2.0 * second + 1.0)
+    row.until(100.0)
+    assert (row.started, row.allocated_s) == (60, 60 * 31.0)
+
+
 @pytest.mark.parametrize("second", [2, 3])
 def test_a_pod_that_becomes_ready_as_more_are_asked_for_serves_at_once(second: int) -> None:
     row = OneRow((10.0, 1.0)).scale(1, at=10.0).scale(second, at=15.0).until(40.0)
@@ -167,7 +202,8 @@ def test_the_statistics_of_a_second_are_its_mean_in_flight_and_its_arrivals() ->
 
 
 def test_requests_from_before_the_beginning_never_come() -> None:
-    cluster = Cluster(made([(1.0, 1.0), (9.0, 1.0)]), ROW, concurrency=1, start_up_s=1.0)
+    requests = made([(1.0, 1.0), (9.0, 1.0)])
+    cluster = Cluster(requests, ROW, concurrency=1, start_up_s=1.0, drain_s=0.0)
     cluster.begin(5.0)
     cluster.scale(ROW, np.array([1]))
     cluster.run(20.0, ROW, NO_POKE)
@@ -188,7 +224,8 @@ def test_many_in_flight_on_one_pod_are_counted_like_few() -> None:
 
 def test_rows_do_not_disturb_each_other() -> None:
     requests = made([(10.0, 4.0), (11.0, 1.0)], [(10.0, 1.0)] * 40)
-    cluster = Cluster(requests, np.array([0, 1, 0]), concurrency=1, start_up_s=START_UP_S)
+    services = np.array([0, 1, 0])
+    cluster = Cluster(requests, services, concurrency=1, start_up_s=START_UP_S, drain_s=0.0)
     cluster.begin(0.0)
     rows = np.arange(3)
     cluster.scale(rows, np.array([1, 30, 0]))

@@ -16,17 +16,17 @@ COUNTS = (
     *("requests", "wait_s", "cold_from_zero", "cold_scale_out"),
     *("allocated_s", "busy_s", "started", "started_cold", "load_s", "arrived"),
 )
-ClusterRun = tuple[int, list[tuple[float, float]], list[tuple[float, int]]]
+ClusterRun = tuple[int, float, list[tuple[float, float]], list[tuple[float, int]]]
 
 
-def cluster(requests: list[tuple[float, float]], concurrency: int) -> Cluster:
+def cluster(requests: list[tuple[float, float]], concurrency: int, drain_s: float) -> Cluster:
     """Requests are (arrival, service time) in s."""
     made = Requests(
         arrival_s=np.array([at for at, _ in requests], dtype=np.float64),
         service_s=np.array([took for _, took in requests], dtype=np.float64),
         offset=np.array([0, len(requests)]),
     )
-    fast = Cluster(made, ROW, concurrency=concurrency, start_up_s=START_UP_S)
+    fast = Cluster(made, ROW, concurrency=concurrency, start_up_s=START_UP_S, drain_s=drain_s)
     fast.begin(0.0)
     return fast
 
@@ -35,7 +35,11 @@ def cluster(requests: list[tuple[float, float]], concurrency: int) -> Cluster:
 class Pod:
     ready_s: float
     load: int = 0
-    drains: bool = False
+    drained_s: float = np.inf
+
+    @property
+    def drains(self) -> bool:
+        return self.drained_s < np.inf
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,6 +48,7 @@ class Slow:
 
     requests: list[tuple[float, float]]
     concurrency: int
+    drain_s: float
     now: float = 0.0
     next: int = 0
     pods: list[Pod | None] = field(default_factory=lambda: [None] * 40)  # in places, as they stand
@@ -63,7 +68,8 @@ class Slow:
             ends = min((end for end, _ in self.running), default=np.inf)
             rises = min(self.rising, default=np.inf)
             comes = self.requests[self.next][0] if self.next < len(self.requests) else np.inf
-            at = min(ends, rises, comes)
+            drained = min((p.drained_s for p in self.standing() if not p.load), default=np.inf)
+            at = min(ends, rises, drained, comes)
             self.pass_time(min(at, end_s))
             if at >= end_s:
                 return
@@ -71,6 +77,8 @@ class Slow:
                 self.finish()
             elif rises == at:
                 self.rising.remove(rises)
+            elif drained == at:
+                self.remove_drained()
             else:
                 self.enqueue()
             self.start_waiting()
@@ -91,8 +99,12 @@ class Slow:
         first = min(self.running, key=lambda ends: ends[0])
         self.running.remove(first)
         first[1].load -= 1
-        if first[1].drains and not first[1].load:
-            self.pods[self.pods.index(first[1])] = None
+        self.remove_drained()
+
+    def remove_drained(self) -> None:
+        for place, pod in enumerate(self.pods):
+            if pod and not pod.load and pod.drained_s <= self.now:
+                self.pods[place] = None
 
     def start_waiting(self) -> None:
         while self.waiting:
@@ -120,16 +132,13 @@ class Slow:
             available.remove(youngest)
             if youngest.ready_s in self.rising:
                 self.rising.remove(youngest.ready_s)
-            if youngest.load:
-                youngest.drains = True
-            else:
-                at = next(i for i, pod in enumerate(self.pods) if pod is youngest)
-                self.pods[at] = None
+            youngest.drained_s = self.now + self.drain_s
+        self.remove_drained()
 
 
 @st.composite
 def cluster_runs(draw: st.DrawFn) -> ClusterRun:
-    """Concurrency, requests and scale commands, on whole and half seconds so that they coincide.
+    """Concurrency, drain, requests, scale commands: on whole and half seconds, so they coincide.
 
     Each request takes a power of two of its own longer, so that no two end at once, and all sums
     are exact.
@@ -143,15 +152,17 @@ def cluster_runs(draw: st.DrawFn) -> ClusterRun:
         for i, (at, took) in enumerate(zip(arrivals, service, strict=True))
     ]
     commands = draw(st.lists(st.tuples(seconds, st.integers(0, 7)), max_size=12))
-    return draw(st.sampled_from([0, 1, 2, 5])), requests, sorted(commands, key=lambda c: c[0])
+    concurrency = draw(st.sampled_from([0, 1, 2, 5]))
+    drain_s = draw(st.sampled_from([0.0, 3.5, 30.0]))
+    return concurrency, drain_s, requests, sorted(commands, key=lambda c: c[0])
 
 
 @settings(max_examples=300, deadline=None)
 @given(cluster_runs())
 def test_counts_equal_those_of_a_slow_simulation_in_plain_python(given_run: ClusterRun) -> None:
-    concurrency, requests, commands = given_run
-    slow = Slow(requests=requests, concurrency=concurrency)
-    fast = cluster(requests, concurrency)
+    concurrency, drain_s, requests, commands = given_run
+    slow = Slow(requests=requests, concurrency=concurrency, drain_s=drain_s)
+    fast = cluster(requests, concurrency, drain_s)
     for at, pods in commands:
         slow.until(at)
         fast.run(at, ROW, NO_POKE)

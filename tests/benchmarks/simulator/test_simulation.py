@@ -16,8 +16,10 @@ from benchmarks.simulator.forecasts import ForecastTable
 from benchmarks.simulator.simulation import PUBLISH_S, Policy, Simulation, World
 
 START_UP_S = 5.0
-BASE = revision(1, START_UP_S)
-LARGE = revision(10, START_UP_S)  # Knative starts one pod for one request, not ceil(1 / 0.7)
+DRAIN_S = 0.0  # where a drain is not the point
+BASE = revision(1, START_UP_S, DRAIN_S)
+# Knative starts one pod for one request, not ceil(1 / 0.7).
+LARGE = revision(10, START_UP_S, DRAIN_S)
 KPA = Policy(name="KPA", revision=BASE)
 COUNTED = State._fields[State._fields.index("requests") :]
 
@@ -27,6 +29,7 @@ def world(
     service_s: float = 0.25,
     concurrency: int = 1,
     start_up_s: float = START_UP_S,
+    drain_s: float = DRAIN_S,
     table: ForecastTable | None = None,
 ) -> World:
     """Services that are called at these s."""
@@ -40,6 +43,7 @@ def world(
         tables={} if table is None else {"model": table},
         concurrency=concurrency,
         start_up_s=start_up_s,
+        drain_s=drain_s,
     )
 
 
@@ -129,6 +133,14 @@ def test_a_service_called_once_goes_to_zero_a_stable_window_after_its_last_stati
     simulation = Simulation(world([100.3], concurrency=10), [once], start_s=0.0)
     assert pods(simulation, until=300.0) == [(106.0, 1), (170.0, 0)]
     assert column(simulation, "allocated_s") == pytest.approx([170.0 - 100.3])
+
+
+def test_under_knative_too_a_pod_costs_its_drain() -> None:
+    once = Policy(name="KPA", revision=LARGE)
+    shared = world([100.3], concurrency=10, drain_s=30.0)
+    simulation = Simulation(shared, [once], start_s=0.0)
+    assert pods(simulation, until=300.0) == [(106.0, 1), (170.0, 0)]
+    assert column(simulation, "allocated_s") == pytest.approx([170.0 + 30.0 - 100.3])
 
 
 def test_zero_waits_out_the_grace_where_the_activator_has_to_come_into_the_path_first() -> None:

@@ -36,7 +36,7 @@ def test_it_advises_and_shows_what_is_decided_and_forecast(scene: Scene) -> None
         until(lambda: (table := scene.advised()) and len(table.revision), "advice")
         table = scene.advised()
         assert table
-        assert table.demand.tolist() == [[250.0]]
+        assert table.worth_starting.tolist() == [[250.0]]
         (decision,) = client.get(f"/v1/decisions/{SERVICE}").json()["revisions"]
         assert (decision["revision"], decision["desired_scale"]) == ("cart-00001", 1)
         (window,) = client.get(f"/v1/forecasts/{SERVICE}").json()["windows"]

@@ -36,7 +36,7 @@ def written(demand: float = 900.0, key: str = KEY, **times: Any) -> Callable[[Pa
 
 def absurd(demand: float) -> Callable[[Path], None]:
     """A number that the controller refuses when it reads the file."""
-    arrays = an_advice({KEY: 1.0}).arrays() | {"demand": [[demand]]}
+    arrays = an_advice({KEY: 1.0}).arrays() | {"worth_starting": [[demand]]}
     return lambda path: LAYOUT.write(path, arrays)
 
 

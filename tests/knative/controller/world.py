@@ -180,12 +180,14 @@ def an_advice(
     paths: Paths = NO_PATHS,
 ) -> AdviceTable:
     """Advice of one window, as the controller reads it. paths: between indices of services."""
+    worth = np.array(list(demand.values()), dtype=np.float64).reshape(-1, 1)
     written = AdviceTable(
         written_at_s=NOW_S,
         starts_s=np.array([starts_s]),
         ends_s=np.array([ends_s]),
         revision=ids(demand),
-        demand=np.array(list(demand.values()), dtype=np.float64).reshape(-1, 1),
+        worth_starting=worth,
+        worth_keeping=worth,
         service=ids(services),
         paths=paths,
     )

@@ -120,6 +120,23 @@ def test_times_of_a_pod() -> None:
     assert pod(a_pod(ready=False)).ready_s == 0.0
 
 
+@pytest.mark.parametrize(
+    ("metadata", "deleted_s"),
+    [
+        ({}, 0.0),
+        ({"deletionTimestamp": kubernetes_time(NOW_S + 300)}, NOW_S + 300),
+        (
+            {"deletionTimestamp": kubernetes_time(NOW_S + 300), "deletionGracePeriodSeconds": 300},
+            NOW_S,
+        ),
+    ],
+)
+def test_a_pod_was_asked_to_go_its_grace_before_it_has_to(
+    metadata: dict[str, Any], deleted_s: float
+) -> None:
+    assert pod(a_pod(**metadata)).deleted_s == deleted_s
+
+
 def test_a_pod_that_was_not_scheduled_yet() -> None:
     o = a_pod(phase="Pending")
     o["status"] = {"phase": "Pending"}
@@ -198,7 +215,7 @@ def test_every_annotation_that_a_revision_is_set_up_by_is_kept() -> None:
             return default
 
     pa = replace(podautoscaler(a_podautoscaler()), annotations=Listening())
-    revision_of(pa, ClusterConfig(), progress_deadline_s=600.0, lead_s=lambda _: 1.0)
+    revision_of(pa, ClusterConfig(), progress_deadline_s=600.0, lead_s=lambda _: 1.0, drain_s=30.0)
     assert len(asked) > 15
     assert asked <= set(NAME_OF.values())
 

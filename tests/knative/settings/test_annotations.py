@@ -47,7 +47,7 @@ def read(annotations: dict[str, str], config: ClusterConfig | None = None, **spe
     """The settings of a revision with these annotations (full keys)."""
     pa = podautoscaler(a_podautoscaler(annotations=annotations, **spec))
     return revision_of(
-        pa, config or ClusterConfig(), progress_deadline_s=600.0, lead_s=lambda _: 7.0
+        pa, config or ClusterConfig(), progress_deadline_s=600.0, lead_s=lambda _: 7.0, drain_s=35.0
     )
 
 
@@ -78,7 +78,8 @@ def test_a_revision_that_says_nothing_gets_the_clusters_config() -> None:
     assert (got.max_scale_up_rate, got.max_scale_down_rate) == (4.0, 3.0)
     assert (got.enable_scale_to_zero, got.mode, got.cold_price_s) == (False, Mode.FULL, 12.0)
     assert (got.total, got.target, got.pod_capacity) == (100.0, 70.0, 100.0)
-    assert (got.activation_scale, got.activation_timeout_s, got.lead_s) == (0, 630.0, 7.0)
+    assert (got.activation_scale, got.activation_timeout_s) == (0, 630.0)
+    assert (got.lead_s, got.drain_s) == (7.0, 35.0)
     assert got.metric is Metric.CONCURRENCY
 
 

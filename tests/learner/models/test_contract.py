@@ -48,7 +48,7 @@ def mixed_demand() -> Demand:
 
 def new_model(name: str) -> Model:
     models: dict[str, Model] = {
-        "pooled": Pooled(windows=WINDOWS, seeds=(0,), rounds=15),
+        "pooled": Pooled(windows=WINDOWS, seeds=(0,), rounds=15, max_rows=4000),
         "seasonal": SeasonalCopy(windows=WINDOWS),
         "timers": Timers(windows=WINDOWS),
     }

@@ -26,7 +26,7 @@ def timers(periods: range, *, pods: float) -> FloatArray:
 
 @pytest.fixture(scope="module")
 def of_timers() -> Pooled:
-    return Pooled(windows=(0, 1), seeds=(0,), rounds=60).fit(
+    return Pooled(windows=(0, 1), seeds=(0,), rounds=60, max_rows=20_000).fit(
         demand_of(timers(range(11, 43, 2), pods=2.0))
     )
 
@@ -47,7 +47,7 @@ def test_levels_carry_over_to_services_with_more_pods_than_were_fitted(of_timers
 
 def test_a_new_service_gets_the_chance_that_others_have() -> None:
     busy = np.random.default_rng(0).poisson(5.0, (10, 400)).astype(np.float64)
-    model = Pooled(windows=(0, 1), seeds=(0,), rounds=10, max_rows=20_000)
+    model = Pooled(windows=(0, 1), seeds=(0,), rounds=60, max_rows=20_000)
     model.fit(demand_of(busy))
     newcomer = demand_of(np.zeros((1, 0)))
     assert model.predict(newcomer, np.array([0])).exceedance[0, 0, 0, 0] > 0.5
@@ -56,6 +56,6 @@ def test_a_new_service_gets_the_chance_that_others_have() -> None:
 def test_steps_of_a_second_work_like_steps_of_a_minute() -> None:
     peak = timers(range(11, 43, 4), pods=1.0)
     origin = np.array([699])
-    model = Pooled(windows=(0, 1, 5), seeds=(0,), rounds=10)
+    model = Pooled(windows=(0, 1, 5), seeds=(0,), rounds=10, max_rows=4000)
     exceedance = model.fit(demand_of(peak, step_s=1.0)).predict(demand_of(peak, step_s=1.0), origin)
     assert not np.isnan(exceedance.exceedance).any()

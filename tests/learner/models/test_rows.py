@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from autoscaler.core.types import FloatArray
 from learner.models.levels import cells_in_reach
 from learner.models.rows import LevelRows, draw_rows, needed_within, rows_in_reach
 
@@ -51,13 +52,31 @@ def test_every_row_in_reach_is_asked_once() -> None:
 
 
 def test_all_rows_are_drawn_once_where_they_fit() -> None:
-    assert len(draw_rows(NEED, max_rows=1000)) == cells_in_reach(NEED)[:, :-1].sum()
+    drawn = draw_rows(NEED, (0, 1), max_rows=1000)
+    keys = {
+        (int(origin), int(cell))
+        for origin, cell in zip(drawn.rows.origin, drawn.rows.cell, strict=True)
+    }
+    # The gap at step 3 hides whether levels 1 and 2 (of 4 in reach) were needed.
+    assert len(keys) == len(drawn.rows) == cells_in_reach(NEED)[:, :-1].sum() - 4
+    assert drawn.offset == 0
 
 
-def test_a_draw_keeps_to_its_budget_and_to_the_share_of_what_is_needed() -> None:
-    need = (np.random.default_rng(0).random((20, 2000)) < 0.1).astype(np.float64)
-    everything, _ = needed_within(need, 0, 5, draw_rows(need, max_rows=10**6))
-    rows = draw_rows(need, max_rows=5000)
-    needed, _ = needed_within(need, 0, 5, rows)
-    assert 4500 < len(rows) < 5500
-    assert needed.mean() == pytest.approx(everything.mean(), rel=0.1)
+def sparse(services: int, share: float) -> FloatArray:
+    return (np.random.default_rng(0).random((services, 2000)) < share).astype(np.float64)
+
+
+def test_each_window_keeps_to_its_budget() -> None:
+    drawn = draw_rows(sparse(20, 0.1), (0, 1, 5), max_rows=5000)
+    for outcome in drawn.outcome.T:
+        assert (outcome >= 0).sum() == pytest.approx(5000, rel=0.05)
+
+
+def test_rare_outcomes_are_all_kept_and_the_offset_restores_their_share() -> None:
+    need = sparse(20, 0.01)
+    everything = draw_rows(need, (0, 1), max_rows=10**6)
+    drawn = draw_rows(need, (0, 1), max_rows=4000)
+    assert (drawn.outcome == 1).sum() == (everything.outcome == 1).sum()
+    odds = (drawn.outcome == 1).sum() / (drawn.outcome == 0).sum()
+    true_odds = (everything.outcome == 1).sum() / (everything.outcome == 0).sum()
+    assert odds / np.exp(drawn.offset[0]) == pytest.approx(true_odds, rel=0.05)

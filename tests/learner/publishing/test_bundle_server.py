@@ -18,7 +18,7 @@ from autoscaler.clock import SimulatedClock
 from autoscaler.errors import PermanentError
 from autoscaler.limits import REST_CONNECTIONS, SERVICE_PODS
 from learner.publishing.bundle_server import NAME, BundleServer
-from learner.status import LearnerStatus
+from learner.status import LearnerStatus, Outcomes
 from tests.certificates import Certificates
 
 
@@ -163,6 +163,7 @@ def test_metrics_tell_of_refusals_of_quarantine_and_of_the_last_publication(bund
         assert "kn_ahead_last_published" not in requests.get(f"{url}/metrics", timeout=5).text
         status.refuse(SERVICE_PODS, "shop/cart", 3)
         status.published({"shop/cart": "samples that cannot be"})
+        status.outcomes = [Outcomes(window_end_s=60.0, probability_to=0.05, number=200.0, came=7.5)]
         answer = requests.get(f"{url}/metrics", timeout=5)
     assert answer.headers["Content-Type"].startswith("text/plain")
     told = {
@@ -173,5 +174,7 @@ def test_metrics_tell_of_refusals_of_quarantine_and_of_the_last_publication(bund
     assert told == {
         ("kn_ahead_refused_total", "service_pods"): 3,
         ("kn_ahead_quarantined_services",): 1,
+        ("kn_ahead_forecast_outcomes", "0.05", "60"): 200.0,
+        ("kn_ahead_forecast_came", "0.05", "60"): 7.5,
         ("kn_ahead_last_published_timestamp_seconds",): 1_700_000_000.0,
     }

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,7 @@ from autoscaler.bundle.file import load_bundle
 from autoscaler.clock import SimulatedClock
 from autoscaler.errors import PermanentError, TransientError
 from learner.demand import Demand
-from learner.engine import LearnerSettings
+from learner.engine import Learner, LearnerSettings
 from learner.publishing.publisher import SETTLE_S, Publisher, PublishSettings
 from learner.status import LearnerStatus
 
@@ -42,6 +44,13 @@ class Recorded:
         )
 
 
+def at_once(fit: Callable[[], Learner]) -> "Future[Learner]":
+    """Fit before the loop goes on."""
+    future: Future[Learner] = Future()
+    future.set_result(fit())
+    return future
+
+
 class EndedError(Exception):
     """Raised by a clock that has run out."""
 
@@ -70,7 +79,7 @@ def publisher(
         key=key,
         learner=LearnerSettings(windows=(0, 1, 2), max_rows=500, rounds=10),
     )
-    return Publisher(source, settings, clock, sleep, status=status)
+    return Publisher(source, settings, clock, sleep, status=status, start=at_once)
 
 
 def test_a_bundle_appears_that_ends_where_the_last_whole_step_ended(tmp_path: Path) -> None:

@@ -1,85 +1,106 @@
-"""Probabilities become honest, and only where there is reason to touch them."""
+"""What was forecast is compared with what came, once it has come and not before."""
 
 import numpy as np
 import pytest
 
+from autoscaler.core.types import FloatArray
+from learner.demand import Demand
 from learner.models import Exceedance
-from learner.selection.calibration import Calibration
+from learner.selection.calibration import HALF_LIFE_S, RollingCalibration
+from learner.selection.reliability import EDGES
 
-SHAPE = (20, 50, 2, 3)  # services, origins, windows, cells
-
-
-def truths(seed: int = 0) -> Exceedance:
-    """Falling probabilities, as a perfect model would give them."""
-    random = np.random.default_rng(seed)
-    return -np.sort(-random.beta(0.5, 2.0, SHAPE), axis=3).astype(np.float32)
+WINDOWS = (0, 1, 5)
+N_SERVICES, N_STEPS = 40, 300
+STEP_S = 60.0
 
 
-def outcomes(probability: Exceedance, seed: int = 1) -> np.ndarray:
-    return np.random.default_rng(seed).random(SHAPE) < probability
-
-
-def overconfident(probability: Exceedance) -> Exceedance:
-    odds = probability / (1 - probability)
-    return (odds**1.5 / (1 + odds**1.5)).astype(np.float32)
-
-
-ALL_KNOWN = np.ones(SHAPE[:3], dtype=bool)
-
-
-def test_overconfident_probabilities_are_corrected() -> None:
-    probability = truths()
-    forecast = overconfident(probability)
-    calibration = Calibration.fit(forecast, outcomes(probability), ALL_KNOWN)
-    corrected = calibration.apply(forecast)
-    assert np.abs(corrected - probability).mean() < 0.2 * np.abs(forecast - probability).mean()
-
-
-def test_honest_probabilities_stay_about_as_they_are() -> None:
-    probability = truths()
-    corrected = Calibration.fit(probability, outcomes(probability), ALL_KNOWN).apply(probability)
-    assert np.abs(corrected - probability).max() < 0.05
-
-
-def test_curves_still_fall() -> None:
-    probability = truths()
-    corrected = Calibration.fit(probability, outcomes(probability), ALL_KNOWN).apply(probability)
-    assert (np.diff(corrected, axis=3) <= 0).all()
-
-
-def test_impossible_stays_impossible_and_silence_silent() -> None:
-    probability = truths()
-    calibration = Calibration.fit(probability, outcomes(probability), ALL_KNOWN)
-    probability[0], probability[1] = 0.0, np.nan
-    corrected = calibration.apply(probability)
-    assert (corrected[0] == 0).all()
-    assert np.isnan(corrected[1]).all()
-
-
-def test_what_is_not_known_teaches_nothing() -> None:
-    probability = truths()
-    known = np.ones(SHAPE[:3], dtype=bool)
-    known[:10] = False
-    passed = outcomes(probability)
-    other = passed.copy()
-    other[:10] = ~other[:10]
-    one, two = (
-        Calibration.fit(probability, passed, known),
-        Calibration.fit(probability, other, known),
+def demand_of(need: FloatArray, *, first: int = 0) -> Demand:
+    return Demand(
+        services=tuple(f"shop/{row}" for row in range(len(need))),
+        start_s=first * STEP_S,
+        step_s=STEP_S,
+        arrivals=need,
+        peak=need,
+        capacity=np.ones(len(need)),
     )
-    np.testing.assert_array_equal(one.slope, two.slope)
-    np.testing.assert_array_equal(one.intercept, two.intercept)
 
 
-@pytest.mark.parametrize("always", [True, False])
-def test_too_few_outcomes_of_a_kind_leave_probabilities_alone(always: bool) -> None:
-    probability = truths()
-    passed = np.full(SHAPE, always)
-    calibration = Calibration.fit(probability, passed, ALL_KNOWN)
-    np.testing.assert_allclose(calibration.apply(probability), probability, rtol=1e-5, atol=1e-7)
+def random_need(share: float = 0.2) -> FloatArray:
+    return (np.random.default_rng(0).random((N_SERVICES, N_STEPS)) < share).astype(np.float64)
 
 
-def test_a_line_against_all_order_is_not_believed() -> None:
-    probability = truths()
-    calibration = Calibration.fit(probability, outcomes(1 - probability), ALL_KNOWN)
-    assert calibration.slope.tolist() == [1.0, 1.0]
+def given(probability: float, n_origins: int = 1) -> Exceedance:
+    return np.full((N_SERVICES, n_origins, len(WINDOWS) - 1, 1), probability, dtype=np.float32)
+
+
+def rolled(
+    need: FloatArray, probability: float, *, until: int = N_STEPS, first: int = 0
+) -> RollingCalibration:
+    """The calibration after an origin each step, all with the same forecast."""
+    calibration = RollingCalibration(WINDOWS)
+    for origin in range(1, until):
+        past = demand_of(need[:, :origin], first=first)
+        calibration.settle(past, origin)
+        calibration.expect(past, np.array([origin]), given(probability))
+    return calibration
+
+
+def test_forecasts_move_to_how_often_they_came_true() -> None:
+    calibration = rolled(random_need(), 0.5)
+    probability = calibration.apply(given(0.5))[0, 0, :, 0]
+    assert probability == pytest.approx([0.2, 1 - 0.8**4], abs=0.03)
+
+
+def test_nothing_changes_before_all_windows_are_over() -> None:
+    calibration = rolled(random_need(), 0.5, until=WINDOWS[-1] + 1)
+    assert not calibration.reliability.number.any()
+    assert rolled(random_need(), 0.5, until=WINDOWS[-1] + 2).reliability.number.any()
+
+
+def test_an_origin_handed_over_twice_counts_once() -> None:
+    need = random_need()
+    calibration = RollingCalibration(WINDOWS)
+    for _ in range(2):
+        calibration.settle(demand_of(need[:, :10]), 10)
+        calibration.expect(demand_of(need[:, :10]), np.array([10]), given(0.5))
+    for _ in range(2):
+        calibration.settle(demand_of(need[:, :20]), 20)
+    assert calibration.reliability.number.sum() == N_SERVICES * (len(WINDOWS) - 1)
+
+
+def test_gaps_and_services_that_are_gone_teach_nothing() -> None:
+    need = random_need()
+    calibration = RollingCalibration(WINDOWS)
+    calibration.expect(demand_of(need[:, :10]), np.array([10]), given(0.5))
+    need[:, 12] = np.nan
+    calibration.settle(demand_of(need[:3, :20]), 20)
+    assert calibration.reliability.number.sum(axis=(0, 2)).tolist() == [3, 0]
+
+
+def test_a_history_that_moves_on_keeps_its_steps() -> None:
+    need = random_need()
+    still, moving = RollingCalibration(WINDOWS), RollingCalibration(WINDOWS)
+    for calibration in (still, moving):
+        calibration.expect(demand_of(need[:, :50]), np.array([50]), given(0.5))
+    still.settle(demand_of(need[:, :60]), 60)
+    moving.settle(demand_of(need[:, 40:60], first=40), 20)
+    assert still.reliability.number.any()
+    np.testing.assert_array_equal(still.reliability.number, moving.reliability.number)
+
+
+def test_what_came_long_ago_weighs_less() -> None:
+    steps = int(HALF_LIFE_S / STEP_S)
+    need = np.zeros((N_SERVICES, 2 * steps))
+    calibration = RollingCalibration(WINDOWS)
+    for origin in (100, 100 + steps):
+        calibration.settle(demand_of(need[:, : origin + 5]), origin)
+        calibration.expect(demand_of(need[:, : origin + 5]), np.array([origin]), given(0.5))
+        calibration.settle(demand_of(need[:, : origin + 5]), origin + 5)
+    assert calibration.reliability.number[0, 0].sum() == pytest.approx(1.5 * N_SERVICES, rel=0.01)
+
+
+def test_what_was_published_is_judged_as_it_was_then() -> None:
+    number, came = rolled(random_need(0.3), 0.6).published.table()
+    at_first, last = (int(EDGES.searchsorted(p)) - 1 for p in (0.6, 0.3))
+    assert number[0, at_first] > N_SERVICES
+    assert came[0, last] / number[0, last] == pytest.approx(0.3, abs=0.03)

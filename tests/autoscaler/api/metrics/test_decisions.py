@@ -111,6 +111,18 @@ def test_starts_are_shown_by_part(client: Client, controller: Controller) -> Non
     assert samples(client, part="ready") == {}
 
 
+def test_drains_are_shown(client: Client, controller: Controller) -> None:
+    services = controller.fleet.services
+    row = services.row("shop/cart")
+    assert "kn_ahead_drain_seconds_count" not in samples(client, **CART)
+    services.note_drain(row, 30.5)
+    services.note_drain(row, 40.0)
+    controller.shows(5)
+    seen = samples(client, **CART)
+    assert seen["kn_ahead_drain_seconds_count"] == 2
+    assert seen["kn_ahead_drain_seconds_sum"] == 70.5
+
+
 def test_changes_are_counted_by_service_and_reason(client: Client) -> None:
     seen = samples(client, reason=Reason.FORECAST.name, **CART)
     assert seen["kn_ahead_changes_total"] == 1

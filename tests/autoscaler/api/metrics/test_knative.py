@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from autoscaler.core.prediction.predictive import read_at_price
+from autoscaler.core.prediction.predictive import PodCosts, read_at_price
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Active, Metric, Mode
 from autoscaler.core.state.services import BOUNDS_S
 from tests.autoscaler.advisor.controller import Controller
@@ -109,10 +109,10 @@ def test_desired_is_before_bounds_and_requested_after(controller: Controller) ->
 def test_desired_is_with_the_forecast_where_that_is_in_force(
     controller: Controller, mode: Mode, desired: int
 ) -> None:
-    controller.has(KEY, spec=replace(KNATIVE_DEFAULTS, mode=mode), ready=1)
+    controller.has(KEY, spec=replace(KNATIVE_DEFAULTS, mode=mode, cold_price_s=1200.0), ready=1)
     fleet, bundle = controller.fleet, a_bundle((SERVICE,), made_at_s=NOW_S)
-    price_s, first = fleet.spec.cold_price_s, fleet.service
-    controller.advised(read_at_price(bundle, first, price_s, layout=fleet.layout))
+    costs, first = PodCosts.of(fleet.spec), fleet.service
+    controller.advised(read_at_price(bundle, first, costs, layout=fleet.layout))
     controller.ticks(30, 5.0)
     assert gauges(controller)["kn_revision_pods_desired"] == desired
 

@@ -66,9 +66,9 @@ def test_a_doubtful_path_warms_nobody(probability: float, confidence: float, pod
     assert shop.anticipated(1) == pods
 
 
-@pytest.mark.parametrize(("price_s", "pods"), [(85.0, -1), (95.0, 1)])
-def test_a_pod_in_vain_costs_a_stable_window_and_the_grace(price_s: float, pods: int) -> None:
-    """At even odds a pod is worth it from a price of what it idles in vain: 60 - 3 + 30 s."""
+@pytest.mark.parametrize(("price_s", "pods"), [(115.0, -1), (125.0, 1)])
+def test_a_pod_in_vain_costs_start_stable_window_grace_and_drain(price_s: float, pods: int) -> None:
+    """At even odds a pod is worth it from what it costs in vain: 3 + (60 - 3) + 30 + 30 s."""
     shop = Shop(2, paths((0, 1), probability=0.5), cold_price_s=price_s)
     shop.call(0)
     assert shop.anticipated(1) == pods

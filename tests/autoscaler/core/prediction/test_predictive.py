@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -6,27 +7,41 @@ import pytest
 
 from autoscaler.core.prediction.advice import NO_PATHS, Advice
 from autoscaler.core.prediction.forecasts import ForecastBundle
-from autoscaler.core.prediction.predictive import pods_ahead, read_at_price
-from autoscaler.core.state.fleet import Fleet
+from autoscaler.core.prediction.predictive import PodCosts, pods_ahead, read_at_price
+from autoscaler.core.state.fleet import ALL, Fleet
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS
 
 NOW = 1000.0
 CURVE = [[0.9, 0.5, 0.1], [0.3, 0.05, 0.0]]
 
 
-def advice(*demand: float, starts_s: float = NOW, window_s: float = 60.0) -> Advice:
-    """One row's demand in windows that follow each other."""
-    edges = np.linspace(starts_s, starts_s + window_s * len(demand), len(demand) + 1)
+def advice(
+    *worth_starting: float,
+    keep: Sequence[float] | None = None,
+    starts_s: float = NOW,
+    window_s: float = 60.0,
+) -> Advice:
+    """What one row is worth in windows that follow each other; keep: the same by default."""
+    edges = np.linspace(
+        starts_s, starts_s + window_s * len(worth_starting), len(worth_starting) + 1
+    )
     return Advice(
-        starts_s=edges[:-1], ends_s=edges[1:], demand=np.array([demand]), paths=NO_PATHS, layout=1
+        starts_s=edges[:-1],
+        ends_s=edges[1:],
+        worth_starting=np.array([worth_starting]),
+        worth_keeping=np.array([worth_starting if keep is None else keep]),
+        paths=NO_PATHS,
+        layout=1,
     )
 
 
-def pods(ahead: Advice, *, now: float = NOW, **spec: Any) -> int:
+def pods(ahead: Advice, *, now: float = NOW, standing: int = 0, **spec: Any) -> int:
     fleet = Fleet()
-    revision = replace(KNATIVE_DEFAULTS, **{"lead_s": 5.0, "pod_capacity": 10.0} | spec)
+    costs = {"lead_s": 5.0, "drain_s": 30.0}
+    revision = replace(KNATIVE_DEFAULTS, **costs | {"pod_capacity": 10.0} | spec)
     fleet.add({"shop/cart": revision}, now=now)
-    return int(pods_ahead(ahead, ahead.demand, fleet.spec, np.array([now]))[0])
+    replicas = np.array([standing])
+    return int(pods_ahead(ahead, ALL, fleet.spec, replicas, np.array([now]))[0])
 
 
 def bundle() -> ForecastBundle:
@@ -42,9 +57,17 @@ def bundle() -> ForecastBundle:
     )
 
 
-def read(service: int, price: float) -> list[float]:
-    ahead = read_at_price(bundle(), np.array([service]), np.array([price]), layout=1)
-    return [float(demand) for demand in ahead.demand[0]]
+def costs(*price_s: float, lead_s: float = 0.0, drain_s: float = 0.0) -> PodCosts:
+    price = np.array(price_s)
+    return PodCosts(
+        price_s=price, lead_s=np.full_like(price, lead_s), drain_s=np.full_like(price, drain_s)
+    )
+
+
+def read(service: int, price_s: float, **ends: float) -> tuple[list[float], list[float]]:
+    """What is worth starting for, and keeping for, in each window."""
+    ahead = read_at_price(bundle(), np.array([service]), costs(price_s, **ends), layout=1)
+    return ahead.worth_starting[0].tolist(), ahead.worth_keeping[0].tolist()
 
 
 def test_pods_are_the_demand_by_what_a_pod_takes_rounded_up() -> None:
@@ -89,16 +112,28 @@ def test_a_missing_window_leaves_the_others_their_say() -> None:
 
 def test_a_pod_is_worth_its_idling_where_chance_times_price_exceeds_it() -> None:
     # 60 s idle against a price of 60 s: worth it above one half; 300 s against it: above 5 in 6.
-    assert read(0, 60.0) == [1.0, 0.0]
+    assert read(0, 60.0) == ([1.0, 0.0], [1.0, 0.0])
 
 
 def test_a_higher_price_reads_further_into_the_tail() -> None:
-    assert read(0, 600.0) == [8.0, 0.0]
-    assert read(0, 6000.0) == [8.0, 2.0]
+    assert read(0, 600.0)[0] == [8.0, 0.0]
+    assert read(0, 6000.0)[0] == [8.0, 2.0]
 
 
-def test_at_no_price_nothing_is_worth_a_pod() -> None:
-    assert read(0, 0.0) == [0.0, 0.0]
+def test_to_start_in_vain_costs_lead_and_drain_as_well() -> None:
+    # In vain 60 + 240 s against a price of 600 s: above one third, not above 1 in 11.
+    assert read(0, 600.0, lead_s=100.0, drain_s=140.0)[0] == [2.0, 0.0]
+
+
+def test_to_keep_saves_the_next_start_and_its_own_drain() -> None:
+    # 60 s idle against 600 + 240 s: above 1 in 15; 300 s against it: above 5 in 19.
+    assert read(0, 600.0, lead_s=100.0, drain_s=140.0)[1] == [8.0, 1.0]
+
+
+def test_at_no_price_nothing_is_worth_starting() -> None:
+    assert read(0, 0.0) == ([0.0, 0.0], [0.0, 0.0])
+    # But what stands saves a start and a drain: 60 s against 60 s, above one half.
+    assert read(0, 0.0, lead_s=20.0, drain_s=40.0) == ([0.0, 0.0], [1.0, 0.0])
 
 
 def test_a_service_without_forecast_stays_without() -> None:
@@ -110,13 +145,43 @@ def test_a_service_that_is_not_in_the_bundle_has_no_forecast() -> None:
 
 
 def test_windows_are_told_in_unix_seconds() -> None:
-    ahead = read_at_price(bundle(), np.array([0]), np.array([600.0]), layout=1)
+    ahead = read_at_price(bundle(), np.array([0]), costs(600.0), layout=1)
     assert ahead.starts_s.tolist() == [1000.0, 1060.0]
     assert ahead.ends_s.tolist() == [1060.0, 1360.0]
 
 
 @pytest.mark.parametrize("row", [0, 1])
 def test_each_row_reads_its_own_service_at_its_own_price(row: int) -> None:
-    service, price = np.array([0, 0]), np.array([60.0, 6000.0])
-    both = read_at_price(bundle(), service, price, layout=1)
-    assert both.demand[row].tolist() == read(0, float(price[row]))
+    price_s = 60.0, 6000.0
+    both = read_at_price(bundle(), np.array([0, 0]), costs(*price_s), layout=1)
+    assert both.worth_starting[row].tolist() == read(0, price_s[row])[0]
+
+
+# --- pods that stand ------------------------------------------------------------------------------
+
+
+def test_what_is_worth_keeping_but_not_starting_is_had_where_it_stands() -> None:
+    ahead = advice(10.0, keep=[30.0])
+    assert [pods(ahead, standing=n) for n in (0, 1, 2, 3, 9)] == [1, 1, 2, 3, 3]
+
+
+def test_without_a_scale_target_nothing_stands() -> None:
+    assert pods(advice(0.0, keep=[30.0]), standing=-1) == 0
+
+
+def test_a_pod_is_kept_for_a_window_that_begins_before_lead_and_drain_are_over() -> None:
+    ahead = advice(0.0, 10.0)
+    assert [pods(ahead, now=NOW + s, standing=1) for s in (24.0, 25.0, 25.1)] == [0, 0, 1]
+    assert [pods(ahead, now=NOW + s) for s in (25.1, 53.0, 53.1)] == [0, 0, 1]
+
+
+def test_a_window_to_come_keeps_only_what_will_be_worth_starting_for_it() -> None:
+    ahead = advice(0.0, 10.0, keep=[0.0, 30.0])
+    assert pods(ahead, now=NOW + 30.0, standing=3) == 1
+    assert pods(ahead, now=NOW + 54.0, standing=3) == 3
+
+
+def test_without_a_drain_a_pod_is_kept_as_long_as_one_would_be_started() -> None:
+    ahead = advice(0.0, 10.0)
+    due = [pods(ahead, now=NOW + s, standing=1, drain_s=0.0) for s in (53.0, 53.1)]
+    assert due == [0, 1]

@@ -12,7 +12,7 @@ from tests.knative.controller.world import KEY, an_advice
 
 
 def demand(table: AdviceTable | None) -> float | None:
-    return None if table is None else float(table.demand[0, 0])
+    return None if table is None else float(table.worth_starting[0, 0])
 
 
 @pytest.fixture

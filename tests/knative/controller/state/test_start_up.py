@@ -221,10 +221,11 @@ def comes_and_goes(world: World, i: int) -> None:
     uid = f"uid-of-cart-{i}"
     world.handle(seen.PlanFailed(key=f"shop/cart-{i}", uid=uid, why="refused", wait_s=0.0))
     world.tick()
+    world.sees(a_pod(f"pod-{i}", f"cart-{i}", deletionTimestamp=kubernetes_time(NOW_S - 20)))
+    world.loses("Pod", f"shop/pod-{i}")
     for kind in ("PodAutoscaler", "ServerlessService"):
         world.loses(kind, f"shop/cart-{i}")
     world.loses("Deployment", f"shop/cart-{i}-deployment")
-    world.loses("Pod", f"shop/pod-{i}")
     world.controller.changes.take()
 
 
