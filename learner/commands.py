@@ -16,6 +16,7 @@ from autoscaler.cli.options import (
 )
 from autoscaler.files import check_writable
 from autoscaler.logs import LogFormat, LogLevel, set_up
+from autoscaler.signing import read_key
 
 HOST = "0.0.0.0"  # noqa: S104  # a pod's own address
 
@@ -56,22 +57,19 @@ def learn(
     log_format: LogFormatOption = LogFormat.TEXT,
 ) -> None:
     """Keep forecasts current: read demand from Prometheus, fit now and then, publish every step."""
-    from autoscaler.api.server import ServerSettings
-    from autoscaler.signing import read_key
-    from learner.publishing.bundle_server import BundleServer
-    from learner.publishing.publisher import PublishSettings, prometheus_publisher
-    from learner.sources.upstreams import upstreams_of
-    from learner.status import LearnerStatus
-
     set_up(log_level, log_format)
     with one_line_errors():
         check_writable(bundle)
+        history_s, refit_s, secret = moment(history, 0.0), moment(refit, 0.0), read_key(key)
+        # Only now what takes seconds to import.
+        from autoscaler.api.server import ServerSettings
+        from learner.publishing.bundle_server import BundleServer
+        from learner.publishing.publisher import PublishSettings, prometheus_publisher
+        from learner.sources.upstreams import upstreams_of
+        from learner.status import LearnerStatus
+
         settings = PublishSettings(
-            bundle=bundle,
-            step_s=step_s,
-            history_s=moment(history, 0.0),
-            refit_s=moment(refit, 0.0),
-            key=read_key(key),
+            bundle=bundle, step_s=step_s, history_s=history_s, refit_s=refit_s, key=secret
         )
         status = LearnerStatus(step_s=settings.step_s, refit_s=settings.refit_s)
         capacity, series = float(concurrency) or 100.0, upstreams_of(upstream or ())

@@ -24,7 +24,7 @@ from learner.models.made_services import made_services
 from learner.models.rows import LevelRows, draw_rows
 
 MADE_STEPS, MADE_SEED = 2880, 0  # two days of minutes
-MOST_MADE, ROWS_OF_ONE = 30, 1500  # made services of a kind, and rows that make one more of each
+MOST_MADE, ROWS_OF_ONE = 12, 2000  # made services of a kind, and rows that make one more of each
 
 
 class Pooled:
@@ -40,7 +40,7 @@ class Pooled:
         max_rows: int = 200_000,
         rounds: int = 250,
     ) -> None:
-        """``max_rows``: of each window, of the given services; half as many of made ones."""
+        """``max_rows``: of each window, of the given services; a quarter of that of made ones."""
         self.windows = windows
         self.seeds = seeds
         self.max_rows = max_rows
@@ -51,7 +51,7 @@ class Pooled:
         need = pods_needed(demand)
         drawn = draw_rows(need, self.windows, self.max_rows)
         given = TrainingSet(features=self._features(demand, need, drawn.rows), drawn=drawn)
-        made = made_training_set(self.windows, self.max_rows // 2)
+        made = made_training_set(self.windows, self.max_rows // 4)
         boosting = Boosting(windows=self.windows, seeds=self.seeds, rounds=self.rounds)
         self.boosting_ = boosting.fit(given, made)
         return self
