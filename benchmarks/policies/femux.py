@@ -1,6 +1,6 @@
 """The learner's own model under the rules of FeMux (Azure Functions 2019, one-minute containers).
 
-    python -m benchmarks.policies.femux [--fit FILE] --trace FILE [--json FILE]
+    python -m benchmarks.policies.femux [--fit FILE] --trace FILE [--json FILE] [--max-rows N]
 
 Rules: the containers of a minute are decided from the minutes before it, start at once and live for
 that minute; a missing container is cold, and allocated too. Keep-alive k provides the maximum that
@@ -31,6 +31,7 @@ from learner.models.pooled import Pooled
 KEEP_ALIVES = (1, 2, 5, 10, 20)  # minutes
 PRICES = np.geomspace(0.02, 1e5, 60)  # idle container-minutes that a cold start is worth
 FOLDS = 5
+MAX_ROWS = 200_000
 SEED = 0
 TABLE_WIDTH = 110  # characters; a pipe would get 80, and cut the numbers
 
@@ -104,21 +105,22 @@ def sweep(need: FloatArray, p: FloatArray) -> FemuxCurve:
     )
 
 
-def exceedance(train: FloatArray, test: FloatArray) -> FloatArray:
+def exceedance(train: FloatArray, test: FloatArray, max_rows: int = MAX_ROWS) -> FloatArray:
     """(n_test, n_minutes, n_levels): probability of each level, from the minutes before.
 
-    train, test: (n, n_minutes) containers needed.
+    train, test: (n, n_minutes) containers needed. max_rows: that the model learns from.
     """
-    model = Pooled(windows=(0, 1)).fit(_demand(train))
+    model = Pooled(windows=(0, 1), max_rows=max_rows).fit(_demand(train))
     origins = np.arange(test.shape[1])
     return model.predict(_demand(test), origins).exceedance[:, :, 0].astype(np.float64)
 
 
-def exceedance_by_folds(need: FloatArray) -> FloatArray:
+def exceedance_by_folds(need: FloatArray, max_rows: int = MAX_ROWS) -> FloatArray:
     """As ``exceedance``, each fold of applications predicted by a model fitted on the others."""
     fold = np.random.default_rng(SEED).permutation(len(need)) % FOLDS
     parts = [
-        (fold == each, exceedance(need[fold != each], need[fold == each])) for each in range(FOLDS)
+        (fold == each, exceedance(need[fold != each], need[fold == each], max_rows))
+        for each in range(FOLDS)
     ]
     width = max(part.shape[2] for _, part in parts)
     together = np.zeros((*need.shape, width))
@@ -245,12 +247,17 @@ def as_json(need: FloatArray, curve: FemuxCurve, comparisons: list[FemuxComparis
     )
 
 
-def run(fit: Path | None, trace: Path) -> tuple[FloatArray, FemuxCurve, list[FemuxComparison]]:
+def run(
+    fit: Path | None, trace: Path, max_rows: int = MAX_ROWS
+) -> tuple[FloatArray, FemuxCurve, list[FemuxComparison]]:
     """Score the model on ``trace``: containers needed, the curve, and the comparisons."""
     need = load(trace)
     if fit is None and len(need) < FOLDS:
         raise PermanentError(f"{trace} holds {len(need)} applications; {FOLDS} folds need as many")
-    predicted = exceedance_by_folds(need) if fit is None else exceedance(load(fit), need)
+    if fit is None:
+        predicted = exceedance_by_folds(need, max_rows)
+    else:
+        predicted = exceedance(load(fit), need, max_rows)
     curve = sweep(need, predicted)
     return need, curve, compare(need, curve)
 
@@ -260,10 +267,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.policies.femux", description="FeMux's rules.")
     parser.add_argument("--fit", type=Path, help="npz to fit on; without it, five folds")
     parser.add_argument("--trace", type=Path, required=True, help="npz to score on")
+    parser.add_argument(
+        "--max-rows", type=int, default=MAX_ROWS, help="rows that the model learns from"
+    )
     parser.add_argument("--json", type=Path, help="where to write the table and the curve")
     options = parser.parse_args(arguments)
     try:
-        need, curve, comparisons = run(options.fit, options.trace)
+        need, curve, comparisons = run(options.fit, options.trace, options.max_rows)
         if options.json is not None:
             _write(options.json, as_json(need, curve, comparisons))
     except AutoscalerError as error:

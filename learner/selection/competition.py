@@ -21,6 +21,7 @@ from learner.selection.backtest import HeldBack
 from learner.selection.calibration import RollingCalibration
 
 CLEARLY_CHEAPER = 0.95  # share of the pooled model's cost below which another model is selected
+FEWEST_STEPS = 60  # known of a service, before models are compared
 
 Progress = Callable[[str, float], None]  # called with the stage of a fit and the share done
 Selection = tuple[str, ...]  # by service: name of the model that forecasts it; "" = none
@@ -41,7 +42,12 @@ class Competition:
         self._models, self._windows, self._calibration = models, windows, calibration
 
     def fit(self, demand: Demand, progress: Progress) -> Self:
-        """Learn from all of ``demand``."""
+        """Learn from all of ``demand``. Of a past too short to compare models, the pooled alone."""
+        self.selected_: dict[str, str] = {}  # by service: model
+        if demand.known.sum(axis=1).max(initial=0) < FEWEST_STEPS:
+            progress("fitting on a short past", 0.0)
+            self.models_: tuple[Model, ...] = (self._models()[0].fit(demand),)
+            return self
         self._select(demand, progress)
         self.models_ = self._fitted(demand, progress, "fitting on all of the past", 0.5)
         return self

@@ -69,7 +69,7 @@ def test_folds_print_a_table_and_write_the_curve(
 ) -> None:
     trace, out = tmp_path / "trace.npz", tmp_path / "out.json"
     np.savez(trace, containers=made_trace(n_minutes=40))
-    assert main(["--trace", str(trace), "--json", str(out)]) == 0
+    assert main(["--trace", str(trace), "--json", str(out), "--max-rows", "4000"]) == 0
     written = json.loads(out.read_text())
     assert written["needed"] == made_trace(n_minutes=40).sum()
     assert [each["keep_alive"] for each in written["keep_alives"]] == [1, 2, 5, 10, 20]
@@ -81,7 +81,10 @@ def test_fits_on_one_file_and_scores_another_that_holds_counts(tmp_path: Path) -
     fit, trace, out = tmp_path / "fit.npz", tmp_path / "trace.npz", tmp_path / "out.json"
     np.savez(fit, containers=made_trace(n_minutes=60))
     np.savez(trace, counts=made_trace(n=3) * 40)
-    assert main(["--fit", str(fit), "--trace", str(trace), "--json", str(out)]) == 0
+    assert (
+        main(["--fit", str(fit), "--trace", str(trace), "--json", str(out), "--max-rows", "4000"])
+        == 0
+    )
     written = json.loads(out.read_text())
     assert written["applications"] == 3
     assert written["needed"] == (made_trace(n=3) > 0).sum()

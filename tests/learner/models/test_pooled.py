@@ -45,12 +45,15 @@ def test_levels_carry_over_to_services_with_more_pods_than_were_fitted(of_timers
     assert exceedance[6] > 0.5
 
 
-def test_a_new_service_gets_the_chance_that_others_have() -> None:
-    busy = np.random.default_rng(0).poisson(5.0, (10, 400)).astype(np.float64)
-    model = Pooled(windows=(0, 1), seeds=(0,), rounds=60, max_rows=20_000)
-    model.fit(demand_of(busy))
+def test_a_new_service_is_judged_by_the_others_of_its_cluster() -> None:
     newcomer = demand_of(np.zeros((1, 0)))
-    assert model.predict(newcomer, np.array([0])).exceedance[0, 0, 0, 0] > 0.5
+    chance = []
+    for calls_a_step in (5.0, 0.01):
+        others = np.random.default_rng(0).poisson(calls_a_step, (10, 400)).astype(np.float64)
+        model = Pooled(windows=(0, 1), seeds=(0,), rounds=60, max_rows=20_000)
+        model.fit(demand_of(others))
+        chance.append(float(model.predict(newcomer, np.array([0])).exceedance[0, 0, 0, 0]))
+    assert chance[0] > 4 * chance[1]
 
 
 def test_steps_of_a_second_work_like_steps_of_a_minute() -> None:
