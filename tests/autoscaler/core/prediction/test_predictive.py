@@ -185,3 +185,16 @@ def test_without_a_drain_a_pod_is_kept_as_long_as_one_would_be_started() -> None
     ahead = advice(0.0, 10.0)
     due = [pods(ahead, now=NOW + s, standing=1, drain_s=0.0) for s in (53.0, 53.1)]
     assert due == [0, 1]
+
+
+def test_costs_are_read_from_the_columns_of_a_fleet() -> None:
+    fleet = Fleet()
+    dear = replace(KNATIVE_DEFAULTS, cold_price_s=600.0, lead_s=5.0, drain_s=30.0)
+    cheap = replace(KNATIVE_DEFAULTS, cold_price_s=20.0, lead_s=2.0, drain_s=40.0)
+    fleet.add({"shop/cart": dear, "shop/mail": cheap}, now=NOW)
+    found = PodCosts.of(fleet.spec)
+    assert [c.tolist() for c in (found.price_s, found.lead_s, found.drain_s)] == [
+        [600.0, 20.0],
+        [5.0, 2.0],
+        [30.0, 40.0],
+    ]

@@ -28,6 +28,16 @@ def test_starts_of_pods_are_counted_by_part() -> None:
     assert services.starts_s[PARTS.index("ready"), row] == 5.0
 
 
+def test_drains_are_counted_by_service() -> None:
+    services = Services()
+    services.join("shop/cart")
+    row = services.join("shop/mail")
+    services.note_drain(row, 30.5)
+    services.note_drain(row, 40.0)
+    assert services.drains.tolist() == [0, 2]
+    assert services.drains_s.tolist() == [0.0, 70.5]
+
+
 def test_scrapes_are_counted_by_duration() -> None:
     services = Services()
     row = services.join("shop/cart")
