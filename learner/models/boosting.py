@@ -58,13 +58,14 @@ class Boosting:
 
     def fit(self, *sets: TrainingSet) -> Self:
         """Learn which rows needed their level; the first set's services are those to answer for."""
-        self.lawless_ = _log_odds_of_lawless(sets, self._windows)
-        margins = [
-            self._start(own_law(each.features, self._windows)) + each.drawn.offset for each in sets
-        ]
+        laws = [own_law(each.features, self._windows) for each in sets]
+        drawn = [each.drawn for each in sets]
+        self.lawless_ = _log_odds_of_lawless(laws, drawn)
         features = np.concatenate([each.features.values for each in sets])
-        outcome = np.concatenate([each.drawn.outcome for each in sets])
-        margin = np.concatenate(margins)
+        outcome = np.concatenate([each.outcome for each in drawn])
+        margin = np.concatenate(
+            [self._start(law) + each.offset for law, each in zip(laws, drawn, strict=True)]
+        )
         known = [np.flatnonzero(each >= 0) for each in outcome.T]
         tasks = [
             delayed(_fitted)(
@@ -116,16 +117,17 @@ def forecast_of(
     )
 
 
-def _log_odds_of_lawless(sets: Sequence[TrainingSet], windows: tuple[int, ...]) -> FloatArray:
+def _log_odds_of_lawless(laws: Sequence[FloatArray], drawn: Sequence[DrawnRows]) -> FloatArray:
     """(n_windows,) of rows without a law of their own, before any were drawn.
 
-    The first set's outcomes count, and beside them a few that came as in all of the others.
+    laws: (n_rows, n_windows) log odds of each set of rows, NaN = none. The first set's outcomes
+    count, and beside them a few that came as in all of the others.
     """
-    odds = np.ones(len(windows) - 1)
-    for each in reversed(sets):
-        lawless = np.isnan(own_law(each.features, windows))
-        needed = (lawless & (each.drawn.outcome == 1)).sum(axis=0)
-        idle = (lawless & (each.drawn.outcome == 0)).sum(axis=0) * np.exp(each.drawn.offset)
+    odds = np.ones(laws[0].shape[1])
+    for law, rows in zip(reversed(laws), reversed(drawn), strict=True):
+        lawless = np.isnan(law)
+        needed = (lawless & (rows.outcome == 1)).sum(axis=0)
+        idle = (lawless & (rows.outcome == 0)).sum(axis=0) * np.exp(rows.offset)
         share = odds / (1 + odds)
         odds = (needed + OUTCOMES_OF_OTHERS * share) / (idle + OUTCOMES_OF_OTHERS * (1 - share))
     return np.asarray(np.log(odds))
