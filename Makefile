@@ -50,7 +50,8 @@ lint: $(VENV)/dev
 	@$(BESIDE)4 ruff format mypy imports
 
 pytest: $(VENV)/dev prometheus
-	$(BIN)/pytest -n auto --dist worksteal
+	@# One more than processors: tests wait for others now and then.
+	$(BIN)/pytest -n $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') --dist worksteal
 
 test: ruff format prometheus  ## what takes long runs side by side: tests wait for others now and then
 	@$(BESIDE)3 pytest mypy imports

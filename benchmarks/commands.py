@@ -11,9 +11,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autoscaler.cli.options import COUNT, PORT, Concurrency, StepS, moment, one_line_errors
+from autoscaler.cli.options import (
+    COUNT,
+    PORT,
+    Concurrency,
+    FitRounds,
+    FitRows,
+    StepS,
+    moment,
+    one_line_errors,
+)
 from autoscaler.errors import PermanentError
 from autoscaler.files import check_writable, whole_file
+from learner.settings import LearnerSettings
 
 if TYPE_CHECKING:
     from benchmarks.replay import Replay, ReplaySettings
@@ -21,6 +31,8 @@ if TYPE_CHECKING:
     from benchmarks.scores.score import PolicyScore
     from benchmarks.traces.trace import Trace
     from learner.demand import Demand
+
+DEFAULTS = LearnerSettings()
 
 app = typer.Typer()
 REPORT = Path("kn-ahead-report.html")
@@ -56,6 +68,8 @@ def replay(
     step_s: StepS = 60.0,
     service_s: ServiceS = 0.2,
     seed: Seed = 0,
+    fit_rows: FitRows = DEFAULTS.max_rows,
+    fit_rounds: FitRounds = DEFAULTS.rounds,
     service: Annotated[str, typer.Option(help="Service that the report shows over time.")] = "",
     report: Annotated[Path, typer.Option(help="Where the HTML report goes.")] = REPORT,
     json: Annotated[Path | None, typer.Option(help="Where the scores go as JSON.")] = None,
@@ -74,6 +88,7 @@ def replay(
         settings = ReplaySettings(
             fit_until_s=moment(fit_until, recorded.start_s), step_s=step_s, start_up_s=start_up,
             drain_s=drain, concurrency=concurrency, service_s=service_s, price_s=price, seed=seed,
+            learner=LearnerSettings(max_rows=fit_rows, rounds=fit_rounds),
         )  # fmt: skip
         run, screen = _replay_of(recorded, settings, service), Screen(Console())
         scores = _fit_and_run(run, prometheus, screen)

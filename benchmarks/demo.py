@@ -26,7 +26,7 @@ from benchmarks.report.screen import Screen
 from benchmarks.simulator.simulation import Simulation
 from benchmarks.traces.synthetic import synthetic_shop
 from learner.dependencies.counts.edges import edges_from_counts
-from learner.engine import LearnerSettings
+from learner.settings import LearnerSettings
 
 LEARNED_DAYS, REPLAYED_DAYS = 14, 2
 SHOWN = "shop/cart"  # the service that the report shows over time

@@ -20,7 +20,8 @@ from benchmarks.simulator.forecasts import ForecastTable, joined, oracle_forecas
 from benchmarks.simulator.simulation import Policy, Simulation, World
 from benchmarks.traces.trace import Trace
 from learner.demand import Demand
-from learner.engine import Learner, LearnerSettings
+from learner.engine import Learner
+from learner.settings import LearnerSettings
 
 WARM_UP_S = 600.0  # s at the start of the replayed part that are not scored
 ORIGINS_AT_ONCE = 240  # forecasts made in one call: bounds memory, and lets progress be shown

@@ -8,6 +8,8 @@ import typer
 from autoscaler.cli.options import (
     PORT,
     Concurrency,
+    FitRounds,
+    FitRows,
     LogFormatOption,
     LogLevelOption,
     StepS,
@@ -17,6 +19,7 @@ from autoscaler.cli.options import (
 from autoscaler.files import check_writable
 from autoscaler.logs import LogFormat, LogLevel, set_up
 from autoscaler.signing import read_key
+from learner.settings import LearnerSettings
 
 HOST = "0.0.0.0"  # noqa: S104  # a pod's own address
 
@@ -37,6 +40,8 @@ Key = Annotated[Path | None, typer.Option(help="File whose bytes sign the foreca
 TlsCert = Annotated[Path | None, typer.Option(help="Certificate, PEM: serve over HTTPS with it.")]
 TlsKey = Annotated[Path | None, typer.Option(help="Its private key, PEM.")]
 
+DEFAULTS = LearnerSettings()
+
 app = typer.Typer()
 
 
@@ -49,6 +54,8 @@ def learn(
     refit: Refit = "1h",
     concurrency: Concurrency = 1,
     upstream: Upstreams = None,
+    fit_rows: FitRows = DEFAULTS.max_rows,
+    fit_rounds: FitRounds = DEFAULTS.rounds,
     serve: Serve = None,
     key: Key = None,
     tls_cert: TlsCert = None,
@@ -69,8 +76,9 @@ def learn(
         from learner.status import LearnerStatus
 
         settings = PublishSettings(
-            bundle=bundle, step_s=step_s, history_s=history_s, refit_s=refit_s, key=secret
-        )
+            bundle=bundle, step_s=step_s, history_s=history_s, refit_s=refit_s, key=secret,
+            learner=LearnerSettings(max_rows=fit_rows, rounds=fit_rounds),
+        )  # fmt: skip
         status = LearnerStatus(step_s=settings.step_s, refit_s=settings.refit_s)
         capacity, series = float(concurrency) or 100.0, upstreams_of(upstream or ())
         publisher = prometheus_publisher(prometheus, capacity, series, settings, status)

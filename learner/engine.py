@@ -11,7 +11,7 @@ reason and without a curve.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
@@ -21,7 +21,7 @@ from autoscaler.core.prediction.forecasts import QUARANTINED, ForecastBundle
 from autoscaler.core.types import IntArray
 from autoscaler.logs import get_logger
 from learner.demand import Demand
-from learner.models import WINDOWS, Forecast, Model
+from learner.models import Forecast, Model
 from learner.models.pooled import Pooled
 from learner.models.seasonal import SeasonalCopy
 from learner.models.timers import Timers
@@ -29,28 +29,12 @@ from learner.models.upstream import UpstreamModel
 from learner.selection.bisection import faulty_services
 from learner.selection.calibration import RollingCalibration
 from learner.selection.competition import Competition, Progress, Selection
+from learner.settings import LearnerSettings
 
 NOTHING_SEEN = "no step of any service's demand is known yet"
 TRIAL_ROWS = 2_000  # that a model learns from while faulty services are searched for
 
 log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LearnerSettings:
-    """What a fit may cost, and how far it looks ahead."""
-
-    windows: tuple[int, ...] = WINDOWS
-    """Edges of the windows in steps after the origin, ascending from 0."""
-
-    max_rows: int = 100_000
-    """Rows that the pooled model learns from; time and memory grow in proportion."""
-
-    rounds: int = 250
-    """Trees of the pooled model for each window; time grows in proportion."""
-
-    seeds: tuple[int, ...] = (0,)
-    """The pooled model is the average of one for each seed."""
 
 
 def candidates(settings: LearnerSettings) -> tuple[Model, ...]:

@@ -28,11 +28,19 @@ def within(least: int, most: int | None = None) -> Callable[[object], int]:
     return read
 
 
-PORT, ANY_PORT, COUNT = within(1, 65_535), within(0, 65_535), within(0)
+PORT, ANY_PORT, COUNT, FIT = within(1, 65_535), within(0, 65_535), within(0), within(1)
 
 StepS = Annotated[float, typer.Option("--step", help="Step of the demand learned from, s.")]
 Concurrency = Annotated[
     int, typer.Option(help="Requests in flight that one pod takes; 0 = no limit.", parser=COUNT)
+]
+
+FitRows = Annotated[
+    int,
+    typer.Option(help="Rows that a fit learns from; time and memory grow with it.", parser=FIT),
+]
+FitRounds = Annotated[
+    int, typer.Option(help="Trees of each window's model; time grows with it.", parser=FIT)
 ]
 
 LogLevelOption = Annotated[

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from benchmarks.learner.fleet import Fleet
 from learner.demand import Demand
-from learner.models import WINDOWS
+from learner.settings import WINDOWS
 from learner.state.features import features
 from learner.state.file import load_state, save_state
 from learner.state.fill import fill

@@ -15,8 +15,6 @@ import numpy.typing as npt
 from autoscaler.core.types import FloatArray, IntArray
 from learner.demand import Demand
 
-WINDOWS = (0, 1, 2, 5, 15, 60)  # steps ahead: the next step, the one after, ... up to an hour
-
 Exceedance = npt.NDArray[np.float32]
 
 

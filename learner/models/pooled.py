@@ -15,13 +15,14 @@ import numpy as np
 
 from autoscaler.core.types import FloatArray, IntArray
 from learner.demand import Demand
-from learner.models import WINDOWS, Forecast
+from learner.models import Forecast
 from learner.models.boosting import Boosting, TrainingSet, forecast_of
 from learner.models.columns import LevelFeatures
 from learner.models.features import level_features
 from learner.models.levels import pods_needed
 from learner.models.made_services import made_services
 from learner.models.rows import LevelRows, draw_rows
+from learner.settings import WINDOWS
 
 MADE_STEPS, MADE_SEED = 2880, 0  # two days of minutes
 MOST_MADE, ROWS_OF_ONE = 12, 2000  # made services of a kind, and rows that make one more of each

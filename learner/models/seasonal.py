@@ -11,11 +11,12 @@ import numpy as np
 
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from learner.demand import Demand
-from learner.models import WINDOWS, Forecast
+from learner.models import Forecast
 from learner.models.levels import LEVELS
 from learner.models.periods import season_of
 from learner.models.rows import greatest_ahead
 from learner.models.single_service import fit_by_service, forecast_by_service
+from learner.settings import WINDOWS
 
 SEASONS = 8  # former seasons that count
 SHIFTS = np.array([-1, 0, 1])  # steps: the windows beside the same one count too ...

@@ -15,9 +15,10 @@ import numpy as np
 
 from autoscaler.core.types import FloatArray, IntArray
 from learner.demand import Demand
-from learner.models import WINDOWS, Forecast
+from learner.models import Forecast
 from learner.models.levels import LEVELS
 from learner.models.single_service import fit_by_service, forecast_by_service
+from learner.settings import WINDOWS
 
 OVERLAID = (1, 2, 3)  # timers of one period that are looked for
 EXACT_SHARE = 0.85  # of the starts that must come a period after their predecessor

@@ -18,7 +18,7 @@ from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from autoscaler.logs import get_logger
 from learner.demand import Demand
 from learner.dependencies.count_search import edges_among_busiest, edges_from_external
-from learner.models import WINDOWS, Forecast
+from learner.models import Forecast
 from learner.models.boosting import Boosting, TrainingSet, forecast_of
 from learner.models.columns import LevelFeatures
 from learner.models.features import level_features
@@ -26,6 +26,7 @@ from learner.models.gaps import Columns
 from learner.models.levels import LEVELS, pods_needed
 from learner.models.rows import LevelRows, draw_rows
 from learner.models.series import RunningMean, value_at
+from learner.settings import WINDOWS
 
 NO_UPSTREAM = "no service calls it a step or more ahead"
 MEAN_STEPS = 60  # over which the mean is taken that the upstream's newest value is compared with

@@ -12,8 +12,9 @@ from concurrent.futures import Future
 from autoscaler.health import Health
 from autoscaler.logs import get_logger
 from learner.demand import Demand
-from learner.engine import Learner, LearnerSettings
+from learner.engine import Learner
 from learner.selection.calibration import RollingCalibration
+from learner.settings import LearnerSettings
 
 GROWTH = 4  # as many steps known as at the last fit are reason for another before its time
 FITTING = "fitting"  # as a part that may be faulty

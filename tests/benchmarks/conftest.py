@@ -7,7 +7,7 @@ from rich.console import Console
 from benchmarks.replay import Replay, ReplaySettings
 from benchmarks.report.screen import Screen
 from benchmarks.traces.trace import Trace
-from learner.engine import LearnerSettings
+from learner.settings import LearnerSettings
 from tests.benchmarks.finished import FIT_STEPS, N_STEPS, SCREEN, Finished
 
 

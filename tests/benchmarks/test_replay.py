@@ -10,7 +10,8 @@ from benchmarks.replay import ORIGINS_AT_ONCE, WARM_UP_S, Replay, ReplaySettings
 from benchmarks.scores.score import PolicyScore
 from benchmarks.traces.trace import Trace
 from learner.demand import Demand
-from learner.engine import NOTHING_SEEN, LearnerSettings
+from learner.engine import NOTHING_SEEN
+from learner.settings import LearnerSettings
 
 LEARNER = LearnerSettings(max_rows=2000, rounds=10, windows=(0, 1, 2))
 START_S = 1_612_051_200.0

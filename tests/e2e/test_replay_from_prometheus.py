@@ -21,6 +21,7 @@ from tests.conftest import prometheus_server
 
 START_S = 1_612_051_200.0
 N_STEPS, FIT_STEPS = 170, 120
+FIT = ("--fit-until", "2h", "--fit-rows", "2000", "--fit-rounds", "10")
 Serve = Callable[[int, str, str], str]  # status, content type and body -> address
 
 
@@ -74,7 +75,7 @@ def test_the_past_comes_back_from_prometheus_as_it_was(trace: Path, prometheus: 
 
 def scores(trace: Path, folder: Path, *args: str) -> tuple[str, dict[str, Any]]:
     files = ("--report", folder / "report.html", "--json", folder / "scores.json")
-    shown = run("replay", "--trace", trace, "--fit-until", "2h", *files, *args)
+    shown = run("replay", "--trace", trace, *FIT, *files, *args)
     return shown, json.loads((folder / "scores.json").read_text())
 
 
@@ -93,7 +94,7 @@ def test_a_replay_that_learns_from_prometheus_equals_one_that_learns_from_the_tr
 def refused(trace: Path, folder: Path, url: str) -> str:
     """The one line that a replay from an address ends with; nothing is written."""
     files = ("--report", folder / "report.html", "--json", folder / "scores.json")
-    args = ("replay", "--trace", trace, "--fit-until", "2h", *files, "--prometheus", url)
+    args = ("replay", "--trace", trace, *FIT, *files, "--prometheus", url)
     result = CliRunner().invoke(app, [str(arg) for arg in args])
     assert result.exit_code == 2, result.exception
     assert result.stderr.startswith("kn-ahead: ")
@@ -135,20 +136,34 @@ def test_a_prometheus_that_answers_html_is_named(trace: Path, tmp_path: Path, se
     assert said.startswith(f"Prometheus at {url} answered 200 with text/html; allowed: JSON")
 
 
+@pytest.fixture
+def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds between attempts, which are not slept."""
+    waited: list[float] = []
+    defaults = PrometheusReader.__init__.__kwdefaults__
+    assert defaults
+    monkeypatch.setitem(defaults, "sleep", waited.append)
+    return waited
+
+
 def test_a_prometheus_that_is_overloaded_is_named_after_retries(
-    trace: Path, tmp_path: Path, serve: Serve
+    trace: Path, tmp_path: Path, serve: Serve, waited: list[float]
 ) -> None:
     url = serve(503, "text/plain", "try later")
     said = refused(trace, tmp_path, url)
     assert said == f"Prometheus at {url} answered 503: try later\n"
+    assert waited == [0.5, 1.0, 2.0, 4.0]
 
 
-def test_a_prometheus_that_is_not_there_is_named_after_retries(trace: Path, tmp_path: Path) -> None:
+def test_a_prometheus_that_is_not_there_is_named_after_retries(
+    trace: Path, tmp_path: Path, waited: list[float]
+) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{probe.getsockname()[1]}"
     said = refused(trace, tmp_path, url)
     assert said.startswith(f"Prometheus at {url} cannot be reached: ")
+    assert waited == [0.5, 1.0, 2.0, 4.0]
 
 
 def test_an_address_that_is_none_is_named(trace: Path, tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from autoscaler.core.types import FloatArray
 from benchmarks.traces.openmetrics import backfill
 from learner.demand import Demand
 from learner.dependency_search import dependency_search_of
-from learner.engine import LearnerSettings
 from learner.publishing.publisher import Publisher, PublishSettings
+from learner.settings import LearnerSettings
 from learner.sources.demand_reader import PrometheusReader
 from learner.sources.queries import PrometheusServer
 from tests.conftest import prometheus_server

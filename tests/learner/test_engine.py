@@ -9,10 +9,11 @@ import pytest
 
 from autoscaler.core.types import FloatArray, IntArray
 from learner.demand import Demand
-from learner.engine import NOTHING_SEEN, Learner, LearnerSettings, candidates
+from learner.engine import NOTHING_SEEN, Learner, candidates
 from learner.models import Forecast, Model
 from learner.selection.backtest import HeldBack
 from learner.selection.losses import decision_cost
+from learner.settings import LearnerSettings
 
 WINDOWS = (0, 1, 2, 5)
 SETTINGS = LearnerSettings(windows=WINDOWS, max_rows=20_000, rounds=15)

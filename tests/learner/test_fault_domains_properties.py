@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from autoscaler.core.prediction.forecasts import ForecastBundle
 from autoscaler.core.types import FloatArray
 from learner.demand import Demand
-from learner.engine import Learner, LearnerSettings
+from learner.engine import Learner
+from learner.settings import LearnerSettings
 from learner.sources.quarantine import sound_demand
 from tests.examples import examples
 

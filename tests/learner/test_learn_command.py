@@ -69,6 +69,7 @@ def test_forecasts_come_signed_over_https_with_health_and_metrics(
     url = f"https://127.0.0.1:{port}"
     arguments: list[str | Path] = ["--prometheus", serve_history(recent())]
     arguments += ["--bundle", tmp_path / "forecasts.npz", "--step", "2", "--history", "3m"]
+    arguments += ["--fit-rows", "2000", "--fit-rounds", "10"]
     arguments += ["--serve", str(port), "--key", key]
     arguments += ["--tls-cert", certificates.cert, "--tls-key", certificates.key]
     with learning(*arguments) as process:

@@ -7,8 +7,8 @@ import pytest
 
 from autoscaler.bundle.file import load_bundle
 from autoscaler.clock import SimulatedClock
-from learner.engine import LearnerSettings
 from learner.publishing.publisher import Publisher, PublishSettings
+from learner.settings import LearnerSettings
 from learner.sources.demand_reader import PrometheusReader
 from tests.conftest import prometheus_server
 from tests.learner.exported import labelled, put

@@ -32,11 +32,10 @@ class Advisor:
     def __init__(self, watched: Watched, stack: AsyncExitStack, bundle: Path) -> None:
         self._watched, self._stack, self._bundle = watched, stack, bundle
         self._rng = random.Random(0)
-        self.happened: set[str] = set()
 
     async def suffer(self, seconds: float) -> None:
-        """One mishap after the other."""
-        mishaps: list[Callable[[], Awaitable[None]]] = [
+        """Each mishap once, and more until it has lasted so long."""
+        every: list[Callable[[], Awaitable[None]]] = [
             self._is_killed,
             self._is_stopped,
             self._goes_mad,
@@ -45,10 +44,9 @@ class Advisor:
         ]
         loop = asyncio.get_running_loop()
         end_s = loop.time() + seconds
-        while loop.time() < end_s or len(self.happened) < len(mishaps):
-            mishap = self._rng.choice(mishaps)
-            self.happened.add(mishap.__name__)
-            await mishap()
+        mishaps = self._rng.sample(every, len(every))
+        while mishaps or loop.time() < end_s:
+            await (mishaps.pop() if mishaps else self._rng.choice(every))()
             await asyncio.sleep(self._rng.uniform(0.0, AWAKE_S))
 
     def _signal(self, number: int) -> None:

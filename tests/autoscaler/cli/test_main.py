@@ -16,7 +16,7 @@ from autoscaler.cli.options import moment
 from autoscaler.errors import PermanentError
 
 N_STEPS = 170
-FIT = ("--fit-until", "2h")
+FIT = ("--fit-until", "2h", "--fit-rows", "2000", "--fit-rounds", "10")
 
 
 def arrays(**changes: Any) -> dict[str, Any]:

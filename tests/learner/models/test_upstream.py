@@ -7,10 +7,11 @@ import pytest
 
 from autoscaler.core.types import FloatArray
 from learner.demand import Demand
-from learner.engine import Learner, LearnerSettings
+from learner.engine import Learner
 from learner.models.pooled import Pooled
 from learner.models.upstream import NO_UPSTREAM, UpstreamModel, strongest_upstreams
 from learner.selection.backtest import HeldBack
+from learner.settings import LearnerSettings
 from learner.sources.quarantine import sound_demand
 
 WINDOWS = (0, 1, 2, 5)

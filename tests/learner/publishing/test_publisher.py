@@ -9,8 +9,9 @@ from autoscaler.bundle.file import load_bundle
 from autoscaler.clock import SimulatedClock
 from autoscaler.errors import PermanentError, TransientError
 from learner.demand import Demand
-from learner.engine import Learner, LearnerSettings
+from learner.engine import Learner
 from learner.publishing.publisher import SETTLE_S, Publisher, PublishSettings
+from learner.settings import LearnerSettings
 from learner.status import LearnerStatus
 
 STEP_S = 60.0

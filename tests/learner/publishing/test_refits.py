@@ -8,8 +8,9 @@ import pytest
 
 from autoscaler.health import Health
 from learner.demand import Demand
-from learner.engine import Learner, LearnerSettings
+from learner.engine import Learner
 from learner.publishing.refits import FITTING, Refits, Start, in_background
+from learner.settings import LearnerSettings
 
 SETTINGS = LearnerSettings(windows=(0, 1), max_rows=100, rounds=2)
 

@@ -9,8 +9,8 @@ import pytest
 from autoscaler.bundle.file import load_bundle
 from autoscaler.clock import SimulatedClock
 from learner.demand import Demand, DemandSource
-from learner.engine import LearnerSettings
 from learner.publishing.publisher import Publisher, PublishSettings
+from learner.settings import LearnerSettings
 from learner.sources.demand_reader import PrometheusReader
 
 ServeHistory = Callable[[Demand], str]
