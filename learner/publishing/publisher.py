@@ -25,6 +25,7 @@ from learner.selection.reliability import EDGES
 from learner.settings import LearnerSettings
 from learner.sources.demand_reader import PrometheusReader
 from learner.sources.queries import PrometheusServer
+from learner.sources.remembered import Remembered
 from learner.sources.upstreams import UpstreamSeries, WithUpstreams
 from learner.status import LearnerStatus, Outcomes
 
@@ -174,7 +175,7 @@ def prometheus_publisher(
     reader = PrometheusReader(url, capacity=capacity, status=status)
     # A search that fails is repeated a step later; forecasts must not wait for its retries.
     server = PrometheusServer(url, timeout_s=10.0, attempts=1, status=status)
-    source = WithUpstreams(reader, server, upstreams)
+    source = Remembered(WithUpstreams(reader, server, upstreams))
     search = dependency_search_of(server, settings.bundle)
     return Publisher(source, settings, SystemClock(), time.sleep, search, status)
 

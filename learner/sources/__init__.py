@@ -2,5 +2,6 @@
 
 `bounded_http` → `queries` (range queries in pieces) → `counters` (samples to series by step) →
 `quarantine` (samples that cannot be) → `demand_reader`, `activity_reader`, `upstreams`, `istio`.
+`remembered` makes any of demand ask for what is new only.
 Imports `demand`, `status` and the values of `dependencies`.
 """

@@ -1,0 +1,141 @@
+"""What is remembered and what is new make the demand that reading all of it gives."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoscaler.errors import PermanentError, TransientError
+from learner.demand import Demand, ExternalSeries
+from learner.sources.remembered import OVERLAP_STEPS, SPARE_STEPS, Remembered
+
+STEP_S = 60.0
+WINDOW = 40
+N_STEPS = 2 * SPARE_STEPS
+ALL = ("a/late", "b/always", "c/new", "d/gone")
+
+
+class Recording:
+    """A source that knows a service as long as it has samples in what is asked for."""
+
+    def __init__(self, seed: int = 0) -> None:
+        rng = np.random.default_rng(seed)
+        self.values = rng.poisson(2.0, (4, N_STEPS)).astype(float)
+        self.values[rng.random((4, N_STEPS)) < 0.2] = np.nan
+        self.values[2, : N_STEPS // 3] = np.nan
+        self.values[3, N_STEPS // 4 :] = np.nan
+        self.external = rng.poisson(1.0, (1, N_STEPS)).astype(float)
+        self.asked: list[int] = []  # steps
+        self.fails: Exception | None = None
+        self.quarantined: dict[str, str] = {}
+
+    def read(self, *, start_s: float, end_s: float, step_s: float) -> Demand:
+        if self.fails:
+            raise self.fails
+        begin, end = round(start_s / step_s), round(end_s / step_s)
+        self.asked.append(end - begin)
+        values = self.values[:, begin:end]
+        rows = np.flatnonzero(~np.isnan(values).all(axis=1))
+        if not len(rows):
+            raise PermanentError("no series")
+        return Demand(
+            services=tuple(ALL[row] for row in rows),
+            start_s=start_s,
+            step_s=step_s,
+            arrivals=10 * values[rows],
+            peak=values[rows],
+            capacity=np.ones(len(rows)),
+            external=ExternalSeries(
+                names=("prometheus/1",), followers=ALL[:1], values=self.external[:, begin:end]
+            ),
+            quarantined=self.quarantined,
+        )
+
+
+def read(source: Recording | Remembered, end: int) -> Demand:
+    start_s, end_s = (end - WINDOW) * STEP_S, end * STEP_S
+    return source.read(start_s=start_s, end_s=end_s, step_s=STEP_S)
+
+
+def known(demand: Demand) -> Demand:
+    """Of services that are known."""
+    return demand.only(np.flatnonzero(demand.known.any(axis=1)))
+
+
+def same(found: Demand, expected: Demand) -> None:
+    found = known(found)
+    assert found.services == expected.services
+    assert (found.start_s, found.end_s) == (expected.start_s, expected.end_s)
+    np.testing.assert_array_equal(found.arrivals, expected.arrivals)
+    np.testing.assert_array_equal(found.peak, expected.peak)
+    assert found.external
+    assert expected.external
+    np.testing.assert_array_equal(found.external.values, expected.external.values)
+
+
+@given(
+    st.integers(0, 20),
+    st.lists(st.integers(0, WINDOW + 5), min_size=1, max_size=25),
+)
+def test_it_is_as_if_all_were_read(seed: int, strides: list[int]) -> None:
+    source, end = Recording(seed), WINDOW
+    remembered = Remembered(source)
+    for stride in strides:
+        end = min(end + stride, N_STEPS)
+        late = slice(end - OVERLAP_STEPS, end)
+        whole = source.values[0, late].copy()
+        source.values[0, late] = np.nan  # they come at the next reading
+        read(remembered, end)
+        source.values[0, late] = whole
+        same(read(remembered, end), read(source, end))
+
+
+def test_only_what_is_new_is_asked_for_and_arrays_move_now_and_then() -> None:
+    source = Recording()
+    remembered = Remembered(source)
+    for end in range(WINDOW, WINDOW + SPARE_STEPS + 20):
+        found = read(remembered, end)
+    assert set(source.asked[1:]) == {OVERLAP_STEPS + 2}
+    same(found, read(source, end))
+    assert ALL[3] not in found.services  # which has been gone for longer than the window
+
+
+def test_where_little_has_nothing_to_say_all_is_read() -> None:
+    source = Recording()
+    source.values[:, 100:] = np.nan
+    remembered = Remembered(source)
+    read(remembered, 112)
+    same(read(remembered, 120), read(source, 120))
+    assert source.asked[:3] == [WINDOW, 8 + OVERLAP_STEPS + 1, WINDOW]
+
+
+def test_an_outage_is_raised_and_nothing_is_lost() -> None:
+    source = Recording()
+    remembered = Remembered(source)
+    read(remembered, 60)
+    source.fails = TransientError("gone")
+    with pytest.raises(TransientError):
+        read(remembered, 61)
+    source.fails = None
+    same(read(remembered, 63), read(source, 63))
+    assert source.asked == [WINDOW, OVERLAP_STEPS + 4, WINDOW]
+
+
+@pytest.mark.parametrize("step_s", [30.0, 120.0])
+def test_other_steps_are_read_anew(step_s: float) -> None:
+    source = Recording()
+    remembered = Remembered(source)
+    read(remembered, 60)
+    remembered.read(start_s=0.0, end_s=60 * step_s, step_s=step_s)
+    assert source.asked == [WINDOW, 60]
+
+
+def test_what_was_wrong_is_said_as_long_as_it_is_in_the_window() -> None:
+    source = Recording()
+    remembered = Remembered(source)
+    source.quarantined = {ALL[1]: "samples that cannot be: 1"}
+    read(remembered, 60)
+    source.quarantined = {}
+    for end in range(60, 60 + WINDOW):
+        assert read(remembered, end).quarantined == {ALL[1]: "samples that cannot be: 1"}
+    assert read(remembered, 60 + WINDOW).quarantined == {}
