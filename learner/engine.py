@@ -1,13 +1,11 @@
-"""The learner as one object: past demand in, calibrated forecasts of the best model out.
+"""The learner as one object: past demand in, calibrated forecasts out.
 
-Fits twice: on the past without its end, to select models on that end; then on all of it, to
-forecast. The pooled model forecasts every service for which no other is clearly cheaper: it alone
-has an answer for services without a past of their own. It is calibrated by what came of what it
-forecast in the last day.
+One model forecasts every service, and has an answer for those without a past of their own. It is
+calibrated by what came of what it forecast in the last day.
 
 An error with one service concerns that service only. Where fitting or forecasting fails for all,
-the faulty services are found, and excluded until the models are fitted anew: published with a
-reason and without a curve.
+the faulty services are found, and excluded until the model is fitted anew: published with a reason
+and without a curve.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,32 +18,29 @@ from autoscaler.bundle.checks import faults_of_curves
 from autoscaler.core.prediction.forecasts import QUARANTINED, ForecastBundle
 from autoscaler.core.types import IntArray
 from autoscaler.logs import get_logger
+from learner.bisection import faulty_services
+from learner.calibration.rolling import RollingCalibration
 from learner.demand import Demand
 from learner.models import Forecast, Model
+from learner.models.newest import NewestRows
 from learner.models.pooled import Pooled
-from learner.models.seasonal import SeasonalCopy
-from learner.models.timers import Timers
-from learner.models.upstream import UpstreamModel
-from learner.selection.bisection import faulty_services
-from learner.selection.calibration import RollingCalibration
-from learner.selection.competition import Competition, Progress, Selection
 from learner.settings import LearnerSettings
 
 NOTHING_SEEN = "no step of any service's demand is known yet"
 TRIAL_ROWS = 2_000  # that a model learns from while faulty services are searched for
 
+Progress = Callable[[str, float], None]  # called with the stage of a fit and the share done
+
 log = get_logger(__name__)
 
 
-def candidates(settings: LearnerSettings) -> tuple[Model, ...]:
-    """The models that compete, the pooled one first."""
-    windows, seeds = settings.windows, settings.seeds
-    rows, rounds = settings.max_rows, settings.rounds
-    return (
-        Pooled(windows=windows, seeds=seeds, max_rows=rows, rounds=rounds),
-        SeasonalCopy(windows=windows),
-        Timers(windows=windows),
-        UpstreamModel(windows=windows, seeds=seeds, max_rows=rows, rounds=rounds),
+def pooled(settings: LearnerSettings) -> Model:
+    """The model that forecasts all services."""
+    return Pooled(
+        windows=settings.windows,
+        seeds=settings.seeds,
+        max_rows=settings.max_rows,
+        rounds=settings.rounds,
     )
 
 
@@ -54,17 +49,17 @@ def _no_progress(stage: str, share: float) -> None:
 
 
 class Learner:
-    """Learns and forecasts; ``predict`` is causal as its models are."""
+    """Learns and forecasts; ``predict`` is causal as its model is."""
 
     def __init__(
         self,
         settings: LearnerSettings | None = None,
-        models: Callable[[LearnerSettings], tuple[Model, ...]] = candidates,
+        model: Callable[[LearnerSettings], Model] = pooled,
         calibration: RollingCalibration | None = None,
     ) -> None:
-        """``calibration``: goes on from what came of former models' forecasts."""
+        """``model``: makes the one that forecasts; ``calibration``: goes on from former models'."""
         self.settings = LearnerSettings() if settings is None else settings
-        self._models = models
+        self._new_model = model
         self.calibration = calibration or RollingCalibration(self.settings.windows)
 
     def fit(self, demand: Demand, *, progress: Progress = _no_progress) -> Self:
@@ -73,21 +68,45 @@ class Learner:
         self.excluded_: dict[str, str] = {}  # by service: why
         self.reason_ = "" if demand.known.any() else NOTHING_SEEN
         if not self.reason_:
-            self.competition_ = self._fitted(demand, progress)
+            progress("fitting", 0.0)
+            self.model_ = self._fitted(demand, progress)
         progress("fitted", 1.0)
         return self
 
-    def predict(self, demand: Demand, origins: IntArray) -> Forecast:
-        """Each service's forecast by the model selected; by the pooled one where that has none."""
-        return self._forecast(demand, origins)[0]
+    def predict(
+        self, demand: Demand, origins: IntArray, newest: NewestRows | None = None
+    ) -> Forecast:
+        """Each service's calibrated forecast. ``newest``: as `Model.predict` says."""
+        reasons = self._reasons(demand)
+        rows = np.flatnonzero([not reason for reason in reasons])
+        if not len(rows):
+            none = _no_forecast(len(origins), self.settings.windows)
+            return none.among(rows, demand.capacity, reasons)
+        some = demand
+        if any(reasons):  # else without a copy of a large past
+            some, newest = demand.only(rows), newest and newest.only(rows)
+        try:
+            forecast = self.model_.predict(some, origins, newest)
+        except Exception as error:  # noqa: BLE001  # the faulty services are searched for
+            found = faulty_services(
+                np.arange(len(rows)),
+                error,
+                lambda few: self.model_.predict(
+                    some.only(few), origins, newest and newest.only(few)
+                ),
+            )
+            self._exclude(some, found, error)
+            return self.predict(demand, origins, newest if some is demand else None)
+        forecast = self._calibrated(some, origins, forecast)
+        return forecast if some is demand else forecast.among(rows, demand.capacity, reasons)
 
-    def bundle(self, demand: Demand) -> ForecastBundle:
+    def bundle(self, demand: Demand, newest: NewestRows | None = None) -> ForecastBundle:
         """The forecast made at the end of ``demand``, as published."""
-        forecast, selection = self._forecast(demand, np.array([demand.n_steps]))
+        forecast = self.predict(demand, np.array([demand.n_steps]), newest)
         exceedance = forecast.exceedance[:, 0].astype(np.float64)
-        model, reason = list(selection), list(forecast.reason)
+        reason = list(forecast.reason)
         for row, why in faults_of_curves(forecast.demand_edges, exceedance).items():
-            exceedance[row], model[row], reason[row] = np.nan, "", QUARANTINED + why
+            exceedance[row], reason[row] = np.nan, QUARANTINED + why
         return ForecastBundle(
             services=demand.services,
             made_at_s=demand.end_s,
@@ -95,14 +114,14 @@ class Learner:
             window_edges_s=np.array(self.settings.windows, dtype=np.float64) * demand.step_s,
             demand_edges=forecast.demand_edges,
             exceedance=exceedance,
-            model=tuple(model),
+            model=tuple("" if why else self.model_.name for why in reason),
             reason=tuple(reason),
         )
 
-    def _fitted(self, demand: Demand, progress: Progress) -> Competition:
+    def _fitted(self, demand: Demand, progress: Progress) -> Model:
         """Fitted on all services; where that fails, on all but the faulty ones."""
         try:
-            return self._competition(self.settings, self.calibration).fit(demand, progress)
+            return self._new_model(self.settings).fit(demand)
         except Exception as error:  # noqa: BLE001  # the faulty services are searched for
             quick = replace(
                 self.settings, max_rows=TRIAL_ROWS, rounds=1, seeds=self.settings.seeds[:1]
@@ -110,37 +129,17 @@ class Learner:
 
             def attempt(rows: IntArray) -> None:
                 progress(f"searching {len(rows)} services for those that make fitting fail", 0.0)
-                unused = RollingCalibration(quick.windows)
-                self._competition(quick, unused).fit(demand.only(rows), _no_progress)
+                self._new_model(quick).fit(demand.only(rows))
 
             rows = np.arange(len(demand.services))
             others = self._exclude(demand, faulty_services(rows, error, attempt), error)
-            competition = self._competition(self.settings, self.calibration)
-            return competition.fit(demand.only(others), progress)
+            return self._new_model(self.settings).fit(demand.only(others))
 
-    def _forecast(self, demand: Demand, origins: IntArray) -> tuple[Forecast, Selection]:
-        """Forecasts of all services, and the model of each."""
-        reasons = self._reasons(demand)
-        rows = np.flatnonzero([not reason for reason in reasons])
-        if not len(rows):
-            none = _no_forecast(len(origins), self.settings.windows)
-            return none.among(rows, demand.capacity, reasons), ("",) * len(reasons)
-        some = demand.only(rows) if any(reasons) else demand  # without a copy of a large past
-        try:
-            forecast, selection = self.competition_.predict(some, origins)
-        except Exception as error:  # noqa: BLE001  # the faulty services are searched for
-            found = faulty_services(
-                np.arange(len(rows)),
-                error,
-                lambda few: self.competition_.predict(some.only(few), origins),
-            )
-            self._exclude(some, found, error)
-            return self._forecast(demand, origins)
-        if some is demand:
-            return forecast, selection
-        models = dict(zip(rows.tolist(), selection, strict=True))
-        everywhere = tuple(models.get(row, "") for row in range(len(reasons)))
-        return forecast.among(rows, demand.capacity, reasons), everywhere
+    def _calibrated(self, demand: Demand, origins: IntArray, forecast: Forecast) -> Forecast:
+        """What came of earlier forecasts counts up to the first origin."""
+        self.calibration.settle(demand, int(origins.min(initial=demand.n_steps)))
+        self.calibration.expect(demand, origins, forecast.exceedance)
+        return replace(forecast, exceedance=self.calibration.apply(forecast.exceedance))
 
     def _reasons(self, demand: Demand) -> list[str]:
         """(n,) why a service is given no forecast; "" = it is."""
@@ -164,11 +163,6 @@ class Learner:
             log.error("service left out", service=demand.services[row], exc_info=cause)
             self.excluded_[demand.services[row]] = f"{QUARANTINED}{cause!r:.200}"
         return np.delete(np.arange(len(demand.services)), list(faulty))
-
-    def _competition(
-        self, settings: LearnerSettings, calibration: RollingCalibration
-    ) -> Competition:
-        return Competition(lambda: self._models(settings), settings.windows, calibration)
 
 
 def _no_forecast(n_origins: int, windows: tuple[int, ...]) -> Forecast:

@@ -1,19 +1,22 @@
 """The contract of a model: fit on past demand, forecast at any origin from what came before it.
 
-Models do not import each other; `learner.selection` selects among them. Step i covers
+Step i covers
 ``[start_s + i * step_s, + step_s)``; a forecast at **origin** i has seen the steps before i only.
 Window j of a forecast covers the steps ``[origin + windows[j], origin + windows[j + 1])``.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from autoscaler.core.types import FloatArray, IntArray
 from learner.demand import Demand
+
+if TYPE_CHECKING:
+    from learner.models.newest import NewestRows
 
 Exceedance = npt.NDArray[np.float32]
 
@@ -33,14 +36,6 @@ class Forecast:
         n, _, _, n_cells = self.exceedance.shape
         assert self.demand_edges.shape == (n, n_cells + 1)
         assert len(self.reason) == n
-
-    def only(self, rows: IntArray) -> "Forecast":
-        """That of some services."""
-        return Forecast(
-            demand_edges=self.demand_edges[rows],
-            exceedance=self.exceedance[rows],
-            reason=tuple(self.reason[row] for row in rows),
-        )
 
     def among(self, rows: IntArray, capacity: FloatArray, reasons: Sequence[str]) -> "Forecast":
         """This one as that of ``rows`` among n services; the others have none, for a reason.
@@ -67,6 +62,12 @@ class Model(Protocol):
         """Learn from all of ``demand``."""
         ...
 
-    def predict(self, demand: Demand, origins: IntArray) -> Forecast:
-        """Forecast at each origin (0 ... n_steps) from the steps of ``demand`` before it."""
+    def predict(
+        self, demand: Demand, origins: IntArray, newest: "NewestRows | None" = None
+    ) -> Forecast:
+        """Forecast at each origin (0 ... n_steps) from the steps of ``demand`` before it.
+
+        newest: all rows of the only origin, n_steps, where they are known already: a model then
+        need not work them out from the whole of ``demand``.
+        """
         ...

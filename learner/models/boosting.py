@@ -9,7 +9,7 @@ in parallel, one thread each.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -105,16 +105,33 @@ def forecast_of(
 ) -> Forecast:
     """A forecast for every service; ``answer``: rows to probabilities (n_rows, n_windows)."""
     reach = cells_in_reach(need)[:, origins]
-    n_cells = reach.max(axis=1, initial=1)
-    shape = (len(reach), len(origins), n_windows, n_cells.max(initial=1))
-    exceedance = np.zeros(shape, dtype=np.float32)
+    blank = _blank(demand, reach.max(axis=1, initial=1), len(origins), n_windows)
     for rows, place in rows_in_reach(reach, origins, demand.n_steps):
-        exceedance[rows.service, place, :, rows.cell] = answer(rows)
+        blank.exceedance[rows.service, place, :, rows.cell] = answer(rows)
+    return _falling(blank)
+
+
+def newest_forecast_of(demand: Demand, rows: LevelRows, probability: FloatArray) -> Forecast:
+    """That of all rows of the newest origin; probability: (n_rows, n_windows)."""
+    n_cells = np.maximum(np.bincount(rows.service, minlength=len(demand.services)), 1)
+    blank = _blank(demand, n_cells, 1, probability.shape[1])
+    blank.exceedance[rows.service, 0, :, rows.cell] = probability
+    return _falling(blank)
+
+
+def _blank(demand: Demand, n_cells: IntArray, n_origins: int, n_windows: int) -> Forecast:
+    """That nothing is needed; n_cells: (n,)."""
+    shape = (len(n_cells), n_origins, n_windows, n_cells.max(initial=1))
     return Forecast(
         demand_edges=demand_edges(demand.capacity, n_cells),
-        exceedance=np.minimum.accumulate(exceedance, axis=3),
+        exceedance=np.zeros(shape, dtype=np.float32),
         reason=("",) * len(demand.services),
     )
+
+
+def _falling(forecast: Forecast) -> Forecast:
+    """With no level more probable than one below."""
+    return replace(forecast, exceedance=np.minimum.accumulate(forecast.exceedance, axis=3))
 
 
 def _log_odds_of_lawless(laws: Sequence[FloatArray], drawn: Sequence[DrawnRows]) -> FloatArray:

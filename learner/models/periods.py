@@ -1,24 +1,21 @@
 """The period of a series: the lag at which it most resembles its own past.
 
 `periods_at` computes a feature of many series at once, from what was known at each refresh: every
-thirty steps while the past is short, less often later. `season_of` decides, for a single series,
-whether its period can be told from noise.
+thirty steps while the past is short, less often later.
 """
 
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
 
-from autoscaler.core.types import BoolArray, FloatArray, IntArray
+from autoscaler.core.types import FloatArray, IntArray
 
 REFRESH = 30  # steps between two refreshes ...
 REFRESH_LATER = 480  # ... and once the past is longer than ``SHORT_PAST``
 SHORT_PAST = 1440  # steps
 LOOK_BACK = 4096  # steps of the past that count; the longest period found is half of it
 SHORTEST = 3  # steps; shorter periods are plain in the lags, and no season
-FALSE_ALARM = 0.001  # probability that noise, over all lags together, is taken for a season
 
 Series = TypeVar("Series", npt.NDArray[np.float32], FloatArray)
 
@@ -42,47 +39,23 @@ def autocorrelation(past: Series) -> Series:
     return np.asarray(products / pairs / power, dtype=past.dtype)
 
 
-def strongest_lag(
-    correlation: Series, significant: BoolArray | None = None
-) -> tuple[IntArray, Series]:
+def strongest_lag(correlation: Series) -> tuple[IntArray, Series]:
     """For each series the shortest lag about as good as the best one, and its correlation.
 
     A period's multiples correlate about as well as itself, hence "about as good": nine tenths.
-    A lag must exceed its neighbours, and be ``significant`` (n_series, n_lags) if that is given.
-    Returns lags (0 = none) and correlations, (n_series,).
+    A lag must exceed its neighbours. Returns lags (0 = none) and correlations, (n_series,).
     """
     none = np.zeros(len(correlation), dtype=np.int64)
     if correlation.shape[1] <= SHORTEST + 1:
         return none, none.astype(correlation.dtype)
     middle = correlation[:, SHORTEST:-1]
     peak = (middle >= correlation[:, SHORTEST - 1 : -2]) & (middle > correlation[:, SHORTEST + 1 :])
-    if significant is not None:
-        peak &= significant[:, SHORTEST:-1]
     height = np.where(peak, middle, -1.0)
     best = height.max(axis=1)
     good = peak & (height >= 0.9 * best[:, None]) & (best[:, None] > 0)
     lag = np.where(good.any(axis=1), good.argmax(axis=1) + SHORTEST, 0)
     strength = np.where(lag > 0, correlation[np.arange(len(lag)), lag], 0.0)
     return lag, strength.astype(correlation.dtype)
-
-
-def season_of(need: FloatArray) -> int:
-    """The period of one series in steps, if it is significant; 0 = none.
-
-    need: (n_steps,) pods, NaN = gap. A lag is significant if its correlation exceeds zero, and its
-    rise above the trough before it, by more than noise would at any lag: white noise has a standard
-    deviation of 1 / sqrt(pairs). The rise tells a season from a level that merely drifts.
-    """
-    known = ~np.isnan(need)
-    if not known.any() or np.nanmin(need) == np.nanmax(need):
-        return 0
-    correlation = autocorrelation(need[None, :])
-    trough = np.minimum.accumulate(correlation, axis=1)
-    lags = np.arange(correlation.shape[1])
-    pairs = known.sum() * (1 - lags / len(need))
-    noise = norm.isf(FALSE_ALARM / max(lags[-1], 1)) / np.sqrt(np.maximum(pairs, 1))
-    significant = (correlation > noise) & (correlation - trough > noise)
-    return int(strongest_lag(correlation, significant)[0][0])
 
 
 def periods_at(

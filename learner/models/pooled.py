@@ -16,12 +16,14 @@ import numpy as np
 from autoscaler.core.types import FloatArray, IntArray
 from learner.demand import Demand
 from learner.models import Forecast
-from learner.models.boosting import Boosting, TrainingSet, forecast_of
+from learner.models.boosting import Boosting, TrainingSet, forecast_of, newest_forecast_of
 from learner.models.columns import LevelFeatures
 from learner.models.features import level_features
 from learner.models.levels import pods_needed
 from learner.models.made_services import made_services
+from learner.models.newest import NewestRows
 from learner.models.rows import LevelRows, draw_rows
+from learner.models.upstream import found_upstreams, no_upstream, upstream_columns
 from learner.settings import WINDOWS
 
 MADE_STEPS, MADE_SEED = 2880, 0  # two days of minutes
@@ -49,6 +51,7 @@ class Pooled:
 
     def fit(self, demand: Demand) -> Self:
         """Learn from the levels of every service, and of made ones."""
+        self.pairs_ = found_upstreams(demand)
         need = pods_needed(demand)
         drawn = draw_rows(need, self.windows, self.max_rows)
         given = TrainingSet(features=self._features(demand, need, drawn.rows), drawn=drawn)
@@ -57,8 +60,14 @@ class Pooled:
         self.boosting_ = boosting.fit(given, made)
         return self
 
-    def predict(self, demand: Demand, origins: IntArray) -> Forecast:
+    def predict(
+        self, demand: Demand, origins: IntArray, newest: NewestRows | None = None
+    ) -> Forecast:
         """Answer for all services, however short their history."""
+        if newest is not None:
+            upstream = upstream_columns(self.pairs_, demand, newest.rows)
+            probability = self.boosting_.probabilities(newest.features.beside(upstream))
+            return newest_forecast_of(demand, newest.rows, probability)
         need = pods_needed(demand)
 
         def answer(rows: LevelRows) -> FloatArray:
@@ -67,9 +76,10 @@ class Pooled:
         return forecast_of(demand, need, origins, len(self.windows) - 1, answer)
 
     def _features(self, demand: Demand, need: FloatArray, rows: LevelRows) -> LevelFeatures:
-        return level_features(
+        level = level_features(
             need, rows, self.windows, start_s=demand.start_s, step_s=demand.step_s
         )
+        return level.beside(upstream_columns(self.pairs_, demand, rows))
 
 
 @lru_cache(maxsize=1)
@@ -77,6 +87,6 @@ def made_training_set(windows: tuple[int, ...], max_rows: int) -> TrainingSet:
     """Rows of made services: the same at every fit."""
     need = made_services(min(1 + max_rows // ROWS_OF_ONE, MOST_MADE), MADE_STEPS, MADE_SEED)
     drawn = draw_rows(need, windows, max_rows)
-    # Made services know no time of day.
+    # Made services know no time of day, and follow nobody.
     features = level_features(need, drawn.rows, windows, start_s=np.nan, step_s=1.0)
-    return TrainingSet(features=features, drawn=drawn)
+    return TrainingSet(features=features.beside(no_upstream(len(drawn.rows))), drawn=drawn)

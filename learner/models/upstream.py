@@ -1,13 +1,12 @@
-"""Forecasts from what a service's upstream did some steps ago, beside the service's own past.
+"""What a service's upstream did some steps ago, as features beside those of the service's own past.
 
 For continuous services that follow another at a lag of a step or more: what has arrived upstream is
 still to arrive here. Each service has one upstream, the strongest of those that call it directly.
 An upstream that the service calls itself, directly or not, is none: its requests may be the
-service's own. Services without an upstream get no answer; the backtest decides about the others.
+service's own.
 """
 
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -18,17 +17,14 @@ from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from autoscaler.logs import get_logger
 from learner.demand import Demand
 from learner.dependencies.count_search import edges_among_busiest, edges_from_external
-from learner.models import Forecast
-from learner.models.boosting import Boosting, TrainingSet, forecast_of
-from learner.models.columns import LevelFeatures
-from learner.models.features import level_features
 from learner.models.gaps import Columns
 from learner.models.levels import LEVELS, pods_needed
-from learner.models.rows import LevelRows, draw_rows
+from learner.models.rows import LevelRows
 from learner.models.series import RunningMean, value_at
-from learner.settings import WINDOWS
 
-NO_UPSTREAM = "no service calls it a step or more ahead"
+COLUMNS = tuple(
+    f"upstream_{what}" for what in ("now", "next", "before", "greatest", "to_mean", "began")
+)
 MEAN_STEPS = 60  # over which the mean is taken that the upstream's newest value is compared with
 
 log = get_logger(__name__)
@@ -52,75 +48,50 @@ NO_PAIRS = UpstreamPairs(
 )
 
 
-class UpstreamModel:
-    """Boosting over the levels of services that follow an upstream."""
+def found_upstreams(demand: Demand) -> UpstreamPairs:
+    """`strongest_upstreams`; none where the search for them fails, which is logged."""
+    try:
+        return strongest_upstreams(demand)
+    except Exception as error:  # noqa: BLE001
+        # The same search for the published edges logs more; the fit goes on.
+        log.warning("nothing is forecast from an upstream", error=repr(error))
+        return NO_PAIRS
 
-    name = "upstream"
 
-    def __init__(
-        self,
-        *,
-        windows: tuple[int, ...] = WINDOWS,
-        seeds: tuple[int, ...] = (0,),
-        max_rows: int = 100_000,
-        rounds: int = 250,
-    ) -> None:
-        self.windows = windows
-        self.seeds = seeds
-        self.max_rows = max_rows
-        self.rounds = rounds
+def upstream_columns(pairs: UpstreamPairs, demand: Demand, rows: LevelRows) -> Columns:
+    """(n_rows,) each, from steps before each row's origin only.
 
-    def fit(self, demand: Demand) -> Self:
-        """Find the upstreams, and learn from them."""
-        try:
-            self.pairs_ = strongest_upstreams(demand)
-        except Exception as error:  # noqa: BLE001
-            # The same search for the published edges logs more; the other models go on.
-            log.warning("nothing is forecast from an upstream", error=repr(error))
-            self.pairs_ = NO_PAIRS
-        if self.pairs_.service:
-            own, upstream = self._with_upstream(demand)
-            need = pods_needed(own)
-            drawn = draw_rows(need, self.windows, self.max_rows)
-            boosting = Boosting(windows=self.windows, seeds=self.seeds, rounds=self.rounds)
-            features = self._features(own, need, upstream, drawn.rows)
-            self.boosting_ = boosting.fit(TrainingSet(features=features, drawn=drawn))
-        return self
+    NaN = not known, or the service has no upstream in ``demand``.
+    """
+    columns = no_upstream(len(rows))
+    arrivals = _arrivals_by_name(demand)
+    row_of = {name: row for row, name in enumerate(demand.services)}
+    present = [
+        i
+        for i, (up, down) in enumerate(zip(pairs.upstream, pairs.service, strict=True))
+        if up in arrivals and down in row_of
+    ]
+    if not present:
+        return columns
+    pair_of = np.full(len(demand.services), -1)
+    pair_of[[row_of[pairs.service[i]] for i in present]] = np.arange(len(present))
+    mine = np.flatnonzero(pair_of[rows.service] >= 0)
+    followed = _UpstreamArrivals(
+        arrivals=np.stack([arrivals[pairs.upstream[i]] for i in present]),
+        lag=pairs.lag[present],
+        pods_per_request=pairs.pods_per_request[present],
+    )
+    follower = LevelRows(
+        service=pair_of[rows.service[mine]], cell=rows.cell[mine], origin=rows.origin[mine]
+    )
+    for name, column in followed.columns(follower).items():
+        columns[name][mine] = column
+    return columns
 
-    def predict(self, demand: Demand, origins: IntArray) -> Forecast:
-        """Answer for the services whose upstream is in ``demand``, too."""
-        own, upstream = self._with_upstream(demand)
-        need = pods_needed(own)
 
-        def answer(rows: LevelRows) -> FloatArray:
-            return self.boosting_.probabilities(self._features(own, need, upstream, rows))
-
-        forecast = forecast_of(own, need, origins, len(self.windows) - 1, answer)
-        rows = np.array([demand.services.index(name) for name in own.services], dtype=np.int64)
-        return forecast.among(rows, demand.capacity, [NO_UPSTREAM] * len(demand.services))
-
-    def _with_upstream(self, demand: Demand) -> tuple[Demand, "_UpstreamArrivals"]:
-        """The services that have an upstream, as far as both are in ``demand``, and its series."""
-        place = {name: row for row, name in enumerate(demand.services)}
-        arrivals, pairs = _arrivals_by_name(demand), self.pairs_
-        present = [
-            i
-            for i, (up, down) in enumerate(zip(pairs.upstream, pairs.service, strict=True))
-            if up in arrivals and down in place
-        ]
-        rows = np.array([place[pairs.service[i]] for i in present], dtype=np.int64)
-        series = [arrivals[pairs.upstream[i]] for i in present]
-        return demand.only(rows), _UpstreamArrivals(
-            arrivals=np.stack(series) if present else np.zeros((0, demand.n_steps)),
-            lag=pairs.lag[present],
-            pods_per_request=pairs.pods_per_request[present],
-        )
-
-    def _features(
-        self, own: Demand, need: FloatArray, upstream: "_UpstreamArrivals", rows: LevelRows
-    ) -> LevelFeatures:
-        level = level_features(need, rows, self.windows, start_s=own.start_s, step_s=own.step_s)
-        return level.beside(upstream.features(rows))
+def no_upstream(n_rows: int) -> Columns:
+    """The columns of services without an upstream."""
+    return {name: np.full(n_rows, np.nan, dtype=np.float32) for name in COLUMNS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,8 +102,8 @@ class _UpstreamArrivals:
     lag: IntArray  # (k,) steps
     pods_per_request: FloatArray  # (k,)
 
-    def features(self, rows: LevelRows) -> Columns:
-        """(n_rows,) each, from steps before each row's origin only; NaN = not known."""
+    def columns(self, rows: LevelRows) -> Columns:
+        """(n_rows,) each; a row's service is the place of its pair. NaN = not known."""
         service, origin = rows.service, rows.origin
         lag = self.lag[service]
         now, next_, before = (self._at(rows, lag - later) for later in (0, 1, -1))
@@ -140,15 +111,16 @@ class _UpstreamArrivals:
         means = RunningMean(self.arrivals)
         mean = means.between(service, origin - lag - MEAN_STEPS, origin - lag)
         recent = means.between(service, origin - lag - 5, origin - lag)
-        columns = {
-            "upstream_now": now * scale,
-            "upstream_next": next_ * scale,
-            "upstream_before": before * scale,
-            "upstream_greatest": self._greatest(rows) * scale,
-            "upstream_to_mean": now / np.maximum(mean, 1e-9),
-            "upstream_began": np.where(np.isnan(recent + now), np.nan, (recent == 0) & (now > 0)),
-        }
-        return {name: column.astype(np.float32) for name, column in columns.items()}
+        columns = (
+            now * scale,
+            next_ * scale,
+            before * scale,
+            self._greatest(rows) * scale,
+            now / np.maximum(mean, 1e-9),
+            np.where(np.isnan(recent + now), np.nan, (recent == 0) & (now > 0)),
+        )
+        named = zip(COLUMNS, columns, strict=True)
+        return {name: column.astype(np.float32) for name, column in named}
 
     def _at(self, rows: LevelRows, ago: IntArray) -> FloatArray:
         """Arrivals ``ago`` steps before each origin; NaN from the origin on."""

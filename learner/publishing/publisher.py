@@ -17,11 +17,11 @@ from autoscaler.errors import AutoscalerError
 from autoscaler.health import Health
 from autoscaler.logs import get_logger
 from autoscaler.names import shown_name
+from learner.calibration.reliability import EDGES
+from learner.calibration.rolling import RollingCalibration
 from learner.demand import Demand, DemandSource
 from learner.dependency_search import DependencySearch, dependency_search_of
 from learner.publishing.refits import Refits, Start, in_background
-from learner.selection.calibration import RollingCalibration
-from learner.selection.reliability import EDGES
 from learner.settings import LearnerSettings
 from learner.sources.demand_reader import PrometheusReader
 from learner.sources.queries import PrometheusServer

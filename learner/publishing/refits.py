@@ -11,9 +11,9 @@ from concurrent.futures import Future
 
 from autoscaler.health import Health
 from autoscaler.logs import get_logger
+from learner.calibration.rolling import RollingCalibration
 from learner.demand import Demand
 from learner.engine import Learner
-from learner.selection.calibration import RollingCalibration
 from learner.settings import LearnerSettings
 
 GROWTH = 4  # as many steps known as at the last fit are reason for another before its time

@@ -1,4 +1,4 @@
-"""The learner selects models by the cost of decisions, and gives a reason for no forecast."""
+"""The learner forecasts every service, and gives a reason where it does not."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,10 +9,9 @@ import pytest
 
 from autoscaler.core.types import FloatArray, IntArray
 from learner.demand import Demand
-from learner.engine import NOTHING_SEEN, Learner, candidates
+from learner.engine import NOTHING_SEEN, Learner, pooled
 from learner.models import Forecast, Model
-from learner.selection.backtest import HeldBack
-from learner.selection.losses import decision_cost
+from learner.models.newest import NewestRows
 from learner.settings import LearnerSettings
 
 WINDOWS = (0, 1, 2, 5)
@@ -56,19 +55,11 @@ def learner() -> Learner:
     return Learner(SETTINGS).fit(shop())
 
 
-def test_a_timer_is_left_to_a_model_that_knows_its_period(learner: Learner) -> None:
-    assert learner.bundle(shop()).model[0] in {"timers", "seasonal"}
-
-
 def test_pods_of_a_timer_are_expected_when_it_is_due_and_not_before(learner: Learner) -> None:
     due = 5 + 37 * 20
     exceedance = learner.predict(shop(), np.array([due - 3, due])).exceedance[0, :, 0]
     assert (exceedance[1, :3] > 0.5).all()
     assert exceedance[0, 0] < 0.2
-
-
-def test_the_pooled_model_forecasts_random_callers(learner: Learner) -> None:
-    assert learner.bundle(shop()).model[1:3] == ("pooled", "pooled")
 
 
 def test_a_service_never_seen_gets_an_answer_from_the_pool(learner: Learner) -> None:
@@ -130,38 +121,6 @@ def test_progress_ends_at_one_and_never_turns_back() -> None:
     assert reported[-1] == ("fitted", 1.0)
 
 
-def test_a_missing_pod_costs_its_price_and_an_idle_one_its_step() -> None:
-    need = np.array([[2.0, 0.0, np.nan]])
-    certain_of_one = np.tile(np.array([1.0, 0.0], dtype=np.float32), (1, 3, 1))
-    assert decision_cost(certain_of_one, need, price=10.0).tolist() == [11.0]
-
-
-def test_without_an_answer_nothing_is_provided() -> None:
-    unanswered = np.full((1, 2, 2), np.nan, dtype=np.float32)
-    assert decision_cost(unanswered, np.array([[1.0, 0.0]]), price=10.0).tolist() == [10.0]
-
-
-def test_a_model_without_an_answer_is_never_selected() -> None:
-    held_back = HeldBack.of(shop(), WINDOWS)
-    n_origins = len(held_back.origins)
-    forecast = Forecast(
-        demand_edges=np.tile([0.0, 1.0], (4, 1)),
-        exceedance=np.full((4, n_origins, 3, 1), np.nan, dtype=np.float32),
-        reason=("no season found", "", "", ""),
-    )
-    cost = held_back.cost(forecast)
-    assert cost[0] == np.inf
-    assert np.isfinite(cost[1:]).all()
-
-
-def test_held_back_time_is_the_last_fifth_and_its_outcomes_come_from_it() -> None:
-    held_back = HeldBack.of(shop(), WINDOWS)
-    assert held_back.first == 640
-    assert held_back.origins[0] == 640
-    need = shop().peak[:, held_back.origins]
-    np.testing.assert_array_equal(held_back.greatest[:, :, 0], need)
-
-
 class Frail:
     """A model that fails with the services given, and otherwise answers as another does."""
 
@@ -179,37 +138,32 @@ class Frail:
         self.model.fit(demand)
         return self
 
-    def predict(self, demand: Demand, origins: IntArray) -> Forecast:
-        self.fail("predict" if len(origins) == 1 else "judge", demand)
-        return self.model.predict(demand, origins)
+    def predict(
+        self, demand: Demand, origins: IntArray, newest: NewestRows | None = None
+    ) -> Forecast:
+        self.fail("predict", demand)
+        return self.model.predict(demand, origins, newest)
 
 
-def frail(place: int, when: str, *services: str) -> Callable[[LearnerSettings], tuple[Model, ...]]:
-    """The candidates, of which one is frail."""
-
-    def models(settings: LearnerSettings) -> tuple[Model, ...]:
-        made = list(candidates(settings))
-        made[place] = Frail(made[place], when, *services)
-        return tuple(made)
-
-    return models
+def frail(when: str, *services: str) -> Callable[[LearnerSettings], Model]:
+    """The model, but frail."""
+    return lambda settings: Frail(pooled(settings), when, *services)
 
 
 BAD = "shop/service-2"
 
 
-@pytest.mark.parametrize("when", ["fit", "judge", "predict"])
-def test_a_service_that_makes_the_pooled_model_fail_is_published_with_a_reason(
+@pytest.mark.parametrize("when", ["fit", "predict"])
+def test_a_service_that_makes_the_model_fail_is_published_with_a_reason(
     when: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    learner = Learner(QUICK, frail(0, when, BAD)).fit(shop())
+    learner = Learner(QUICK, frail(when, BAD)).fit(shop())
     bundle = learner.bundle(shop())
     assert bundle.services == shop().services
     assert bundle.reason == ("", "", "quarantined: ZeroDivisionError('frail')", "")
     assert bundle.model[2] == ""
     assert np.isnan(bundle.exceedance[2]).all()
     assert not np.isnan(bundle.exceedance[[0, 1, 3]]).any()
-    assert bundle.model[0] in {"timers", "seasonal"}
     left_out = [record for record in caplog.records if "left out" in record.message]
     assert [record.message for record in left_out] == [f"service left out service={BAD}"]
     assert left_out[0].exc_info
@@ -218,33 +172,15 @@ def test_a_service_that_makes_the_pooled_model_fail_is_published_with_a_reason(
 
 
 def test_an_excluded_service_is_tried_again_when_models_are_fitted_anew() -> None:
-    learner = Learner(QUICK, frail(0, "predict", BAD)).fit(shop())
+    learner = Learner(QUICK, frail("predict", BAD)).fit(shop())
     assert learner.bundle(shop()).reason[2]
     renamed = replace(shop(), services=("shop/a", "shop/b", "shop/c", "shop/d"))
     assert set(learner.fit(renamed).bundle(renamed).reason) == {""}
 
 
-@pytest.mark.parametrize("when", ["fit", "judge", "predict"])
-@pytest.mark.parametrize("place", [1, 2, 3])
-def test_another_model_that_fails_is_left_out_and_all_are_forecast(place: int, when: str) -> None:
-    bundle = Learner(QUICK, frail(place, when, BAD)).fit(shop()).bundle(shop())
-    assert set(bundle.reason) == {""}
-    assert not np.isnan(bundle.exceedance).any()
-
-
 def test_what_fails_with_all_services_is_raised() -> None:
     with pytest.raises(ZeroDivisionError, match="frail"):
-        Learner(QUICK, frail(0, "fit", *shop().services)).fit(shop())
-    learner = Learner(QUICK, frail(0, "predict", *shop().services)).fit(shop())
+        Learner(QUICK, frail("fit", *shop().services)).fit(shop())
+    learner = Learner(QUICK, frail("predict", *shop().services)).fit(shop())
     with pytest.raises(ZeroDivisionError, match="frail"):
         learner.bundle(shop())
-
-
-def test_a_huge_service_makes_the_backtest_coarser_and_no_larger() -> None:
-    peak = np.zeros((2_000, 500))
-    small = HeldBack.of(demand_of(peak), WINDOWS)
-    peak[0, 3] = 150_000.0
-    huge = HeldBack.of(demand_of(peak), WINDOWS)
-    assert len(small.origins) == 100
-    assert 20 < len(huge.origins) < 50
-    assert huge.origins[0] == small.origins[0]

@@ -1,4 +1,4 @@
-"""What every model owes, whoever it is."""
+"""What a model owes, whoever it is."""
 
 from dataclasses import replace
 
@@ -10,8 +10,6 @@ from learner.demand import Demand
 from learner.models import Forecast, Model
 from learner.models.levels import LEVELS, cells_in_reach, pods_needed
 from learner.models.pooled import Pooled
-from learner.models.seasonal import SeasonalCopy
-from learner.models.timers import Timers
 
 WINDOWS = (0, 1, 2, 5, 15)
 N_STEPS = 500
@@ -46,18 +44,13 @@ def mixed_demand() -> Demand:
     )
 
 
-def new_model(name: str) -> Model:
-    models: dict[str, Model] = {
-        "pooled": Pooled(windows=WINDOWS, seeds=(0,), rounds=15, max_rows=4000),
-        "seasonal": SeasonalCopy(windows=WINDOWS),
-        "timers": Timers(windows=WINDOWS),
-    }
-    return models[name]
+def new_model() -> Pooled:
+    return Pooled(windows=WINDOWS, seeds=(0,), rounds=15, max_rows=4000)
 
 
-@pytest.fixture(scope="module", params=["pooled", "seasonal", "timers"])
-def fitted(request: pytest.FixtureRequest) -> Model:
-    return new_model(request.param).fit(mixed_demand())
+@pytest.fixture(scope="module")
+def fitted() -> Model:
+    return new_model().fit(mixed_demand())
 
 
 def assert_same(one: Forecast, other: Forecast) -> None:
@@ -152,14 +145,14 @@ def test_twice_the_demand_on_twice_the_capacity_is_the_same(fitted: Model) -> No
 @pytest.mark.parametrize("value", [0.0, 3.0, np.nan])
 def test_survives_a_past_that_is_too_short(fitted: Model, n_steps: int, value: float) -> None:
     short = demand_of(np.full((2, n_steps), value))
-    refitted = new_model(fitted.name).fit(short)
+    refitted = new_model().fit(short)
     forecast = refitted.predict(short, np.array([n_steps]))
     assert forecast.exceedance.shape[:3] == (2, 1, len(WINDOWS) - 1)
 
 
 def test_two_fits_on_the_same_past_agree(fitted: Model) -> None:
-    again = new_model(fitted.name).fit(mixed_demand().until(200))
-    once = new_model(fitted.name).fit(mixed_demand().until(200))
+    again = new_model().fit(mixed_demand().until(200))
+    once = new_model().fit(mixed_demand().until(200))
     assert_same(again.predict(mixed_demand(), ORIGINS), once.predict(mixed_demand(), ORIGINS))
 
 

@@ -14,7 +14,8 @@ from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
 from learner.demand import Demand
 from learner.dependencies.count_search import edges_from_external
-from learner.models.upstream import UpstreamModel, strongest_upstreams
+from learner.models.rows import LevelRows
+from learner.models.upstream import strongest_upstreams, upstream_columns
 from learner.sources.counters import Grid
 from learner.sources.queries import Labels, PrometheusServer
 from learner.sources.upstreams import WithUpstreams, upstreams_of, values_of
@@ -114,10 +115,9 @@ def test_what_it_follows_is_what_it_is_forecast_from(server: PrometheusServer) -
     past = whole.until(1000)
     assert past.external is not None
     assert past.external.values.shape == (1, 1000)
-    model = UpstreamModel(windows=(0, 1), max_rows=2_000, rounds=5).fit(past)
-    said = model.predict(whole, np.array([1200]))
-    assert said.reason[0] == ""
-    assert said.reason[1] != ""
+    rows = LevelRows(service=np.arange(2), cell=np.zeros(2, int), origin=np.full(2, 1000))
+    columns = upstream_columns(found, past, rows)
+    assert np.isnan(columns["upstream_now"]).tolist() == [False, True]
 
 
 @pytest.mark.parametrize("text", ["shop/front=sum(queue_lag)", "shop/none=sum(queue_lag)"])

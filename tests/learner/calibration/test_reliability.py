@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from autoscaler.core.types import BoolArray
+from learner.calibration.reliability import Reliability, corrected
 from learner.models import Exceedance
-from learner.selection.reliability import Reliability, corrected
 
 SHAPE = (20, 50, 2, 3)  # services, origins, windows, cells
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from autoscaler.core.types import IntArray
-from learner.selection.bisection import MOST_ATTEMPTS, faulty_services
+from learner.bisection import MOST_ATTEMPTS, faulty_services
 
 FIRST = ValueError("with all")
 

@@ -10,10 +10,10 @@ from itertools import pairwise
 import numpy as np
 
 from autoscaler.core.types import FloatArray, IntArray
+from learner.calibration.reliability import Reliability, corrected
 from learner.demand import Demand
 from learner.models import Exceedance
 from learner.models.levels import LEVELS, pods_needed
-from learner.selection.reliability import Reliability, corrected
 
 HALF_LIFE_S = 43_200.0  # after which what came weighs half
 MOST_ORIGINS = 48  # of one call whose forecasts are kept; more would say the same

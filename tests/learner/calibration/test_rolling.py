@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from autoscaler.core.types import FloatArray
+from learner.calibration.reliability import EDGES
+from learner.calibration.rolling import HALF_LIFE_S, RollingCalibration
 from learner.demand import Demand
 from learner.models import Exceedance
-from learner.selection.calibration import HALF_LIFE_S, RollingCalibration
-from learner.selection.reliability import EDGES
 
 WINDOWS = (0, 1, 5)
 N_SERVICES, N_STEPS = 40, 300
