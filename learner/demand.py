@@ -77,13 +77,21 @@ class Demand:
 
     def until(self, n_steps: int) -> "Demand":
         """The first n_steps of it."""
+        return self._steps(0, min(n_steps, self.n_steps))
+
+    def last(self, n_steps: int) -> "Demand":
+        """The last n_steps of it."""
+        return self._steps(max(self.n_steps - n_steps, 0), self.n_steps)
+
+    def _steps(self, begin: int, end: int) -> "Demand":
         external = self.external
         if external:
-            external = replace(external, values=external.values[:, :n_steps])
+            external = replace(external, values=external.values[:, begin:end])
         return replace(
             self,
-            arrivals=self.arrivals[:, :n_steps],
-            peak=self.peak[:, :n_steps],
+            start_s=self.start_s + begin * self.step_s,
+            arrivals=self.arrivals[:, begin:end],
+            peak=self.peak[:, begin:end],
             external=external,
         )
 

@@ -56,7 +56,8 @@ class RollingCalibration:
         for table in (self.reliability, self.published):
             table.fade(0.5 ** (elapsed_s / HALF_LIFE_S) if self._latest else 1.0)
         self._latest = latest
-        need = pods_needed(demand)
+        recent = demand.until(origin).last(latest - min(due))
+        need, first = pods_needed(recent), _first_step(recent)
         row_of = {name: row for row, name in enumerate(demand.services)}
         for then in due:
             given = self._given.pop(then)

@@ -21,14 +21,17 @@ from learner.calibration.reliability import EDGES
 from learner.calibration.rolling import RollingCalibration
 from learner.demand import Demand, DemandSource
 from learner.dependency_search import DependencySearch, dependency_search_of
+from learner.models.newest import NewestRows
 from learner.publishing.refits import Refits, Start, in_background
 from learner.settings import LearnerSettings
 from learner.sources.demand_reader import PrometheusReader
 from learner.sources.queries import PrometheusServer
 from learner.sources.remembered import Remembered
 from learner.sources.upstreams import UpstreamSeries, WithUpstreams
+from learner.state.carried import CarriedState
 from learner.status import LearnerStatus, Outcomes
 
+STATE = "carried state"  # as a part that may be faulty
 SETTLE_S = 3.0  # s after a step's end until its samples are in Prometheus
 
 log = get_logger(__name__)
@@ -85,6 +88,7 @@ class Publisher:
             heartbeat=self._status.heartbeat,
             start=start,
         )
+        self._carried = CarriedState()
         self._failing_since_s: float | None = None  # Unix s; None = the last step was published
 
     def run(self) -> None:
@@ -123,7 +127,7 @@ class Publisher:
         demand = self._read()
         now = self._clock.now()
         learner, is_new = self._refits.learner(demand, now)
-        bundle = learner.bundle(demand)
+        bundle = learner.bundle(demand, self._newest_rows(demand, now))
         self._status.outcomes = outcomes_of(self._refits.calibration, demand.step_s)
         if self._search:
             self._search.restore(now)
@@ -133,6 +137,18 @@ class Publisher:
         # Forecasts are saved before the search: it may take long, or Prometheus may be gone.
         if self._search and self._search.update(demand if is_new else None, now):
             self._save(replace(bundle, edges=self._search.edges))
+
+    def _newest_rows(self, demand: Demand, now: float) -> NewestRows | None:
+        """From the state carried; None = an error in it, and forecasts come from the whole past."""
+        try:
+            rows = self._carried.newest_rows(demand, self._settings.learner.windows)
+        except Exception as error:
+            log.exception("the state is of no use")
+            self._carried = CarriedState()
+            self._faults.report(STATE, f"{error!r:.200}", now)
+            return None
+        self._faults.report(STATE, "", now)
+        return rows
 
     def _save(self, bundle: ForecastBundle) -> None:
         save_bundle(bundle, self._settings.bundle, self._settings.key)
