@@ -42,10 +42,10 @@ class Fleet:
         need[self._timer] = due[self._timer]
         return self._demand(first, need)
 
-    def pieces(self, n_steps: int) -> Iterator[Demand]:
-        """The first ``n_steps``, some at a time."""
-        for first in range(0, n_steps, PIECE_STEPS):
-            yield self.demand(first, min(PIECE_STEPS, n_steps - first))
+    def pieces(self, n_steps: int, first: int = 0) -> Iterator[Demand]:
+        """``n_steps`` from the first one on, some at a time."""
+        for begin in range(0, n_steps, PIECE_STEPS):
+            yield self.demand(first + begin, min(PIECE_STEPS, n_steps - begin))
 
     def _demand(self, first: int, need: FloatArray) -> Demand:
         return Demand(

@@ -8,10 +8,12 @@ Made services are learned beside the given ones. On the first day the model know
 they keep the habits of a few services from being taken for those of all.
 """
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Self
 
 import numpy as np
+from joblib import Parallel, delayed
 
 from autoscaler.core.types import FloatArray, IntArray
 from learner.demand import Demand
@@ -22,10 +24,11 @@ from learner.models.features import level_features
 from learner.models.levels import pods_needed
 from learner.models.made_services import made_services
 from learner.models.newest import NewestRows
-from learner.models.rows import LevelRows, draw_rows
+from learner.models.rows import LevelRows, by_service, draw_rows
 from learner.models.upstream import found_upstreams, no_upstream, upstream_columns
 from learner.settings import WINDOWS
 
+MOST_SERVICES = 2000  # whose past a fit learns from: some minutes
 MADE_STEPS, MADE_SEED = 2880, 0  # two days of minutes
 MOST_MADE, ROWS_OF_ONE = 12, 2000  # made services of a kind, and rows that make one more of each
 
@@ -50,11 +53,21 @@ class Pooled:
         self.rounds = rounds
 
     def fit(self, demand: Demand) -> Self:
-        """Learn from the levels of every service, and of made ones."""
+        """Learn from the levels of the services, and of made ones."""
         self.pairs_ = found_upstreams(demand)
-        need = pods_needed(demand)
+        chosen = _some_services(demand)
+        some = demand.only(chosen) if len(chosen) < len(demand.services) else demand
+        need = pods_needed(some)
         drawn = draw_rows(need, self.windows, self.max_rows)
-        given = TrainingSet(features=self._features(demand, need, drawn.rows), drawn=drawn)
+        parts = Parallel(n_jobs=-1, prefer="threads")(
+            delayed(self._features)(some, need, piece) for piece in by_service(drawn.rows)
+        )
+        level = LevelFeatures(
+            names=parts[0].names, values=np.concatenate([part.values for part in parts])
+        )
+        among_all = replace(drawn.rows, service=chosen[drawn.rows.service])
+        features = level.beside(upstream_columns(self.pairs_, demand, among_all))
+        given = TrainingSet(features=features, drawn=drawn)
         made = made_training_set(self.windows, self.max_rows // 4)
         boosting = Boosting(windows=self.windows, seeds=self.seeds, rounds=self.rounds)
         self.boosting_ = boosting.fit(given, made)
@@ -71,15 +84,25 @@ class Pooled:
         need = pods_needed(demand)
 
         def answer(rows: LevelRows) -> FloatArray:
-            return self.boosting_.probabilities(self._features(demand, need, rows))
+            upstream = upstream_columns(self.pairs_, demand, rows)
+            level = self._features(demand, need, rows)
+            return self.boosting_.probabilities(level.beside(upstream))
 
         return forecast_of(demand, need, origins, len(self.windows) - 1, answer)
 
     def _features(self, demand: Demand, need: FloatArray, rows: LevelRows) -> LevelFeatures:
-        level = level_features(
+        return level_features(
             need, rows, self.windows, start_s=demand.start_s, step_s=demand.step_s
         )
-        return level.beside(upstream_columns(self.pairs_, demand, rows))
+
+
+def _some_services(demand: Demand) -> IntArray:
+    """Rows of the services to learn from; of too many, others at each fit."""
+    n = len(demand.services)
+    if n <= MOST_SERVICES:
+        return np.arange(n)
+    random = np.random.default_rng(int(demand.end_s))
+    return np.sort(random.permutation(n)[:MOST_SERVICES])
 
 
 @lru_cache(maxsize=1)

@@ -18,6 +18,7 @@ from learner.models.levels import LEVELS, cells_in_reach
 Outcomes = npt.NDArray[np.int8]
 
 ROWS_AT_ONCE = 200_000  # rows answered together: some hundred MB of features
+SERVICES_AT_ONCE = 20  # whose series are built together: some hundred MB for two weeks
 STEPS_A_ROW = 100  # steps of a level's series that take about as much memory as a row
 
 
@@ -48,6 +49,13 @@ def rows_in_reach(
         service, place, cell = np.nonzero(cells < reach[services][:, :, None])
         rows = LevelRows(service=services[service], cell=cell, origin=origins[place])
         yield rows, place
+
+
+def by_service(rows: LevelRows) -> Iterator[LevelRows]:
+    """Rows, in order of their services, some services at a time; one piece at least."""
+    piece = rows.service // SERVICES_AT_ONCE
+    for some in np.split(np.arange(len(rows)), np.flatnonzero(np.diff(piece)) + 1):
+        yield LevelRows(service=rows.service[some], cell=rows.cell[some], origin=rows.origin[some])
 
 
 def needed_within(
