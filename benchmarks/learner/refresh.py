@@ -26,6 +26,7 @@ from benchmarks.learner.fleet import BEGIN_S, STEP_S, Fleet
 from learner.demand import Demand
 from learner.engine import Learner
 from learner.publishing.publisher import SETTLE_S, Publisher, PublishSettings
+from learner.settings import LearnerSettings
 from learner.sources.remembered import Remembered
 
 DAYS = 14
@@ -58,22 +59,23 @@ class _FleetSource:
         return replace(pieces[0], arrivals=peak, peak=peak)
 
 
-def measure(services: int) -> Cost:
-    """Fourteen days, and some steps on."""
+def measure(services: int, days: int = DAYS, fit: LearnerSettings | None = None) -> Cost:
+    """Some days, and some steps on. fit: what it may cost."""
     fits: list[float] = []
 
-    def at_once(fit: Callable[[], Learner]) -> "Future[Learner]":
+    def at_once(fitting: Callable[[], Learner]) -> "Future[Learner]":
         future: Future[Learner] = Future()
         begin = time.perf_counter()
-        future.set_result(fit())
+        future.set_result(fitting())
         fits.append(time.perf_counter() - begin)
         return future
 
-    clock = SimulatedClock(BEGIN_S + DAYS * 86_400 + SETTLE_S + 1)
+    clock = SimulatedClock(BEGIN_S + days * 86_400 + SETTLE_S + 1)
     with tempfile.TemporaryDirectory() as folder:
         settings = PublishSettings(
-            bundle=Path(folder) / "forecasts.npz", step_s=STEP_S, history_s=DAYS * 86_400.0
-        )
+            bundle=Path(folder) / "forecasts.npz", step_s=STEP_S, history_s=days * 86_400.0,
+            learner=fit or LearnerSettings(),
+        )  # fmt: skip
         source = Remembered(_FleetSource(services))
         publisher = Publisher(source, settings, clock, clock.advance, start=at_once)
         begin = time.perf_counter()

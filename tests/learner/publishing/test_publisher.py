@@ -124,6 +124,28 @@ def test_a_prometheus_that_is_gone_leaves_the_last_bundle_and_is_asked_again(
     assert (tmp_path / "forecasts.npz").read_bytes() == before
 
 
+def test_forecasts_from_the_state_are_those_from_the_whole_past(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("broken")
+
+    bundles = []
+    for state in ("sound", "broken"):
+        if state == "broken":
+            monkeypatch.setattr("learner.state.carried.CarriedState.newest_rows", broken)
+        clock = SimulatedClock(START_S)
+        made = publisher(tmp_path, Recorded(), clock)
+        for _ in range(9):
+            made.wait()
+            made.publish()
+        bundles.append(load_bundle(tmp_path / "forecasts.npz"))
+    from_state, from_past = bundles
+    assert from_state.made_at_s == from_past.made_at_s
+    np.testing.assert_allclose(from_state.exceedance, from_past.exceedance, rtol=0.02, atol=1e-3)
+    assert len([r for r in caplog.records if "unhealthy" in r.message]) == 1
+
+
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(PermanentError, match="missing"):
         publisher(tmp_path / "missing", Recorded(), SimulatedClock(START_S)).publish()
