@@ -145,11 +145,10 @@ class Learner:
         """(n,) why a service is given no forecast; "" = it is."""
         if self.reason_:
             return [self.reason_] * len(demand.services)
-        known = np.asarray(demand.known.any(axis=1))
         why = {
             name: QUARANTINED + demand.quarantined[name]
-            for name, some in zip(demand.services, known, strict=True)
-            if name in demand.quarantined and not some
+            for row, name in enumerate(demand.services)
+            if name in demand.quarantined and np.isnan(demand.peak[row]).all()
         }
         return [self.excluded_.get(name) or why.get(name, "") for name in demand.services]
 

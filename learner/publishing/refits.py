@@ -63,10 +63,11 @@ class Refits:
 
         demand: what a fit that begins now learns from. Raises what the first fit raises.
         """
-        known = int(demand.known.sum(axis=1).max(initial=0))
-        due = now - self._begun_s >= self._refit_s or known >= GROWTH * max(self._known, 1)
+        enough = GROWTH * max(self._known, 1)  # known steps
+        grown = demand.n_steps >= enough and _known(demand) >= enough
+        due = now - self._begun_s >= self._refit_s or grown
         if self._fitting is None and (due or self._learner is None):
-            self._begun_s, self._known = now, known
+            self._begun_s, self._known = now, _known(demand)
             self._fitting = self._start(lambda: self._fit(demand))
         fitted = self._fitted(now)
         if fitted is not None:
@@ -95,3 +96,8 @@ class Refits:
     def _fit(self, demand: Demand) -> Learner:
         learner = Learner(self._settings, calibration=self.calibration)
         return learner.fit(demand, progress=lambda *_: self._heartbeat())
+
+
+def _known(demand: Demand) -> int:
+    """Steps known of the service of which most are."""
+    return int(demand.known.sum(axis=1).max(initial=0))
