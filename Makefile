@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE :=
 BESIDE := $(MAKE) --no-print-directory -j
 
-.PHONY: demo test pytest fuzz coverage coverage-all test-cluster lint ruff format mypy imports e2e bench lock sbom clean prometheus etcd
+.PHONY: demo test pytest fuzz coverage coverage-all test-cluster lint ruff format mypy imports e2e bench bench-smoke lock sbom clean prometheus etcd
 .DEFAULT_GOAL := test
 
 $(VENV)/run: requirements.lock pyproject.toml
@@ -91,6 +91,9 @@ bench: $(VENV)/run  ## cost of the controller beside recorded figures and bounds
 	$(BIN)/python -m benchmarks.controller.tick
 	$(BIN)/python -m benchmarks.controller.poke --apart
 	$(BIN)/python -m benchmarks.controller.poke --together
+
+bench-smoke: $(VENV)/run  ## the learner is no worse than keep-alives; TRACES="a.npz b.npz": on these, too
+	$(BIN)/python -m benchmarks.policies.gate $(addprefix --trace ,$(TRACES))
 
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 lock:  ## resolve the pinned requirements anew (needs uv)

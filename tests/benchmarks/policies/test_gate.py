@@ -1,0 +1,38 @@
+"""The gate lets through what is no worse than a keep-alive, and nothing else."""
+
+import numpy as np
+
+from autoscaler.core.types import FloatArray
+from benchmarks.policies.femux import keep_alive
+from benchmarks.policies.gate import crossed, poisson_calls, verdicts
+
+NEED = poisson_calls(30, 600, 1)
+
+
+def curves(pods: FloatArray) -> FloatArray:
+    """Probabilities of a single level."""
+    return np.asarray(pods[:, :, None])
+
+
+def test_perfect_foresight_passes() -> None:
+    found = verdicts(NEED, curves(NEED))
+    assert all(each.passes and each.ours == 0 < each.theirs for each in found)
+
+
+def test_a_keep_alive_is_as_good_as_itself() -> None:
+    found = verdicts(NEED, curves(0.5 * np.minimum(keep_alive(NEED, 5), 1)))
+    (same,) = (each for each in found if each.minutes == 5)
+    assert same.ours <= same.theirs
+    assert same.passes
+
+
+def test_knowing_nothing_fails() -> None:
+    nothing = np.random.default_rng(0).random(NEED.shape)
+    assert not any(each.passes for each in verdicts(NEED, curves(nothing))[:3])
+
+
+def test_each_half_is_forecast_from_the_other() -> None:
+    predicted = crossed(NEED, max_rows=500)
+    assert predicted.shape[:2] == NEED.shape
+    rate = NEED.mean(axis=1)
+    assert np.corrcoef(predicted[:, 300:, 0].mean(axis=1), rate)[0, 1] > 0.8
