@@ -42,7 +42,7 @@ TraceFile = Annotated[
     list[Path],
     typer.Option(
         "--trace",
-        help="npz arrays, Azure Functions CSV files, or a folder of them; may be repeated.",
+        help="npz arrays or event lists, Azure CSV files or a folder of them; may be repeated.",
     ),
 ]
 ServiceS = Annotated[

@@ -15,7 +15,7 @@ import numpy as np
 from autoscaler.bundle.npz import NPZ_START, Arrays, read_npz
 from autoscaler.core.types import BoolArray, FloatArray
 from autoscaler.errors import PermanentError
-from benchmarks.traces import azure_csv
+from benchmarks.traces import azure_csv, events
 
 Kind = Literal["counts", "in_flight"]
 
@@ -69,7 +69,7 @@ _LAYOUTS = {
     "ops": _Layout(per_second=True, nan_is_gap=True),
     "containers": _Layout(kind="in_flight"),
 }
-_ALLOWED = f"arrays ids, step_s and one of {', '.join(_LAYOUTS)}"
+_ALLOWED = f"arrays ids, step_s and one of {', '.join(_LAYOUTS)}; or {events.WHEN}, a row a request"
 
 
 def read_trace(path: Path, *more: Path) -> Trace:
@@ -124,6 +124,8 @@ def _read_csv_trace(paths: list[Path]) -> Trace:
 
 def _read_npz_trace(path: Path) -> Trace:
     arrays = read_npz(path, allowed=_ALLOWED)
+    if events.WHEN in arrays:
+        arrays = events.by_minute(arrays, path)
     held = [name for name in _LAYOUTS if name in arrays]
     if len(held) != 1 or not {"ids", "step_s"} <= arrays.keys():
         raise PermanentError(f"{path} holds {', '.join(arrays)[:200]}; allowed: {_ALLOWED}")

@@ -1,0 +1,78 @@
+"""Event lists, a row a request, counted by minute into the arrays of a regular trace."""
+
+from pathlib import Path
+
+import numpy as np
+
+from autoscaler.bundle.npz import Arrays
+from autoscaler.core.types import FloatArray, IntArray
+from autoscaler.errors import PermanentError
+from benchmarks.traces.azure_csv import check_size
+
+STEP_S = 60.0
+WHEN, WHO, HOW_LONG = "t_s", "model_idx", "exec_time_s"
+
+
+def by_minute(arrays: Arrays, path: Path) -> Arrays:
+    """Arrays ``counts``, ``avg_duration_s`` and ``step_s`` in the place of ``t_s`` and its like.
+
+    t_s: (k,) s since the start. model_idx: (k,) places in ``ids``; without it there is one service.
+    exec_time_s: (k,) s, if known; a request of 0 s or unknown duration has none. Raises
+    PermanentError, naming the file, for impossible values.
+    """
+    at_s = _numbers(arrays, WHEN, None, path)
+    n_requests = len(at_s)
+    ids = arrays.get("ids", np.array(["requests"]))
+    service = _services(arrays, n_requests, len(np.atleast_1d(ids)), path)
+    step = np.floor(at_s / STEP_S).astype(np.int64)
+    n_steps = int(step.max()) + 1
+    shape = len(ids), n_steps
+    check_size(path, *shape)
+    place = service * n_steps + step
+    counts = np.bincount(place, minlength=shape[0] * n_steps).reshape(shape)
+    durations = np.full(shape, np.nan)
+    if HOW_LONG in arrays:
+        took_s = _numbers(arrays, HOW_LONG, n_requests, path)
+        size = shape[0] * n_steps
+        total, known = (
+            np.bincount(place, weights, minlength=size).reshape(shape)
+            for weights in (took_s, took_s > 0)
+        )
+        durations = np.where(known > 0, total / np.maximum(known, 1), np.nan)
+    rest = {name: array for name, array in arrays.items() if name in {"t0", "valid"}}
+    return rest | {
+        "ids": ids,
+        "step_s": np.array(STEP_S),
+        "counts": counts,
+        "avg_duration_s": durations,
+    }
+
+
+def _services(arrays: Arrays, n_requests: int, n_services: int, path: Path) -> IntArray:
+    """(n_requests,) place of each request's service."""
+    if WHO not in arrays and n_services == 1:
+        return np.zeros(n_requests, dtype=np.int64)
+    array = arrays.get(WHO, np.zeros(0))
+    right = array.shape == (n_requests,) and array.dtype.kind in "iu"
+    if not right or array.min() < 0 or array.max() >= n_services:
+        raise PermanentError(
+            f"{path}: {WHO} is {array.dtype} of shape {array.shape}; allowed: {n_requests} whole"
+            f" numbers from 0 to {n_services - 1}"
+        )
+    return array.astype(np.int64)
+
+
+def _numbers(arrays: Arrays, name: str, length: int | None, path: Path) -> FloatArray:
+    array = arrays[name]
+    shape = array.shape if length is None else (length,)
+    if array.ndim != 1 or array.shape != shape or not array.size or array.dtype.kind not in "iuf":
+        raise PermanentError(
+            f"{path}: {name} is {array.dtype} of shape {array.shape}; allowed: numbers, one a"
+            " request"
+        )
+    values = array.astype(np.float64)
+    wrong = ~np.isfinite(values) | (values < 0)
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        raise PermanentError(f"{path}: {name}[{at}] is {values[at]:g}; allowed: finite, >= 0")
+    return values
