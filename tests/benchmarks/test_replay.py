@@ -114,7 +114,7 @@ def test_progress_of_fitting_and_forecasting_is_reported() -> None:
     stages: list[str] = []
     Replay(trace(150), settings()).fit(progress=lambda what, share: stages.append(what))
     assert "forecasting" in stages
-    assert any("fitting on the past" in what for what in stages)
+    assert "fitting" in stages
 
 
 def test_the_same_seed_gives_the_same_scores_and_another_one_others() -> None:
