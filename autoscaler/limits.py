@@ -33,7 +33,6 @@ FRAME_BYTES = Limit(
 FRAME_MESSAGES = Limit(
     "frame_messages", 20_000, "messages a frame", "as FRAME_BYTES; the frame is dropped unread"
 )
-PIECE_MESSAGES = 1_000  # of a larger frame that are taken in one step: 1.5 ms of decoding
 MESSAGE_BYTES = Limit(
     "message_bytes",
     4096,
@@ -105,9 +104,6 @@ UNREAD_BYTES = Limit(
     "bytes of answers that a peer has not read",
     "activators read a pong every 3.3 s; the connection closes",
 )
-SOCKET_BYTES = 64 * 1024  # that the kernel buffers each way; it counts as memory of the container
-CHUNK_BYTES = 32 * 1024  # that are read from a socket at once; less than two of them wait
-PARSED_BYTES = 2 * 1024  # that are parsed in one step: 340 of the smallest frames, some 3 ms
 FRAMES_TURN_S = Limit(
     "frames_turn_s", 0.002, "s", "of decoding before the loop turns to others: probes, ticks, pokes"
 )

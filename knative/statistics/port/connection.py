@@ -17,11 +17,9 @@ from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 
 from autoscaler.limits import (
-    CHUNK_BYTES,
     FRAME_BYTES,
     HANDSHAKE_S,
     MESSAGE_S,
-    PARSED_BYTES,
     QUIET_S,
     SOCKET_CONNECTIONS,
     UNFINISHED_BYTES,
@@ -33,10 +31,11 @@ from knative.statistics.port.frames import FrameQueue
 from knative.statistics.port.handshake import BadRequestError, read_request
 from knative.statistics.port.messages import MessageAssembler
 from knative.statistics.port.scheduler import RecentTime
-from knative.statistics.port.shared import HeldBytes, SharedState
+from knative.statistics.port.shared import CHUNK_BYTES, HeldBytes, SharedState
 from knative.statistics.port.transport import PeerTransport
 
 _EQUAL_BYTES = WAITING_BYTES.most / SOCKET_CONNECTIONS.most / 2  # that each connection may hold
+PARSED_BYTES = 2 * 1024  # that are parsed in one step: 340 of the smallest frames, some 3 ms
 _IGNORED_BYTES = 4 * CHUNK_BYTES  # that are discarded after our side has closed
 
 _protocol_log = logging.getLogger(f"{__name__}.protocol")

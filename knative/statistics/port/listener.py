@@ -9,10 +9,10 @@ import errno
 import socket
 from collections.abc import Callable
 
-from autoscaler.limits import SOCKET_BYTES
 from autoscaler.logs import get_logger
 
 BACKLOG = 512  # connections that the kernel queues for us
+SOCKET_BYTES = 64 * 1024  # that the kernel buffers each way; it counts as memory of the container
 ACCEPTED_AT_ONCE = 16  # before the loop serves others
 RETRY_S = 0.5  # s until we try again when descriptors or memory have run out
 

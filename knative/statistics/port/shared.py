@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from autoscaler.limits import CHUNK_BYTES
 from autoscaler.refusals import Refusals
 from knative.statistics.port.scheduler import FairScheduler
+
+CHUNK_BYTES = 32 * 1024  # that are read from a socket at once; less than two of them wait
 
 
 @dataclass(slots=True)

@@ -14,11 +14,10 @@ from autoscaler.limits import (
     MESSAGE_BYTES,
     NAME_BYTES,
     NAMES,
-    PIECE_MESSAGES,
     SAMPLE,
     Limit,
 )
-from knative.statistics.decode import DecodedFrame, decode, split
+from knative.statistics.decode import PIECE_MESSAGES, DecodedFrame, decode, split
 from knative.statistics.wire import Stat, WireStatMessage, WireStatMessages
 from tests.knative.statistics.examples import STAT, a_frame, double, piece
 

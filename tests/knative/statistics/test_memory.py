@@ -3,12 +3,12 @@
 import asyncio
 
 from autoscaler.limits import (
-    CHUNK_BYTES,
     FRAME_BYTES,
     UNFINISHED_BYTES,
     UNREAD_BYTES,
     Limit,
 )
+from knative.statistics.port.shared import CHUNK_BYTES
 from tests.knative.statistics.clients import PATIENCE_S, Port, code, is_cut, run, until
 from tests.knative.statistics.examples import a_frame, a_message
 

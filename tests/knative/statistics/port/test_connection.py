@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 from websockets.http11 import Request, Response
 
-from autoscaler.limits import FRAME_BYTES, PIECE_MESSAGES, UNREAD_BYTES, WAITING_BYTES
+from autoscaler.limits import FRAME_BYTES, UNREAD_BYTES, WAITING_BYTES
 from autoscaler.refusals import Refusals
+from knative.statistics.decode import PIECE_MESSAGES
 from knative.statistics.port.connection import Connection
 from knative.statistics.port.scheduler import FairScheduler
 from knative.statistics.port.shared import SharedState
