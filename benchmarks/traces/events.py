@@ -22,24 +22,24 @@ def by_minute(arrays: Arrays, path: Path) -> Arrays:
     """
     at_s = _numbers(arrays, WHEN, None, path)
     n_requests = len(at_s)
-    ids = arrays.get("ids", np.array(["requests"]))
-    service = _services(arrays, n_requests, len(np.atleast_1d(ids)), path)
-    step = np.floor(at_s / STEP_S).astype(np.int64)
-    n_steps = int(step.max()) + 1
-    shape = len(ids), n_steps
+    ids = np.atleast_1d(arrays.get("ids", np.array(["requests"])))
+    service = _services(arrays, n_requests, len(ids), path)
+    shape = len(ids), int(at_s.max() // STEP_S) + 1
     check_size(path, *shape)
-    place = service * n_steps + step
-    counts = np.bincount(place, minlength=shape[0] * n_steps).reshape(shape)
-    durations = np.full(shape, np.nan)
+    place = service * shape[1] + (at_s // STEP_S).astype(np.int64)
+
+    def totals(of: FloatArray) -> FloatArray:
+        """(n, n_steps) sums of a number of each request (k,)."""
+        sums = np.bincount(place, of, minlength=shape[0] * shape[1])
+        return np.asarray(sums.reshape(shape), dtype=np.float64)
+
+    took_s = np.zeros(n_requests)
     if HOW_LONG in arrays:
         took_s = _numbers(arrays, HOW_LONG, n_requests, path)
-        size = shape[0] * n_steps
-        total, known = (
-            np.bincount(place, weights, minlength=size).reshape(shape)
-            for weights in (took_s, took_s > 0)
-        )
-        durations = np.where(known > 0, total / np.maximum(known, 1), np.nan)
-    rest = {name: array for name, array in arrays.items() if name in {"t0", "valid"}}
+    known = totals((took_s > 0).astype(np.float64))
+    counts = totals(np.ones(n_requests))
+    durations = np.where(known > 0, totals(took_s) / np.maximum(known, 1), np.nan)
+    rest = {"t0": arrays["t0"]} if "t0" in arrays else {}
     return rest | {
         "ids": ids,
         "step_s": np.array(STEP_S),

@@ -51,6 +51,8 @@ def test_a_list_without_services_or_durations_is_one_service(tmp_path: Path) -> 
         ({"t_s": np.array([["a"]])}, "t_s is <U1 of shape (1, 1); allowed: numbers"),
         ({"t_s": np.zeros(0)}, "t_s is float64 of shape (0,); allowed: numbers"),
         ({"t_s": np.array([1e15, 0, 0, 0])}, "so take fewer days or services"),
+        ({"t_s": np.array([1e300, 0, 0, 0])}, "so take fewer days or services"),
+        ({"ids": np.array("one")}, "allowed: 4 whole numbers from 0 to 0"),
         ({"model_idx": np.array([0, 1, 2, 0])}, "allowed: 4 whole numbers from 0 to 1"),
         ({"model_idx": None}, "model_idx is float64 of shape (0,)"),
         ({"exec_time_s": np.ones(3)}, "exec_time_s is float64 of shape (3,)"),
