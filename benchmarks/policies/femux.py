@@ -115,12 +115,19 @@ def exceedance(train: FloatArray, test: FloatArray, max_rows: int = MAX_ROWS) ->
     return model.predict(_demand(test), origins).exceedance[:, :, 0].astype(np.float64)
 
 
-def exceedance_by_folds(need: FloatArray, max_rows: int = MAX_ROWS) -> FloatArray:
-    """As ``exceedance``, each fold of applications predicted by a model fitted on the others."""
-    fold = np.random.default_rng(SEED).permutation(len(need)) % FOLDS
+def exceedance_by_folds(
+    need: FloatArray, max_rows: int = MAX_ROWS, folds: int = FOLDS
+) -> FloatArray:
+    """As ``exceedance``, each fold of applications predicted by a model fitted on the others.
+
+    Raises PermanentError where there are fewer applications than folds.
+    """
+    if len(need) < folds:
+        raise PermanentError(f"the trace holds {len(need)} applications; allowed: >= {folds}")
+    fold = np.random.default_rng(SEED).permutation(len(need)) % folds
     parts = [
         (fold == each, exceedance(need[fold != each], need[fold == each], max_rows))
-        for each in range(FOLDS)
+        for each in range(folds)
     ]
     width = max(part.shape[2] for _, part in parts)
     together = np.zeros((*need.shape, width))
@@ -252,8 +259,6 @@ def run(
 ) -> tuple[FloatArray, FemuxCurve, list[FemuxComparison]]:
     """Score the model on ``trace``: containers needed, the curve, and the comparisons."""
     need = load(trace)
-    if fit is None and len(need) < FOLDS:
-        raise PermanentError(f"{trace} holds {len(need)} applications; {FOLDS} folds need as many")
     if fit is None:
         predicted = exceedance_by_folds(need, max_rows)
     else:

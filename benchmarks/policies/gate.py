@@ -21,10 +21,9 @@ from rich.table import Table
 
 from autoscaler.cli.options import one_line_errors
 from autoscaler.core.types import FloatArray
-from autoscaler.errors import PermanentError
 from benchmarks.policies.femux import (
     KEEP_ALIVES,
-    exceedance,
+    exceedance_by_folds,
     keep_alive,
     load,
     score,
@@ -32,7 +31,7 @@ from benchmarks.policies.femux import (
 )
 from learner.models.made_services import made_services
 
-MAX_ROWS = 40_000
+MAX_ROWS, HALVES = 40_000, 2
 SERVICES, MINUTES, SEED = 60, 2880, 7  # of made sets; the learner's own made services have seed 0
 RESAMPLES, LOWER = 2_000, 0.05  # a difference is one if so many of the resamples agree
 
@@ -87,21 +86,6 @@ def verdicts(need: FloatArray, predicted: FloatArray) -> list[Verdict]:
     return found
 
 
-def crossed(need: FloatArray, max_rows: int) -> FloatArray:
-    """(n, n_minutes, n_levels) probabilities, each half by a model fitted on the other.
-
-    Raises PermanentError where there are no two halves.
-    """
-    if len(need) < 2:
-        raise PermanentError(f"the trace holds {len(need)} services; allowed: >= 2")
-    half = np.random.default_rng(SEED).permutation(len(need)) % 2 == 0
-    parts = [(one, exceedance(need[~one], need[one], max_rows)) for one in (half, ~half)]
-    together = np.zeros((*need.shape, max(part.shape[2] for _, part in parts)))
-    for one, part in parts:
-        together[one, :, : part.shape[2]] = part
-    return together
-
-
 def main(
     trace: Annotated[list[Path] | None, typer.Option(help="npz; may be repeated.")] = None,
     max_rows: Annotated[int, typer.Option(min=100, help="That a fit learns from.")] = MAX_ROWS,
@@ -121,7 +105,7 @@ def _gate(traces: list[Path], max_rows: int) -> bool:
     console, passes = Console(width=100), True
     for name, need in (*made_sets(), *((path.stem, load(path)) for path in traces)):
         with console.status(f"{name}: {len(need)} services"):
-            found = verdicts(need, crossed(need, max_rows))
+            found = verdicts(need, exceedance_by_folds(need, max_rows, HALVES))
         for each in found:
             table.add_row(
                 name, f"{each.minutes}", f"{each.allocated:,.0f}", f"{each.theirs:,.0f}",

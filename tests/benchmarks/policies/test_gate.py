@@ -3,8 +3,8 @@
 import numpy as np
 
 from autoscaler.core.types import FloatArray
-from benchmarks.policies.femux import keep_alive
-from benchmarks.policies.gate import crossed, poisson_calls, verdicts
+from benchmarks.policies.femux import exceedance_by_folds, keep_alive
+from benchmarks.policies.gate import HALVES, poisson_calls, verdicts
 
 NEED = poisson_calls(30, 600, 1)
 
@@ -32,7 +32,7 @@ def test_knowing_nothing_fails() -> None:
 
 
 def test_each_half_is_forecast_from_the_other() -> None:
-    predicted = crossed(NEED, max_rows=500)
+    predicted = exceedance_by_folds(NEED, max_rows=500, folds=HALVES)
     assert predicted.shape[:2] == NEED.shape
     rate = NEED.mean(axis=1)
     assert np.corrcoef(predicted[:, 300:, 0].mean(axis=1), rate)[0, 1] > 0.8
