@@ -82,21 +82,21 @@ class Learner:
         if not len(rows):
             none = _no_forecast(len(origins), self.settings.windows)
             return none.among(rows, demand.capacity, reasons)
-        some = demand
+        some, newest_of_some = demand, newest
         if any(reasons):  # else without a copy of a large past
-            some, newest = demand.only(rows), newest and newest.only(rows)
+            some, newest_of_some = demand.only(rows), newest and newest.only(rows)
         try:
-            forecast = self.model_.predict(some, origins, newest)
+            forecast = self.model_.predict(some, origins, newest_of_some)
         except Exception as error:  # noqa: BLE001  # the faulty services are searched for
             found = faulty_services(
                 np.arange(len(rows)),
                 error,
                 lambda few: self.model_.predict(
-                    some.only(few), origins, newest and newest.only(few)
+                    some.only(few), origins, newest_of_some and newest_of_some.only(few)
                 ),
             )
             self._exclude(some, found, error)
-            return self.predict(demand, origins, newest if some is demand else None)
+            return self.predict(demand, origins, newest)
         forecast = self._calibrated(some, origins, forecast)
         return forecast if some is demand else forecast.among(rows, demand.capacity, reasons)
 

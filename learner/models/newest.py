@@ -17,11 +17,9 @@ class NewestRows:
     features: LevelFeatures
 
     def only(self, services: IntArray) -> "NewestRows":
-        """Those of some services, which count from 0 then; -1 = one without rows."""
-        place = np.full(int(self.rows.service.max(initial=-1)) + 2, -1)
-        asked = services >= 0
-        place[services[asked]] = np.flatnonzero(asked)
-        place[-1] = -1
+        """Those of some services, which count from 0 then."""
+        place = np.full(int(self.rows.service.max(initial=-1)) + 1, -1)
+        place[services] = np.arange(len(services))
         mine = np.flatnonzero(place[self.rows.service] >= 0)
         order = mine[np.argsort(place[self.rows.service[mine]], kind="stable")]
         return NewestRows(

@@ -37,9 +37,8 @@ class Remembered:
         past = self._past
         if past is None or not past.reaches(start_s, end_s, step_s):
             return self._anew(start_s, end_s, step_s)
-        overlap_s = (
-            OVERLAP_STEPS + 1
-        ) * step_s  # of the first step, what came before it is not known
+        # One more: of the first step, the counters before it are not known.
+        overlap_s = (OVERLAP_STEPS + 1) * step_s
         try:
             new = self._source.read(
                 start_s=max(past.end_s - overlap_s, start_s), end_s=end_s, step_s=step_s
@@ -90,10 +89,9 @@ class _Past:
 
     def reaches(self, start_s: float, end_s: float, step_s: float) -> bool:
         """Whether demand over [start_s, end_s) needs only some more steps behind this one."""
-        whole = (start_s - self.start_s) % step_s == 0
         return (
             step_s == self.step_s
-            and whole
+            and (start_s - self.start_s) % step_s == 0
             and self.start_s <= start_s
             and start_s + OVERLAP_STEPS * step_s < self.end_s <= end_s
         )
