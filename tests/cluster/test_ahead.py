@@ -1,6 +1,6 @@
 """What is called by a timer is learned from Prometheus, and never cold again.
 
-Takes half an hour at most: a service that Knative lets go to zero between two calls, its twin that
+Takes some twenty minutes: a service that Knative lets go to zero between two calls, its twin that
 no forecast may touch, a real Prometheus, and the learner as its manifest has it.
 """
 
@@ -13,7 +13,7 @@ from tests.cluster.conftest import Cluster, Deploy
 from tests.cluster.learning import learner
 
 PERIOD_S = 90.0
-LEARNING, SHOWN = 20, 5  # calls at most until it is learned; calls that must be warm from then on
+LEARNING, SHOWN = 14, 5  # calls at most until it is learned; calls that must be warm from then on
 WARM_S = 1.0  # a cold call takes the start-up time, two seconds
 
 
