@@ -28,13 +28,16 @@ class Reliability:
     def __init__(self, n_windows: int) -> None:
         self.number = np.zeros((2, n_windows, len(CENTRES)))  # of those that did not come, and did
 
-    def add(self, window: int, probability: FloatArray, came: BoolArray) -> None:
+    def add(
+        self, window: int, probability: FloatArray, came: BoolArray, weight: float = 1.0
+    ) -> None:
         """Count outcomes (k,) of forecasts (k,). Probabilities of 0 (out of reach) do not count."""
         counts = probability > 0
         place = np.floor((log_odds(probability[counts]) + MOST_ODDS) / BIN_WIDTH).astype(np.int64)
         for outcome in (0, 1):
             chosen = place[came[counts] == outcome]
-            self.number[outcome, window] += np.bincount(chosen, minlength=len(CENTRES))
+            counted = np.bincount(chosen, minlength=len(CENTRES))
+            self.number[outcome, window] += weight * counted
 
     def fade(self, share: float) -> None:
         """Let what was counted weigh ``share`` of what it did."""

@@ -1,7 +1,9 @@
 """Rolling calibration: forecasts are corrected by what came of those made in the last day.
 
 What a model gave is kept until its windows are over, and then compared with what came. So the line
-belongs to the models in force: one learned on held-back time belongs to models that knew less.
+belongs to the models in force: one learned on held-back time belongs to models that knew less. What
+came of former models' forecasts weighs as the square of the share that they knew: in the first hour
+each knows far more than the last, and by outcomes of unsure models sure ones would be made unsure.
 """
 
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ class _Given:
     services: tuple[str, ...]  # (k,)
     exceedance: Exceedance  # (k, n_windows, n_cells) not calibrated ...
     published: Exceedance  # ... and as it was then
+    knew: int  # steps that the model had learned from
 
 
 class RollingCalibration:
@@ -37,6 +40,7 @@ class RollingCalibration:
         self.windows = windows
         self._given: dict[int, _Given] = {}  # by origin, in steps since the epoch
         self._latest = 0  # the origin up to which outcomes were counted, likewise
+        self._knows = 1  # steps that the models in force have learned from
         self.reliability = Reliability(n_windows)  # of what the model gave
         self.published = Reliability(n_windows)  # of what was made of it
         self.intercept, self.slope = np.zeros(n_windows), np.ones(n_windows)
@@ -44,6 +48,11 @@ class RollingCalibration:
     def apply(self, exceedance: Exceedance) -> Exceedance:
         """Calibrated probabilities (n, n_origins, n_windows, n_cells)."""
         return corrected(exceedance, self.intercept, self.slope)
+
+    def succeed(self, knows: int) -> None:
+        """Models come into force that have learned from so many steps."""
+        self.reliability.fade(_weight(self._knows, knows))
+        self._knows = knows
 
     def settle(self, demand: Demand, origin: int) -> None:
         """Count what came of the windows that were over at an origin of ``demand``."""
@@ -65,8 +74,9 @@ class RollingCalibration:
             rows = np.array([row_of[name] for name in given.services if name in row_of], np.int64)
             if then >= first and len(rows):
                 came = need[rows, then - first :]
-                self._count(self.reliability, given.exceedance[present], came)
-                self._count(self.published, given.published[present], came)
+                weight = _weight(given.knew, self._knows)
+                self._count(self.reliability, given.exceedance[present], came, weight)
+                self._count(self.published, given.published[present], came, 1.0)
         self.intercept, self.slope = self.reliability.lines()
 
     def expect(self, demand: Demand, origins: IntArray, exceedance: Exceedance) -> None:
@@ -84,9 +94,12 @@ class RollingCalibration:
                 services=tuple(demand.services[row] for row in rows),
                 exceedance=exceedance[rows, place],
                 published=self.apply(exceedance[rows, place][:, None])[:, 0],
+                knew=self._knows,
             )
 
-    def _count(self, table: Reliability, exceedance: Exceedance, need: FloatArray) -> None:
+    def _count(
+        self, table: Reliability, exceedance: Exceedance, need: FloatArray, weight: float
+    ) -> None:
         """exceedance: (k, n_windows, n_cells). need: (k, n_steps) pods from the origin on."""
         levels = LEVELS[: exceedance.shape[2]]
         for window, (begin, end) in enumerate(pairwise(self.windows)):
@@ -94,7 +107,12 @@ class RollingCalibration:
             known = np.flatnonzero(~np.isnan(some).any(axis=1))
             came = some[known].max(axis=1)[:, None] >= levels
             given = exceedance[known, window].astype(np.float64)
-            table.add(window, given.ravel(), came.ravel())
+            table.add(window, given.ravel(), came.ravel(), weight)
+
+
+def _weight(knew: int, knows: int) -> float:
+    """Of what came of forecasts by models that knew so many steps, beside those in force."""
+    return min(1.0, knew / max(knows, 1)) ** 2
 
 
 def _first_step(demand: Demand) -> int:

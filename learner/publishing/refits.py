@@ -72,6 +72,7 @@ class Refits:
         fitted = self._fitted(now)
         if fitted is not None:
             self._learner = fitted
+            self.calibration.succeed(self._known)
             log.info("fitted", services=len(demand.services), took_s=round(now - self._begun_s))
         assert self._learner is not None
         return self._learner, fitted is not None

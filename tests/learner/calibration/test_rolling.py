@@ -100,6 +100,37 @@ def test_what_came_long_ago_weighs_less() -> None:
     assert calibration.reliability.number[0, 0].sum() == pytest.approx(1.5 * N_SERVICES, rel=0.01)
 
 
+@pytest.mark.parametrize("told", [False, True])
+def test_models_that_knew_little_do_not_make_later_ones_unsure(told: bool) -> None:
+    step = np.arange(N_STEPS)
+    timer = np.tile((step % 10 == 0).astype(np.float64), (N_SERVICES, 1))
+    calibration = RollingCalibration(WINDOWS)
+    for origin in range(1, N_STEPS):
+        if told and origin in {1, 20, 50}:
+            calibration.succeed(origin)
+        past = demand_of(timer[:, :origin])
+        calibration.settle(past, origin)
+        due = origin % 10 == 0
+        sure, at_first = (0.995, 0.02) if due else (0.005, 0.4)
+        said = sure if origin >= 20 else at_first
+        calibration.expect(past, np.array([origin]), given(said))
+    idle, call = (calibration.apply(given(p))[0, 0, 0, 0] for p in (0.005, 0.995))
+    assert (idle < 0.005 and call > 0.99) == told
+
+
+def test_outcomes_of_former_models_that_come_later_weigh_less_too() -> None:
+    need = np.zeros((N_SERVICES, N_STEPS))
+    calibration = RollingCalibration(WINDOWS)
+    calibration.succeed(10)
+    calibration.expect(demand_of(need[:, :10]), np.array([10]), given(0.5))
+    calibration.succeed(20)
+    calibration.settle(demand_of(need[:, :20]), 20)
+    assert calibration.reliability.number[0, 0].sum() == pytest.approx(N_SERVICES / 4)
+    assert calibration.published.number[0, 0].sum() == pytest.approx(N_SERVICES)
+    calibration.succeed(15)  # services are gone: nothing weighs more than it did
+    assert calibration.reliability.number[0, 0].sum() == pytest.approx(N_SERVICES / 4)
+
+
 def test_what_was_published_is_judged_as_it_was_then() -> None:
     number, came = rolled(random_need(0.3), 0.6).published.table()
     at_first, last = (int(EDGES.searchsorted(p)) - 1 for p in (0.6, 0.3))
