@@ -13,40 +13,21 @@ import numpy as np
 from rich.table import Table
 
 from autoscaler.core.prediction.dependencies import Edges
-from autoscaler.core.types import FloatArray
+from benchmarks.dependencies.workload import Workload
 from benchmarks.scores.edge_score import (
     LEAST_TRIALS,
     as_matrix,
     busy_periods_between,
     lag_and_gain_errors,
     score_edges,
-    score_prewarming,
     starts_with_idle_downstream,
 )
-from benchmarks.traces.call_graphs import sample_graphs
-from benchmarks.traces.synthetic_calls import SyntheticCalls, draw_arrivals, follow_graphs
+from benchmarks.traces.synthetic_calls import SyntheticCalls
 from learner.dependencies.busy_periods import BusyPeriods
 from learner.dependencies.starts.edges import edges_from_starts
 from learner.dependencies.starts.evidence import Evidence, gather
 
-DAY_S = 86400.0
 LEAST_PROBABILITIES = (0.2, 0.5)  # from which a pair counts as true
-THRESHOLDS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)  # least gain of edges that pre-warm
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workload:
-    """Size and arrivals of the synthetic workload."""
-
-    entries: int  # entry points drawn
-    days: float
-    per_hour: float  # median requests of an entry
-    jitter_s: float  # typical delay of a timer
-
-    @property
-    def span_s(self) -> float:
-        """Its length, s."""
-        return self.days * DAY_S
 
 
 @dataclass(slots=True)
@@ -56,24 +37,19 @@ class _Rows:
     quality: list[tuple[str, ...]] = field(default_factory=list)
     detail: list[tuple[str, ...]] = field(default_factory=list)
     f1: list[tuple[float, float, float]] = field(default_factory=list)  # p, all, idle downstream
-    prewarming: list[list[float]] = field(default_factory=list)
 
 
 def tables(graphs: list[dict[str, Any]], workload: Workload, seeds: Iterable[int]) -> list[Table]:
-    """Quality, details and pre-warming of the edges found, one seed after the other."""
+    """Quality and details of the edges found, one seed after the other."""
     rows = _Rows()
     for seed in seeds:
         _measure(rows, graphs, workload, seed)
-    return [_quality_table(rows), _detail_table(rows), _prewarming_table(np.array(rows.prewarming))]
+    return [_quality_table(rows), _detail_table(rows)]
 
 
 def _measure(rows: _Rows, graphs: list[dict[str, Any]], workload: Workload, seed: int) -> None:
     rng, span_s = np.random.default_rng(seed), workload.span_s
-    sampled = sample_graphs(graphs, workload.entries, rng)
-    arrivals = draw_arrivals(
-        sampled.n_entries, span_s, rng, per_hour=workload.per_hour, jitter_s=workload.jitter_s
-    )
-    calls = follow_graphs(sampled, *arrivals, rng)
+    calls = workload.calls(graphs, rng)
     busy, _ = busy_periods_between(calls, 0.0, span_s)
     begin = time.perf_counter()
     evidence = gather(busy)
@@ -88,7 +64,6 @@ def _measure(rows: _Rows, graphs: list[dict[str, Any]], workload: Workload, seed
         rows.f1.append((p, float(row[-1]), idle_f1))
     detail = _detail(edges, evidence, calls)
     rows.detail.append((str(seed), f"{len(calls.at_s):,}", *detail, str(shuffled), f"{took_s:.0f}"))
-    rows.prewarming += _prewarming(calls, span_s)
 
 
 def _quality(edges: Edges, evidence: Evidence, calls: SyntheticCalls, p: float) -> tuple[str, ...]:
@@ -156,28 +131,3 @@ def _shuffled(busy: BusyPeriods, rng: np.random.Generator) -> BusyPeriods:
         since_s=busy.since_s,
         until_s=busy.until_s,
     )
-
-
-def _prewarming(calls: SyntheticCalls, span_s: float) -> list[list[float]]:
-    """Rows of the pre-warming table: learned from the first two thirds, scored on the last."""
-    busy, _ = busy_periods_between(calls, 0.0, 2 * span_s / 3)
-    edges = edges_from_starts(gather(busy))
-    later, caused = busy_periods_between(calls, 2 * span_s / 3, span_s)
-    found = [score_prewarming(edges, later, caused, threshold) for threshold in THRESHOLDS]
-    return [[s.threshold, s.starts, s.before, s.in_time, s.prewarms, s.unneeded] for s in found]
-
-
-def _prewarming_table(rows: FloatArray) -> Table:
-    table = Table(
-        "gain at least", "caused starts", "pre-warmed", "pre-warmed >= 1.9 s before",
-        "prewarms", "unneeded",
-        title="Pre-warming along edges of two days, on the third (mean of seeds)",
-        caption="caused starts: those by another service's call",
-    )  # fmt: skip
-    for threshold in THRESHOLDS:
-        _, n, before, in_time, prewarms, unneeded = rows[rows[:, 0] == threshold].mean(axis=0)
-        table.add_row(
-            f"{threshold}", f"{n:,.0f}", f"{before:.1%}", f"{in_time:.1%}", f"{prewarms:,.0f}",
-            f"{unneeded:.1%}",
-        )  # fmt: skip
-    return table

@@ -1,12 +1,11 @@
-"""How good found edges are: against the true ones, and as triggers of pre-warming."""
+"""How good found edges are, against the true ones."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from autoscaler.core.prediction.dependencies import Edges
-from autoscaler.core.state.rings import span
-from autoscaler.core.types import BoolArray, FloatArray, IntArray
+from autoscaler.core.types import BoolArray, FloatArray
 from benchmarks.traces.synthetic_calls import HOP_S, SyntheticCalls
 from learner.dependencies.busy_periods import BusyPeriods, busy_periods_of
 
@@ -130,63 +129,3 @@ def busy_periods_between(
     line = when[order] + service[order] * reach
     first = np.searchsorted(line, busy.start_s + busy.service * reach)
     return busy, by[order][first]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrewarmScore:
-    """The effect of pre-warming downstream services along edges of a least gain."""
-
-    threshold: float  # least gain of the edges that pre-warm
-    starts: int  # starts that another service's call caused
-    before: float  # share of them that pre-warming preceded
-    in_time: float  # share that it preceded by a whole start-up
-    prewarms: int  # of idle services
-    unneeded: float  # share of prewarms without a call within the window
-
-
-def score_prewarming(
-    edges: Edges,
-    busy: BusyPeriods,
-    caused: BoolArray,
-    threshold: float,
-    *,
-    idle_s: float = 60.0,
-    within_s: float = 20.0,
-    startup_s: float = 1.9,
-) -> PrewarmScore:
-    """Pre-warm downstream services at every start, over periods not used to learn the edges.
-
-    caused: (n_periods,) starts to be preceded. startup_s: least s that a start-up takes.
-    """
-    ordered, first = edges.where(edges.gain >= threshold).by_upstream()
-    n_out = (first[1:] - first[:-1])[busy.service]
-    start = np.repeat(np.arange(len(busy.service)), n_out)
-    target = ordered.downstream[span(first[:-1][busy.service], n_out)]
-    at = busy.start_s[start]
-    reach = busy.until_s - busy.since_s + 1e4
-    order = np.argsort(busy.service * reach + busy.start_s - busy.since_s, kind="stable")
-    line = (busy.service * reach + busy.start_s - busy.since_s)[order]
-    ahead = np.searchsorted(line, target * reach + at - busy.since_s)  # B's next start
-    idle = at - _ends(busy, order, ahead - 1, target) >= idle_s
-    ahead, at, target = ahead[idle], at[idle], target[idle]
-    later = order[np.minimum(ahead, len(order) - 1)]
-    followed = (ahead < len(order)) & (busy.service[later] == target)
-    lead = np.where(followed, busy.start_s[later] - at, np.inf)
-    needed = lead <= within_s
-    best = np.zeros(len(busy.service))
-    np.maximum.at(best, later[needed], lead[needed] + 1e-9)
-    return PrewarmScore(
-        threshold=threshold,
-        starts=int(caused.sum()),
-        before=float((best[caused] > 0).mean()) if caused.any() else 0.0,
-        in_time=float((best[caused] >= startup_s).mean()) if caused.any() else 0.0,
-        prewarms=len(needed),
-        unneeded=float(1.0 - needed.mean()) if len(needed) else 0.0,
-    )
-
-
-def _ends(busy: BusyPeriods, order: IntArray, place: IntArray, target: IntArray) -> FloatArray:
-    """(k,) Unix s at which the period at a place of the order ended; -inf if not the target's."""
-    before = order[np.maximum(place, 0)]
-    own = (place >= 0) & (busy.service[before] == target)
-    return np.where(own, busy.end_s[before], -np.inf)

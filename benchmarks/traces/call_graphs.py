@@ -90,3 +90,45 @@ def _rows(edges: list[list[Any]], names: dict[str, int]) -> list[tuple[int, int,
         callee = names.setdefault(f"made/{edge[2].lower().replace('_', '-')}", len(names))
         rows.append((callee, place.get(above, -1), edge[0].count("."), edge[4], edge[5]))
     return rows
+
+
+LAYERS = 4  # of a drawn shop; a service calls those of later layers
+DRAWS = 8  # graphs of an entry
+
+
+def drawn_graphs(n_entries: int, rng: np.random.Generator) -> list[dict[str, Any]]:
+    """Graphs as `read_graphs` returns, of a shop that is drawn.
+
+    Every entry has a front service; as many services are shared by all, in layers. Each calls up to
+    three of later layers, with probabilities of its own, at once or one after the other.
+    """
+    layer = np.append(np.zeros(n_entries, np.int64), 1 + np.arange(n_entries) % (LAYERS - 1))
+    calls: list[list[tuple[int, float]]] = []
+    for own in layer.tolist():
+        later = np.flatnonzero(layer > own)
+        n_calls = min(int(rng.integers(own == 0, 4)), len(later))
+        chosen = rng.choice(later, n_calls, replace=False) if n_calls else later[:0]
+        calls.append([(int(each), float(rng.uniform(0.1, 1.0))) for each in chosen])
+    at_once = rng.random(len(layer)) < 0.5
+    work_ms = np.exp(rng.normal(3.0, 1.0, len(layer)))
+
+    def follow(edges: list[list[Any]], number: str, caller: str, service: int, at: float) -> float:
+        """Add a call and all that follow from it; returns ms at which it ends."""
+        edge: list[Any] = [number, caller, f"S-{service}", "rpc", at, 0.0]
+        edges.append(edge)
+        at += work_ms[service] / 2
+        end = at
+        for place, (callee, probability) in enumerate(calls[service]):
+            if rng.random() < probability:
+                begin = at if at_once[service] else end
+                end = max(end, follow(edges, f"{number}.{place}", edge[2], callee, begin))
+        edge[5] = end + work_ms[service] / 2
+        return float(edge[5])
+
+    graphs = []
+    for entry in range(n_entries):
+        for _ in range(DRAWS):
+            edges: list[list[Any]] = []
+            follow(edges, "0", "USER", entry, 0.0)
+            graphs.append({"service": f"entry-{entry}", "edges": edges})
+    return graphs

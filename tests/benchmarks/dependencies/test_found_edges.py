@@ -12,7 +12,8 @@ from autoscaler.core.prediction.dependencies import Edges, no_edges
 from autoscaler.core.types import FloatArray
 from benchmarks.dependencies.counts_quality import planted
 from benchmarks.dependencies.found_edges import CALL_GRAPHS, RECORDED, app
-from benchmarks.scores.edge_score import score_edges, score_prewarming, starts_with_idle_downstream
+from benchmarks.scores.edge_score import score_edges, starts_with_idle_downstream
+from benchmarks.scores.warning_score import warnings_along
 from benchmarks.traces.synthetic_calls import SyntheticCalls
 from learner.dependencies.busy_periods import BusyPeriods, busy_periods_of
 
@@ -25,9 +26,9 @@ def edges(*found: tuple[int, int, float]) -> Edges:
         services=NAMES,
         upstream=np.array([a for a, _, _ in found], dtype=np.int64),
         downstream=np.array([b for _, b, _ in found], dtype=np.int64),
-        gain=np.array([g for _, _, g in found]),
+        gain=np.array([p for _, _, p in found]),
         lag_s=np.full(m, 2.0),
-        probability=np.ones(m),
+        probability=np.array([p for _, _, p in found]),
         confidence=np.ones(m),
         evidence=np.ones(m),
         seen_at_s=np.zeros(m),
@@ -80,25 +81,36 @@ def caused(busy: BusyPeriods, service: int) -> np.ndarray[tuple[int], np.dtype[n
     return np.asarray(busy.service == service)
 
 
-def test_a_prewarm_is_in_time_if_it_leaves_a_whole_start_up() -> None:
+def test_a_warning_is_in_time_if_it_leaves_a_whole_start_up() -> None:
     busy = three({0: [100.0, 500.0, 900.0], 1: [102.5, 500.5, 1400.0]})
-    made = score_prewarming(edges((0, 1, 0.8)), busy, caused(busy, 1), 0.5)
-    assert (made.starts, made.prewarms) == (3, 3)
+    made = warnings_along(edges((0, 1, 0.8)), busy, caused(busy, 1)).at(0.5)
+    assert (made.starts, made.warnings) == (3, 3)
     assert made.before == pytest.approx(2 / 3)
     assert made.in_time == pytest.approx(1 / 3)
-    assert made.unneeded == pytest.approx(1 / 3)
+    assert made.vain == pytest.approx(1 / 3)
 
 
-def test_a_service_in_use_is_not_prewarmed() -> None:
+def test_a_service_in_use_is_not_warned() -> None:
     busy = three({0: [100.0, 500.0], 1: [95.0, 130.0, 502.0]})
-    made = score_prewarming(edges((0, 1, 0.8)), busy, caused(busy, 1), 0.5)
-    assert (made.prewarms, made.unneeded) == (1, 0.0)
+    made = warnings_along(edges((0, 1, 0.8)), busy, caused(busy, 1)).at(0.5)
+    assert (made.warnings, made.vain) == (1, 0.0)
 
 
-def test_weak_edges_do_not_prewarm() -> None:
+def test_improbable_edges_do_not_warn() -> None:
     busy = three({0: [100.0], 1: [102.0]})
-    made = score_prewarming(edges((0, 1, 0.4)), busy, caused(busy, 1), 0.5)
-    assert (made.prewarms, made.before) == (0, 0.0)
+    made = warnings_along(edges((0, 1, 0.4)), busy, caused(busy, 1)).at(0.5)
+    assert (made.warnings, made.before) == (0, 0.0)
+
+
+def test_the_figure_is_that_of_the_lowest_threshold_with_so_many_warnings_in_vain() -> None:
+    busy = three({0: [100.0, 500.0], 1: [102.0, 502.0], 2: [102.0]})
+    warnings = warnings_along(edges((0, 1, 0.8), (0, 2, 0.5)), busy, busy.service > 0)
+    assert warnings.with_vain(0.25).threshold == 0.5
+    assert warnings.with_vain(0.25).in_time == 1.0
+    assert warnings.with_vain(0.2).threshold == 0.8
+    assert warnings.with_vain(0.2).in_time == pytest.approx(2 / 3)
+    nothing = warnings_along(no_edges(NAMES), busy, busy.service > 0)
+    assert (nothing.with_vain(0.2).warnings, nothing.with_vain(0.2).in_time) == (0, 0.0)
 
 
 def test_planted_demand_returns_what_was_planted() -> None:
@@ -127,7 +139,8 @@ def traces(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["starts", "--seed", "7", "--entries", "2", "--days", "1"], "Pre-warming along edges"),
+        (["starts", "--seed", "7", "--entries", "2", "--days", "1"], "Edges from starts"),
+        (["warnings", "--seed", "7", "--entries", "2", "--days", "1"], "Starts warned of"),
         (["recorded"], "Recorded series"),
     ],
 )
@@ -141,6 +154,7 @@ def test_commands_print_their_tables(traces: Path, arguments: list[str], expecte
     ("arguments", "expected"),
     [
         (["counts", "--seed", "7", "--services", "16", "--days", "1"], "planted chains"),
+        (["warnings", "--seed", "7", "--entries", "9", "--days", "1"], "Starts warned of"),
         (["scale", "--services", "16", "--days", "1"], "GiB"),
     ],
 )
@@ -150,7 +164,7 @@ def test_synthetic_workloads_need_no_traces(arguments: list[str], expected: str)
     assert expected in result.output
 
 
-@pytest.mark.parametrize("command", ["starts", "recorded"])
+@pytest.mark.parametrize("command", ["warnings", "starts", "recorded"])
 def test_a_folder_without_traces_is_one_line_and_exit_code_2(tmp_path: Path, command: str) -> None:
     result = CliRunner().invoke(app, [command, "--traces", str(tmp_path)])
     assert result.exit_code == 2
