@@ -234,6 +234,10 @@ class DependencyAnswer(ApiAnswer):
     evidence: float | None = Field(description="Observations, old ones counted less")
     seen_at: datetime | None = Field(description="When it was last observed")
     direct: bool = Field(description="No service in between explains it")
+    together: bool = Field(
+        default=False,
+        description="Called together, in no order that could be told: both ways, and shown once",
+    )
     origin: OriginName = Field(description="Where the edge comes from")
     not_acted_on: str | None = Field(
         description="Why it is not acted on; null = it is, or not known"
@@ -249,6 +253,7 @@ class DependencyAnswer(ApiAnswer):
         "evidence": 214.0,
         "seen_at": _MADE,
         "direct": True,
+        "together": False,
         "origin": "learned from starts",
         "not_acted_on": None,
     }

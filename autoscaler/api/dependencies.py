@@ -14,7 +14,7 @@ from autoscaler.advisor.read_model import KnownEdges, ReadModel
 from autoscaler.api.answers import DependenciesAnswer, DependencyAnswer, OriginName
 from autoscaler.api.rendering import Renderer
 from autoscaler.core.prediction.dependencies import COLUMNS, KINDS, Edges, Origin, merged
-from autoscaler.core.types import IntArray
+from autoscaler.core.types import BoolArray, IntArray
 from autoscaler.limits import LATEST_S
 
 ORIGINS: dict[int, OriginName] = {
@@ -33,14 +33,21 @@ class Listing:
     """All edges in the order in which they are shown; made once a graph."""
 
     known: KnownEdges
-    order: IntArray  # (m,) indices of edges, by the names of their upstream, then downstream
+    order: IntArray  # (k,) indices of edges, by the names of their upstream, then downstream
+    together: BoolArray  # (m,)
     services: frozenset[str]
 
     @classmethod
     def of(cls, known: KnownEdges) -> "Listing":
-        """Sort edges."""
+        """Sort the edges to show."""
         edges = known.edges
-        return cls(known=known, order=alphabetical(edges), services=frozenset(edges.services))
+        order = alphabetical(edges)
+        return cls(
+            known=known,
+            order=order[edges.shown[order]],
+            together=edges.together,
+            services=frozenset(edges.services),
+        )
 
     def __contains__(self, service: str) -> bool:
         return service in self.services
@@ -53,7 +60,7 @@ class Listing:
 
     def all(self, *, direct: bool | None = None) -> IntArray:
         """All edges in order; direct or indirect ones if given."""
-        return self._chosen(np.ones(len(self.order), dtype=np.bool_), direct)
+        return self._chosen(np.ones(len(self.together), dtype=np.bool_), direct)
 
     def _chosen(self, chosen: np.ndarray[Any, np.dtype[np.bool_]], direct: bool | None) -> IntArray:
         if direct is not None:
@@ -83,7 +90,8 @@ def page(listing: Listing, chosen: IntArray, *, limit: int, offset: int) -> Depe
         limit=limit,
         offset=offset,
         dependencies=[
-            dependency(edges, i, causes[i]) for i in chosen[offset : offset + limit].tolist()
+            dependency(edges, i, causes[i], together=bool(listing.together[i]))
+            for i in chosen[offset : offset + limit].tolist()
         ],
     )
 
@@ -102,11 +110,14 @@ def in_order(edges: Edges) -> Edges:
 
 
 def listed(edges: Edges) -> list[DependencyAnswer]:
-    """Each edge as an answer."""
-    return [dependency(edges, i) for i in range(len(edges))]
+    """Each edge to show as an answer."""
+    together = edges.together.tolist()
+    return [
+        dependency(edges, i, together=together[i]) for i in np.flatnonzero(edges.shown).tolist()
+    ]
 
 
-def dependency(edges: Edges, i: int, not_acted_on: str = "") -> DependencyAnswer:
+def dependency(edges: Edges, i: int, not_acted_on: str = "", *, together: bool) -> DependencyAnswer:
     """The i-th edge as an answer."""
     seen_at_s = float(edges.seen_at_s[i])
     return DependencyAnswer(
@@ -119,16 +130,23 @@ def dependency(edges: Edges, i: int, not_acted_on: str = "") -> DependencyAnswer
         evidence=_known(edges.evidence[i]),
         seen_at=_time(seen_at_s) if 0 <= seen_at_s <= LATEST_S.most else None,
         direct=bool(edges.direct[i]),
+        together=together,
         origin=ORIGINS.get(int(edges.origin[i]), UNKNOWN_ORIGIN),
         not_acted_on=not_acted_on or None,
     )
 
 
 def edges_of(answers: Sequence[DependencyAnswer]) -> Edges:
-    """Edges from answers; a pair once, as the best origin says.
+    """Edges from answers; a pair once, as the best origin says, and both ways if together.
 
     Raises PermanentError where a number is out of its range.
     """
+    back = [
+        a.model_copy(update={"upstream": a.downstream, "downstream": a.upstream})
+        for a in answers
+        if a.together
+    ]
+    answers = [*answers, *back]
     ends = [(a.upstream, a.downstream) for a in answers]
     services = tuple(sorted({name for pair in ends for name in pair}))
     place = {name: i for i, name in enumerate(services)}

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
+import numpy as np
 from fastapi import APIRouter, FastAPI, Query, Response
 
 from autoscaler.advisor.read_model import Readiness, ReadModel
@@ -73,15 +74,16 @@ def _graph(edges: Listing, names: Sequence[str]) -> dict[str, Any]:
     """Edges to and from a page's services, by service, and their picture."""
     known = edges.known.edges
     near = edges.around(names)
-    rows: dict[str, tuple[list[str], list[str]]] = {name: ([], []) for name in names}
+    rows: dict[str, tuple[list[str], list[str], list[str]]] = {n: ([], [], []) for n in names}
     ends = zip(known.upstream[near].tolist(), known.downstream[near].tolist(), strict=True)
-    for up, down in ((known.services[u], known.services[d]) for u, d in ends):
+    for (u, d), together in zip(ends, edges.together[near].tolist(), strict=True):
+        up, down = known.services[u], known.services[d]
         if down in rows:
-            rows[down][0].append(up)
+            rows[down][2 if together else 0].append(up)
         if up in rows:
-            rows[up][1].append(down)
+            rows[up][2 if together else 1].append(down)
     return {
-        "known": len(known),
+        "known": len(edges.order),
         "rows": {name: row for name, row in rows.items() if any(row)},
         "picture": _picture(edges, near),
     }
@@ -92,7 +94,9 @@ def _picture(edges: Listing, near: IntArray) -> str:
     if not 0 < len(near) <= MOST_DRAWN:
         return ""
     try:
-        return svg(edges.known.edges.where(near))
+        known = edges.known.edges
+        chosen = np.isin(np.arange(len(known)), near)
+        return svg(known.where(known.both_ways(chosen)))
     except PermanentError:
         return ""
 

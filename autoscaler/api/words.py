@@ -28,14 +28,15 @@ def percent(value: float | None) -> str:
 def in_words(edge: DependencyAnswer) -> str:
     """One edge in a line."""
     parts = [
-        f"lag {seconds(edge.lag_s)}",
+        "together" if edge.together else f"lag {seconds(edge.lag_s)}",
         f"gain {number(edge.gain)}",
         f"probability {percent(edge.probability)}",
         f"confidence {percent(edge.confidence)}",
         "direct" if edge.direct else "not direct",
         edge.origin,
     ]
-    return f"{edge.upstream} → {edge.downstream}: {', '.join(parts)}"
+    arrow = "\N{EN DASH}" if edge.together else "→"
+    return f"{edge.upstream} {arrow} {edge.downstream}: {', '.join(parts)}"
 
 
 TEMPLATES = Environment(

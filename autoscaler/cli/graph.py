@@ -5,6 +5,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from autoscaler.api.answers import DependencyAnswer
 from autoscaler.api.dependencies import in_order, listed
 from autoscaler.api.words import number, percent, seconds
 from autoscaler.core.prediction.dependencies import Edges
@@ -19,7 +20,7 @@ NONE_YET = (
 
 
 def shown(edges: Edges, *, direct: bool, least: float, service: str) -> Edges:
-    """The edges to show, in alphabetical order.
+    """The edges to show, in alphabetical order; both ways where services come together.
 
     direct: direct edges only. least: confidence; above 0, edges of unknown confidence are left out.
     service: only edges on paths to it or from it; "" = all. Raises PermanentError for a service
@@ -28,7 +29,7 @@ def shown(edges: Edges, *, direct: bool, least: float, service: str) -> Edges:
     chosen = edges.direct.copy() if direct else np.ones(len(edges), dtype=np.bool_)
     if least > 0:
         chosen &= edges.confidence >= least  # NaN compares False
-    selected = edges.where(chosen)
+    selected = edges.where(edges.both_ways(chosen))
     if service:
         _check(edges, service)
         selected = selected.where(_around(selected, selected.services.index(service)))
@@ -50,15 +51,21 @@ def picture(edges: Edges, *, of: Edges) -> RenderableType:
     for before, one in zip(befores, answers, strict=False):
         table.add_row(
             Text("" if one.upstream == before else one.upstream, style="bold"),
-            Text("──▶" if one.direct else "╌╌▶", style="cyan"),
+            Text(("──" if one.direct else "╌╌") + _tip(one), style="cyan"),
             Text(one.downstream),
-            seconds(one.lag_s),
+            "together" if one.together else seconds(one.lag_s),
             number(one.gain),
             percent(one.probability),
             percent(one.confidence),
             one.origin,
         )
     return Group(table, Text(""), Text(summary(edges, of=of), style="dim"))
+
+
+def _tip(one: DependencyAnswer) -> str:
+    if one.together:
+        return "─" if one.direct else "╌"
+    return "▶"
 
 
 def _widest(edges: Edges) -> int:
@@ -69,21 +76,22 @@ def _widest(edges: Edges) -> int:
 def summary(edges: Edges, *, of: Edges) -> str:
     """How many edges are shown, of how many."""
     ends = np.union1d(edges.upstream, edges.downstream)
-    much = f"{_many(len(edges), 'dependency', 'dependencies')} between {len(ends)} services"
-    if len(edges) == len(of):
+    n, known = int(edges.shown.sum()), int(of.shown.sum())
+    much = f"{_many(n, 'dependency', 'dependencies')} between {len(ends)} services"
+    if n == known:
         return f"{much}."
-    indirect = int((~of.direct).sum())
+    indirect = int((of.shown & ~of.direct).sum())
     more = f", {indirect:,} of them not direct: --all shows those" if indirect else ""
-    return f"{much} shown, of {len(of):,} known{more}."
+    return f"{much} shown, of {known:,} known{more}."
 
 
 def hint(edges: Edges) -> str:
     """Advice for a picture with too many arrows to read; "" = it has not."""
-    if len(edges) <= MOST_ARROWS:
+    n = int(edges.shown.sum())
+    if n <= MOST_ARROWS:
         return ""
     return (
-        f"{len(edges):,} arrows in one picture are hard to follow: --service NAME or "
-        "--least 0.9 draw fewer."
+        f"{n:,} arrows in one picture are hard to follow: --service NAME or --least 0.9 draw fewer."
     )
 
 

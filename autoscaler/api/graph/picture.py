@@ -2,6 +2,7 @@
 
 An arrow is the thicker the greater its gain, dashed if it is not direct, fainter the lower its
 confidence; its label is the lag. An arrow that leads back, as in a cycle, bends below the others.
+Services that are called together have a line without a tip between them.
 """
 
 from dataclasses import dataclass
@@ -56,11 +57,12 @@ class _Arrow:
     width: float
     opacity: float
     dashed: bool
+    together: bool
 
 
 def svg(edges: Edges) -> str:
     """The picture of one or more edges; services without an edge are left out."""
-    edges = _connected(edges)
+    edges, answers = _connected(edges)
     places = layout(len(edges.services), edges.upstream, edges.downstream)
     left, width = _columns(edges.services, places.column)
     boxes = [
@@ -78,7 +80,7 @@ def svg(edges: Edges) -> str:
             ),
             along=LABELS_AT[i % 3] if lags else None,
         )
-        for i, (edge, (up, down, bends)) in enumerate(zip(listed(edges), ends, strict=True))
+        for i, (edge, (up, down, bends)) in enumerate(zip(answers, ends, strict=True))
     ]
     return TEMPLATES.get_template("graph.svg.j2").render(
         boxes=boxes,
@@ -110,10 +112,14 @@ def check_suffix(path: Path) -> None:
         raise PermanentError(f"picture {str(path)!r}; allowed: a name that ends in .svg or .html")
 
 
-def _connected(edges: Edges) -> Edges:
-    """The edges over the services that they connect, sorted: the layout depends on the order."""
+def _connected(edges: Edges) -> tuple[Edges, list[DependencyAnswer]]:
+    """The edges to show over the services that they connect, and as answers.
+
+    Sorted, since the layout depends on the order.
+    """
     ends = np.union1d(edges.upstream, edges.downstream).tolist()
-    return in_order(edges.onto(tuple(sorted(edges.services[i] for i in ends))))
+    edges = in_order(edges.onto(tuple(sorted(edges.services[i] for i in ends))))
+    return edges.where(edges.shown), listed(edges)
 
 
 def _columns(names: tuple[str, ...], column: IntArray) -> tuple[FloatArray, FloatArray]:
@@ -135,12 +141,19 @@ def _arrow(edge: DependencyAnswer, way: list[_Curve], *, along: float | None) ->
         path="M{:.1f},{:.1f}".format(*start) + "".join(map(_drawn, way)),
         x=round(x, 1),
         y=round(y - 4, 1),
-        label=seconds(edge.lag_s) if along and edge.lag_s is not None else "",
+        label=_label(edge) if along else "",
         description=in_words(edge),
         width=round(1.0 + 1.2 * float(np.log2(1.0 + min(edge.gain or 0.0, 30.0))), 2),
         opacity=round(0.3 + 0.7 * confidence, 2),
         dashed=not edge.direct,
+        together=edge.together,
     )
+
+
+def _label(edge: DependencyAnswer) -> str:
+    if edge.together:
+        return "together"
+    return "" if edge.lag_s is None else seconds(edge.lag_s)
 
 
 def _place(way: list[_Curve], t: float) -> _Point:

@@ -1,7 +1,9 @@
 """Dependencies: directed edges between services, as the learner finds them and services declare.
 
 An edge leads from a service to one that is called thereupon, directly or through others: both kinds
-are acted on, direct ones alone are what people want to see. Cycles are normal. Every edge has an
+are acted on, direct ones alone are what people want to see. Cycles are normal. Two services whose
+calls come together, in no order that could be told, are edges both ways, for acting; people are
+shown one relation without an arrow. Every edge has an
 origin; if several sources have a pair, the most reliable one counts, and the others fill in the
 values that it lacks.
 """
@@ -23,6 +25,10 @@ class Origin(IntEnum):
     PROMETHEUS = 2
     LEARNED_STARTS = 3
     LEARNED_COUNTS = 4
+
+
+LEARNED = (Origin.LEARNED_STARTS, Origin.LEARNED_COUNTS)
+TOGETHER_S = 1.0  # s: a shorter lag, learned both ways, is no order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +75,45 @@ class Edges:
     def key(self) -> IntArray:
         """(m,) a number for each ordered pair of services."""
         return np.asarray(self.upstream * len(self.services) + self.downstream)
+
+    @property
+    def together(self) -> BoolArray:
+        """(m,) edges of pairs in no order: both ways are learned, with a lag that is none."""
+        back, no_order = self._back(), self._without_order()
+        return np.asarray(no_order & (back >= 0) & no_order[back])
+
+    @property
+    def shown(self) -> BoolArray:
+        """(m,) edges to show: a pair that comes together once, one in an order as it is known.
+
+        Of the two ways of a pair together, one that is direct is shown, or the alphabetical one.
+        """
+        if not len(self):
+            return np.zeros(0, dtype=np.bool_)
+        back, together = self._back(), self.together
+        rank = np.argsort(np.argsort(np.array(self.services)))
+        first = rank[self.upstream] < rank[self.downstream]
+        better = np.where(self.direct == self.direct[back], first, self.direct)
+        ordered = (back >= 0) & ~np.isin(self.origin[back], LEARNED)  # by who knows better
+        return np.where(together, better, ~(self._without_order() & ordered))
+
+    def both_ways(self, chosen: BoolArray) -> BoolArray:
+        """(m,) the chosen edges, and the other way of pairs that come together."""
+        back = self._back()
+        return np.asarray(chosen | (self.together & chosen[back])) if len(self) else chosen
+
+    def _without_order(self) -> BoolArray:
+        return np.asarray(np.isin(self.origin, LEARNED) & (self.lag_s < TOGETHER_S))
+
+    def _back(self) -> IntArray:
+        """(m,) index of the edge that leads back; -1 = there is none."""
+        if not len(self):
+            return np.zeros(0, dtype=np.int64)
+        order = np.argsort(self.key, kind="stable")
+        back = self.downstream * len(self.services) + self.upstream
+        at = np.searchsorted(self.key, back, sorter=order)
+        found = order[np.minimum(at, len(self) - 1)]
+        return np.where(self.key[found] == back, found, -1)
 
     def where(self, chosen: BoolArray | IntArray) -> "Edges":
         """Some of the edges, by mask or by index."""

@@ -6,7 +6,8 @@ false edges: autocorrelated series (few independent values in many steps), so si
 effective values (Bartlett); and a residual that all services share, whatever the lag, so a peak has
 to exceed the mean over all lags.
 
-At a lag of 0 steps the direction cannot be told: both directions are edges, neither is direct.
+At a lag of 0 steps the direction cannot be told: both directions are edges, or none where one of
+them has a lag (`Edges.together`).
 """
 
 from collections.abc import Iterator
@@ -85,7 +86,9 @@ class _TestedPairs:
     def believed(self, rules: CountRules) -> BoolArray:
         """(n, n) pairs that are edges."""
         significant = self.false_rate <= rules.false_rate
-        return significant & (self.peak >= rules.least) & ~self.reverse
+        in_order = (self.lag > 0) | (self.lag.T == 0)
+        strong = self.peak >= rules.least
+        return np.asarray(significant & strong & ~self.reverse & in_order)
 
 
 def _tested(z: Singles, n_known: IntArray, n_lags: int) -> _TestedPairs:

@@ -14,8 +14,7 @@ def direct_counts(
 ) -> BoolArray:
     """(m,) whether an edge remains when its service is regressed on all its upstreams at once.
 
-    z: (n, T) standardized residuals. up, down: (m,) rows of them. lag: (m,) steps; an edge with a
-    lag of 0 steps has no direction, so it is never direct, but is a regressor as the others.
+    z: (n, T) standardized residuals. up, down: (m,) rows of them. lag: (m,) steps.
     """
     direct = np.zeros(len(up), dtype=np.bool_)
     length = z.shape[1]
@@ -34,5 +33,5 @@ def direct_counts(
         coefficient = inverse @ (x @ y)
         rest = np.mean((y - coefficient @ x) ** 2)
         t = coefficient / np.sqrt(np.maximum(rest * np.diag(inverse), 1e-12))
-        direct[edges] = (t >= LEAST_T) & (lag[edges] > 0)
+        direct[edges] = t >= LEAST_T
     return direct

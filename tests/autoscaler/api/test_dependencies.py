@@ -13,6 +13,7 @@ from autoscaler.advisor.read_model import ReadModel
 from autoscaler.api.answers import DependenciesAnswer, DependencyAnswer
 from autoscaler.api.app import create_app
 from autoscaler.api.dependencies import edges_of, listed
+from autoscaler.api.words import UNKNOWN
 from autoscaler.clock import SimulatedClock
 from autoscaler.core.control import Reported
 from autoscaler.core.prediction.advice import no_advice
@@ -77,6 +78,7 @@ def test_says_all_that_is_known_of_an_edge_and_null_for_the_rest(client: httpx.C
         "evidence": 214.0,
         "seen_at": "2026-03-02T09:00:00Z",
         "direct": True,
+        "together": False,
         "origin": "learned from starts",
         "not_acted_on": None,
     }
@@ -212,6 +214,45 @@ def test_anticipated_pods_stand_beside_the_other_candidates_and_the_upstream_is_
         assert decision["reason"] == "UPSTREAM"
         assert "shop/browse rose to 1 rps 0 s ago" in decision["sentence"]
         assert samples(client, "kn_ahead_anticipated_pods") == {"cart-00009": 1.0}
+
+
+def in_no_order() -> Edges:
+    """Cart and pay are called in the same minutes; an order of cart and browse is known."""
+    ends = np.array([[0, 1], [1, 0], [1, 2], [2, 1]])
+    return replace(
+        edges().where(np.array([2, 2, 2, 1])),
+        upstream=ends[:, 0],
+        downstream=ends[:, 1],
+        lag_s=np.zeros(4),
+        direct=np.array([False, False, False, True]),
+    )
+
+
+def test_what_comes_together_is_one_relation_without_an_order(
+    client: httpx.Client, model: ReadModel
+) -> None:
+    model.put_edges(in_no_order(), [""] * 4)
+    assert pairs(client) == [("shop/browse", "shop/cart"), ("shop/cart", "shop/pay")]
+    known = client.get("/v1/dependencies").json()
+    assert known["total"] == 2
+    assert [one["together"] for one in known["dependencies"]] == [False, True]
+
+
+def test_the_overview_draws_a_line_without_a_tip_between_what_comes_together(
+    client: httpx.Client, model: ReadModel
+) -> None:
+    model.put_edges(in_no_order(), [""] * 4)
+    text = client.get("/").text
+    row = text[text.index("/v1/dependencies?service=shop/cart") :]
+    assert f"<td>shop/browse</td><td>{UNKNOWN}</td>\n<td>shop/pay</td>" in row
+    assert (text.count("<path class="), text.count("marker-end=")) == (2, 1)
+    assert "shop/cart \N{EN DASH} shop/pay: together" in text
+
+
+def test_answers_of_what_comes_together_make_edges_both_ways() -> None:
+    there = edges_of(listed(in_no_order()))
+    assert there.together.tolist() == [False, True, True]
+    assert len(listed(there)) == 2
 
 
 def test_says_why_an_edge_is_not_acted_on(client: httpx.Client, model: ReadModel) -> None:

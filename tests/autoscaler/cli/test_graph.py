@@ -58,6 +58,15 @@ def test_a_service_in_a_circle_is_shown_with_the_circle() -> None:
     assert names(shown(circle, direct=True, least=0, service="a")) == ["ab", "ba"]
 
 
+def test_what_comes_together_is_one_line_without_an_arrow() -> None:
+    pair = replace(edges(("a", "b"), ("b", "a")), lag_s=np.zeros(2))
+    chosen = shown(pair, direct=True, least=0, service="")
+    text = printed(chosen, pair)
+    assert "1 dependency between 2 services." in text
+    assert "together" in text
+    assert "▶" not in text
+
+
 def test_a_service_without_edges_is_refused_with_those_that_have_some() -> None:
     with pytest.raises(PermanentError, match=r"'z' has no dependency; .* one of 6: a, b, c, d, x"):
         choose(service="z")

@@ -45,6 +45,28 @@ def test_what_a_service_pulls_lies_side_by_side() -> None:
     assert pairs(ordered) == [("a", "b"), ("a", "c"), ("b", "a"), ("d", "a")]
 
 
+def test_a_pair_learned_both_ways_without_a_lag_comes_together_and_is_shown_once() -> None:
+    found = edges((1, 0), (0, 1), (2, 3), (3, 2), lag_s=0.0)
+    found.lag_s[3] = 30.0  # an order, and a cycle
+    assert found.together.tolist() == [True, True, False, False]
+    assert found.shown.tolist() == [False, True, True, True]
+    assert found.both_ways(np.array([False, True, False, False])).tolist() == [True, True, 0, 0]
+    found.direct[0] = True
+    assert found.shown.tolist() == [True, False, True, True]
+
+
+def test_an_order_that_is_known_is_shown_alone() -> None:
+    learned = edges((0, 1), (1, 0), lag_s=0.0)
+    both = merged(learned, edges((0, 1), origin=Origin.ISTIO))
+    assert not both.together.any()
+    assert pairs(both.where(both.shown)) == [("a", "b")]
+
+
+def test_no_edges_are_not_together() -> None:
+    none = no_edges(NAMES)
+    assert len(none.together) == len(none.shown) == len(none.both_ways(none.direct)) == 0
+
+
 def test_the_best_origin_speaks_and_others_fill_in_what_it_leaves_out() -> None:
     learned = edges((0, 1), (1, 2), lag_s=2.0, gain=0.5)
     known = replace(edges((0, 1), origin=Origin.ISTIO, gain=0.8), direct=np.ones(1, dtype=np.bool_))

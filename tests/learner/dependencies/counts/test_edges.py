@@ -61,13 +61,14 @@ def test_a_lag_between_steps_loses_no_gain() -> None:
     assert edges.gain[0] == pytest.approx(1.0, rel=0.1)
 
 
-def test_without_a_lag_both_ways_are_edges_and_neither_is_direct() -> None:
+def test_without_a_lag_both_ways_are_edges_and_come_together() -> None:
     rng = np.random.default_rng(1)
     counts = busy(rng, 4)
     plant(rng, counts, 0, 1, 0, 1.0)
     edges = edges_from_counts(demand(counts))
     assert ends(edges) == {(0, 1), (1, 0)}
-    assert not edges.direct.any()
+    assert edges.together.all()
+    assert edges.direct.all()
 
 
 def test_a_service_between_explains_the_edge_to_the_far_end() -> None:
