@@ -25,7 +25,6 @@ from benchmarks.report.page import write_report
 from benchmarks.report.screen import Screen
 from benchmarks.simulator.simulation import Simulation
 from benchmarks.traces.synthetic import synthetic_shop
-from learner.dependencies.counts.edges import edges_from_counts
 from learner.settings import LearnerSettings
 
 LEARNED_DAYS, REPLAYED_DAYS = 14, 2
@@ -96,8 +95,10 @@ async def _show(replay: Replay, model: ReadModel, clock: SimulatedClock, folder:
         clock.advance(simulation.now - clock.now())
         write_tick(folder / TICK, fleet, _changes(fleet, before), {}, simulation.now)
         await advisor.read_snapshot()
-    edges = edges_from_counts(replay.demand.until(replay.first))
-    save_bundle(dataclasses.replace(replay.last_bundle(), edges=edges), folder / "forecasts.npz")
+    bundle = replay.last_bundle()
+    if replay.learner.edges_ is not None:
+        bundle = dataclasses.replace(bundle, edges=replay.learner.edges_)
+    save_bundle(bundle, folder / "forecasts.npz")
     await advisor.read_bundle()
     await advisor.update_graph()
 

@@ -1,8 +1,9 @@
 """Edges of all sources, merged, as they are published with the forecasts.
 
-Intermittent services are searched as their starts come in, continuous ones whenever the models are
-fitted anew. A search that fails is logged once, and once when it is over; its former edges stay,
-the other searches go on, and forecasts never wait for any of them.
+Intermittent services are searched as their starts come in, other sources whenever the models are
+fitted anew; the edges that a fit found in counts are handed in. A search that fails is logged once,
+and once when it is over; its former edges stay, the other searches go on, and forecasts never wait
+for any of them.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +16,6 @@ from autoscaler.errors import AutoscalerError
 from autoscaler.health import Health
 from autoscaler.logs import get_logger
 from learner.demand import Demand
-from learner.dependencies.count_search import edges_among_busiest, edges_from_external
 from learner.dependencies.start_search import StartSearch
 from learner.sources.activity_reader import ActivityReader
 from learner.sources.istio import IstioReader
@@ -40,7 +40,7 @@ class DependencySearch:
 
     def __init__(self, start_search: StartSearch, sources: Sequence[EdgeSource] = ()) -> None:
         self._start_search = start_search
-        self._sources = (EdgeSource(part=COUNTS, find=edges_among_busiest), *sources)
+        self._sources = sources
         self._found: dict[str, Edges] = {}  # by part
         self._faults = Health()
         self._parts = [start_search.edges]  # what ``edges`` was merged from
@@ -54,11 +54,14 @@ class DependencySearch:
             self._try(SAVED, partial(self._start_search.restore, now), now)
             self._try(ALL, self._merge, now)
 
-    def update(self, demand: Demand | None, now: float) -> bool:
+    def update(self, demand: Demand | None, now: float, in_counts: Edges | None = None) -> bool:
         """Search in what is new; whether the edges have changed.
 
-        demand: what the models have just been fitted on; None = they were not. now: Unix s.
+        demand: the newest, where models have just been fitted; None = they were not. now: Unix s.
+        in_counts: what the fit found in counts; None = nothing new.
         """
+        if in_counts is not None:
+            self._found[COUNTS] = in_counts
         if demand is not None:
             for source in self._sources:
                 self._try(source.part, partial(self._search, source, demand), now)
@@ -94,5 +97,4 @@ def dependency_search_of(server: PrometheusServer, bundle: Path) -> DependencySe
     """All searches in a Prometheus; evidence is saved beside the bundle."""
     path = bundle.with_name(f"{bundle.stem}.evidence.npz")
     istio = EdgeSource(part=f"{ALL}, by Istio", find=IstioReader(server).edges)
-    external = EdgeSource(part=f"{ALL}, by upstreams given", find=edges_from_external)
-    return DependencySearch(StartSearch(ActivityReader(server), path), (istio, external))
+    return DependencySearch(StartSearch(ActivityReader(server), path), (istio,))

@@ -15,12 +15,14 @@ from typing import Self
 import numpy as np
 
 from autoscaler.bundle.checks import faults_of_curves
+from autoscaler.core.prediction.dependencies import Edges
 from autoscaler.core.prediction.forecasts import QUARANTINED, ForecastBundle
 from autoscaler.core.types import IntArray
 from autoscaler.logs import get_logger
 from learner.bisection import faulty_services
 from learner.calibration.rolling import RollingCalibration
 from learner.demand import Demand
+from learner.dependencies.count_search import edges_in_counts
 from learner.models import Forecast, Model
 from learner.models.newest import NewestRows
 from learner.models.pooled import Pooled
@@ -67,7 +69,10 @@ class Learner:
         self.fitted_at_s_ = demand.end_s
         self.excluded_: dict[str, str] = {}  # by service: why
         self.reason_ = "" if demand.known.any() else NOTHING_SEEN
+        self.edges_: Edges | None = None  # who follows whom; None = that is not known
         if not self.reason_:
+            progress("searching dependencies", 0.0)
+            self.edges_ = _found_edges(demand)
             progress("fitting", 0.0)
             self.model_ = self._fitted(demand, progress)
         progress("fitted", 1.0)
@@ -121,7 +126,7 @@ class Learner:
     def _fitted(self, demand: Demand, progress: Progress) -> Model:
         """Fitted on all services; where that fails, on all but the faulty ones."""
         try:
-            return self._new_model(self.settings).fit(demand)
+            return self._new_model(self.settings).fit(demand, self.edges_)
         except Exception as error:  # noqa: BLE001  # the faulty services are searched for
             quick = replace(
                 self.settings, max_rows=TRIAL_ROWS, rounds=1, seeds=self.settings.seeds[:1]
@@ -129,11 +134,11 @@ class Learner:
 
             def attempt(rows: IntArray) -> None:
                 progress(f"searching {len(rows)} services for those that make fitting fail", 0.0)
-                self._new_model(quick).fit(demand.only(rows))
+                self._new_model(quick).fit(demand.only(rows), self.edges_)
 
             rows = np.arange(len(demand.services))
             others = self._exclude(demand, faulty_services(rows, error, attempt), error)
-            return self._new_model(self.settings).fit(demand.only(others))
+            return self._new_model(self.settings).fit(demand.only(others), self.edges_)
 
     def _calibrated(self, demand: Demand, origins: IntArray, forecast: Forecast) -> Forecast:
         """What came of earlier forecasts counts up to the first origin."""
@@ -162,6 +167,15 @@ class Learner:
             log.error("service left out", service=demand.services[row], exc_info=cause)
             self.excluded_[demand.services[row]] = f"{QUARANTINED}{cause!r:.200}"
         return np.delete(np.arange(len(demand.services)), list(faulty))
+
+
+def _found_edges(demand: Demand) -> Edges | None:
+    """Edges for the models and to be published; None where the search fails: the fit goes on."""
+    try:
+        return edges_in_counts(demand)
+    except Exception:
+        log.exception("the search for dependencies in counts failed")
+        return None
 
 
 def _no_forecast(n_origins: int, windows: tuple[int, ...]) -> Forecast:

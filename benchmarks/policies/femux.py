@@ -26,6 +26,7 @@ from rich.table import Table
 from autoscaler.core.types import FloatArray
 from autoscaler.errors import AutoscalerError, PermanentError
 from learner.demand import Demand
+from learner.dependencies.count_search import edges_in_counts
 from learner.models.pooled import Pooled
 
 KEEP_ALIVES = (1, 2, 5, 10, 20)  # minutes
@@ -110,7 +111,8 @@ def exceedance(train: FloatArray, test: FloatArray, max_rows: int = MAX_ROWS) ->
 
     train, test: (n, n_minutes) containers needed. max_rows: that the model learns from.
     """
-    model = Pooled(windows=(0, 1), max_rows=max_rows).fit(_demand(train))
+    past = _demand(train)
+    model = Pooled(windows=(0, 1), max_rows=max_rows).fit(past, edges_in_counts(past))
     origins = np.arange(test.shape[1])
     return model.predict(_demand(test), origins).exceedance[:, :, 0].astype(np.float64)
 

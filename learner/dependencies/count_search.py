@@ -11,6 +11,14 @@ from learner.dependencies.counts.edges import edges_from_counts
 MOST_SERVICES = 1_000  # whose pairs are all searched: more would take minutes
 
 
+def edges_in_counts(demand: Demand) -> Edges:
+    """Edges between continuous services, and from external series."""
+    external = demand.external.names if demand.external else ()
+    services = (*demand.services, *external)
+    found = edges_from_external(demand), edges_among_busiest(demand)
+    return merged(*(edges.onto(services) for edges in found))
+
+
 def edges_among_busiest(demand: Demand) -> Edges:
     """Edges from counts, between the services with the most arrivals."""
     if len(demand.services) <= MOST_SERVICES:

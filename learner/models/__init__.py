@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from autoscaler.core.prediction.dependencies import Edges
 from autoscaler.core.types import FloatArray, IntArray
 from learner.demand import Demand
 
@@ -58,8 +59,8 @@ class Model(Protocol):
     name: str
     windows: tuple[int, ...]  # (n_windows + 1,) edges in steps after the origin, ascending from 0
 
-    def fit(self, demand: Demand) -> Self:
-        """Learn from all of ``demand``."""
+    def fit(self, demand: Demand, edges: Edges | None = None) -> Self:
+        """Learn from all of ``demand``; edges: who follows whom in it, where that is known."""
         ...
 
     def predict(

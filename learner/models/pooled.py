@@ -15,6 +15,7 @@ from typing import Self
 import numpy as np
 from joblib import Parallel, delayed
 
+from autoscaler.core.prediction.dependencies import Edges
 from autoscaler.core.types import FloatArray, IntArray
 from learner.demand import Demand
 from learner.models import Forecast
@@ -25,7 +26,7 @@ from learner.models.levels import pods_needed
 from learner.models.made_services import made_services
 from learner.models.newest import NewestRows
 from learner.models.rows import LevelRows, by_service, draw_rows
-from learner.models.upstream import found_upstreams, no_upstream, upstream_columns
+from learner.models.upstream import NO_PAIRS, no_upstream, strongest_upstreams, upstream_columns
 from learner.settings import WINDOWS
 
 MOST_SERVICES = 2000  # whose past a fit learns from: some minutes
@@ -52,9 +53,9 @@ class Pooled:
         self.max_rows = max_rows
         self.rounds = rounds
 
-    def fit(self, demand: Demand) -> Self:
+    def fit(self, demand: Demand, edges: Edges | None = None) -> Self:
         """Learn from the levels of the services, and of made ones."""
-        self.pairs_ = found_upstreams(demand)
+        self.pairs_ = NO_PAIRS if edges is None else strongest_upstreams(demand, edges)
         chosen = _some_services(demand)
         some = demand.only(chosen) if len(chosen) < len(demand.services) else demand
         need = pods_needed(some)

@@ -12,11 +12,9 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from autoscaler.core.prediction.dependencies import Edges
+from autoscaler.core.prediction.dependencies import Edges, Origin
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
-from autoscaler.logs import get_logger
 from learner.demand import Demand
-from learner.dependencies.count_search import edges_among_busiest, edges_from_external
 from learner.models.gaps import Columns
 from learner.models.levels import LEVELS, pods_needed
 from learner.models.rows import LevelRows
@@ -26,8 +24,6 @@ COLUMNS = tuple(
     f"upstream_{what}" for what in ("now", "next", "before", "greatest", "to_mean", "began")
 )
 MEAN_STEPS = 60  # over which the mean is taken that the upstream's newest value is compared with
-
-log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,16 +42,6 @@ NO_PAIRS = UpstreamPairs(
     lag=np.zeros(0, dtype=np.int64),
     pods_per_request=np.zeros(0, dtype=np.float64),
 )
-
-
-def found_upstreams(demand: Demand) -> UpstreamPairs:
-    """`strongest_upstreams`; none where the search for them fails, which is logged."""
-    try:
-        return strongest_upstreams(demand)
-    except Exception as error:  # noqa: BLE001
-        # The same search for the published edges logs more; the fit goes on.
-        log.warning("nothing is forecast from an upstream", error=repr(error))
-        return NO_PAIRS
 
 
 def upstream_columns(pairs: UpstreamPairs, demand: Demand, rows: LevelRows) -> Columns:
@@ -136,27 +122,27 @@ class _UpstreamArrivals:
         return most
 
 
-def strongest_upstreams(demand: Demand) -> UpstreamPairs:
+def strongest_upstreams(demand: Demand, edges: Edges) -> UpstreamPairs:
     """Of each service the upstream that brings it most requests, outside of cycles.
 
-    An external series that a user named goes before what was found.
+    edges: those of services without demand are left out. An external series that a user named goes
+    before what was found.
     """
-    services = edges_among_busiest(demand).onto(demand.services)
-    services = services.where(services.direct & ~_in_a_cycle(services))
-    total = np.nansum(demand.arrivals, axis=1)
-    brought = services.gain * total[services.upstream]
-    services = services.where(np.argsort(-brought, kind="stable"))
-    pods = np.nansum(pods_needed(demand), axis=1)
     arrivals = _arrivals_by_name(demand)
+    edges = edges.onto(tuple(arrivals))
+    edges = edges.where(edges.direct & ~_in_a_cycle(edges))
+    total = {name: float(np.nansum(counts)) for name, counts in arrivals.items()}
+    brought = edges.gain * [total[edges.services[up]] for up in edges.upstream]
+    edges = edges.where(np.lexsort((-brought, edges.origin != Origin.PROMETHEUS)))
+    pods = np.nansum(pods_needed(demand), axis=1)
+    row_of = {name: row for row, name in enumerate(demand.services)}
     chosen: dict[str, tuple[str, int, float]] = {}
-    for edges in (edges_from_external(demand), services):
-        for up, down, lag_s in zip(edges.upstream, edges.downstream, edges.lag_s, strict=True):
-            upstream, service = edges.services[up], edges.services[down]
-            lag = round(lag_s / demand.step_s)
-            if lag >= 1 and service not in chosen:
-                requests = max(float(np.nansum(arrivals[upstream])), 1.0)
-                share = float(pods[demand.services.index(service)]) / requests
-                chosen[service] = upstream, lag, share
+    for up, down, lag_s in zip(edges.upstream, edges.downstream, edges.lag_s, strict=True):
+        upstream, service = edges.services[up], edges.services[down]
+        lag = round(lag_s / demand.step_s)
+        if lag >= 1 and service not in chosen:
+            share = float(pods[row_of[service]]) / max(total[upstream], 1.0)
+            chosen[service] = upstream, lag, share
     return UpstreamPairs(
         upstream=tuple(up for up, _, _ in chosen.values()),
         service=tuple(chosen),

@@ -135,7 +135,8 @@ class Publisher:
         self._save(bundle)
         self._note_quarantine(demand, bundle)
         # Forecasts are saved before the search: it may take long, or Prometheus may be gone.
-        if self._search and self._search.update(demand if is_new else None, now):
+        newest, in_counts = (demand, learner.edges_) if is_new else (None, None)
+        if self._search and self._search.update(newest, now, in_counts):
             self._save(replace(bundle, edges=self._search.edges))
 
     def _newest_rows(self, demand: Demand, now: float) -> NewestRows | None:

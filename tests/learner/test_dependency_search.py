@@ -9,6 +9,7 @@ from autoscaler.core.prediction.dependencies import Edges, Origin, no_edges
 from autoscaler.errors import TransientError
 from learner.demand import Demand
 from learner.dependencies.activity import Activity
+from learner.dependencies.count_search import edges_in_counts
 from learner.dependencies.start_search import StartSearch
 from learner.dependency_search import DependencySearch, EdgeSource
 
@@ -82,7 +83,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_continuous_services_are_searched_when_models_are_fitted(tmp_path: Path) -> None:
     search = dependency_search(tmp_path)
     assert not search.update(None, NOW)
-    assert search.update(busy(), NOW)
+    assert search.update(busy(), NOW, edges_in_counts(busy()))
     at = pairs(search.edges)[("shop/browse", "shop/buy")]
     assert (search.edges.lag_s[at], search.edges.origin[at]) == (
         120.0,
@@ -96,7 +97,7 @@ def test_continuous_services_are_searched_when_models_are_fitted(tmp_path: Path)
 def test_the_best_source_wins_and_the_others_fill_in(tmp_path: Path) -> None:
     mesh = Source(edge("shop/browse", "shop/buy", Origin.ISTIO, gain=0.25))
     search = dependency_search(tmp_path, EdgeSource(part="a mesh", find=mesh.find))
-    search.update(busy(), NOW)
+    search.update(busy(), NOW, edges_in_counts(busy()))
     at = pairs(search.edges)[("shop/browse", "shop/buy")]
     edges = search.edges
     assert (edges.origin[at], edges.gain[at], edges.lag_s[at]) == (Origin.ISTIO, 0.25, 120.0)
@@ -108,7 +109,7 @@ def test_a_search_that_fails_keeps_what_it_found_and_is_logged_once(
 ) -> None:
     mesh = Source(edge("shop/front", "shop/cart", Origin.ISTIO))
     search = dependency_search(tmp_path, EdgeSource(part="a mesh", find=mesh.find))
-    search.update(busy(), NOW)
+    search.update(busy(), NOW, edges_in_counts(busy()))
     mesh.fault = fault
     for minute in (1, 2, 3):
         search.update(busy(), NOW + 60.0 * minute)

@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 import pytest
 
+from autoscaler.core.prediction.dependencies import Edges
 from autoscaler.core.types import FloatArray, IntArray
 from learner.demand import Demand
 from learner.engine import NOTHING_SEEN, Learner, pooled
@@ -133,9 +134,9 @@ class Frail:
             if when == self.when and service in demand.services:
                 raise ZeroDivisionError("frail")
 
-    def fit(self, demand: Demand) -> Self:
+    def fit(self, demand: Demand, edges: Edges | None = None) -> Self:
         self.fail("fit", demand)
-        self.model.fit(demand)
+        self.model.fit(demand, edges)
         return self
 
     def predict(

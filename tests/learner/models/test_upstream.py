@@ -7,11 +7,12 @@ import pytest
 
 from autoscaler.core.types import FloatArray
 from learner.demand import Demand
+from learner.dependencies.count_search import edges_in_counts
 from learner.engine import Learner
 from learner.models.levels import LEVELS, pods_needed
 from learner.models.pooled import Pooled
 from learner.models.rows import LevelRows
-from learner.models.upstream import COLUMNS, NO_PAIRS, strongest_upstreams, upstream_columns
+from learner.models.upstream import COLUMNS, strongest_upstreams, upstream_columns
 from learner.settings import LearnerSettings
 from learner.sources.quarantine import sound_demand
 
@@ -51,7 +52,7 @@ def new_model() -> Pooled:
 
 @pytest.fixture(scope="module")
 def fitted() -> Pooled:
-    return new_model().fit(shop())
+    return new_model().fit(shop(), edges_in_counts(shop()))
 
 
 @pytest.fixture(scope="module")
@@ -79,22 +80,21 @@ def test_upstream_arrivals_are_expected_a_lag_later(fitted: Pooled) -> None:
     assert probability[1] > 0.6
 
 
-def cost(model: Pooled, demand: Demand) -> FloatArray:
+def cost(model: Pooled, demand: Demand, *, following: bool) -> FloatArray:
     """(n,) idle pods, and ten for each missing one, over the last fifth, fitted before it."""
     first = N_STEPS * 4 // 5
-    forecast = model.fit(demand.until(first)).predict(demand, np.arange(first, N_STEPS))
+    past = demand.until(first)
+    edges = edges_in_counts(past) if following else None
+    forecast = model.fit(past, edges).predict(demand, np.arange(first, N_STEPS))
     pods = np.append(0, LEVELS)[(forecast.exceedance[:, :, 0] > 1 / 11).sum(axis=2)]
     need = pods_needed(demand)[:, first:]
     missing = np.maximum(need - pods, 0) * 10
     return np.asarray((np.maximum(pods - need, 0) + missing).sum(axis=1))
 
 
-def test_decisions_are_cheaper_than_from_the_own_past_alone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    together = cost(new_model(), shop())
-    monkeypatch.setattr("learner.models.pooled.found_upstreams", lambda _: NO_PAIRS)
-    alone = cost(new_model(), shop())
+def test_decisions_are_cheaper_than_from_the_own_past_alone() -> None:
+    together = cost(new_model(), shop(), following=True)
+    alone = cost(new_model(), shop(), following=False)
     assert together[BUY] < 0.6 * alone[BUY]
     others = [BROWSE, OTHER]
     np.testing.assert_allclose(together[others], alone[others], rtol=0.05)
@@ -103,7 +103,8 @@ def test_decisions_are_cheaper_than_from_the_own_past_alone(
 @pytest.mark.parametrize("lag", [1, LAG])
 def test_the_future_changes_nothing(lag: int) -> None:
     demand, origins = shop(lag), np.array([0, 1, lag, 700, 1500])
-    fitted = Pooled(windows=WINDOWS, seeds=(0,), max_rows=4_000, rounds=20).fit(demand)
+    model = Pooled(windows=WINDOWS, seeds=(0,), max_rows=4_000, rounds=20)
+    fitted = model.fit(demand, edges_in_counts(demand))
     before = fitted.predict(demand, origins).exceedance[BUY]
     for i, origin in enumerate(origins.tolist()):
         later = demand.arrivals.copy()
@@ -148,7 +149,8 @@ def test_services_in_a_cycle_have_no_upstream() -> None:
         a[step] += rng.poisson(0.4 * b[step - 2])
         b[step] += rng.poisson(0.4 * a[step - 1])
     other = busy(rng, 30.0)
-    assert strongest_upstreams(demand_of(a, b, other)).service == ()
+    demand = demand_of(a, b, other)
+    assert strongest_upstreams(demand, edges_in_counts(demand)).service == ()
 
 
 def test_a_service_whose_upstream_is_quarantined_is_still_forecast(learner: Learner) -> None:

@@ -178,7 +178,7 @@ def test_every_stage_of_a_fit_is_a_sign_of_life(tmp_path: Path) -> None:
             beats.append(1)
 
     publisher(tmp_path, Recorded(), clock, status=Counting(clock)).publish()
-    assert len(beats) == 2  # the fit, and its end
+    assert len(beats) == 3  # the search for dependencies, the fit, and its end
 
 
 def test_who_is_quarantined_is_said_once_and_when_it_is_over(

@@ -13,7 +13,7 @@ from autoscaler.core.prediction.dependencies import Origin
 from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
 from learner.demand import Demand
-from learner.dependencies.count_search import edges_from_external
+from learner.dependencies.count_search import edges_from_external, edges_in_counts
 from learner.models.rows import LevelRows
 from learner.models.upstream import strongest_upstreams, upstream_columns
 from learner.sources.counters import Grid
@@ -110,7 +110,7 @@ def test_a_service_that_follows_has_an_edge_with_its_lag(server: PrometheusServe
 
 def test_what_it_follows_is_what_it_is_forecast_from(server: PrometheusServer) -> None:
     whole = read(server, "shop/cart=sum(queue_lag)")
-    found = strongest_upstreams(whole)
+    found = strongest_upstreams(whole, edges_in_counts(whole))
     assert (found.upstream, found.service) == (("prometheus/1-sum-queue-lag",), ("shop/cart",))
     past = whole.until(1000)
     assert past.external is not None
