@@ -70,7 +70,7 @@ def granger(past: Past) -> Edges:
 
     n = past.busy.n
     p = np.ones((n, n))
-    followed = past.evidence.followed.sum(axis=1) >= 1
+    followed = past.evidence.followed >= 1
     for up, down in zip(*np.divmod(past.evidence.pair[followed], n), strict=True):
         both = np.sqrt(past.counts[[down, up]].T)
         with (
@@ -115,8 +115,7 @@ def _edges(past: Past, chosen: BoolArray) -> Edges:
     evidence, n = past.evidence, past.busy.n
     up, down = np.divmod(evidence.pair, n)
     mine = chosen[up, down] & (evidence.trials[up, down] > 0)
-    followed = evidence.followed.sum(axis=1)
-    share = followed[mine] / evidence.trials[up, down][mine]
+    share = evidence.followed[mine] / evidence.trials[up, down][mine]
     unknown = np.full(len(share), np.nan)
     return Edges(
         services=evidence.services,

@@ -1,8 +1,8 @@
 """Edges between intermittent services, updated as starts come in: each start is counted once.
 
-Starts of the last two days are held, since timers are found only over a long time; of them those
-are counted that were not yet. The base rate of a start is taken up to ten minutes to either side of
-it, so counting stays those minutes behind.
+Starts of the last two days are held, so that a service which did not start lately counts as one
+that did not follow; of them those are counted that were not yet. Samples may be delayed, so
+counting stays some minutes behind.
 """
 
 from dataclasses import replace
@@ -28,7 +28,7 @@ LEAST_BLOCK_S = 60.0  # s of starts counted at a time, at least,
 BLOCK_S = 2.4  # and s for every service: counting takes longer the more there are
 HALF_LIFE_S = 7 * 86_400.0  # s in which evidence decays by half: weeks and releases differ
 LEAST_TRIALS = 1.0  # of a service without recent starts, below which it is dropped
-MOST_SERVICES = 1_000  # with the most starts: counting their pairs takes 2.5 GB and 30 s
+MOST_SERVICES = 1_000  # with the most starts: counting their pairs takes 0.6 GB and 10 s
 
 log = get_logger(__name__)
 
@@ -47,7 +47,6 @@ class StartSearch:
     def __init__(self, source: ActivitySource, path: Path, rules: StartRules | None = None) -> None:
         """``path``: file of the evidence, for restarts."""
         self._source, self._path, self._rules = source, path, rules or StartRules()
-        self._behind_s = max(map(abs, self._rules.nearby_s)) + self._rules.idle_s
         self._activity = Activity(starts={}, last_calls={}, observed_s=np.zeros(0))
         self._read_until_s: float | None = None
         self._evidence: Evidence | None = None
@@ -58,14 +57,14 @@ class StartSearch:
         """Load what an earlier process saved. Raises PermanentError where it is not valid."""
         if not self._path.exists():
             return
-        evidence = load_evidence(self._path, self._rules)
+        evidence = load_evidence(self._path)
         if evidence.until_s > now:
             raise PermanentError(
                 f"{self._path} was counted up to Unix second {evidence.until_s:.0f}, which is to"
                 f" come; allowed: up to {now:.0f}"
             )
         self._evidence = evidence
-        self.edges = edges_from_starts(evidence)
+        self.edges = edges_from_starts(evidence, self._rules)
 
     def update(self, now: float) -> bool:
         """Read what is new; count it if it is enough; whether it was. Raises AutoscalerError."""
@@ -74,8 +73,7 @@ class StartSearch:
         self._activity = self._activity.joined(self._source.read(start_s=since_s, end_s=now))
         self._activity = self._activity.since(oldest_s)
         self._read_until_s = now
-        # A start is counted once all is known that follows it, and its copies shifted in time.
-        until_s = now - self._behind_s
+        until_s = now - REREAD_S
         first_s = max(oldest_s, self._activity.observed_s.min(initial=np.inf))
         from_s = max(self._counted_s(), first_s + self._rules.idle_s)
         n = min(len(self._activity.starts), MOST_SERVICES)
@@ -111,7 +109,7 @@ class StartSearch:
         old = self._evidence
         total = added(old, new, half_life_s=HALF_LIFE_S) if old else new
         self._evidence = _pruned(total, len(new.services))
-        self.edges = edges_from_starts(self._evidence)
+        self.edges = edges_from_starts(self._evidence, self._rules)
         save_evidence(self._evidence, self._path)
 
 
@@ -141,6 +139,7 @@ def _pruned(evidence: Evidence, n_current: int) -> Evidence:
     up, down = (place[end] for end in np.divmod(evidence.pair, n))
     mask = (up >= 0) & (down >= 0)
     columns = {name: getattr(evidence, name)[np.ix_(rows, rows)] for name in TABLES}
+    columns["starts"] = evidence.starts[rows]
     columns |= {name: getattr(evidence, name)[mask] for name in OF_PAIRS}
     services = tuple(evidence.services[row] for row in rows)
     pair = up[mask] * len(rows) + down[mask]

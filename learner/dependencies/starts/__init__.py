@@ -1,5 +1,5 @@
 """Edges between intermittent services, from the times at which they start.
 
-`coincidences`, `timed_starts`, `own_timer`, `delay_correlation` (counts) → `evidence` (sums that
-decay with age; `evidence_file` stores them) → `direct` → `edges`.
+`coincidences` (counts) → `evidence` (sums that decay with age; `evidence_file` stores them) →
+`direct` → `edges`.
 """

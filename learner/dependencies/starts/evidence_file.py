@@ -11,29 +11,18 @@ from typing import Any
 import numpy as np
 
 from autoscaler.bundle.npz import read_npz
-from autoscaler.core.types import BoolArray, FloatArray
 from autoscaler.errors import PermanentError
 from autoscaler.files import whole_file
-from learner.dependencies.starts.coincidences import StartRules
-from learner.dependencies.starts.evidence import (
-    BASELINE_WEIGHT,
-    BY_LAG,
-    SCATTER,
-    TABLES,
-    WEIGHT,
-    Evidence,
-)
+from learner.dependencies.starts.evidence import OF_PAIRS, TABLES, Evidence
 
+COUNTS = ("starts", "followed", *TABLES)
 MAGIC = "kn-ahead evidence"
-VERSION = 2
-FILE_NAMES = {"delay": "late", "own_timer": "alone"}  # of fields with another name in the file
+VERSION = 3
 
 
 def save_evidence(evidence: Evidence, path: Path) -> None:
     """Write it whole or not at all. Raises PermanentError where it cannot be written."""
-    arrays: dict[str, Any] = {
-        file_name: getattr(evidence, name) for name, file_name in _names().items()
-    }
+    arrays: dict[str, Any] = {f.name: getattr(evidence, f.name) for f in fields(Evidence)}
     arrays["services"] = np.array(evidence.services, dtype=np.str_)
     # Counts need no more digits, and most of them are tables of all pairs.
     arrays |= {name: arrays[name].astype(np.float32) for name in TABLES}
@@ -41,31 +30,26 @@ def save_evidence(evidence: Evidence, path: Path) -> None:
         np.savez_compressed(file, allow_pickle=False, magic=MAGIC, version=VERSION, **arrays)
 
 
-def load_evidence(path: Path, rules: StartRules) -> Evidence:
+def load_evidence(path: Path) -> Evidence:
     """Read what `save_evidence` wrote.
 
-    Raises PermanentError, naming the file, where it is missing, foreign, damaged, of another
-    version or counted by other rules.
+    Raises PermanentError, naming the file, where it is missing, foreign, damaged or of another
+    version.
     """
     allowed = f"{MAGIC} of version {VERSION}"
     arrays = read_npz(path, allowed=allowed)
     if str(arrays.get("magic")) != MAGIC or str(arrays.get("version")) != str(VERSION):
         raise PermanentError(f"{path} is something else; allowed: {allowed}")
-    lacking = [name for name in _names().values() if name not in arrays]
+    lacking = [f.name for f in fields(Evidence) if f.name not in arrays]
     if lacking:
         raise PermanentError(f"{path} lacks the array {lacking[0]}; allowed: {allowed}")
     try:
-        return _evidence(arrays, rules)
+        return _evidence(arrays)
     except (ValueError, TypeError) as error:
         raise PermanentError(f"{path}: {error}; allowed: {allowed}") from error
 
 
-def _names() -> dict[str, str]:
-    """Fields of evidence, and their names in the file."""
-    return {f.name: FILE_NAMES.get(f.name, f.name) for f in fields(Evidence)}
-
-
-def _evidence(arrays: dict[str, Any], rules: StartRules) -> Evidence:
+def _evidence(arrays: dict[str, Any]) -> Evidence:
     services = tuple(arrays["services"].astype(np.str_).tolist())
     n, pair = len(services), arrays["pair"].astype(np.int64)
     m = len(pair)
@@ -75,30 +59,16 @@ def _evidence(arrays: dict[str, Any], rules: StartRules) -> Evidence:
         raise ValueError("its pairs are not in order")
     if len(set(services)) != n:
         raise ValueError("it holds a service twice")
-    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(TABLES, (n, n))
-    shapes |= dict.fromkeys(BY_LAG, (m, rules.n_bins))
-    shapes |= {"delay": (m, 6), "own_timer": (m, 2), "seen_at_s": (m,), "until_s": ()}
-    file_names = _names()
-    columns = {name: arrays[file_names[name]].astype(np.float64) for name in shapes}
+    shapes: dict[str, tuple[int, ...]] = {"starts": (n,), "until_s": ()}
+    shapes |= dict.fromkeys(TABLES, (n, n)) | dict.fromkeys(OF_PAIRS, (m,))
+    columns = {name: arrays[name].astype(np.float64) for name in shapes}
     for name, shape in shapes.items():
         if columns[name].shape != shape:
-            raise ValueError(
-                f"{file_names[name]} has shape {columns[name].shape} instead of {shape}"
-            )
-        if _impossible(name, columns[name]).any():
-            raise ValueError(f"{file_names[name]} holds a number that cannot be")
+            raise ValueError(f"{name} has shape {columns[name].shape} instead of {shape}")
+        possible = np.isfinite(columns[name])
+        if name in COUNTS:
+            possible &= columns[name] >= 0
+        if not possible.all():
+            raise ValueError(f"{name} holds a number that cannot be")
     until_s = float(columns.pop("until_s"))
     return Evidence(services=services, until_s=until_s, pair=pair, **columns)
-
-
-def _impossible(name: str, values: FloatArray) -> BoolArray:
-    """Which values of a field of evidence cannot be."""
-    wrong = ~np.isfinite(values)
-    if name == "seen_at_s":
-        wrong &= values != -np.inf  # none followed yet
-    if name in (*TABLES, *BY_LAG[:-1], "own_timer"):
-        wrong |= values < 0
-    if name == "delay":
-        wrong[:, [WEIGHT, BASELINE_WEIGHT]] |= values[:, [WEIGHT, BASELINE_WEIGHT]] < 0
-        wrong[:, SCATTER] |= values[:, SCATTER] < 1
-    return np.asarray(wrong)

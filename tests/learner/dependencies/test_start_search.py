@@ -11,13 +11,16 @@ from autoscaler.errors import PermanentError, TransientError
 from learner.dependencies.activity import OBSERVATION_S, Activity
 from learner.dependencies.busy_periods import busy_periods_of
 from learner.dependencies.start_search import REREAD_S, WINDOW_S, StartSearch
-from learner.dependencies.starts.coincidences import StartRules
 from learner.dependencies.starts.evidence import gather
 from learner.dependencies.starts.evidence_file import load_evidence
 
 T0 = 1_700_000_010.0
 HOUR_S = 3600.0
-BEHIND_S = 690.0  # by which counting stays behind
+FOUND = {
+    ("shop/a", "shop/b"),
+    ("till/hourly", "till/nightly"),
+    ("till/nightly", "till/hourly"),
+}
 
 
 class Recorded:
@@ -45,7 +48,7 @@ class Recorded:
 
 
 def calls(span_s: float, seed: int = 1) -> dict[str, FloatArray]:
-    """A calls b; an hourly pair that has nothing to do with each other; one on its own."""
+    """A calls b; an hourly pair comes together; one is on its own."""
     rng = np.random.default_rng(seed)
     a = T0 + np.sort(rng.uniform(0.0, span_s, int(span_s / 400.0)))
     due = T0 + np.arange(100.0, span_s, HOUR_S)
@@ -69,30 +72,27 @@ def test_bit_by_bit_is_as_at_once(tmp_path: Path) -> None:
     start_search = StartSearch(source, tmp_path / "evidence.npz")
     for minute in range(30, int(span_s / 60.0) + 1, 3):
         start_search.update(T0 + 60.0 * minute)
-    part = load_evidence(tmp_path / "evidence.npz", StartRules())
+    part = load_evidence(tmp_path / "evidence.npz")
     names = tuple(sorted(source.calls))
     who = np.repeat(np.arange(len(names)), [len(source.calls[name]) for name in names])
     at = np.concatenate([source.calls[name] for name in names])
     whole = gather(busy_periods_of(names, who, at, since_s=T0, until_s=part.until_s))
     assert part.services == whole.services
-    assert part.until_s > T0 + span_s - BEHIND_S - 700.0
+    assert part.until_s > T0 + span_s - REREAD_S - 700.0
     # What was counted hours ago has decayed by some percent.
-    for name in ("trials", "near_trials", "clock_trials"):
-        np.testing.assert_allclose(getattr(part, name), getattr(whole, name), rtol=0.06, atol=1.5)
     np.testing.assert_array_equal(part.pair, whole.pair)
-    for name in ("followed", "near_followed"):
+    for name in ("starts", "trials", "expected", "followed"):
         np.testing.assert_allclose(getattr(part, name), getattr(whole, name), rtol=0.06, atol=1.5)
-    assert part.delay[:, 1] == pytest.approx(whole.delay[:, 1], rel=0.2, abs=3.0)
     assert ("shop/a", "shop/b") in pairs(start_search.edges)
 
 
-def test_after_a_day_the_pull_is_known_and_timers_that_meet_are_not_taken_for_one(
+def test_after_a_day_the_call_is_known_and_that_timers_come_together(
     tmp_path: Path,
 ) -> None:
     start_search = StartSearch(Recorded(calls(30 * HOUR_S)), tmp_path / "evidence.npz")
     for half_hour in range(1, 61):
         start_search.update(T0 + 1800.0 * half_hour)
-    assert pairs(start_search.edges) == {("shop/a", "shop/b")}
+    assert pairs(start_search.edges) == FOUND
 
 
 def test_at_first_two_days_are_read_then_what_is_new(tmp_path: Path) -> None:
@@ -114,15 +114,15 @@ def test_a_restart_goes_on_where_counting_had_come_to(tmp_path: Path) -> None:
     recorded = calls(span_s)
     first = StartSearch(Recorded(recorded), tmp_path / "evidence.npz")
     first.update(T0 + 6 * HOUR_S)
-    before = load_evidence(tmp_path / "evidence.npz", StartRules())
+    before = load_evidence(tmp_path / "evidence.npz")
     second = StartSearch(Recorded(recorded), tmp_path / "evidence.npz")
     second.restore(T0 + 9 * HOUR_S)
-    assert pairs(second.edges) == pairs(first.edges) == {("shop/a", "shop/b")}
+    assert pairs(second.edges) == pairs(first.edges) == FOUND
     second.update(T0 + span_s)
-    after = load_evidence(tmp_path / "evidence.npz", StartRules())
+    after = load_evidence(tmp_path / "evidence.npz")
     once = StartSearch(Recorded(recorded), tmp_path / "once.npz")
     once.update(T0 + span_s)
-    at_once = load_evidence(tmp_path / "once.npz", StartRules())
+    at_once = load_evidence(tmp_path / "once.npz")
     assert before.trials.sum() < after.trials.sum()
     np.testing.assert_allclose(after.trials, at_once.trials, rtol=0.06, atol=1.5)
 
@@ -142,9 +142,9 @@ def test_services_that_went_are_forgotten_when_hardly_anything_is_left_of_them(
     late = {f"new/{name[5:]}": at + later_s for name, at in calls(6 * HOUR_S, seed=2).items()}
     start_search = StartSearch(Recorded(early | late), path)
     start_search.update(T0 + 6 * HOUR_S)
-    assert set(load_evidence(path, StartRules()).services) == set(early)
+    assert set(load_evidence(path).services) == set(early)
     start_search.update(T0 + later_s + 6 * HOUR_S)
-    kept = load_evidence(path, StartRules())
+    kept = load_evidence(path)
     assert set(kept.services) == set(late)
     assert ("new/a", "new/b") in pairs(start_search.edges)
 
@@ -153,4 +153,4 @@ def test_a_place_that_cannot_be_written_is_said_and_edges_stay(tmp_path: Path) -
     start_search = StartSearch(Recorded(calls(6 * HOUR_S)), tmp_path / "missing" / "evidence.npz")
     with pytest.raises(PermanentError, match="cannot be written"):
         start_search.update(T0 + 6 * HOUR_S)
-    assert pairs(start_search.edges) == {("shop/a", "shop/b")}
+    assert pairs(start_search.edges) == FOUND
