@@ -17,7 +17,7 @@ from learner.dependencies.starts.coincidences import StartRules
 from learner.dependencies.starts.direct import direct_starts
 from learner.dependencies.starts.evidence import Evidence
 
-FALSE_RATE = 0.01  # share of edges that may be false
+FALSE_RATE = 1e-4  # share of edges that may be false; few: pairs along two chains are so together
 LEAST_GAIN = 0.05  # an edge weaker than this warms in vain more than it is worth
 
 

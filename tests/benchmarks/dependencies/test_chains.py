@@ -91,7 +91,7 @@ def test_unrelated_services_have_no_edges_and_false_ones_cost_a_bounded_amount()
 
 
 def test_the_dearer_a_cold_request_the_fewer_there_are(tmp_path: Path) -> None:
-    size, ticks = Size(seeds=1, rounds=12, hours=1), list[None]()
+    size, ticks = Size(seeds=1, rounds=36, hours=1), list[None]()
     results = measure(["fan"], size, lambda: ticks.append(None))
     cold = [found.cold_s for _, found in results.sweep]
     cost = [found.pod_s for _, found in results.sweep]
