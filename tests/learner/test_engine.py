@@ -112,6 +112,19 @@ def test_a_past_of_gaps_only_is_a_reason_and_no_error(n_steps: int) -> None:
     assert np.isnan(bundle.exceedance).all()
 
 
+def test_a_search_for_dependencies_that_fails_costs_no_forecast(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(demand: Demand) -> Edges:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("learner.engine.edges_in_counts", fail)
+    learner = Learner(QUICK).fit(shop())
+    assert learner.edges_ is None
+    assert set(learner.bundle(shop()).reason) == {""}
+    assert "the search for dependencies in counts failed" in caplog.text
+
+
 def test_progress_ends_at_one_and_never_turns_back() -> None:
     reported: list[tuple[str, float]] = []
     Learner(QUICK).fit(
