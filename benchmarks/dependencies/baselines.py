@@ -6,6 +6,7 @@ followed, so that a difference is one of the choice.
 
 import contextlib
 import io
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,10 +64,14 @@ def same_minute(past: Past) -> Edges:
 def granger(past: Past) -> Edges:
     """Pairs of which the upstream's counts improve an autoregression of the downstream's.
 
-    Tested are those in which a start ever followed another: no others can warn.
+    Tested are those in which a start ever followed another: no others can warn. Raises
+    PermanentError where statsmodels is not installed.
     """
-    from statsmodels.tools.sm_exceptions import InfeasibleTestError  # noqa: PLC0415
-    from statsmodels.tsa.stattools import grangercausalitytests  # noqa: PLC0415
+    try:
+        from statsmodels.tools.sm_exceptions import InfeasibleTestError  # noqa: PLC0415
+        from statsmodels.tsa.stattools import grangercausalitytests  # noqa: PLC0415
+    except ImportError as error:
+        raise _missing("statsmodels") from error
 
     n = past.busy.n
     p = np.ones((n, n))
@@ -76,6 +81,7 @@ def granger(past: Past) -> Edges:
         with (
             contextlib.suppress(InfeasibleTestError),  # one is the other's copy
             contextlib.redirect_stdout(io.StringIO()),  # it prints what it finds
+            warnings.catch_warnings(action="ignore"),
         ):
             tests, _ = grangercausalitytests(both, [LAGS])[LAGS]
             p[up, down] = tests["ssr_ftest"][1]
@@ -90,9 +96,7 @@ def pc(past: Past) -> Edges:
     try:
         from causallearn.search.ConstraintBased.PC import pc as search  # noqa: PLC0415
     except ImportError as error:
-        raise PermanentError(
-            "PC needs a package that is not installed; allowed: after pip install causal-learn"
-        ) from error
+        raise _missing("causal-learn") from error
     counts = np.sqrt(past.by_minute)
     varies = np.flatnonzero(counts.std(axis=1) > 0)
     # Without noise a service that is always called with another makes the test singular.
@@ -103,6 +107,10 @@ def pc(past: Past) -> Edges:
     # graph[a, b] is the mark at a: -1 a tail, 1 an arrow's head.
     chosen[np.ix_(varies, varies)] = (graph != 0) & ~((graph == 1) & (graph.T == -1))
     return _edges(past, chosen)
+
+
+def _missing(package: str) -> PermanentError:
+    return PermanentError(f"{package} is not installed; allowed: after pip install {package}")
 
 
 def _accepted(p: FloatArray) -> BoolArray:

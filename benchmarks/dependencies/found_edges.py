@@ -10,7 +10,8 @@
 are drawn, or recorded where there is a folder, and arrivals are synthetic, as those of ``starts``.
 ``counts`` plants dependencies. ``recorded`` reads series and known edges of real applications under
 load generators: counts by minute of services that are hardly ever idle, so there are no starts.
-PC needs causal-learn, which is not among our dependencies: `pip install causal-learn`.
+Granger and PC need packages that a benchmark is not installed with: `pip install statsmodels
+causal-learn`.
 
 The search was tuned on seeds 100 to 113, and seeds up to 39 were reported before; the default
 seeds, from 40 on, were not looked at while it was built.
