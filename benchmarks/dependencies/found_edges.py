@@ -14,7 +14,8 @@ Granger and PC need packages that a benchmark is not installed with: `pip instal
 causal-learn`.
 
 The search was tuned on seeds 100 to 113, and seeds up to 39 were reported before; the default
-seeds, from 40 on, were not looked at while it was built.
+seeds, from 40 on, were not looked at while it was built. What stays of it was decided by
+``warnings`` on seeds 40 to 42; its default seeds, from 60 on, were not looked at.
 """
 
 from pathlib import Path
@@ -37,7 +38,7 @@ RECORDED = (
     "nezha_onlineboutique_2022-08-23.npz",
     "petshop_low_traffic_5min.npz",
 )
-STARTS_SEEDS, COUNTS_SEEDS, WARNINGS_SEEDS = range(40, 50), range(10, 15), range(40, 45)
+STARTS_SEEDS, COUNTS_SEEDS, WARNINGS_SEEDS = range(40, 50), range(10, 15), range(60, 65)
 BASELINES = {
     "the learner": ABLATIONS["the learner"],
     "share alone": share_alone,
