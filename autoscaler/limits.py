@@ -357,6 +357,18 @@ STATE_BYTES = Limit(
     "bytes on disk",
     "45 KB a service, so five times our goal; the learner begins anew",
 )
+MODEL_BYTES = Limit(
+    "model_bytes",
+    64 * MIB,
+    "bytes on disk",
+    "five windows x 250 trees take 1 MB, packed; the learner begins without it",
+)
+MODEL_UNPACKED = Limit(
+    "model_unpacked_bytes", 256 * MIB, "bytes unpacked", "as MODEL_BYTES, before XGBoost reads any"
+)
+MODEL_ROUNDS = Limit(
+    "model_rounds", 10_000, "trees of one window", "forty times ours; as MODEL_BYTES"
+)
 HISTORY = Limit(
     "history_values",
     1 << 26,

@@ -1,4 +1,4 @@
-"""The commands replay, export and demo.
+"""The commands replay, export, prior and demo.
 
 Each imports its modules when it runs, so that none waits for plotting or compilers without need.
 """
@@ -124,6 +124,52 @@ def export(
             text = TextIOWrapper(file, encoding="utf-8")
             write_openmetrics(demand, text)
             text.detach()  # flushes, and leaves closing the file to whole_file
+
+
+@app.command()
+def prior(
+    output: Annotated[Path, typer.Argument(help="Where the prior goes: for learn --prior.")],
+    trace: Annotated[
+        list[Path] | None,
+        typer.Option(help="An npz, an Azure CSV file or a folder of them; may be repeated."),
+    ] = None,
+    prometheus: Annotated[
+        list[str] | None,
+        typer.Option(help="Address of another cluster's Prometheus; may be repeated."),
+    ] = None,
+    history: Annotated[str, typer.Option(help="How far back those are read, such as 14d.")] = "14d",
+    concurrency: Concurrency = 1,
+    step_s: StepS = 60.0,
+    service_s: ServiceS = 0.2,
+    seed: Seed = 0,
+    fit_rows: FitRows = DEFAULTS.max_rows,
+    fit_rounds: FitRounds = DEFAULTS.rounds,
+) -> None:
+    """Fit what forecasts services that nobody knows yet: on made services, and on those given."""
+    from autoscaler.clock import SystemClock
+    from benchmarks.policies.policies import pod_capacity
+    from benchmarks.simulator.arrivals import draw, measure
+    from benchmarks.traces.trace import read_trace
+    from learner.prior.file import save_prior
+    from learner.prior.fitting import fit_prior
+    from learner.sources.demand_reader import PrometheusReader
+
+    with one_line_errors():
+        check_writable(output)
+        capacity, past_s = pod_capacity(concurrency), moment(history, 0.0)
+        end_s = SystemClock().now() // step_s * step_s
+        demands = []
+        for path in trace or ():
+            recorded = read_trace(path)
+            drawn = draw(recorded, service_s=service_s, seed=seed)
+            demands.append(measure(drawn, recorded, step_s=step_s, capacity=capacity))
+        for url in prometheus or ():
+            reader = PrometheusReader(url, capacity=capacity)
+            demands.append(reader.read(start_s=end_s - past_s, end_s=end_s, step_s=step_s))
+        save_prior(
+            fit_prior(demands, LearnerSettings(max_rows=fit_rows, rounds=fit_rounds)), output
+        )
+        typer.echo(f"Prior: {output.resolve()}, {output.stat().st_size / 2**20:.1f} MiB")
 
 
 @app.command()

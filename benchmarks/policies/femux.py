@@ -27,6 +27,7 @@ from autoscaler.core.types import FloatArray
 from autoscaler.errors import AutoscalerError, PermanentError
 from learner.demand import Demand
 from learner.dependencies.count_search import edges_in_counts
+from learner.models import Model
 from learner.models.pooled import Pooled
 
 KEEP_ALIVES = (1, 2, 5, 10, 20)  # minutes
@@ -113,8 +114,13 @@ def exceedance(train: FloatArray, test: FloatArray, max_rows: int = MAX_ROWS) ->
     """
     past = _demand(train)
     model = Pooled(windows=(0, 1), max_rows=max_rows).fit(past, edges_in_counts(past))
-    origins = np.arange(test.shape[1])
-    return model.predict(_demand(test), origins).exceedance[:, :, 0].astype(np.float64)
+    return forecast_by(model, test)
+
+
+def forecast_by(model: Model, need: FloatArray) -> FloatArray:
+    """(n, n_minutes, n_levels): probability of each level in the minute after each origin."""
+    origins = np.arange(need.shape[1])
+    return model.predict(_demand(need), origins).exceedance[:, :, 0].astype(np.float64)
 
 
 def exceedance_by_folds(

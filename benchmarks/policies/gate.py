@@ -1,15 +1,16 @@
 """The gate: at the allocation of a keep-alive, the learner's forecasts are no worse than it.
 
-    python -m benchmarks.policies.gate [--trace FILE]... [--max-rows N]
+    python -m benchmarks.policies.gate [--trace FILE]... [--max-rows N] [--prior FILE] [--minutes N]
 
 Under the rules of `benchmarks.policies.femux`, on Poisson calls (made, seeded; no forecaster can
 do better there than know each service's rate), on made services of all kinds, and on the traces
 given. Half of a set's services are forecast by a model fitted on the others, and the other way
-round. More cold starts than a keep-alive end it with 1, unless the difference lies within what
+round; with ``--prior`` that prior forecasts all, and with ``--minutes 1440`` as on their first day.
+More cold starts than a keep-alive end it with 1, unless the difference lies within what
 other services of the same kind would give (bootstrap over services).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -24,12 +25,17 @@ from autoscaler.core.types import FloatArray
 from benchmarks.policies.femux import (
     KEEP_ALIVES,
     exceedance_by_folds,
+    forecast_by,
     keep_alive,
     load,
     score,
     sweep,
 )
 from learner.models.made_services import made_services
+from learner.prior.file import load_prior
+from learner.settings import WINDOWS
+
+Forecasts = Callable[[FloatArray], FloatArray]  # need (n, n_minutes) to (n, n_minutes, n_levels)
 
 MAX_ROWS, HALVES = 40_000, 2
 SERVICES, MINUTES, SEED = 60, 2880, 7  # of made sets; the learner's own made services have seed 0
@@ -89,23 +95,36 @@ def verdicts(need: FloatArray, predicted: FloatArray) -> list[Verdict]:
 def main(
     trace: Annotated[list[Path] | None, typer.Option(help="npz; may be repeated.")] = None,
     max_rows: Annotated[int, typer.Option(min=100, help="That a fit learns from.")] = MAX_ROWS,
+    prior: Annotated[Path | None, typer.Option(help="Forecasts instead of a fit.")] = None,
+    minutes: Annotated[int | None, typer.Option(min=1, help="Of each set, from its first.")] = None,
 ) -> None:
     """Print the verdicts; ends with 1 where the learner is worse than a keep-alive."""
     with one_line_errors():
-        passes = _gate(trace or [], max_rows)
+        forecasts = _by_prior(prior) if prior else _by_halves(max_rows)
+        passes = _gate(trace or [], forecasts, minutes)
     if not passes:
         raise typer.Exit(1)
 
 
-def _gate(traces: list[Path], max_rows: int) -> bool:
+def _by_halves(max_rows: int) -> Forecasts:
+    return lambda need: exceedance_by_folds(need, max_rows, HALVES)
+
+
+def _by_prior(path: Path) -> Forecasts:
+    model = load_prior(path).model(windows=WINDOWS, step_s=60.0)
+    return lambda need: forecast_by(model, need)
+
+
+def _gate(traces: list[Path], forecasts: Forecasts, minutes: int | None) -> bool:
     """Print the verdicts; whether all pass."""
     table = Table(title="Cold starts at the allocation of a keep-alive")
     for heading in ("set", "kept, min", "allocated", "its cold", "ours", "change", ""):
         table.add_column(heading, justify="right")
     console, passes = Console(width=100), True
-    for name, need in (*made_sets(), *((path.stem, load(path)) for path in traces)):
+    for name, whole in (*made_sets(), *((path.stem, load(path)) for path in traces)):
+        need = whole[:, :minutes]
         with console.status(f"{name}: {len(need)} services"):
-            found = verdicts(need, exceedance_by_folds(need, max_rows, HALVES))
+            found = verdicts(need, forecasts(need))
         for each in found:
             table.add_row(
                 name, f"{each.minutes}", f"{each.allocated:,.0f}", f"{each.theirs:,.0f}",

@@ -53,15 +53,24 @@ class TrainingSet:
 class Boosting:
     """Boosted trees over rows of pod levels; log loss gives probabilities."""
 
-    def __init__(self, *, windows: tuple[int, ...], seeds: tuple[int, ...], rounds: int) -> None:
-        self._windows, self._seeds, self._rounds = windows, seeds, rounds
+    def __init__(
+        self,
+        *,
+        windows: tuple[int, ...],
+        seeds: tuple[int, ...],
+        rounds: int,
+        columns: tuple[str, ...] | None = None,
+    ) -> None:
+        """``columns``: that trees may ask about; None = all that they are fitted on."""
+        self.windows, self._seeds, self._rounds, self._columns = windows, seeds, rounds, columns
 
     def fit(self, *sets: TrainingSet) -> Self:
         """Learn which rows needed their level; the first set's services are those to answer for."""
-        laws = [own_law(each.features, self._windows) for each in sets]
+        self.columns_ = self._columns or sets[0].features.names
+        laws = [own_law(each.features, self.windows) for each in sets]
         drawn = [each.drawn for each in sets]
         self.lawless_ = _log_odds_of_lawless(laws, drawn)
-        features = np.concatenate([each.features.values for each in sets])
+        features = np.concatenate([each.features.only(self.columns_).values for each in sets])
         outcome = np.concatenate([each.outcome for each in drawn])
         margin = np.concatenate(
             [self._start(law) + each.offset for law, each in zip(laws, drawn, strict=True)]
@@ -82,9 +91,10 @@ class Boosting:
 
     def probabilities(self, features: LevelFeatures) -> FloatArray:
         """(n_rows, n_windows)."""
-        margin = self._start(own_law(features, self._windows))
+        margin = self._start(own_law(features, self.windows))
+        asked = features.only(self.columns_).values
         by_estimator = Parallel(n_jobs=-1, prefer="threads")(
-            delayed(_probability)(estimator, features.values, margin[:, window])
+            delayed(_probability)(estimator, asked, margin[:, window])
             for window, estimators in enumerate(self.estimators_)
             for estimator in estimators
         )

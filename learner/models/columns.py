@@ -47,6 +47,20 @@ class LevelFeatures:
     def __len__(self) -> int:
         return len(self.values)
 
+    def only(self, names: tuple[str, ...]) -> "LevelFeatures":
+        """Some columns, in the order asked for. Raises ValueError for one that there is not."""
+        if names == self.names:
+            return self
+        place = [self.names.index(name) for name in names]
+        return LevelFeatures(names=names, values=self.values[:, place])
+
+    def among(self, names: tuple[str, ...]) -> "LevelFeatures":
+        """As columns among others, which are not known. Raises ValueError as `only` does."""
+        place = [names.index(name) for name in self.names]
+        values = np.full((len(self), len(names)), np.nan, dtype=np.float32)
+        values[:, place] = self.values
+        return LevelFeatures(names=names, values=values)
+
     def beside(self, columns: Columns) -> "LevelFeatures":
         """With further columns."""
         return LevelFeatures(

@@ -8,6 +8,7 @@ Made services are learned beside the given ones. On the first day the model know
 they keep the habits of a few services from being taken for those of all.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Self
@@ -26,7 +27,13 @@ from learner.models.levels import pods_needed
 from learner.models.made_services import made_services
 from learner.models.newest import NewestRows
 from learner.models.rows import LevelRows, by_service, draw_rows
-from learner.models.upstream import NO_PAIRS, no_upstream, strongest_upstreams, upstream_columns
+from learner.models.upstream import (
+    NO_PAIRS,
+    UpstreamPairs,
+    no_upstream,
+    strongest_upstreams,
+    upstream_columns,
+)
 from learner.settings import WINDOWS
 
 MOST_SERVICES = 2000  # whose past a fit learns from: some minutes
@@ -46,12 +53,24 @@ class Pooled:
         seeds: tuple[int, ...] = (0, 1, 2),
         max_rows: int = 200_000,
         rounds: int = 250,
+        others: Sequence[TrainingSet] = (),
     ) -> None:
-        """``max_rows``: of each window, of the given services; a quarter of that of made ones."""
+        """``max_rows``: of each window, of the given services; a quarter of that of made ones.
+
+        ``others``: rows of other clusters, learned beside them; some columns may be missing.
+        """
         self.windows = windows
         self.seeds = seeds
         self.max_rows = max_rows
         self.rounds = rounds
+        self.others = others
+
+    @classmethod
+    def of(cls, boosting: Boosting, pairs: UpstreamPairs = NO_PAIRS, name: str = name) -> Self:
+        """With trees that were fitted elsewhere, and the name that they answer under."""
+        model = cls(windows=boosting.windows)
+        model.boosting_, model.pairs_, model.name = boosting, pairs, name
+        return model
 
     def fit(self, demand: Demand, edges: Edges | None = None) -> Self:
         """Learn from the levels of the services, and of made ones."""
@@ -71,7 +90,10 @@ class Pooled:
         given = TrainingSet(features=features, drawn=drawn)
         made = made_training_set(self.windows, self.max_rows // 4)
         boosting = Boosting(windows=self.windows, seeds=self.seeds, rounds=self.rounds)
-        self.boosting_ = boosting.fit(given, made)
+        others = [
+            replace(each, features=each.features.among(features.names)) for each in self.others
+        ]
+        self.boosting_ = boosting.fit(given, made, *others)
         return self
 
     def predict(

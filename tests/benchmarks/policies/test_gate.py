@@ -1,10 +1,14 @@
 """The gate lets through what is no worse than a keep-alive, and nothing else."""
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 
 from autoscaler.core.types import FloatArray
 from benchmarks.policies.femux import exceedance_by_folds, keep_alive
-from benchmarks.policies.gate import HALVES, poisson_calls, verdicts
+from benchmarks.policies.gate import HALVES, main, poisson_calls, verdicts
+from learner.prior.file import SHIPPED
 
 NEED = poisson_calls(30, 600, 1)
 
@@ -36,3 +40,13 @@ def test_each_half_is_forecast_from_the_other() -> None:
     assert predicted.shape[:2] == NEED.shape
     rate = NEED.mean(axis=1)
     assert np.corrcoef(predicted[:, 300:, 0].mean(axis=1), rate)[0, 1] > 0.8
+
+
+def test_a_prior_is_held_against_keep_alives_on_a_first_day(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez(tmp_path / "calls.npz", counts=NEED)
+    main(trace=[tmp_path / "calls.npz"], prior=SHIPPED, minutes=200)
+    printed = capsys.readouterr().out
+    assert "calls" in printed
+    assert "worse" not in printed
