@@ -40,6 +40,10 @@ Key = Annotated[Path | None, typer.Option(help="File whose bytes sign the foreca
 TlsCert = Annotated[Path | None, typer.Option(help="Certificate, PEM: serve over HTTPS with it.")]
 TlsKey = Annotated[Path | None, typer.Option(help="Its private key, PEM.")]
 
+Prior = Annotated[
+    Path | None, typer.Option(help="Answers until the first fit, by kn-ahead prior; else ours.")
+]
+
 DEFAULTS = LearnerSettings()
 
 app = typer.Typer()
@@ -56,6 +60,7 @@ def learn(
     upstream: Upstreams = None,
     fit_rows: FitRows = DEFAULTS.max_rows,
     fit_rounds: FitRounds = DEFAULTS.rounds,
+    prior: Prior = None,
     serve: Serve = None,
     key: Key = None,
     tls_cert: TlsCert = None,
@@ -70,6 +75,7 @@ def learn(
         history_s, refit_s, secret = moment(history, 0.0), moment(refit, 0.0), read_key(key)
         # Only now what takes seconds to import.
         from autoscaler.api.server import ServerSettings
+        from learner.prior.file import SHIPPED
         from learner.publishing.bundle_server import BundleServer
         from learner.publishing.publisher import PublishSettings, prometheus_publisher
         from learner.sources.upstreams import upstreams_of
@@ -81,7 +87,9 @@ def learn(
         )  # fmt: skip
         status = LearnerStatus(step_s=settings.step_s, refit_s=settings.refit_s)
         capacity, series = float(concurrency) or 100.0, upstreams_of(upstream or ())
-        publisher = prometheus_publisher(prometheus, capacity, series, settings, status)
+        publisher = prometheus_publisher(
+            prometheus, capacity, series, settings, status, prior or SHIPPED
+        )
         if serve:
             address = ServerSettings(host=HOST, port=serve, tls_cert=tls_cert, tls_key=tls_key)
             BundleServer(bundle, address, status).start()

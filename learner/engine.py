@@ -8,7 +8,7 @@ the faulty services are found, and excluded until the model is fitted anew: publ
 and without a curve.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Self
 
@@ -24,6 +24,7 @@ from learner.calibration.rolling import RollingCalibration
 from learner.demand import Demand
 from learner.dependencies.count_search import edges_in_counts
 from learner.models import Forecast, Model
+from learner.models.boosting import TrainingSet
 from learner.models.newest import NewestRows
 from learner.models.pooled import Pooled
 from learner.settings import LearnerSettings
@@ -36,13 +37,14 @@ Progress = Callable[[str, float], None]  # called with the stage of a fit and th
 log = get_logger(__name__)
 
 
-def pooled(settings: LearnerSettings) -> Model:
-    """The model that forecasts all services."""
+def pooled(settings: LearnerSettings, others: Sequence[TrainingSet] = ()) -> Model:
+    """The model that forecasts all services; others: rows of other clusters to learn beside."""
     return Pooled(
         windows=settings.windows,
         seeds=settings.seeds,
         max_rows=settings.max_rows,
         rounds=settings.rounds,
+        others=others,
     )
 
 
@@ -63,6 +65,20 @@ class Learner:
         self.settings = LearnerSettings() if settings is None else settings
         self._new_model = model
         self.calibration = calibration or RollingCalibration(self.settings.windows)
+
+    @classmethod
+    def of(
+        cls,
+        model: Model,
+        settings: LearnerSettings,
+        calibration: RollingCalibration,
+        fitted_at_s: float = 0.0,
+    ) -> Self:
+        """Forecasts by a model that was fitted elsewhere; 0 = on demand of none of the services."""
+        learner = cls(settings, calibration=calibration)
+        learner.model_, learner.fitted_at_s_ = model, fitted_at_s
+        learner.excluded_, learner.reason_ = {}, ""
+        return learner
 
     def fit(self, demand: Demand, *, progress: Progress = _no_progress) -> Self:
         """Learn from all of ``demand``; ``progress`` gets each stage and the share done."""

@@ -1,1 +1,1 @@
-"""Cost of the learner: `state` (a step, and the features of a refresh), on a `fleet` made up."""
+"""Cost of the learner: `state`, `refresh` (a step) and `restart`, on a `fleet` made up."""

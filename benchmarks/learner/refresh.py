@@ -46,13 +46,14 @@ class Cost:
     peak_mb: float
 
 
-class _FleetSource:
-    """The fleet's demand, step by step where little is asked for."""
+class FleetSource:
+    """A fleet's demand, step by step where little is asked for."""
 
     def __init__(self, services: int) -> None:
         self._fleet = Fleet(services)
 
     def read(self, *, start_s: float, end_s: float, step_s: float) -> Demand:
+        """Demand over [start_s, end_s), Unix s."""
         first, n_steps = round((start_s - BEGIN_S) / step_s), round((end_s - start_s) / step_s)
         pieces = list(self._fleet.pieces(n_steps, first))
         peak = np.concatenate([piece.peak for piece in pieces], axis=1)
@@ -76,7 +77,7 @@ def measure(services: int, days: int = DAYS, fit: LearnerSettings | None = None)
             bundle=Path(folder) / "forecasts.npz", step_s=STEP_S, history_s=days * 86_400.0,
             learner=fit or LearnerSettings(),
         )  # fmt: skip
-        source = Remembered(_FleetSource(services))
+        source = Remembered(FleetSource(services))
         publisher = Publisher(source, settings, clock, clock.advance, start=at_once)
         begin = time.perf_counter()
         publisher.publish()

@@ -26,7 +26,7 @@ from benchmarks.learner.fleet import Fleet
 from learner.demand import Demand
 from learner.settings import WINDOWS
 from learner.state.features import features
-from learner.state.file import load_state, save_state
+from learner.state.file import RECENT_STEPS, load_state, save_state
 from learner.state.fill import fill
 from learner.state.level_state import WINDOW, LevelState
 from learner.state.stepping import advance
@@ -73,7 +73,7 @@ def measure(services: int, steps: int = STEPS) -> Cost:
             n_rows = len(features(state, WINDOWS)[0])
             asked.append(time.process_time() - begin)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    save_s, load_s = _file_times(state)
+    save_s, load_s = _file_times(state, fleet.demand(first - RECENT_STEPS, RECENT_STEPS))
     return Cost(
         services=services,
         rows=n_rows,
@@ -119,12 +119,12 @@ def _measured_apart(services: int, steps: int) -> Cost:
         return apart.submit(measure, services, steps).result()
 
 
-def _file_times(state: LevelState) -> tuple[float, float]:
+def _file_times(state: LevelState, demand: Demand) -> tuple[float, float]:
     """Elapsed s of saving and of loading."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "state.npz"
         begin = time.perf_counter()
-        save_state(state, path)
+        save_state(state, demand, path)
         saved = time.perf_counter()
         load_state(path)
         return saved - begin, time.perf_counter() - saved

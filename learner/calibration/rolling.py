@@ -8,9 +8,11 @@ each knows far more than the last, and by outcomes of unsure models sure ones wo
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Self
 
 import numpy as np
 
+from autoscaler.bundle.npz import Arrays
 from autoscaler.core.types import FloatArray, IntArray
 from learner.calibration.reliability import Reliability, corrected
 from learner.demand import Demand
@@ -40,10 +42,32 @@ class RollingCalibration:
         self.windows = windows
         self._given: dict[int, _Given] = {}  # by origin, in steps since the epoch
         self._latest = 0  # the origin up to which outcomes were counted, likewise
-        self._knows = 1  # steps that the models in force have learned from
+        self.knows = 1  # steps that the models in force have learned from
         self.reliability = Reliability(n_windows)  # of what the model gave
         self.published = Reliability(n_windows)  # of what was made of it
         self.intercept, self.slope = np.zeros(n_windows), np.ones(n_windows)
+
+    def arrays(self) -> Arrays:
+        """What is carried over to another process: all but what was given in the last windows."""
+        return {
+            "model_outcomes": self.reliability.number,
+            "published_outcomes": self.published.number,
+            "line": np.stack([self.intercept, self.slope]),
+            "counted_until": np.array(self._latest),
+            "knows": np.array(self.knows),
+        }
+
+    @classmethod
+    def of_arrays(cls, windows: tuple[int, ...], arrays: Arrays) -> Self:
+        """The inverse of `arrays`. Raises KeyError or ValueError for what cannot be."""
+        made = cls(windows)
+        tables = {"model_outcomes": made.reliability, "published_outcomes": made.published}
+        for name, table in tables.items():
+            table.number = _numbers(arrays, name, table.number.shape, least=0.0)
+        made.intercept, made.slope = _numbers(arrays, "line", (2, len(windows) - 1))
+        made._latest = int(_numbers(arrays, "counted_until", (), least=0.0))
+        made.knows = int(_numbers(arrays, "knows", (), least=1.0))
+        return made
 
     def apply(self, exceedance: Exceedance) -> Exceedance:
         """Calibrated probabilities (n, n_origins, n_windows, n_cells)."""
@@ -51,8 +75,8 @@ class RollingCalibration:
 
     def succeed(self, knows: int) -> None:
         """Models come into force that have learned from so many steps."""
-        self.reliability.fade(_weight(self._knows, knows))
-        self._knows = knows
+        self.reliability.fade(_weight(self.knows, knows))
+        self.knows = knows
 
     def settle(self, demand: Demand, origin: int) -> None:
         """Count what came of the windows that were over at an origin of ``demand``."""
@@ -74,7 +98,7 @@ class RollingCalibration:
             rows = np.array([row_of[name] for name in given.services if name in row_of], np.int64)
             if then >= first and len(rows):
                 came = need[rows, then - first :]
-                weight = _weight(given.knew, self._knows)
+                weight = _weight(given.knew, self.knows)
                 self._count(self.reliability, given.exceedance[present], came, weight)
                 self._count(self.published, given.published[present], came, 1.0)
         self.intercept, self.slope = self.reliability.lines()
@@ -94,7 +118,7 @@ class RollingCalibration:
                 services=tuple(demand.services[row] for row in rows),
                 exceedance=exceedance[rows, place],
                 published=self.apply(exceedance[rows, place][:, None])[:, 0],
-                knew=self._knows,
+                knew=self.knows,
             )
 
     def _count(
@@ -113,6 +137,17 @@ class RollingCalibration:
 def _weight(knew: int, knows: int) -> float:
     """Of what came of forecasts by models that knew so many steps, beside those in force."""
     return min(1.0, knew / max(knows, 1)) ** 2
+
+
+def _numbers(
+    arrays: Arrays, name: str, shape: tuple[int, ...], least: float = -np.inf
+) -> FloatArray:
+    numbers = arrays[name]
+    if numbers.dtype.kind not in "if" or numbers.shape != shape:
+        raise ValueError(f"{name} is {numbers.dtype!s:.40} of shape {numbers.shape}")
+    if not (np.isfinite(numbers).all() and (numbers >= least).all() and (numbers < 1e15).all()):
+        raise ValueError(f"{name} holds a number that cannot be")
+    return numbers.astype(np.float64)
 
 
 def _first_step(demand: Demand) -> int:

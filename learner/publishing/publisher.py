@@ -8,6 +8,7 @@ Knative's rule until a new one appears.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from autoscaler.bundle.file import save_bundle
@@ -17,12 +18,16 @@ from autoscaler.errors import AutoscalerError
 from autoscaler.health import Health
 from autoscaler.logs import get_logger
 from autoscaler.names import shown_name
+from learner.background import in_background
 from learner.calibration.reliability import EDGES
 from learner.calibration.rolling import RollingCalibration
 from learner.demand import Demand, DemandSource
 from learner.dependency_search import DependencySearch, dependency_search_of
+from learner.engine import pooled
 from learner.models.newest import NewestRows
-from learner.publishing.refits import Refits, Start, in_background
+from learner.prior.file import SHIPPED, load_prior
+from learner.publishing.checkpoint import Checkpoint, WarmStart
+from learner.publishing.refits import Refits, Start
 from learner.settings import LearnerSettings
 from learner.sources.demand_reader import PrometheusReader
 from learner.sources.queries import PrometheusServer
@@ -71,14 +76,15 @@ class Publisher:
         sleep: Callable[[float], None],
         search: DependencySearch | None = None,
         status: LearnerStatus | None = None,
+        warm: WarmStart | None = None,
         start: Start = in_background,
     ) -> None:
         """``search``: for the edges published with the forecasts; None = there are none.
 
-        ``start``: begins a fit.
+        ``warm``: what there is before the first fit; None = nothing. ``start``: begins a fit.
         """
         self._status = status or LearnerStatus(clock)
-        self._faults = Health()
+        self._faults, warm = Health(), warm or WarmStart()
         self._source, self._settings, self._search = source, settings, search
         self._clock, self._sleep = clock, sleep
         self._refits = Refits(
@@ -86,8 +92,11 @@ class Publisher:
             refit_s=settings.refit_s,
             faults=self._faults,
             heartbeat=self._status.heartbeat,
+            prior=warm.prior,
+            model=warm.model,
             start=start,
         )
+        self._checkpoint, self._resumed = warm.checkpoint, False
         self._carried = CarriedState()
         self._failing_since_s: float | None = None  # Unix s; None = the last step was published
 
@@ -124,9 +133,13 @@ class Publisher:
 
     def publish(self) -> None:
         """Read, fit if it is time, forecast, write. Raises AutoscalerError."""
+        if self._checkpoint and not self._resumed:
+            self._resumed = True
+            self._carried = self._checkpoint.resume(self._refits, self._clock.now())
         demand = self._read()
         now = self._clock.now()
-        learner, is_new = self._refits.learner(demand, now)
+        whole = demand.end_s - demand.start_s > self._settings.history_s - demand.step_s
+        learner, is_new = self._refits.learner(demand, now, whole=whole)
         bundle = learner.bundle(demand, self._newest_rows(demand, now))
         self._status.outcomes = outcomes_of(self._refits.calibration, demand.step_s)
         if self._search:
@@ -134,6 +147,8 @@ class Publisher:
             bundle = replace(bundle, edges=self._search.edges)
         self._save(bundle)
         self._note_quarantine(demand, bundle)
+        if self._checkpoint:
+            self._checkpoint.save(self._refits, self._carried, demand, now, at_once=is_new)
         # Forecasts are saved before the search: it may take long, or Prometheus may be gone.
         newest, in_counts = (demand, learner.edges_) if is_new else (None, None)
         if self._search and self._search.update(newest, now, in_counts):
@@ -184,17 +199,43 @@ def prometheus_publisher(
     upstreams: Sequence[UpstreamSeries],
     settings: PublishSettings,
     status: LearnerStatus,
+    prior: Path = SHIPPED,
 ) -> Publisher:
     """A publisher that reads a Prometheus. capacity: requests in flight that one pod takes.
 
     Raises PermanentError for an address that is none.
     """
-    reader = PrometheusReader(url, capacity=capacity, status=status)
-    # A search that fails is repeated a step later; forecasts must not wait for its retries.
-    server = PrometheusServer(url, timeout_s=10.0, attempts=1, status=status)
-    source = Remembered(WithUpstreams(reader, server, upstreams))
-    search = dependency_search_of(server, settings.bundle)
-    return Publisher(source, settings, SystemClock(), time.sleep, search, status)
+
+    def quick() -> PrometheusServer:
+        # A search that fails is repeated a step later; forecasts must not wait for its retries.
+        return PrometheusServer(url, timeout_s=10.0, attempts=1, status=status)
+
+    def reader() -> WithUpstreams:
+        # Each its own connections, which send one request at a time.
+        read = PrometheusReader(url, capacity=capacity, status=status)
+        return WithUpstreams(read, quick(), upstreams)
+
+    source = Remembered(reader(), beside=reader())
+    checkpoint = Checkpoint(
+        settings.bundle, source, windows=settings.learner.windows, step_s=settings.step_s,
+        history_s=settings.history_s,
+    )  # fmt: skip
+    return Publisher(
+        source, settings, SystemClock(), time.sleep,
+        dependency_search_of(quick(), settings.bundle), status,
+        replace(warm_start(prior, settings), checkpoint=checkpoint),
+    )  # fmt: skip
+
+
+def warm_start(path: Path, settings: PublishSettings) -> WarmStart:
+    """With the prior of a file; without, where it cannot be used here, which is said."""
+    try:
+        prior = load_prior(path)
+        model = prior.model(windows=settings.learner.windows, step_s=settings.step_s)
+    except AutoscalerError as error:
+        log.warning("begins without a prior: the first fit is waited for", why=str(error))
+        return WarmStart()
+    return WarmStart(prior=model, model=partial(pooled, others=prior.rows))
 
 
 def outcomes_of(calibration: RollingCalibration, step_s: float) -> list[Outcomes]:

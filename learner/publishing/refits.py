@@ -1,19 +1,21 @@
 """Fitting the models anew while forecasts go on.
 
-The first fit is waited for; while little is known, the next comes as soon as much more is. A later
-one runs beside the loop, and its models take over when it is
-done; where it fails, the former models stay until it is time for the next.
+Fits run beside the loop. Until the first is done the prior answers; without a prior the first is
+waited for. While little is known, the next comes as soon as much more is. A fit's models take over
+when it is done; where it fails, the former models stay until it is time for the next.
 """
 
-import threading
+import math
 from collections.abc import Callable
 from concurrent.futures import Future
 
 from autoscaler.health import Health
 from autoscaler.logs import get_logger
+from learner.background import in_background
 from learner.calibration.rolling import RollingCalibration
 from learner.demand import Demand
-from learner.engine import Learner
+from learner.engine import Learner, pooled
+from learner.models import Model
 from learner.settings import LearnerSettings
 
 GROWTH = 4  # as many steps known as at the last fit are reason for another before its time
@@ -22,20 +24,6 @@ FITTING = "fitting"  # as a part that may be faulty
 Start = Callable[[Callable[[], Learner]], "Future[Learner]"]
 
 log = get_logger(__name__)
-
-
-def in_background(fit: Callable[[], Learner]) -> "Future[Learner]":
-    """Run ``fit`` in a thread that does not keep the process from ending."""
-    future: Future[Learner] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(fit())
-        except BaseException as error:  # noqa: BLE001  # raised to who asks for the result
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="fit", daemon=True).start()
-    return future
 
 
 class Refits:
@@ -48,45 +36,64 @@ class Refits:
         refit_s: float,
         faults: Health,
         heartbeat: Callable[[], None],
+        prior: Model | None = None,
+        model: Callable[[LearnerSettings], Model] = pooled,
         start: Start = in_background,
     ) -> None:
+        """``prior``: answers until the first fit is done; None = that is waited for.
+
+        ``model``: makes what is fitted.
+        """
         self._settings, self._refit_s = settings, refit_s
         self._faults, self._heartbeat, self._start = faults, heartbeat, start
-        self._learner: Learner | None = None
+        self._model = model
+        self.fitted: Learner | None = None  # on demand of these services
         self._fitting: Future[Learner] | None = None
         self.calibration = RollingCalibration(settings.windows)  # of all models in their turn
-        self._begun_s = 0.0  # Unix s at which the last fit began
+        self._prior = Learner.of(prior, settings, self.calibration) if prior else None
+        self._begun_s = -math.inf  # Unix s at which the last fit began
         self._known = 0  # steps that it learned from
 
-    def learner(self, demand: Demand, now: float) -> tuple[Learner, bool]:
+    def resume(self, model: Model, calibration: RollingCalibration, fitted_at_s: float) -> None:
+        """Go on with what a former process fitted, at Unix s ``fitted_at_s``."""
+        self.calibration = calibration
+        self.fitted = Learner.of(model, self._settings, calibration, fitted_at_s)
+        self._prior = None
+        self._begun_s, self._known = fitted_at_s, calibration.knows
+
+    def learner(self, demand: Demand, now: float, *, whole: bool = True) -> tuple[Learner, bool]:
         """The models in force at Unix s ``now``, and whether they are new.
 
-        demand: what a fit that begins now learns from. Raises what the first fit raises.
+        demand: what a fit that begins now learns from; whole: whether it is all of the past, else
+        no fit begins as long as there are models. Raises what the first fit raises that is waited
+        for.
         """
+        waits = self.fitted is None and self._prior is None
         enough = GROWTH * max(self._known, 1)  # known steps
         grown = demand.n_steps >= enough and _known(demand) >= enough
         due = now - self._begun_s >= self._refit_s or grown
-        if self._fitting is None and (due or self._learner is None):
+        if self._fitting is None and (waits or (whole and due)):
             self._begun_s, self._known = now, _known(demand)
             self._fitting = self._start(lambda: self._fit(demand))
-        fitted = self._fitted(now)
+        fitted = self._done(now, waits=waits)
         if fitted is not None:
-            self._learner = fitted
+            self.fitted = fitted
             self.calibration.succeed(self._known)
             log.info("fitted", services=len(demand.services), took_s=round(now - self._begun_s))
-        assert self._learner is not None
-        return self._learner, fitted is not None
+        in_force = self.fitted or self._prior
+        assert in_force is not None
+        return in_force, fitted is not None
 
-    def _fitted(self, now: float) -> Learner | None:
-        """What the fit has come to, if it is over; waits for the first."""
+    def _done(self, now: float, *, waits: bool) -> Learner | None:
+        """What the fit has come to, if it is over, or if it is waited for."""
         fitting = self._fitting
-        if fitting is None or (self._learner is not None and not fitting.done()):
+        if fitting is None or not (waits or fitting.done()):
             return None
         self._fitting = None
         try:
             fitted = fitting.result()
         except Exception as error:
-            if self._learner is None:
+            if waits:
                 raise
             self._faults.report(FITTING, f"{error!r}", now)
             log.warning("the former models stay", exc_info=error)
@@ -95,7 +102,7 @@ class Refits:
         return fitted
 
     def _fit(self, demand: Demand) -> Learner:
-        learner = Learner(self._settings, calibration=self.calibration)
+        learner = Learner(self._settings, self._model, self.calibration)
         return learner.fit(demand, progress=lambda *_: self._heartbeat())
 
 

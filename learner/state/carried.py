@@ -23,8 +23,16 @@ log = get_logger(__name__)
 class CarriedState:
     """What is known at the end of demand, from what was known some steps before."""
 
-    def __init__(self) -> None:
-        self._states: deque[LevelState] = deque(maxlen=CORRECTED_STEPS + 1)  # the oldest first
+    def __init__(self, state: LevelState | None = None) -> None:
+        """``state``: what a former process carried."""
+        some = () if state is None else (state,)
+        # The oldest first.
+        self._states: deque[LevelState] = deque(some, maxlen=CORRECTED_STEPS + 1)
+
+    @property
+    def oldest(self) -> LevelState | None:
+        """What to go on from in another process, as this one would; None = nothing yet."""
+        return self._states[0] if self._states else None
 
     def newest_rows(self, demand: Demand, windows: tuple[int, ...]) -> NewestRows:
         """The rows of all services at the end of ``demand``. windows: as `features` has them."""
@@ -52,6 +60,9 @@ class CarriedState:
         if not self._states:
             return None
         oldest = self._states[0]
+        if demand.n_steps > oldest.ring.window:  # more of the past is known than was
+            self._states.clear()
+            return None
         new = round((demand.end_s - oldest.end_s) / demand.step_s)
         try:
             return advance(oldest, demand.last(new))

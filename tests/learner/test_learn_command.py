@@ -89,6 +89,37 @@ def test_forecasts_come_signed_over_https_with_health_and_metrics(
         load_bundle(copy)
 
 
+def wait_for(*paths: Path, process: "subprocess.Popen[str]") -> None:
+    """Until all files are there."""
+    while not all(path.exists() for path in paths):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.1)
+        assert process.poll() is None, process.stderr and process.stderr.read()
+
+
+def test_a_learner_that_is_killed_goes_on_where_it_was(
+    tmp_path: Path, serve_history: ServeHistory
+) -> None:
+    bundle = tmp_path / "forecasts.npz"
+    arguments: list[str | Path] = ["--prometheus", serve_history(recent()), "--bundle", bundle]
+    arguments += ["--step", "2", "--history", "3m", "--fit-rows", "2000", "--fit-rounds", "10"]
+    saved = [tmp_path / f"forecasts.{what}.npz" for what in ("model", "state")]
+    with learning(*arguments) as process:
+        wait_for(bundle, *saved, process=process)
+    before = load_bundle(bundle)
+    bundle.unlink()
+    with learning(*arguments) as process:
+        wait_for(bundle, process=process)
+        process.kill()
+        said = process.communicate()[1]
+    after = load_bundle(bundle)
+    assert after.services == before.services
+    assert (after.made_at_s > before.made_at_s, after.fitted_at_s) == (True, before.fitted_at_s)
+    for path in saved:
+        assert str(path) in said
+    assert "begins anew" not in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

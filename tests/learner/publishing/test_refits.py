@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from autoscaler.health import Health
+from learner.background import in_background
 from learner.demand import Demand
 from learner.engine import Learner
-from learner.publishing.refits import FITTING, Refits, Start, in_background
+from learner.models.pooled import Pooled
+from learner.publishing.refits import FITTING, Refits, Start
 from learner.settings import LearnerSettings
 
 SETTINGS = LearnerSettings(windows=(0, 1), max_rows=100, rounds=2)
@@ -68,6 +70,30 @@ def test_the_former_models_answer_while_a_fit_is_under_way() -> None:
     assert second.fitted_at_s_ == demand(101).end_s
     assert made.learner(demand(103), 502.0)[0] is second  # the next fit has begun meanwhile
     assert len(held.begun) == 3
+
+
+def test_until_the_first_fit_is_done_the_prior_answers() -> None:
+    begun: list[tuple[Callable[[], Learner], Future[Learner]]] = []
+
+    def start(fit: Callable[[], Learner]) -> "Future[Learner]":
+        begun.append((fit, Future()))
+        return begun[-1][1]
+
+    prior = Pooled(windows=(0, 1), max_rows=100, rounds=2).fit(demand(50))
+    made = Refits(
+        SETTINGS, refit_s=100.0, faults=Health(), heartbeat=lambda: None, prior=prior, start=start
+    )
+    learner, is_new = made.learner(demand(1), 0.0)
+    assert (learner.model_, learner.fitted_at_s_, is_new) == (prior, 0.0, False)
+    assert learner.bundle(demand(1)).reason == ("",)
+    begun[0][1].set_exception(MemoryError("no more"))
+    assert made.learner(demand(1), 1.0) == (learner, False)
+    made.learner(demand(2), 100.0)
+    fit, future = begun[1]
+    future.set_result(fit())
+    later, is_new = made.learner(demand(2), 101.0)
+    assert is_new
+    assert later.fitted_at_s_ == demand(2).end_s
 
 
 def test_a_fit_that_fails_leaves_the_former_models_and_is_repeated() -> None:
