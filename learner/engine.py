@@ -65,6 +65,7 @@ class Learner:
         self.settings = LearnerSettings() if settings is None else settings
         self._new_model = model
         self.calibration = calibration or RollingCalibration(self.settings.windows)
+        self.edges_: Edges | None = None  # who follows whom; None = that is not known
 
     @classmethod
     def of(
@@ -85,10 +86,10 @@ class Learner:
         self.fitted_at_s_ = demand.end_s
         self.excluded_: dict[str, str] = {}  # by service: why
         self.reason_ = "" if demand.known.any() else NOTHING_SEEN
-        self.edges_: Edges | None = None  # who follows whom; None = that is not known
+        self.edges_ = None
         if not self.reason_:
             progress("searching dependencies", 0.0)
-            self.edges_ = _found_edges(demand)
+            self.edges_ = found_edges(demand)
             progress("fitting", 0.0)
             self.model_ = self._fitted(demand, progress)
         progress("fitted", 1.0)
@@ -185,7 +186,7 @@ class Learner:
         return np.delete(np.arange(len(demand.services)), list(faulty))
 
 
-def _found_edges(demand: Demand) -> Edges | None:
+def found_edges(demand: Demand) -> Edges | None:
     """Edges for the models and to be published; None where the search fails: the fit goes on."""
     try:
         return edges_in_counts(demand)

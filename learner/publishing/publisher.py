@@ -5,6 +5,7 @@ over. Meanwhile nothing is published and the last bundle grows old: the autoscal
 Knative's rule until a new one appears.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from autoscaler.bundle.file import save_bundle
 from autoscaler.clock import Clock, SystemClock
+from autoscaler.core.prediction.dependencies import Edges
 from autoscaler.core.prediction.forecasts import MOST_NAMED, QUARANTINED, ForecastBundle
 from autoscaler.errors import AutoscalerError
 from autoscaler.health import Health
@@ -23,7 +25,7 @@ from learner.calibration.reliability import EDGES
 from learner.calibration.rolling import RollingCalibration
 from learner.demand import Demand, DemandSource
 from learner.dependency_search import DependencySearch, dependency_search_of
-from learner.engine import pooled
+from learner.engine import found_edges, pooled
 from learner.models.newest import NewestRows
 from learner.prior.file import SHIPPED, load_prior
 from learner.publishing.checkpoint import Checkpoint, WarmStart
@@ -97,6 +99,7 @@ class Publisher:
             start=start,
         )
         self._checkpoint, self._resumed = warm.checkpoint, False
+        self._searched_s = -math.inf  # Unix s
         self._carried = CarriedState()
         self._failing_since_s: float | None = None  # Unix s; None = the last step was published
 
@@ -150,9 +153,22 @@ class Publisher:
         if self._checkpoint:
             self._checkpoint.save(self._refits, self._carried, demand, now, at_once=is_new)
         # Forecasts are saved before the search: it may take long, or Prometheus may be gone.
-        newest, in_counts = (demand, learner.edges_) if is_new else (None, None)
-        if self._search and self._search.update(newest, now, in_counts):
+        due = is_new or (whole and now - self._searched_s >= self._settings.refit_s)
+        in_fit = learner.edges_ if is_new else None
+        if self._search and self._searched(self._search, demand if due else None, in_fit, now):
             self._save(replace(bundle, edges=self._search.edges))
+
+    def _searched(
+        self, search: DependencySearch, demand: Demand | None, in_fit: Edges | None, now: float
+    ) -> bool:
+        """Search in what is new, and in ``demand``; whether the edges have changed.
+
+        in_fit: what a fit on it found in counts; None = they have to be searched.
+        """
+        if demand is None:
+            return search.update(None, now)
+        self._searched_s = now
+        return search.update(demand, now, found_edges(demand) if in_fit is None else in_fit)
 
     def _newest_rows(self, demand: Demand, now: float) -> NewestRows | None:
         """From the state carried; None = an error in it, and forecasts come from the whole past."""

@@ -1,8 +1,9 @@
 """Fitting the models anew while forecasts go on.
 
-Fits run beside the loop. Until the first is done the prior answers; without a prior the first is
-waited for. While little is known, the next comes as soon as much more is. A fit's models take over
-when it is done; where it fails, the former models stay until it is time for the next.
+Fits run beside the loop. Until the first is done the prior answers; the first is not begun before a
+day is known, as fits on less have more cold starts than the prior. Without a prior it is waited
+for. While little is known, the next comes as soon as much more is. A fit's models take over when it
+is done; where it fails, the former models stay until it is time for the next.
 """
 
 import math
@@ -19,6 +20,7 @@ from learner.models import Model
 from learner.settings import LearnerSettings
 
 GROWTH = 4  # as many steps known as at the last fit are reason for another before its time
+FIRST_S = 86_400.0  # that are known when the first fit begins, while a prior answers
 FITTING = "fitting"  # as a part that may be faulty
 
 Start = Callable[[Callable[[], Learner]], "Future[Learner]"]
@@ -72,6 +74,8 @@ class Refits:
         enough = GROWTH * max(self._known, 1)  # known steps
         grown = demand.n_steps >= enough and _known(demand) >= enough
         due = now - self._begun_s >= self._refit_s or grown
+        if self.fitted is None:
+            due &= _known(demand) * demand.step_s >= FIRST_S
         if self._fitting is None and (waits or (whole and due)):
             self._begun_s, self._known = now, _known(demand)
             self._fitting = self._start(lambda: self._fit(demand))

@@ -83,17 +83,19 @@ def test_until_the_first_fit_is_done_the_prior_answers() -> None:
     made = Refits(
         SETTINGS, refit_s=100.0, faults=Health(), heartbeat=lambda: None, prior=prior, start=start
     )
-    learner, is_new = made.learner(demand(1), 0.0)
+    assert made.learner(demand(1439), -60.0)[0].model_ is prior
+    assert not begun  # a day is not known yet
+    learner, is_new = made.learner(demand(1440), 0.0)
     assert (learner.model_, learner.fitted_at_s_, is_new) == (prior, 0.0, False)
     assert learner.bundle(demand(1)).reason == ("",)
     begun[0][1].set_exception(MemoryError("no more"))
-    assert made.learner(demand(1), 1.0) == (learner, False)
-    made.learner(demand(2), 100.0)
+    assert made.learner(demand(1440), 1.0) == (learner, False)
+    made.learner(demand(1442), 100.0)
     fit, future = begun[1]
     future.set_result(fit())
-    later, is_new = made.learner(demand(2), 101.0)
+    later, is_new = made.learner(demand(1442), 101.0)
     assert is_new
-    assert later.fitted_at_s_ == demand(2).end_s
+    assert later.fitted_at_s_ == demand(1442).end_s
 
 
 def test_a_fit_that_fails_leaves_the_former_models_and_is_repeated() -> None:
