@@ -82,7 +82,7 @@ def measure(services: int, folder: Path, away: int = AWAY) -> Cost:
     source = Remembered(FleetSource(services), begin=lambda _work: Future())
     checkpoint = Checkpoint(
         settings.bundle, source, windows=WINDOWS, step_s=STEP_S, history_s=settings.history_s,
-        begin=lambda _work: Future(),
+        capacity=1.0, begin=lambda _work: Future(),
     )  # fmt: skip
     warm = WarmStart(
         prior=load_prior().model(windows=WINDOWS, step_s=STEP_S), checkpoint=checkpoint

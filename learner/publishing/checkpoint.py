@@ -64,13 +64,14 @@ class Checkpoint:
         windows: tuple[int, ...],
         step_s: float,
         history_s: float,
+        capacity: float,
         begin: Begin = in_background,
     ) -> None:
         """``source``: goes on from the newest demand; the others: as the learner runs now."""
         self._state_path = bundle.with_name(f"{bundle.stem}.state.npz")
         self._model_path = bundle.with_name(f"{bundle.stem}.model.npz")
         self._source, self._windows = source, windows
-        self._step_s, self._history_s = step_s, history_s
+        self._step_s, self._history_s, self._capacity = step_s, history_s, capacity
         self._begin = begin
         self._faults = Health()
         self._saving: Future[None] | None = None
@@ -156,10 +157,12 @@ class Checkpoint:
         saved = load_state(path)
         state, window = saved.state, max(round(self._history_s / self._step_s), FEWEST_STEPS)
         age_s, most_s = now - state.end_s, MOST_LEFT_OUT * self._step_s
+        others = saved.recent.capacity[saved.recent.capacity != self._capacity]
         for name, value, allowed, fits in (
             ("step_s", state.step_s, self._step_s, state.step_s == self._step_s),
             ("steps kept", state.ring.window, window, state.ring.window == window),
             ("age", age_s, f"0 to {most_s:g} s", 0 <= age_s <= most_s),
+            ("capacity", others[:1], self._capacity, not len(others)),
         ):
             if not fits:
                 raise PermanentError(f"{path}: {name} is {value}; allowed: {allowed}")

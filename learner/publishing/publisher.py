@@ -234,7 +234,7 @@ def prometheus_publisher(
     source = Remembered(reader(), beside=reader())
     checkpoint = Checkpoint(
         settings.bundle, source, windows=settings.learner.windows, step_s=settings.step_s,
-        history_s=settings.history_s,
+        history_s=settings.history_s, capacity=capacity,
     )  # fmt: skip
     return Publisher(
         source, settings, SystemClock(), time.sleep,

@@ -102,6 +102,7 @@ class Process:
             windows=windows,
             step_s=STEP_S,
             history_s=self.settings.history_s,
+            capacity=1.0,
             begin=at_once,
         )
         self.publisher = Publisher(
@@ -322,6 +323,14 @@ def test_a_state_that_is_too_old_or_of_another_past_is_not_used(
     said = [r.message for r in caplog.records if "begins anew" in r.message]
     assert any(why in each and "forecasts.state.npz" in each for each in said)
     assert process.calls.asked[0] == history
+
+
+def test_a_state_of_pods_of_another_size_is_not_used(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    changed(recent_capacity=np.full(3, 100.0))(folder / "forecasts.state.npz")
+    Process(folder, clock_at(20)).publish()
+    assert "capacity is [100.]; allowed: 1.0" in caplog.text
 
 
 def test_windows_of_another_kind_are_fitted_anew(
