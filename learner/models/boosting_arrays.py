@@ -45,7 +45,8 @@ def boosting_of(arrays: Arrays) -> Boosting:
     if n_windows < 1 or windows[0] != 0 or (np.diff(windows) <= 0).any():
         raise ValueError(f"windows are {windows!s:.80}; expected ascending from 0")
     columns = tuple(texts_of(_checked(arrays, "columns", "U", 1)))
-    if unknown := [name for name in columns if name not in set(column_names(windows))]:
+    known = set(column_names(windows))
+    if unknown := [name for name in columns if name not in known]:
         raise ValueError(f"it asks for the column {unknown[0]:.40}, which there is not")
     lawless = _checked(arrays, "lawless", "f", 1)
     if lawless.shape != (n_windows,) or not np.isfinite(lawless).all():
