@@ -1,0 +1,77 @@
+"""Forecasts of every step of a workload, each from its past alone, with refits as in operation."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from benchmarks.goals.workloads import DAY_STEPS, Workload
+from benchmarks.simulator.forecasts import ForecastTable, joined
+from learner.calibration.rolling import RollingCalibration
+from learner.demand import Demand
+from learner.engine import Learner
+from learner.settings import LearnerSettings
+
+HISTORY_STEPS = 14 * DAY_STEPS  # that are read
+ORIGINS_AT_ONCE = 60  # forecasts made in one call, with the same calibration
+
+Refit = Annotated[int, typer.Option(min=60, help="Minutes from one fit to the next.")]
+Rows = Annotated[int, typer.Option("--max-rows", min=100, help="That a fit learns from.")]
+Rounds = Annotated[int, typer.Option(min=1, help="Trees of each window's model.")]
+
+OnProgress = Callable[[float], None]  # called with the share that is done
+
+
+def _ignore(_share: float) -> None:
+    """Show no progress."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WalkSettings:
+    """What the forecasts may cost."""
+
+    refit_steps: int = DAY_STEPS
+    """Steps from one fit to the next; in operation an hour."""
+
+    learner: LearnerSettings = field(
+        default_factory=lambda: LearnerSettings(max_rows=20_000, rounds=100)
+    )
+    """Limits of a fit."""
+
+
+def walk_forward(
+    workload: Workload, settings: WalkSettings, progress: OnProgress = _ignore
+) -> ForecastTable:
+    """One forecast for each step from ``workload.first`` on."""
+    demand, first = workload.demand, workload.first
+    calibration = RollingCalibration(settings.learner.windows)
+    pieces = []
+    for origin in range(first, demand.n_steps, ORIGINS_AT_ONCE):
+        if (origin - first) % settings.refit_steps < ORIGINS_AT_ONCE:
+            learner = Learner(settings.learner, calibration=calibration)
+            learner.fit(_history(demand, origin))
+            calibration.succeed(min(origin, HISTORY_STEPS))
+        end = min(origin + ORIGINS_AT_ONCE, demand.n_steps)
+        seen = _history(demand, end)
+        pieces.append(learner.predict(seen, np.arange(origin, end) - end + seen.n_steps))
+        progress((end - first) / (demand.n_steps - first))
+    edges, exceedance = joined(pieces)
+    origins = np.arange(first, demand.n_steps)
+    n = len(demand.services)
+    return ForecastTable(
+        services=demand.services,
+        made_at_s=np.asarray(demand.start_s + origins * demand.step_s, dtype=np.float64),
+        fitted_at_s=demand.start_s + first * demand.step_s,
+        window_edges_s=np.array(settings.learner.windows, dtype=np.float64) * demand.step_s,
+        demand_edges=edges,
+        exceedance=exceedance,
+        model=("pooled",) * n,
+        reason=("",) * n,
+    )
+
+
+def _history(demand: Demand, end: int) -> Demand:
+    """What is read of the steps before ``end``."""
+    return demand.until(end).last(HISTORY_STEPS)

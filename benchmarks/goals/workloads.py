@@ -1,0 +1,86 @@
+"""Workloads: requests, and the demand that a learner would have seen of them."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from autoscaler.cli.options import moment
+from autoscaler.core.types import IntArray
+from autoscaler.errors import PermanentError
+from benchmarks.policies.policies import pod_capacity
+from benchmarks.simulator.arrivals import Requests, draw, measure
+from benchmarks.traces.trace import Trace, read_trace
+from learner.demand import Demand
+
+STEP_S, DAY_STEPS = 60.0, 1440
+SERVICE_S = 0.2  # execution time where a trace has none
+SEED = 0  # of the arrival times within minutes
+
+Files = Annotated[
+    list[Path] | None, typer.Argument(help="Traces; without any, made services.", metavar="FILE...")
+]
+Until = Annotated[str, typer.Option(help="End of the past: 10d or 36h after a trace's start.")]
+End = Annotated[str, typer.Option(help="End of what is walked through; all by default.")]
+StartUp = Annotated[float, typer.Option(min=0, help="From creating a pod to ready, s.")]
+Concurrency = Annotated[int, typer.Option(min=0, help="Requests that a pod takes; 0 = any number.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """Services, their requests, and the pods that serve them."""
+
+    name: str
+    requests: Requests
+    demand: Demand  # steps of a minute
+    first: int  # step at which the past ends
+    concurrency: int = 1  # requests in flight that one pod takes; 0 = unlimited
+    start_up_s: float = 5.0
+    drain_s: float = 30.0
+
+
+def recorded(
+    path: Path, fit_until: str, end: str = "", *, concurrency: int = 1, start_up_s: float = 5.0
+) -> Workload:
+    """A trace's requests, arriving at random within their minutes, seeded.
+
+    fit_until, end: of the past, and of the whole; "" = of the trace. Raises PermanentError.
+    """
+    trace = read_trace(path)
+    if end:
+        trace = _until(trace, moment(end, trace.start_s))
+    first = int((moment(fit_until, trace.start_s) - trace.start_s) // STEP_S)
+    requests = draw(trace, service_s=SERVICE_S, seed=SEED)
+    demand = measure(requests, trace, step_s=STEP_S, capacity=pod_capacity(concurrency))
+    if not 0 < first < demand.n_steps:
+        raise PermanentError(
+            f"{path}: fit-until is {fit_until}; allowed: within its {demand.n_steps} minutes"
+        )
+    called = np.flatnonzero(np.nansum(demand.arrivals, axis=1) > 0)
+    return Workload(
+        name=path.stem,
+        requests=_only(requests, called),
+        demand=demand.only(called),
+        first=first,
+        concurrency=concurrency,
+        start_up_s=start_up_s,
+    )
+
+
+def _until(trace: Trace, end_s: float) -> Trace:
+    """The steps before Unix s ``end_s``."""
+    steps = int((end_s - trace.start_s) // trace.step_s)
+    return replace(trace, counts=trace.counts[:, :steps], duration_s=trace.duration_s[:, :steps])
+
+
+def _only(requests: Requests, services: IntArray) -> Requests:
+    """Those of some services."""
+    spans = [slice(requests.offset[i], requests.offset[i + 1]) for i in services]
+    lengths = [span.stop - span.start for span in spans]
+    return Requests(
+        arrival_s=np.concatenate([requests.arrival_s[span] for span in spans]),
+        service_s=np.concatenate([requests.service_s[span] for span in spans]),
+        offset=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+    )

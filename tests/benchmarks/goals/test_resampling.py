@@ -1,0 +1,23 @@
+"""Intervals hold what they should, and tell what is not known."""
+
+import numpy as np
+import pytest
+
+from benchmarks.goals.resampling import interval, ratio, resampled
+
+
+def test_an_interval_holds_the_ratio_that_services_share() -> None:
+    under = np.random.default_rng(0).uniform(1, 10, 50)
+    over = under * np.random.default_rng(1).uniform(1.5, 2.5, 50)
+    low, high = interval(ratio(resampled(over), resampled(under)))
+    assert 1.8 < low < 2.0 < high < 2.2
+
+
+def test_services_that_are_alike_leave_no_doubt() -> None:
+    low, high = interval(resampled(np.full(7, 3.0)))
+    assert (low, high) == pytest.approx((21.0, 21.0))
+
+
+def test_nothing_below_is_not_known() -> None:
+    assert np.isnan(ratio(np.ones(1), np.zeros(1))).all()
+    assert np.isnan(interval(np.full(3, np.nan))).all()
