@@ -1,0 +1,48 @@
+"""What policies spend and miss on a workload: the production's control loop in the simulator."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from autoscaler.core.types import FloatArray, IntArray
+from benchmarks.goals.workloads import Workload
+from benchmarks.simulator.forecasts import ForecastTable
+from benchmarks.simulator.simulation import Policy, Simulation, World
+
+WARM_UP_S = 3600.0  # at the start of what is simulated, not counted: keep-alives fill up
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """Counts of each policy and service; (n_policies, n_services)."""
+
+    requests: IntArray
+    cold: FloatArray  # requests that waited for a pod to start
+    pod_s: FloatArray  # from pods' creation until they are gone
+
+
+def simulated(
+    workload: Workload, tables: dict[str, ForecastTable], policies: Sequence[Policy]
+) -> Spent:
+    """Simulate what follows the past. tables: forecasts that policies name, of the same origins."""
+    world = World(
+        services=workload.demand.services,
+        requests=workload.requests,
+        tables=tables,
+        concurrency=workload.concurrency,
+        start_up_s=workload.start_up_s,
+        drain_s=workload.drain_s,
+    )
+    demand = workload.demand
+    start_s = demand.start_s + workload.first * demand.step_s
+    simulation = Simulation(world, policies, start_s=start_s)
+    simulation.run(start_s + WARM_UP_S)
+    simulation.cluster.reset_counts()
+    simulation.run(demand.end_s)
+    s, shape = simulation.cluster.state, (len(policies), len(world.services))
+    return Spent(
+        requests=s.requests.reshape(shape),
+        cold=np.asarray((s.cold_from_zero + s.cold_scale_out).reshape(shape), dtype=np.float64),
+        pod_s=s.allocated_s.reshape(shape),
+    )
