@@ -45,11 +45,11 @@ def revision(concurrency: int, start_up_s: float, drain_s: float) -> Revision:
     )
 
 
-def baselines(base: Revision) -> list[Policy]:
-    """KPA, KPA that retains its last pod for a while, and KPA that never goes to zero."""
+def baselines(base: Revision, minutes: Sequence[int] = KEEP_ALIVE_MINUTES) -> list[Policy]:
+    """KPA, KPA that retains its last pod for some minutes, and KPA that never goes to zero."""
     retention = [
         Policy(name=f"{RETENTION} {m} min", revision=replace(base, retention_s=60.0 * m))
-        for m in KEEP_ALIVE_MINUTES
+        for m in minutes
     ]
     always = Policy(name=ALWAYS, revision=replace(base, min_scale=1))
     return [Policy(name=KPA, revision=base), *retention, always]
