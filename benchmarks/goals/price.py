@@ -159,6 +159,8 @@ def _print(console: Console, name: str, whose: str, spent: Spent) -> None:
 
 def _cells(step: Step) -> tuple[str, ...]:
     """Of the step that ends at a row's price."""
+    if step.avoided <= 0:
+        return f"{step.avoided:,.0f}", "", "", "", "" if step.passes else "missed"
     return (
         f"{step.avoided:,.0f}",
         f"{step.paid_s:,.0f}",
