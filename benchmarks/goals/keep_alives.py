@@ -159,7 +159,8 @@ def show(console: Console, name: str, found: Sequence[Verdict]) -> None:
         reached = np.isclose(each.our_pod_s, each.pod_s)
         table.add_row(
             each.policy, f"{each.pod_s / 3600:,.1f}", f"{each.theirs:,.0f}", f"{each.ours:,.0f}",
-            f"{each.ours / max(each.theirs, 1) - 1:+.0%}", f"{each.low:,.0f} - {each.high:,.0f}",
+            f"{each.ours / each.theirs - 1:+.0%}" if each.theirs else "",
+            f"{each.low:,.0f} - {each.high:,.0f}",
             ("" if each.passes else "worse ")
             + ("" if reached else f"at {each.our_pod_s / each.pod_s:.0%}"),
         )  # fmt: skip
