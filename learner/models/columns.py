@@ -22,6 +22,8 @@ PERIODS = (5, 10, 15, 20, 30, 60)
 HALF_LIVES = (2, 10, 60, 360)
 GREATEST = (5, 60)
 CLOCK_S = (300, 600, 900, 1800, 3600, 86_400)  # common periods of timers
+SEASONS_S = {"day": 86_400, "week": 604_800}
+LONGEST_SEASON = 10_080  # steps: seasons longer than a week of minutes have no columns
 
 Values = npt.NDArray[np.float32]
 Spans = list[tuple[int, int]]  # windows in steps after the origin, [from, to)
@@ -136,6 +138,7 @@ def feature_columns(past: Past, windows: tuple[int, ...], step_s: float) -> Leve
             **_recent(past),
             **_gap_columns(past, spans),
             **_period_columns(past.periods(), spans),
+            **_season_columns(past, spans, step_s),
             **_level_columns(past),
             **_clock_columns(past.now_s, step_s),
         }
@@ -184,6 +187,19 @@ def _period_columns(periods: Periods, spans: Spans) -> Columns:
             columns[f"period_{times}_{begin}_{end}"] = np.where(found, share, np.nan)
     near = periods.mean(period + 1, np.maximum(period - 2, 0))
     columns["period_around"] = np.where(found, near, np.nan)
+    return columns
+
+
+def _season_columns(past: Past, spans: Spans, step_s: float) -> Columns:
+    """What came a day and a week ago in each window; NaN where steps do not fit evenly."""
+    unknown = np.full_like(past.level, np.nan)
+    columns: Columns = {}
+    for name, season_s in SEASONS_S.items():
+        steps = int(season_s // step_s)
+        fits = season_s % step_s == 0 and spans[-1][1] < steps <= LONGEST_SEASON
+        for begin, end in spans:
+            share = past.mean(steps - begin, steps - end) if fits else unknown
+            columns[f"{name}_{begin}_{end}"] = share
     return columns
 
 

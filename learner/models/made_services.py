@@ -4,20 +4,23 @@ So it answers well for a service on its first day, and does not take the habits 
 for those of all.
 
 Timers with jitter and misses, two timers at once, renewals whose gaps are gamma or log-normal,
-bursts, and waves. All of it is synthetic; ranges are wide on purpose, and were not tuned to any
-trace. Time is in steps, so that nothing depends on a step's length.
+bursts, waves, opening hours and daily jobs. All of it is synthetic; ranges are wide on purpose, and
+were not tuned to any trace. Time is in steps, and days are short ones of `DAY` steps: what is
+learned of days and weeks then holds for those of any length.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
-from autoscaler.core.types import FloatArray
+from autoscaler.core.types import BoolArray, FloatArray
 
 Calls = tuple[FloatArray, FloatArray]  # (k,) begin and duration of each call, steps
 Kind = Callable[[np.random.Generator, int], Calls]  # a random service's calls in so many steps
 
 MOST_CALLS_A_STEP = 30.0
+DAY, WEEK_DAYS = 288, 7  # steps, days
+STEP_S = 86_400 / DAY  # as the time of their steps counts
 
 
 def made_services(n_of_each: int, n_steps: int, seed: int) -> FloatArray:
@@ -84,6 +87,24 @@ def wave(random: np.random.Generator, n_steps: int) -> Calls:
     return begin, _short_calls(random, len(begin))
 
 
+def opening_hours(random: np.random.Generator, n_steps: int) -> Calls:
+    """Poisson calls while open: some hours of the day, not on all days of the week."""
+    step, days = np.arange(n_steps), _days_of_week(random)
+    opens, length = random.integers(DAY), random.integers(DAY // 12, DAY // 2)
+    day, into_day = np.divmod(step + WEEK_DAYS * DAY - opens, DAY)
+    open_now = (into_day < length) & days[day % WEEK_DAYS]
+    number = random.poisson(_between(random, 0.1, 5) * open_now)
+    begin = np.repeat(step, number) + random.random(number.sum())
+    return begin, _short_calls(random, len(begin))
+
+
+def daily_job(random: np.random.Generator, n_steps: int) -> Calls:
+    """One call a day of some steps, not on all days of the week."""
+    days = np.flatnonzero(_days_of_week(random)[np.arange(n_steps // DAY + 1) % WEEK_DAYS])
+    begin = (days + random.random()) * DAY + random.normal(0, random.choice([0, 0.5, 2]), len(days))
+    return begin, _log_normal(random, random.choice([0.5, 2, 8]), 0.3, len(begin))
+
+
 # How many of each kind for each one asked for: renewals vary most.
 KINDS: dict[Kind, int] = {
     timer: 1,
@@ -92,6 +113,8 @@ KINDS: dict[Kind, int] = {
     log_normal_renewals: 2,
     bursts: 2,
     wave: 2,
+    opening_hours: 1,
+    daily_job: 1,
 }
 
 
@@ -102,6 +125,12 @@ def _pods(begin: FloatArray, duration: FloatArray, n_steps: int) -> FloatArray:
     end = np.minimum(np.floor(begin + duration).astype(np.int64) + 1, n_steps)
     begun, ended = (np.bincount(each[inside], minlength=n_steps + 1) for each in (first, end))
     return np.asarray(np.cumsum(begun - ended)[:n_steps], dtype=np.float64)
+
+
+def _days_of_week(random: np.random.Generator) -> BoolArray:
+    """(WEEK_DAYS,) on which something happens: all, all but two, or one."""
+    first = random.integers(WEEK_DAYS)
+    return np.asarray((np.arange(WEEK_DAYS) - first) % WEEK_DAYS < random.choice([7, 7, 5, 5, 1]))
 
 
 def _between(random: np.random.Generator, low: float, high: float) -> float:

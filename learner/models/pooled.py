@@ -21,10 +21,10 @@ from autoscaler.core.types import FloatArray, IntArray
 from learner.demand import Demand
 from learner.models import Forecast
 from learner.models.boosting import Boosting, TrainingSet, forecast_of, newest_forecast_of
-from learner.models.columns import LevelFeatures
+from learner.models.columns import SEASONS_S, LevelFeatures
 from learner.models.features import level_features
 from learner.models.levels import pods_needed
-from learner.models.made_services import made_services
+from learner.models.made_services import STEP_S, made_services
 from learner.models.newest import NewestRows
 from learner.models.rows import LevelRows, by_service, draw_rows
 from learner.models.upstream import (
@@ -37,7 +37,8 @@ from learner.models.upstream import (
 from learner.settings import WINDOWS
 
 MOST_SERVICES = 2000  # whose past a fit learns from: some minutes
-MADE_STEPS, MADE_SEED = 2880, 0  # two days of minutes
+MADE_STEPS, MADE_SEED = 2880, 0  # ten of their days
+SEASONS = tuple(f"{name}_" for name in SEASONS_S)  # how their columns begin
 MOST_MADE, ROWS_OF_ONE = 12, 2000  # made services of a kind, and rows that make one more of each
 
 
@@ -133,6 +134,9 @@ def made_training_set(windows: tuple[int, ...], max_rows: int) -> TrainingSet:
     """Rows of made services: the same at every fit."""
     need = made_services(min(1 + max_rows // ROWS_OF_ONE, MOST_MADE), MADE_STEPS, MADE_SEED)
     drawn = draw_rows(need, windows, max_rows)
-    # Made services know no time of day, and follow nobody.
-    features = level_features(need, drawn.rows, windows, start_s=np.nan, step_s=1.0)
+    # Made services know no time of day, and follow nobody. Half of them know no days either: in its
+    # first days no service does.
+    features = level_features(need, drawn.rows, windows, start_s=np.nan, step_s=STEP_S)
+    of_days = np.array([name.startswith(SEASONS) for name in features.names])
+    features.values[np.ix_(drawn.rows.service % 2 == 1, of_days)] = np.nan
     return TrainingSet(features=features.beside(no_upstream(len(drawn.rows))), drawn=drawn)

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
 from learner.demand import Demand
 from learner.models.boosting import Boosting, TrainingSet
@@ -13,7 +12,7 @@ from learner.models.boosting_arrays import column_names
 from learner.models.columns import LevelFeatures
 from learner.models.features import level_features
 from learner.models.levels import pods_needed
-from learner.models.made_services import made_services
+from learner.models.pooled import made_training_set
 from learner.models.rows import by_service, draw_rows
 from learner.models.upstream import COLUMNS as UPSTREAM
 from learner.models.upstream import no_upstream
@@ -21,7 +20,6 @@ from learner.prior.file import ANY_STEP, MOST_SETS, Prior
 from learner.settings import LearnerSettings
 
 KEPT_ROWS = 2000  # of each window and demand, that later fits learn as well
-MADE_OF_EACH, MADE_STEPS, MADE_SEED = 12, 2880, 0
 
 
 def fit_prior(demands: Sequence[Demand], settings: LearnerSettings) -> Prior:
@@ -33,8 +31,7 @@ def fit_prior(demands: Sequence[Demand], settings: LearnerSettings) -> Prior:
     steps = {demand.step_s for demand in demands}
     if len(steps) > 1:
         raise PermanentError(f"demands have steps of {sorted(steps)} s; allowed: one step")
-    made = made_services(MADE_OF_EACH, MADE_STEPS, MADE_SEED)
-    sets = [_training_set(_of_made(made), settings)]
+    sets = [made_training_set(settings.windows, settings.max_rows)]
     sets += [_training_set(demand, settings) for demand in demands]
     boosting = Boosting(
         windows=settings.windows,
@@ -69,18 +66,6 @@ def _of_one_cluster(name: str) -> bool:
 
 def _only(rows: TrainingSet, columns: tuple[str, ...]) -> TrainingSet:
     return replace(rows, features=rows.features.only(columns))
-
-
-def _of_made(need: FloatArray) -> Demand:
-    """Made services know no time of day; their time is in steps."""
-    return Demand(
-        services=tuple(f"made/{row}" for row in range(len(need))),
-        start_s=np.nan,
-        step_s=1.0,
-        arrivals=need,
-        peak=need,
-        capacity=np.ones(len(need)),
-    )
 
 
 def _training_set(demand: Demand, settings: LearnerSettings) -> TrainingSet:

@@ -106,9 +106,20 @@ class _StatePast:
         return np.where(known, active, np.nan).astype(np.float32)
 
     def mean(self, begin: int, end: int) -> Values:
+        if begin > RECENT:
+            return self._mean_long_ago(begin, end)
         active = (self._n_active[:, begin] - self._n_active[:, end])[self._rows["own"]]
         known = (self._n_known[:, begin] - self._n_known[:, end])[self._service]
         return _mean(active, known)
+
+    def _mean_long_ago(self, begin: int, end: int) -> Values:
+        ring, now = self._state.ring, self._state.steps
+        begin, end = min(begin, ring.window), min(end, ring.window)
+        pods = ring.between(self._services, now - begin, now - end)
+        known, level = pods != GAP, LEVELS[self._levels.cell[:-1], None]
+        mine = self._levels.service[:-1]
+        active = np.append(((pods[mine] >= level) & known[mine]).sum(axis=1), 0)
+        return _mean(active[self._rows["own"]], known.sum(axis=1)[self._service])
 
     def smooth(self, half_life: int) -> Values:
         smooth = self._levels.smooth[self._rows["own"], HALF_LIVES.index(half_life)]

@@ -3,24 +3,17 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 from typer.testing import CliRunner
 
 from autoscaler.clock import SystemClock
 from benchmarks.commands import app
 from learner.demand import Demand
-from learner.prior import fitting
 from learner.prior.file import load_prior
 from learner.settings import WINDOWS
 from tests.conftest import ServeHistory
 
 QUICK = ["--fit-rows", "500", "--fit-rounds", "3"]
 CALLS = np.random.default_rng(0).poisson(0.3, (2, 180)).astype(np.float64)
-
-
-@pytest.fixture(autouse=True)
-def few_made_services(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fitting, "MADE_OF_EACH", 1)
 
 
 def test_of_a_trace(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from learner.models.made_services import KINDS, Kind, made_services
 
-N_STEPS = 2000
+N_STEPS = 5000
 
 
 def test_the_same_seed_makes_the_same_services() -> None:

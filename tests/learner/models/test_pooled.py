@@ -62,3 +62,28 @@ def test_steps_of_a_second_work_like_steps_of_a_minute() -> None:
     model = Pooled(windows=(0, 1, 5), seeds=(0,), rounds=10, max_rows=4000)
     exceedance = model.fit(demand_of(peak, step_s=1.0)).predict(demand_of(peak, step_s=1.0), origin)
     assert not np.isnan(exceedance.exceedance).any()
+
+
+def test_opening_hours_of_working_days_are_foreseen_after_two_weeks() -> None:
+    """Each service has hours of its own, so no clock that they share tells them."""
+    step_s, day = 300.0, 288
+    step = np.arange(22 * day)
+    opens = np.array([20, 90, 100, 170, 230, 280])
+    into_day = (step - opens[:, None]) % day
+    is_open = (into_day < 100) & ((step - opens[:, None]) // day % 7 < 5)
+    calls = np.random.default_rng(0).poisson(1.5 * is_open).astype(np.float64)
+    demand = demand_of(calls, step_s=step_s)
+    model = Pooled(windows=(0, 1, 5), seeds=(0,), rounds=200, max_rows=30_000)
+    model.fit(demand.until(14 * day))
+
+    def soon(days: int) -> FloatArray:
+        """That of the second window, as the hour comes at which each service opens."""
+        exceedance = [
+            model.predict(demand, np.array([days * day + hour - 1])).exceedance[row, 0, 1, 0]
+            for row, hour in enumerate(opens)
+        ]
+        return np.array(exceedance)
+
+    monday, saturday = soon(14), soon(19)
+    assert np.median(monday) > 0.5
+    assert np.median(saturday) < 0.3

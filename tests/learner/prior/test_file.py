@@ -13,8 +13,8 @@ from autoscaler.errors import PermanentError
 from learner.demand import Demand
 from learner.models.boosting_arrays import column_names
 from learner.models.pooled import Pooled
-from learner.prior import fitting
 from learner.prior.file import ANY_STEP, NAME, SHIPPED, Prior, load_prior, save_prior
+from learner.prior.fitting import fit_prior
 from learner.settings import WINDOWS, LearnerSettings
 
 SETTINGS = LearnerSettings(windows=(0, 1, 5), max_rows=1_000, rounds=5, seeds=(0, 1))
@@ -34,9 +34,7 @@ def demand(step_s: float = 60.0, n_steps: int = 300) -> Demand:
 
 @pytest.fixture(scope="module")
 def prior() -> Prior:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fitting, "MADE_OF_EACH", 1)
-        return fitting.fit_prior([demand()], SETTINGS)
+    return fit_prior([demand()], SETTINGS)
 
 
 @pytest.fixture
@@ -70,11 +68,8 @@ def test_rows_of_other_clusters_come_along_and_are_learned_beside_the_own(path: 
     assert (alone != beside).any()
 
 
-def test_the_same_is_fitted_of_the_same(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fitting, "MADE_OF_EACH", 1)
-    save_prior(fitting.fit_prior([demand()], SETTINGS), tmp_path / "again.npz")
+def test_the_same_is_fitted_of_the_same(path: Path, tmp_path: Path) -> None:
+    save_prior(fit_prior([demand()], SETTINGS), tmp_path / "again.npz")
     assert path.read_bytes() == (tmp_path / "again.npz").read_bytes()
 
 
@@ -85,16 +80,15 @@ def test_it_knows_nothing_that_holds_in_one_cluster_alone(prior: Prior) -> None:
     assert not any(name.startswith("upstream") for name in known)
 
 
-def test_of_made_services_alone_it_holds_at_any_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fitting, "MADE_OF_EACH", 1)
-    made = fitting.fit_prior([], SETTINGS)
+def test_of_made_services_alone_it_holds_at_any_step() -> None:
+    made = fit_prior([], SETTINGS)
     assert made.step_s == ANY_STEP
     assert made.model(windows=SETTINGS.windows, step_s=2.0).name == NAME
 
 
 def test_demands_of_two_steps_are_refused() -> None:
     with pytest.raises(PermanentError, match=r"steps of \[10.0, 60.0\] s; allowed: one step"):
-        fitting.fit_prior([demand(10.0), demand()], SETTINGS)
+        fit_prior([demand(10.0), demand()], SETTINGS)
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,14 @@ def test_they_are_those_of_the_whole_past(n_steps: int) -> None:
     assert_features(advance(state, demand), demand)
 
 
+def test_weeks_of_longer_steps_are_those_of_the_whole_past() -> None:
+    demand = demand_of(mixed_need(1200, seed=3), step_s=600.0)
+    state = advance(empty_state(start_s=START_S, step_s=600.0, spread=1), demand)
+    assert_features(state, demand)
+    week = [name.startswith("week") for name in names()]
+    assert np.isfinite(values_of(state)[:, week]).any(axis=0).all()
+
+
 def test_filling_is_stepping_to_the_bit() -> None:
     demand = demand_of(mixed_need(700, seed=2))
     stepped = advance(empty_state(start_s=START_S, step_s=STEP_S), demand)
