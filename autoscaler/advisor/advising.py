@@ -9,7 +9,7 @@ from autoscaler.advisor.paths import NamedPaths
 from autoscaler.core.names import name_id
 from autoscaler.core.prediction.advice import NO_PATHS
 from autoscaler.core.prediction.forecasts import ForecastBundle
-from autoscaler.core.prediction.predictive import PodCosts, demand_at_price
+from autoscaler.core.prediction.predictive import PodCosts, demand_at_price, pods_started
 from autoscaler.core.state.revision import Mode
 from autoscaler.core.types import BoolArray, IntArray
 from autoscaler.exchange.advice import DEMAND, AdviceTable
@@ -80,6 +80,11 @@ def _costs_of(snapshot: Snapshot, rows: IntArray) -> PodCosts:
         price_s=columns["spec_cold_price_s"][rows],
         lead_s=columns["spec_lead_s"][rows],
         drain_s=columns["spec_drain_s"][rows],
+        started=pods_started(
+            columns["spec_target"][rows],
+            columns["spec_activation_scale"][rows],
+            columns["spec_max_scale"][rows],
+        ),
     )
 
 

@@ -3,24 +3,25 @@
 A pod costs seconds of pod while it starts (its lead L), while it idles, and while it drains after
 it was let go (D). A cold request is worth a price P of them. Take one pod level and one window
 ahead: p is the probability that demand in the window reaches the level, H the window's length,
-which a pod would idle in vain, T the time until the window begins; 0 once it has begun. Three
+which a pod would idle in vain, T the time until the window begins; 0 once it has begun. For a
+request that waits Knative starts N pods: two where a pod's target is 0.7 requests in flight. Three
 things can be done, and each costs, beside the service of requests themselves,
 
     to keep a pod that stands through the window       T + (1 - p) H + D
     to start one a lead before the window begins       L + (1 - p) H + D
-    to start one when a request comes, if one comes    p (P + L + D)
+    to start N when a request comes, if one comes      p (P + N (L + D))
 
 The two others cost D more where a pod stands, because it is let go. By comparison,
 
-* a pod is worth *starting* iff ``p P > (1 - p) (H + L + D)``: if the request comes, its pod pays
-  lead and drain in any case, so they count in the vain case alone;
-* a pod that stands is worth *keeping*, rather than starting another when a request comes, iff
-  ``p (P + L + D) > T + (1 - p) H``;
+* a pod is worth *starting* iff ``p (P + N (L + D)) > L + D + (1 - p) H``: if the request comes,
+  lead and drain of a pod are paid in any case;
+* a pod that stands is worth *keeping*, rather than starting others when a request comes, iff
+  ``p (P + N (L + D)) > T + (1 - p) H``;
 * and rather than starting another a lead before the window, iff ``T < L + D``, whatever p is.
 
-So thresholds on p are ``(H + L + D) / (H + L + D + P)`` for starting, and
-``(H + T) / (H + L + D + P)`` for keeping while T < L + D. The second rises with T, and reaches the
-first where T = L + D: what was worth starting is worth keeping. Advice has two numbers a window
+So thresholds on p are ``(H + L + D) / (H + N (L + D) + P)`` for starting, and
+``(H + T) / (H + N (L + D) + P)`` for keeping while T < L + D. The second rises with T, and reaches
+the first where T = L + D: what was worth starting is worth keeping. Advice has two numbers a window
 that do not depend on the time of the decision: what is worth starting, and what is worth keeping at
 T = 0. A window whose pod has to be requested now, or was before, is decided by them; here T is at
 most a lead, which a pod that is started for the window takes as well. For a window that begins
@@ -56,11 +57,26 @@ class PodCosts:
     price_s: FloatArray  # of a cold request
     lead_s: FloatArray  # from requesting a pod until it is ready
     drain_s: FloatArray  # from letting a pod go until it is gone
+    started: FloatArray  # pods that Knative starts for a request that waits
 
     @classmethod
     def of(cls, spec: SpecArrays) -> "PodCosts":
         """Those of a fleet's rows."""
-        return cls(price_s=spec.cold_price_s, lead_s=spec.lead_s, drain_s=spec.drain_s)
+        return cls(
+            price_s=spec.cold_price_s,
+            lead_s=spec.lead_s,
+            drain_s=spec.drain_s,
+            started=pods_started(spec.target, spec.activation_scale, spec.max_scale),
+        )
+
+
+def pods_started(target: FloatArray, activation_scale: IntArray, max_scale: IntArray) -> FloatArray:
+    """(n,) pods that Knative starts where there is none and one request waits.
+
+    target: (n,) demand wanted of one pod. max_scale: (n,) 0 = unlimited.
+    """
+    pods = np.maximum(np.ceil(1.0 / target), activation_scale)
+    return np.asarray(np.where(max_scale > 0, np.minimum(pods, max_scale), pods))
 
 
 def demand_at_price(
@@ -73,7 +89,7 @@ def demand_at_price(
     """
     hold_s = np.diff(bundle.window_edges_s)
     ends_s = (costs.lead_s + costs.drain_s)[:, None]
-    all_s = hold_s + ends_s + costs.price_s[:, None]
+    all_s = hold_s + costs.started[:, None] * ends_s + costs.price_s[:, None]
     curve = np.maximum(service, 0)
     exceedance, edges = bundle.exceedance[curve], bundle.demand_edges[curve]
     worth_starting = demand_at(exceedance, edges, (hold_s + ends_s) / all_s)
