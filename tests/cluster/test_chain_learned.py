@@ -1,8 +1,8 @@
 """A chain that nobody declared starts together once its starts were seen: one start-up again.
 
 Takes some forty minutes: four services without a word about who calls whom, called now and then, a
-real Prometheus, and the learner as its manifest has it. A start counts only when what happens ten
-minutes to either side of it is known.
+real Prometheus, and the learner as its manifest has it. A start is counted some minutes later, as
+samples may be delayed.
 
 No forecast has a part in it: models are fitted once an hour, as by default, and at first there is
 nothing to fit them on. And where a call is worth ten seconds of a pod, few would be worth it.
