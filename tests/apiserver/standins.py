@@ -19,6 +19,8 @@ from tests.apiserver.kubelet import Kubelet
 from tests.apiserver.queue_proxy import Load
 from tests.apiserver.services import ServiceController
 
+TLS_END_S = 0.25  # until connections that were closed are
+
 T = TypeVar("T")
 
 
@@ -87,3 +89,9 @@ class World:
         await self._router.cleanup()
         await self.api.close()
         await self._client.close()  # type: ignore[no-untyped-call]
+        # Handlers that a server has cancelled, it does not wait for; nor a client for its TLS.
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+        await asyncio.sleep(TLS_END_S)
