@@ -29,7 +29,7 @@ from autoscaler.core.prediction.forecasts import demand_at
 from autoscaler.core.types import BoolArray, Curves, FloatArray
 from benchmarks.goals.made_workloads import made_workloads
 from benchmarks.goals.resampling import interval, ratio, resampled
-from benchmarks.goals.walk_forward import Refit, Rounds, Rows, WalkSettings, walk_forward
+from benchmarks.goals.walk_forward import DEFAULTS, Refit, Rounds, Rows, WalkSettings, walked
 from benchmarks.goals.workloads import (
     DAY_STEPS,
     Concurrency,
@@ -43,7 +43,6 @@ from benchmarks.scores.forecast_score import QUANTILES, mid_coverage, most_ahead
 from benchmarks.simulator.forecasts import ForecastTable
 from learner.calibration.reliability import EDGES
 from learner.models.levels import LEVELS, pods_needed
-from learner.settings import LearnerSettings
 
 HOUR_STEPS = 60
 UNSURE = 0.01  # probability of any pod beyond which a forecast is
@@ -160,19 +159,17 @@ def main(
     fit_until: Until = "10d",
     end: End = "",
     concurrency: Concurrency = 1,
-    refit: Refit = DAY_STEPS,
-    max_rows: Rows = 20_000,
-    rounds: Rounds = 100,
+    refit: Refit = DEFAULTS.refit_steps,
+    max_rows: Rows = DEFAULTS.learner.max_rows,
+    rounds: Rounds = DEFAULTS.learner.rounds,
 ) -> None:
     """Print coverage, relative loss and reliability for each window."""
-    learner = LearnerSettings(max_rows=max_rows, rounds=rounds)
-    settings = WalkSettings(refit_steps=refit, learner=learner)
+    settings = WalkSettings.of(refit, max_rows, rounds)
     console = Console(width=WIDTH)
     with one_line_errors():
         given = [recorded(path, fit_until, end, concurrency=concurrency) for path in files or []]
         for workload in given or [made.workload for made in made_workloads()]:
-            with console.status(workload.name):
-                found = scores_of(workload, walk_forward(workload, settings))
+            found = scores_of(workload, walked(console, workload, settings))
             show(console, workload, found)
 
 

@@ -23,9 +23,8 @@ from autoscaler.core.types import FloatArray
 from benchmarks.goals.made_workloads import sparse
 from benchmarks.goals.resampling import interval, resampled
 from benchmarks.goals.simulated import Spent, simulated
-from benchmarks.goals.walk_forward import Refit, Rounds, Rows, WalkSettings, walk_forward
+from benchmarks.goals.walk_forward import DEFAULTS, Refit, Rounds, Rows, WalkSettings, walked
 from benchmarks.goals.workloads import (
-    DAY_STEPS,
     Concurrency,
     End,
     Files,
@@ -37,7 +36,6 @@ from benchmarks.goals.workloads import (
 from benchmarks.policies.policies import FULL, baselines, priced, revision
 from benchmarks.simulator.forecasts import ForecastTable
 from benchmarks.simulator.simulation import Policy
-from learner.settings import LearnerSettings
 
 MINUTES = (1, 5, 10, 20)
 PRICES = (2.0, 6.0, 20.0, 60.0, 200.0, 600.0, 2000.0, 6000.0, 20_000.0, 100_000.0)  # s of idle pod
@@ -128,13 +126,12 @@ def main(
     end: End = "",
     start_up: StartUp = 5.0,
     concurrency: Concurrency = 1,
-    refit: Refit = DAY_STEPS,
-    max_rows: Rows = 20_000,
-    rounds: Rounds = 100,
+    refit: Refit = DEFAULTS.refit_steps,
+    max_rows: Rows = DEFAULTS.learner.max_rows,
+    rounds: Rounds = DEFAULTS.learner.rounds,
 ) -> None:
     """Print the verdicts; ends with 1 where a setting of Knative is better."""
-    learner = LearnerSettings(max_rows=max_rows, rounds=rounds)
-    settings = WalkSettings(refit_steps=refit, learner=learner)
+    settings = WalkSettings.of(refit, max_rows, rounds)
     console, passes = Console(width=100), True
     with one_line_errors():
         given = [
@@ -142,8 +139,7 @@ def main(
             for path in files or []
         ]
         for workload in given or [sparse()]:
-            with console.status(workload.name):
-                found = verdicts_on(workload, walk_forward(workload, settings))
+            found = verdicts_on(workload, walked(console, workload, settings))
             show(console, workload.name, found)
             passes &= all(each.passes for each in found)
     if not passes:

@@ -22,9 +22,8 @@ from autoscaler.core.state.revision import Mode
 from benchmarks.goals.made_workloads import CALL_S, TIMER_S, made_workloads
 from benchmarks.goals.resampling import interval, ratio, resampled
 from benchmarks.goals.simulated import Spent, simulated
-from benchmarks.goals.walk_forward import Refit, Rounds, Rows, WalkSettings, walk_forward
+from benchmarks.goals.walk_forward import DEFAULTS, Refit, Rounds, Rows, WalkSettings, walked
 from benchmarks.goals.workloads import (
-    DAY_STEPS,
     Concurrency,
     End,
     Files,
@@ -36,7 +35,6 @@ from benchmarks.goals.workloads import (
 from benchmarks.policies.policies import FULL, KPA, priced, revision
 from benchmarks.simulator.forecasts import ForecastTable
 from benchmarks.simulator.simulation import Policy
-from learner.settings import LearnerSettings
 
 PRICES = (20.0, 60.0, 200.0, 600.0)  # s of idle pod
 WITHIN = 1.5
@@ -111,28 +109,26 @@ def main(
     end: End = "",
     start_up: StartUp = 5.0,
     concurrency: Concurrency = 1,
-    refit: Refit = DAY_STEPS,
-    max_rows: Rows = 20_000,
-    rounds: Rounds = 100,
+    refit: Refit = DEFAULTS.refit_steps,
+    max_rows: Rows = DEFAULTS.learner.max_rows,
+    rounds: Rounds = DEFAULTS.learner.rounds,
 ) -> None:
     """Print what is spent at each price, and what is paid between them."""
-    learner = LearnerSettings(max_rows=max_rows, rounds=rounds)
-    settings = WalkSettings(refit_steps=refit, learner=learner)
+    settings = WalkSettings.of(refit, max_rows, rounds)
     console = Console(width=100)
     with one_line_errors():
         if not files:
             _print_made(console, settings)
         for path in files or []:
             workload = recorded(path, fit_until, end, concurrency=concurrency, start_up_s=start_up)
-            with console.status(workload.name):
-                spent = spent_at_prices(workload, walk_forward(workload, settings))
+            spent = spent_at_prices(workload, walked(console, workload, settings))
             _print(console, workload.name, LEARNED, spent)
 
 
 def _print_made(console: Console, settings: WalkSettings) -> None:
     for made in made_workloads():
         workload = made.workload
-        learned = walk_forward(workload, settings)
+        learned = walked(console, workload, settings)
         for whose, table in ((LEARNED, learned), (KNOWN, made.known(learned.window_edges_s))):
             _print(console, workload.name, whose, spent_at_prices(workload, table))
     console.print(

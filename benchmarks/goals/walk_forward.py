@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Self
 
 import numpy as np
 import typer
+from rich.console import Console
 
 from benchmarks.goals.workloads import DAY_STEPS, Workload
+from benchmarks.report.screen import Screen
 from benchmarks.simulator.forecasts import ForecastTable, joined
 from learner.calibration.rolling import RollingCalibration
 from learner.demand import Demand
@@ -21,7 +23,7 @@ Refit = Annotated[int, typer.Option(min=60, help="Minutes from one fit to the ne
 Rows = Annotated[int, typer.Option("--max-rows", min=100, help="That a fit learns from.")]
 Rounds = Annotated[int, typer.Option(min=1, help="Trees of each window's model.")]
 
-OnProgress = Callable[[float], None]  # called with the share that is done
+OnShare = Callable[[float], None]  # called with the share that is done
 
 
 def _ignore(_share: float) -> None:
@@ -40,9 +42,23 @@ class WalkSettings:
     )
     """Limits of a fit."""
 
+    @classmethod
+    def of(cls, refit: int, max_rows: int, rounds: int) -> Self:
+        """By the options of a command."""
+        return cls(refit_steps=refit, learner=LearnerSettings(max_rows=max_rows, rounds=rounds))
+
+
+DEFAULTS = WalkSettings()
+
+
+def walked(console: Console, workload: Workload, settings: WalkSettings) -> ForecastTable:
+    """`walk_forward`, with a bar that shows how far it is."""
+    with Screen(console).progress() as show:
+        return walk_forward(workload, settings, lambda share: show(workload.name, share))
+
 
 def walk_forward(
-    workload: Workload, settings: WalkSettings, progress: OnProgress = _ignore
+    workload: Workload, settings: WalkSettings, on_share: OnShare = _ignore
 ) -> ForecastTable:
     """One forecast for each step from ``workload.first`` on."""
     demand, first = workload.demand, workload.first
@@ -56,7 +72,7 @@ def walk_forward(
         end = min(origin + ORIGINS_AT_ONCE, demand.n_steps)
         seen = _history(demand, end)
         pieces.append(learner.predict(seen, np.arange(origin, end) - end + seen.n_steps))
-        progress((end - first) / (demand.n_steps - first))
+        on_share((end - first) / (demand.n_steps - first))
     edges, exceedance = joined(pieces)
     origins = np.arange(first, demand.n_steps)
     n = len(demand.services)

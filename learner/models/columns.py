@@ -203,6 +203,11 @@ def _season_columns(past: Past, spans: Spans, step_s: float) -> Columns:
     return columns
 
 
+def is_of_season(name: str) -> bool:
+    """Whether a column is one of what came a day or a week ago."""
+    return name.startswith(tuple(f"{season}_" for season in SEASONS_S))
+
+
 def _level_columns(past: Past) -> Columns:
     """The level relative to the need of the whole service."""
     level = past.level

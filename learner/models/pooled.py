@@ -21,7 +21,7 @@ from autoscaler.core.types import FloatArray, IntArray
 from learner.demand import Demand
 from learner.models import Forecast
 from learner.models.boosting import Boosting, TrainingSet, forecast_of, newest_forecast_of
-from learner.models.columns import SEASONS_S, LevelFeatures
+from learner.models.columns import LevelFeatures, is_of_season
 from learner.models.features import level_features
 from learner.models.levels import pods_needed
 from learner.models.made_services import STEP_S, made_services
@@ -38,7 +38,6 @@ from learner.settings import WINDOWS
 
 MOST_SERVICES = 2000  # whose past a fit learns from: some minutes
 MADE_STEPS, MADE_SEED = 2880, 0  # ten of their days
-SEASONS = tuple(f"{name}_" for name in SEASONS_S)  # how their columns begin
 MOST_MADE, ROWS_OF_ONE = 12, 2000  # made services of a kind, and rows that make one more of each
 
 
@@ -137,6 +136,6 @@ def made_training_set(windows: tuple[int, ...], max_rows: int) -> TrainingSet:
     # Made services know no time of day, and follow nobody. Half of them know no days either: in its
     # first days no service does.
     features = level_features(need, drawn.rows, windows, start_s=np.nan, step_s=STEP_S)
-    of_days = np.array([name.startswith(SEASONS) for name in features.names])
+    of_days = np.array([is_of_season(name) for name in features.names])
     features.values[np.ix_(drawn.rows.service % 2 == 1, of_days)] = np.nan
     return TrainingSet(features=features.beside(no_upstream(len(drawn.rows))), drawn=drawn)

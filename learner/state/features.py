@@ -113,6 +113,7 @@ class _StatePast:
         return _mean(active, known)
 
     def _mean_long_ago(self, begin: int, end: int) -> Values:
+        """As `mean`, (n_rows,), of steps that are only in the ring; what left it is not known."""
         ring, now = self._state.ring, self._state.steps
         begin, end = min(begin, ring.window), min(end, ring.window)
         pods = ring.between(self._services, now - begin, now - end)
