@@ -1,6 +1,5 @@
 """From frames to arrays: what an activator means is read, and nothing else costs anything."""
 
-import tracemalloc
 from collections import Counter
 
 import numpy as np
@@ -19,6 +18,7 @@ from autoscaler.limits import (
 )
 from knative.statistics.decode import PIECE_MESSAGES, DecodedFrame, decode, split
 from knative.statistics.wire import Stat, WireStatMessage, WireStatMessages
+from tests.alone import with_peak
 from tests.knative.statistics.examples import STAT, a_frame, double, piece
 
 
@@ -177,10 +177,8 @@ def piece_of(size: int) -> bytes:
 
 def test_a_million_empty_messages_cost_nothing() -> None:
     frame = b"\x0a\x00" * 2**20
-    tracemalloc.start()
-    assert taken_of(frame) == ([], {FRAME_MESSAGES.name: 1})
-    _, most = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+    taken, most = with_peak(taken_of, frame)
+    assert taken == ([], {FRAME_MESSAGES.name: 1})
     assert most < 2**20
 
 

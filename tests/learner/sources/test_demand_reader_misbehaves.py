@@ -4,7 +4,6 @@ import gzip
 import json
 import subprocess
 import sys
-import tracemalloc
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,6 +15,7 @@ from autoscaler.limits import MIB, PROMETHEUS_SERIES
 from learner.sources.counters import Grid
 from learner.sources.queries import PrometheusServer, SlowError
 from learner.status import LearnerStatus
+from tests.alone import with_peak
 from tests.misbehaving import Answer, dripping, endless, head, misbehaving, packed_zeros, sent
 
 JSON = "Content-Type: application/json"
@@ -111,14 +111,15 @@ def test_more_than_an_answer_may_have_is_asked_for_in_smaller_pieces_and_given_u
 
 
 def test_many_small_parts_are_counted_before_they_are_parsed() -> None:
-    body = b'{"data":{"result":[' + b"[]," * 5_000_000 + b"[]]}}"
-    tracemalloc.start()
-    said, counts = refusal(PermanentError, sent(body, JSON), within_s=30.0)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+    (said, counts), peak = with_peak(refusal_of_many_small_parts)
     assert "more than 8000000 brackets and commas" in said
     assert counts == {"prometheus_parts": 2}
     assert peak < 100 * MIB
+
+
+def refusal_of_many_small_parts() -> tuple[str, dict[str, int]]:
+    body = b'{"data":{"result":[' + b"[]," * 5_000_000 + b"[]]}}"
+    return refusal(PermanentError, sent(body, JSON), within_s=30.0)
 
 
 def test_too_many_series_are_refused() -> None:
