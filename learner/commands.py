@@ -37,6 +37,12 @@ Serve = Annotated[
     int | None, typer.Option(help="Serve the forecasts over HTTP on this port.", parser=PORT)
 ]
 Key = Annotated[Path | None, typer.Option(help="File whose bytes sign the forecasts; 32 or more.")]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        help="A Dask scheduler whose workers forecast and fit (tcp://host:8786), or `local`."
+    ),
+]
 TlsCert = Annotated[Path | None, typer.Option(help="Certificate, PEM: serve over HTTPS with it.")]
 TlsKey = Annotated[Path | None, typer.Option(help="Its private key, PEM.")]
 
@@ -61,6 +67,7 @@ def learn(
     fit_rows: FitRows = DEFAULTS.max_rows,
     fit_rounds: FitRounds = DEFAULTS.rounds,
     prior: Prior = None,
+    scheduler: Scheduler = None,
     serve: Serve = None,
     key: Key = None,
     tls_cert: TlsCert = None,
@@ -88,7 +95,7 @@ def learn(
         status = LearnerStatus(step_s=settings.step_s, refit_s=settings.refit_s)
         capacity, series = float(concurrency) or 100.0, upstreams_of(upstream or ())
         publisher = prometheus_publisher(
-            prometheus, capacity, series, settings, status, prior or SHIPPED
+            prometheus, capacity, series, settings, status, prior or SHIPPED, scheduler
         )
         if serve:
             address = ServerSettings(host=HOST, port=serve, tls_cert=tls_cert, tls_key=tls_key)

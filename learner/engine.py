@@ -18,6 +18,7 @@ from autoscaler.bundle.checks import faults_of_curves
 from autoscaler.core.prediction.dependencies import Edges
 from autoscaler.core.prediction.forecasts import QUARANTINED, ForecastBundle
 from autoscaler.core.types import IntArray
+from autoscaler.errors import TransientError
 from autoscaler.logs import get_logger
 from learner.bisection import faulty_services
 from learner.calibration.rolling import RollingCalibration
@@ -109,6 +110,8 @@ class Learner:
             some, newest_of_some = demand.only(rows), newest and newest.only(rows)
         try:
             forecast = self.model_.predict(some, origins, newest_of_some)
+        except TransientError:
+            raise  # nobody is there to answer: no service's fault
         except Exception as error:  # noqa: BLE001  # the faulty services are searched for
             found = faulty_services(
                 np.arange(len(rows)),
@@ -144,6 +147,8 @@ class Learner:
         """Fitted on all services; where that fails, on all but the faulty ones."""
         try:
             return self._new_model(self.settings).fit(demand, self.edges_)
+        except TransientError:
+            raise  # as in `predict`
         except Exception as error:  # noqa: BLE001  # the faulty services are searched for
             quick = replace(
                 self.settings, max_rows=TRIAL_ROWS, rounds=1, seeds=self.settings.seeds[:1]

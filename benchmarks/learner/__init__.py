@@ -1,1 +1,3 @@
-"""Cost of the learner: `state`, `refresh` (a step) and `restart`, on a `fleet` made up."""
+"""Cost of the learner, on a `fleet` made up: `state` (a step, and features of a refresh), `refresh`
+(its loop), `restart`, `shards` (a refresh by shards, at any number of services).
+"""

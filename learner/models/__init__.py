@@ -72,3 +72,7 @@ class Model(Protocol):
         need not work them out from the whole of ``demand``.
         """
         ...
+
+    def followed(self, services: Sequence[str]) -> set[str]:
+        """Other services, from whose demand of the last two hours those are forecast as well."""
+        ...

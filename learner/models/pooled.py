@@ -80,7 +80,10 @@ class Pooled:
         need = pods_needed(some)
         drawn = draw_rows(need, self.windows, self.max_rows)
         parts = Parallel(n_jobs=-1, prefer="threads")(
-            delayed(self._features)(some, need, piece) for piece in by_service(drawn.rows)
+            delayed(level_features)(
+                own_need, rows, self.windows, start_s=some.start_s, step_s=some.step_s
+            )
+            for own_need, rows in by_service(need, drawn.rows)
         )
         level = LevelFeatures(
             names=parts[0].names, values=np.concatenate([part.values for part in parts])
@@ -108,15 +111,17 @@ class Pooled:
 
         def answer(rows: LevelRows) -> FloatArray:
             upstream = upstream_columns(self.pairs_, demand, rows)
-            level = self._features(demand, need, rows)
+            level = level_features(
+                need, rows, self.windows, start_s=demand.start_s, step_s=demand.step_s
+            )
             return self.boosting_.probabilities(level.beside(upstream))
 
         return forecast_of(demand, need, origins, len(self.windows) - 1, answer)
 
-    def _features(self, demand: Demand, need: FloatArray, rows: LevelRows) -> LevelFeatures:
-        return level_features(
-            need, rows, self.windows, start_s=demand.start_s, step_s=demand.step_s
-        )
+    def followed(self, services: Sequence[str]) -> set[str]:
+        """Other services, from whose demand those are forecast."""
+        pairs, mine = zip(self.pairs_.upstream, self.pairs_.service, strict=True), set(services)
+        return {upstream for upstream, service in pairs if service in mine} - mine
 
 
 def _some_services(demand: Demand) -> IntArray:

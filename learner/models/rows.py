@@ -51,11 +51,17 @@ def rows_in_reach(
         yield rows, place
 
 
-def by_service(rows: LevelRows) -> Iterator[LevelRows]:
-    """Rows, in order of their services, some services at a time; one piece at least."""
+def by_service(need: FloatArray, rows: LevelRows) -> Iterator[tuple[FloatArray, LevelRows]]:
+    """Rows, in order of their services, some services at a time; one piece at least.
+
+    need: (n, n_steps) pods. With each piece comes that of its services, which count from 0 then.
+    """
     piece = rows.service // SERVICES_AT_ONCE
     for some in np.split(np.arange(len(rows)), np.flatnonzero(np.diff(piece)) + 1):
-        yield LevelRows(service=rows.service[some], cell=rows.cell[some], origin=rows.origin[some])
+        first = int(rows.service[some[0]]) if len(some) else 0
+        own = need[first : first + SERVICES_AT_ONCE]
+        service = rows.service[some] - first
+        yield own, LevelRows(service=service, cell=rows.cell[some], origin=rows.origin[some])
 
 
 def needed_within(

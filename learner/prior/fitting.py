@@ -72,8 +72,8 @@ def _training_set(demand: Demand, settings: LearnerSettings) -> TrainingSet:
     need = pods_needed(demand)
     drawn = draw_rows(need, settings.windows, settings.max_rows)
     parts = [
-        level_features(need, rows, settings.windows, start_s=demand.start_s, step_s=demand.step_s)
-        for rows in by_service(drawn.rows)
+        level_features(own, rows, settings.windows, start_s=demand.start_s, step_s=demand.step_s)
+        for own, rows in by_service(need, drawn.rows)
     ]
     features = LevelFeatures(
         names=parts[0].names, values=np.concatenate([part.values for part in parts])

@@ -23,6 +23,8 @@ from learner.models.pooled import Pooled
 from learner.publishing.fitted_file import Fitted, load_fitted, save_fitted
 from learner.publishing.refits import Refits
 from learner.settings import LearnerSettings
+from learner.sharding.model import Sharded
+from learner.sharding.shards import Shards
 from learner.sources.remembered import Remembered
 from learner.state.carried import CarriedState
 from learner.state.file import SavedState, load_state, save_state
@@ -41,7 +43,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarmStart:
-    """What lets a learner publish before its first fit is done."""
+    """What a learner begins with."""
 
     prior: Model | None = None
     """Answers until then; None = the first fit is waited for."""
@@ -51,6 +53,16 @@ class WarmStart:
 
     checkpoint: "Checkpoint | None" = None
     """What a former process knew; None = the past is read anew."""
+
+    shards: Shards | None = None
+    """Do what takes long, with states that are not saved; None = this process does."""
+
+    def models(self) -> tuple[Model | None, Callable[[LearnerSettings], Model]]:
+        """The prior, and what makes models to be fitted, as they are asked."""
+        shards, make = self.shards, self.model
+        if shards is None:
+            return self.prior, make
+        return self.prior and Sharded(self.prior, shards), lambda s: Sharded(make(s), shards)
 
 
 class Checkpoint:

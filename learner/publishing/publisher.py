@@ -16,7 +16,7 @@ from autoscaler.bundle.file import save_bundle
 from autoscaler.clock import Clock, SystemClock
 from autoscaler.core.prediction.dependencies import Edges
 from autoscaler.core.prediction.forecasts import MOST_NAMED, QUARANTINED, ForecastBundle
-from autoscaler.errors import AutoscalerError
+from autoscaler.errors import AutoscalerError, PermanentError
 from autoscaler.health import Health
 from autoscaler.logs import get_logger
 from autoscaler.names import shown_name
@@ -31,6 +31,9 @@ from learner.prior.file import SHIPPED, load_prior
 from learner.publishing.checkpoint import Checkpoint, WarmStart
 from learner.publishing.refits import Refits, Start
 from learner.settings import LearnerSettings
+from learner.sharding.backend import Backend
+from learner.sharding.local import Local
+from learner.sharding.shards import Shards
 from learner.sources.demand_reader import PrometheusReader
 from learner.sources.queries import PrometheusServer
 from learner.sources.remembered import Remembered
@@ -87,6 +90,7 @@ class Publisher:
         """
         self._status = status or LearnerStatus(clock)
         self._faults, warm = Health(), warm or WarmStart()
+        prior, model = warm.models()
         self._source, self._settings, self._search = source, settings, search
         self._clock, self._sleep = clock, sleep
         self._refits = Refits(
@@ -94,13 +98,13 @@ class Publisher:
             refit_s=settings.refit_s,
             faults=self._faults,
             heartbeat=self._status.heartbeat,
-            prior=warm.prior,
-            model=warm.model,
+            prior=prior,
+            model=model,
             start=start,
         )
         self._checkpoint, self._resumed = warm.checkpoint, False
         self._searched_s = -math.inf  # Unix s
-        self._carried = CarriedState()
+        self._carried, self._shards = CarriedState(), warm.shards
         self._failing_since_s: float | None = None  # Unix s; None = the last step was published
 
     def run(self) -> None:
@@ -143,7 +147,9 @@ class Publisher:
         now = self._clock.now()
         whole = demand.end_s - demand.start_s > self._settings.history_s - demand.step_s
         learner, is_new = self._refits.learner(demand, now, whole=whole)
-        bundle = learner.bundle(demand, self._newest_rows(demand, now))
+        bundle = learner.bundle(demand, None if self._shards else self._newest_rows(demand, now))
+        if self._shards:
+            self._faults.report(STATE, self._shards.fault, now)
         self._status.outcomes = outcomes_of(self._refits.calibration, demand.step_s)
         if self._search:
             self._search.restore(now)
@@ -216,10 +222,12 @@ def prometheus_publisher(
     settings: PublishSettings,
     status: LearnerStatus,
     prior: Path = SHIPPED,
+    scheduler: str | None = None,
 ) -> Publisher:
     """A publisher that reads a Prometheus. capacity: requests in flight that one pod takes.
 
-    Raises PermanentError for an address that is none.
+    scheduler: address of a Dask cluster's, whose workers do what takes long; None = this process
+    does. Raises PermanentError for an address that is none, or without Dask.
     """
 
     def quick() -> PrometheusServer:
@@ -239,8 +247,24 @@ def prometheus_publisher(
     return Publisher(
         source, settings, SystemClock(), time.sleep,
         dependency_search_of(quick(), settings.bundle), status,
-        replace(warm_start(prior, settings), checkpoint=checkpoint),
+        replace(
+            warm_start(prior, settings),
+            checkpoint=None if scheduler else checkpoint,
+            shards=Shards(_backend(scheduler)) if scheduler else None,
+        ),
     )  # fmt: skip
+
+
+def _backend(scheduler: str) -> Backend:
+    if scheduler == "local":
+        return Local()
+    try:
+        from learner.sharding.on_dask import OnDask  # noqa: PLC0415  # Dask is optional
+    except ImportError as error:
+        raise PermanentError(
+            f"--scheduler {scheduler}: {error}; install kn-ahead with its extra `scale`"
+        ) from error
+    return OnDask(scheduler)
 
 
 def warm_start(path: Path, settings: PublishSettings) -> WarmStart:

@@ -1,6 +1,7 @@
 """The state, carried along with demand as it is read."""
 
 from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -36,12 +37,7 @@ class CarriedState:
 
     def newest_rows(self, demand: Demand, windows: tuple[int, ...]) -> NewestRows:
         """The rows of all services at the end of ``demand``. windows: as `features` has them."""
-        state = self.at_end_of(demand)
-        rows, known = features(state, windows)
-        rows = replace(rows, origin=np.full(len(rows), demand.n_steps))
-        place = {name: row for row, name in enumerate(state.services)}
-        mine = np.array([place[name] for name in demand.services], dtype=np.int64)
-        return NewestRows(rows=rows, features=known).only(mine)
+        return rows_of(self.at_end_of(demand), demand, windows)
 
     def at_end_of(self, demand: Demand) -> LevelState:
         """The state at the end of ``demand``, which goes on from that of the last call.
@@ -49,15 +45,21 @@ class CarriedState:
         The last steps are taken anew, as samples of them may have come since. Where it does not go
         on, the state is made of the whole of it.
         """
-        state = self._advanced(demand) or _filled(demand)
-        self._states.append(state)
+        state = self.advanced(demand)
+        if state is None:
+            state = filled([demand], window=max(demand.n_steps, FEWEST_STEPS))
+            self._states.append(state)
         return state
 
-    def _advanced(self, demand: Demand) -> LevelState | None:
-        """From the oldest state kept; None = from none."""
+    def goes_on(self, demand: Demand) -> bool:
+        """Whether ``demand`` has all steps since a state that is kept."""
         while self._states and self._states[-1].end_s >= demand.end_s:
             self._states.pop()
-        if not self._states:
+        return bool(self._states) and self._states[0].end_s >= demand.start_s
+
+    def advanced(self, demand: Demand) -> LevelState | None:
+        """From the oldest state kept, which is kept; None = ``demand`` does not go on from it."""
+        if not self.goes_on(demand):
             return None
         oldest = self._states[0]
         if demand.n_steps > oldest.ring.window:  # more of the past is known than was
@@ -65,14 +67,43 @@ class CarriedState:
             return None
         new = round((demand.end_s - oldest.end_s) / demand.step_s)
         try:
-            return advance(oldest, demand.last(new))
+            state = advance(oldest, demand.last(new))
         except PermanentError as error:
             log.info("the learner's state is made anew", why=str(error))
             self._states.clear()
             return None
+        self._states.append(state)
+        return state
 
 
-def _filled(demand: Demand) -> LevelState:
-    state = fill([demand], window=max(demand.n_steps, FEWEST_STEPS))
+def filled(pieces: Iterable[Demand], *, begun_s: float = np.inf, window: int) -> LevelState:
+    """The state after demand, piece after piece, from nothing else.
+
+    begun_s: Unix s from which steps are counted, as refreshes of periods go by their number, unless
+    demand begins before. window: steps that are remembered.
+    """
+    state = fill(_begun(pieces, begun_s), window=window)
     assert state is not None
     return state
+
+
+def _begun(pieces: Iterable[Demand], begun_s: float) -> Iterator[Demand]:
+    """With a step of no services at ``begun_s``, where the first piece begins after that."""
+    for place, piece in enumerate(pieces):
+        if place == 0 and begun_s < piece.start_s:
+            yield replace(_no_services(piece), start_s=begun_s)
+        yield piece
+
+
+def rows_of(state: LevelState, demand: Demand, windows: tuple[int, ...]) -> NewestRows:
+    """The rows of the services of ``demand``, at the end of which the state is."""
+    rows, known = features(state, windows)
+    rows = replace(rows, origin=np.full(len(rows), demand.n_steps))
+    place = {name: row for row, name in enumerate(state.services)}
+    mine = np.array([place[name] for name in demand.services], dtype=np.int64)
+    return NewestRows(rows=rows, features=known).only(mine)
+
+
+def _no_services(demand: Demand) -> Demand:
+    """A step of none."""
+    return replace(demand.until(1).only(np.zeros(0, dtype=np.int64)), external=None)

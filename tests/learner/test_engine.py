@@ -1,6 +1,6 @@
 """The learner forecasts every service, and gives a reason where it does not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Self
 
@@ -157,6 +157,9 @@ class Frail:
     ) -> Forecast:
         self.fail("predict", demand)
         return self.model.predict(demand, origins, newest)
+
+    def followed(self, services: Sequence[str]) -> set[str]:
+        return self.model.followed(services)
 
 
 def frail(when: str, *services: str) -> Callable[[LearnerSettings], Model]:
