@@ -10,6 +10,7 @@ in parallel, one thread each.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -34,10 +35,14 @@ SETTINGS = {
     "max_depth": 0,  # no other limit
     "eta": 0.05,
     "reg_lambda": 5.0,
-    "min_child_weight": 20.0,
     "colsample_bynode": 0.3,
     "nthread": 1,
 }
+
+# Of a leaf, for a window of one step. Wide windows of neighbouring origins overlap, and tell the
+# same again and again, so theirs is larger by the root of their width: else a fit on a day is as
+# sure of the next hour as if it had seen a month. By all of their width it learns too little.
+MIN_CHILD_WEIGHT = 20.0
 
 OUTCOMES_OF_OTHERS = 10.0  # of levels without a law, that count beside those of the own services
 
@@ -78,9 +83,16 @@ class Boosting:
         known = [np.flatnonzero(each >= 0) for each in outcome.T]
         tasks = [
             delayed(_fitted)(
-                features[rows], outcome[rows, window], margin[rows, window], seed, self._rounds
+                features[rows],
+                outcome[rows, window],
+                margin[rows, window],
+                seed,
+                self._rounds,
+                end - begin,
             )
-            for window, rows in enumerate(known)
+            for window, (rows, (begin, end)) in enumerate(
+                zip(known, pairwise(self.windows), strict=True)
+            )
             for seed in self._seeds
         ]
         fitted = Parallel(n_jobs=-1, prefer="threads")(tasks)
@@ -161,10 +173,16 @@ def _log_odds_of_lawless(laws: Sequence[FloatArray], drawn: Sequence[DrawnRows])
 
 
 def _fitted(
-    features: Values, outcome: Outcomes, margin: FloatArray, seed: int, rounds: int
+    features: Values,
+    outcome: Outcomes,
+    margin: FloatArray,
+    seed: int,
+    rounds: int,
+    width: int,
 ) -> xgboost.Booster:
     data = xgboost.DMatrix(features, outcome, base_margin=margin, nthread=1)
-    return xgboost.train({**SETTINGS, "seed": seed}, data, num_boost_round=rounds)
+    settings = {**SETTINGS, "min_child_weight": MIN_CHILD_WEIGHT * width**0.5, "seed": seed}
+    return xgboost.train(settings, data, num_boost_round=rounds)
 
 
 def _probability(

@@ -73,7 +73,7 @@ def test_opening_hours_of_working_days_are_foreseen_after_two_weeks() -> None:
     is_open = (into_day < 100) & ((step - opens[:, None]) // day % 7 < 5)
     calls = np.random.default_rng(0).poisson(1.5 * is_open).astype(np.float64)
     demand = demand_of(calls, step_s=step_s)
-    model = Pooled(windows=(0, 1, 5), seeds=(0,), rounds=200, max_rows=30_000)
+    model = Pooled(windows=(0, 1, 5), seeds=(0,), rounds=200, max_rows=60_000)
     model.fit(demand.until(14 * day))
 
     def soon(days: int) -> FloatArray:
