@@ -24,6 +24,9 @@ from learner.bisection import faulty_services
 from learner.calibration.rolling import RollingCalibration
 from learner.demand import Demand
 from learner.dependencies.count_search import edges_in_counts
+from learner.experts.mixture import Mixture
+from learner.experts.model import Experts, Unchanged
+from learner.experts.recency import Recency
 from learner.models import Forecast, Model
 from learner.models.boosting import TrainingSet
 from learner.models.newest import NewestRows
@@ -38,8 +41,8 @@ Progress = Callable[[str, float], None]  # called with the stage of a fit and th
 log = get_logger(__name__)
 
 
-def pooled(settings: LearnerSettings, others: Sequence[TrainingSet] = ()) -> Model:
-    """The model that forecasts all services; others: rows of other clusters to learn beside."""
+def pooled(settings: LearnerSettings, others: Sequence[TrainingSet] = ()) -> Pooled:
+    """Boosting over all services; others: rows of other clusters to learn beside."""
     return Pooled(
         windows=settings.windows,
         seeds=settings.seeds,
@@ -47,6 +50,34 @@ def pooled(settings: LearnerSettings, others: Sequence[TrainingSet] = ()) -> Mod
         rounds=settings.rounds,
         others=others,
     )
+
+
+class MixedExperts:
+    """Makes the models that forecast all services: boosting, counts of pauses, and the prior."""
+
+    def __init__(
+        self,
+        windows: tuple[int, ...],
+        prior: Model | None = None,
+        others: Sequence[TrainingSet] = (),
+    ) -> None:
+        """``others``: as `pooled` has them."""
+        self.prior, self._others = prior, others
+        self.mixture = Mixture(3 if prior else 2, windows)
+
+    def __call__(self, settings: LearnerSettings) -> Experts:
+        """To be fitted, and weighed as the former ones."""
+        return self.of(pooled(settings, self._others), Recency(settings.windows))
+
+    def of(self, boosting: Pooled, recency: Recency) -> Experts:
+        """Likewise, of fitted ones."""
+        prior = (Unchanged(self.prior),) if self.prior else ()
+        return Experts((boosting, recency, *prior), self.mixture)
+
+
+def mixed(settings: LearnerSettings) -> Model:
+    """Experts without a prior, weighed from the beginning."""
+    return MixedExperts(settings.windows)(settings)
 
 
 def _no_progress(stage: str, share: float) -> None:
@@ -59,7 +90,7 @@ class Learner:
     def __init__(
         self,
         settings: LearnerSettings | None = None,
-        model: Callable[[LearnerSettings], Model] = pooled,
+        model: Callable[[LearnerSettings], Model] = mixed,
         calibration: RollingCalibration | None = None,
     ) -> None:
         """``model``: makes the one that forecasts; ``calibration``: goes on from former models'."""
@@ -132,6 +163,7 @@ class Learner:
         reason = list(forecast.reason)
         for row, why in faults_of_curves(forecast.demand_edges, exceedance).items():
             exceedance[row], reason[row] = np.nan, QUARANTINED + why
+        by = forecast.by or ("" if all(reason) else self.model_.name,) * len(reason)
         return ForecastBundle(
             services=demand.services,
             made_at_s=demand.end_s,
@@ -139,7 +171,7 @@ class Learner:
             window_edges_s=np.array(self.settings.windows, dtype=np.float64) * demand.step_s,
             demand_edges=forecast.demand_edges,
             exceedance=exceedance,
-            model=tuple("" if why else self.model_.name for why in reason),
+            model=tuple("" if why else model for why, model in zip(reason, by, strict=True)),
             reason=tuple(reason),
         )
 

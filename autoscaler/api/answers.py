@@ -56,7 +56,7 @@ class ServiceAnswer(ApiAnswer):
     namespace: str
     service: str
     has_forecast: bool
-    model: str | None = Field(description="Which model forecasts it")
+    model: str | None = Field(description="Which models forecast it, and how much each counts")
     modes: list[ModeName] = Field(description="What forecasts may do to its revisions")
     desired_scale: int | None = Field(description="Pods wanted, over its revisions")
     ready: int = Field(description="Pods ready, over its revisions")
@@ -65,7 +65,7 @@ class ServiceAnswer(ApiAnswer):
         "namespace": "shop",
         "service": "cart",
         "has_forecast": True,
-        "model": "pooled",
+        "model": "pooled 70 %, recency 20 %, prior 10 %",
         "modes": ["outward"],
         "desired_scale": 4,
         "ready": 2,
@@ -116,7 +116,7 @@ class ForecastAnswer(ApiAnswer):
     namespace: str
     service: str
     reason: str | None = Field(description="Why no forecast is in force; null when one is")
-    model: str | None
+    model: str | None = Field(description="Which models forecast it, and how much each counts")
     fitted_at: datetime | None = Field(
         description="End of the demand that the models were fitted on"
     )
@@ -127,7 +127,7 @@ class ForecastAnswer(ApiAnswer):
         "namespace": "shop",
         "service": "cart",
         "reason": None,
-        "model": "pooled",
+        "model": "pooled 70 %, recency 20 %, prior 10 %",
         "fitted_at": "2026-03-02T00:00:00Z",
         "made_at": _MADE,
         "windows": [WindowAnswer.example],

@@ -13,7 +13,7 @@ from benchmarks.report.screen import Screen
 from benchmarks.simulator.forecasts import ForecastTable, joined
 from learner.calibration.rolling import RollingCalibration
 from learner.demand import Demand
-from learner.engine import Learner
+from learner.engine import Learner, MixedExperts
 from learner.settings import LearnerSettings
 
 HISTORY_STEPS = 14 * DAY_STEPS  # that are read
@@ -63,10 +63,11 @@ def walk_forward(
     """One forecast for each step from ``workload.first`` on."""
     demand, first = workload.demand, workload.first
     calibration = RollingCalibration(settings.learner.windows)
+    experts = MixedExperts(settings.learner.windows)
     pieces = []
     for origin in range(first, demand.n_steps, ORIGINS_AT_ONCE):
         if (origin - first) % settings.refit_steps < ORIGINS_AT_ONCE:
-            learner = Learner(settings.learner, calibration=calibration)
+            learner = Learner(settings.learner, experts, calibration)
             learner.fit(_history(demand, origin))
             calibration.succeed(min(origin, HISTORY_STEPS))
         end = min(origin + ORIGINS_AT_ONCE, demand.n_steps)
@@ -83,7 +84,7 @@ def walk_forward(
         window_edges_s=np.array(settings.learner.windows, dtype=np.float64) * demand.step_s,
         demand_edges=edges,
         exceedance=exceedance,
-        model=("pooled",) * n,
+        model=("experts",) * n,
         reason=("",) * n,
     )
 

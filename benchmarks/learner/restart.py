@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ParamSpec, TypeVar
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -25,6 +26,8 @@ from autoscaler.clock import SimulatedClock
 from benchmarks.learner.fleet import BEGIN_S, STEP_S, Fleet
 from benchmarks.learner.refresh import FleetSource
 from learner.calibration.rolling import RollingCalibration
+from learner.engine import MixedExperts
+from learner.experts.recency import Recency
 from learner.models.pooled import Pooled
 from learner.prior.file import load_prior
 from learner.publishing.checkpoint import Checkpoint, WarmStart
@@ -63,8 +66,15 @@ def prepare(services: int, folder: Path) -> None:
     save_state(state, recent, folder / "forecasts.state.npz")
     few = Fleet(FITTED_ON[0]).demand(0, FITTED_ON[1])
     model = Pooled(seeds=(0,), max_rows=20_000).fit(few)
+    weights = {
+        "weighed_services": np.array(recent.services),
+        "gain": np.zeros((3, services, len(WINDOWS) - 1), dtype=np.float32),
+        "weighed_until": np.array(0),
+    }
     fitted = Fitted(
         model=model,
+        recency=Recency(WINDOWS).fit(recent),
+        weights=weights,
         calibration=RollingCalibration(WINDOWS),
         fitted_at_s=state.end_s,
         step_s=STEP_S,
@@ -80,13 +90,13 @@ def measure(services: int, folder: Path, away: int = AWAY) -> Cost:
     )
     begin, cpu = time.perf_counter(), time.process_time()
     source = Remembered(FleetSource(services), begin=lambda _work: Future())
+    prior = load_prior()
+    experts = MixedExperts(WINDOWS, prior.model(windows=WINDOWS, step_s=STEP_S), prior.rows)
     checkpoint = Checkpoint(
         settings.bundle, source, windows=WINDOWS, step_s=STEP_S, history_s=settings.history_s,
-        capacity=1.0, begin=lambda _work: Future(),
+        capacity=1.0, experts=experts, begin=lambda _work: Future(),
     )  # fmt: skip
-    warm = WarmStart(
-        prior=load_prior().model(windows=WINDOWS, step_s=STEP_S), checkpoint=checkpoint
-    )
+    warm = WarmStart(prior=experts.prior, checkpoint=checkpoint)
     publisher = Publisher(
         source, settings, clock, clock.advance, warm=warm, start=lambda _fit: Future()
     )

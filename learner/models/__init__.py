@@ -31,12 +31,14 @@ class Forecast:
         Exceedance  # (n, n_origins, n_windows, n_cells) falling along cells; NaN = no answer
     )
     reason: tuple[str, ...]  # (n,) why a service has no forecast; "" = it has one
+    by: tuple[str, ...] = ()  # (n,) which models gave it; empty = the one that was asked
 
     def __post_init__(self) -> None:
         """Check shapes."""
         n, _, _, n_cells = self.exceedance.shape
         assert self.demand_edges.shape == (n, n_cells + 1)
         assert len(self.reason) == n
+        assert len(self.by) in {0, n}
 
     def among(self, rows: IntArray, capacity: FloatArray, reasons: Sequence[str]) -> "Forecast":
         """This one as that of ``rows`` among n services; the others have none, for a reason.
@@ -47,10 +49,14 @@ class Forecast:
         exceedance[rows] = self.exceedance
         edges = np.where(np.arange(self.demand_edges.shape[1]) > 0, capacity[:, None], 0.0)
         edges[rows] = self.demand_edges
-        reason = list(reasons)
-        for row, own in zip(rows, self.reason, strict=True):
-            reason[row] = own
-        return Forecast(demand_edges=edges, exceedance=exceedance, reason=tuple(reason))
+        reason, by = list(reasons), [""] * len(reasons) if self.by else []
+        for place, row in enumerate(rows):
+            reason[row] = self.reason[place]
+            if by:
+                by[row] = self.by[place]
+        return Forecast(
+            demand_edges=edges, exceedance=exceedance, reason=tuple(reason), by=tuple(by)
+        )
 
 
 class Model(Protocol):

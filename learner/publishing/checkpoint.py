@@ -17,13 +17,14 @@ from autoscaler.health import Health
 from autoscaler.logs import get_logger
 from learner.background import Begin, in_background
 from learner.demand import Demand
-from learner.engine import pooled
+from learner.engine import MixedExperts, mixed
+from learner.experts.model import Experts
+from learner.experts.recency import Recency
 from learner.models import Model
 from learner.models.pooled import Pooled
 from learner.publishing.fitted_file import Fitted, load_fitted, save_fitted
 from learner.publishing.refits import Refits
 from learner.settings import LearnerSettings
-from learner.sharding.model import Sharded
 from learner.sharding.shards import Shards
 from learner.sources.remembered import Remembered
 from learner.state.carried import CarriedState
@@ -48,21 +49,14 @@ class WarmStart:
     prior: Model | None = None
     """Answers until then; None = the first fit is waited for."""
 
-    model: Callable[[LearnerSettings], Model] = pooled
+    model: Callable[[LearnerSettings], Model] = mixed
     """Makes what is fitted."""
 
     checkpoint: "Checkpoint | None" = None
     """What a former process knew; None = the past is read anew."""
 
     shards: Shards | None = None
-    """Do what takes long, with states that are not saved; None = this process does."""
-
-    def models(self) -> tuple[Model | None, Callable[[LearnerSettings], Model]]:
-        """The prior, and what makes models to be fitted, as they are asked."""
-        shards, make = self.shards, self.model
-        if shards is None:
-            return self.prior, make
-        return self.prior and Sharded(self.prior, shards), lambda s: Sharded(make(s), shards)
+    """Carry the state, for models that are their tasks; None = this process does."""
 
 
 class Checkpoint:
@@ -77,14 +71,18 @@ class Checkpoint:
         step_s: float,
         history_s: float,
         capacity: float,
+        experts: MixedExperts | None = None,
         begin: Begin = in_background,
     ) -> None:
-        """``source``: goes on from the newest demand; the others: as the learner runs now."""
+        """``source``: goes on from the newest demand; ``experts``: are what is fitted.
+
+        The others: as the learner runs now.
+        """
         self._state_path = bundle.with_name(f"{bundle.stem}.state.npz")
         self._model_path = bundle.with_name(f"{bundle.stem}.model.npz")
         self._source, self._windows = source, windows
         self._step_s, self._history_s, self._capacity = step_s, history_s, capacity
-        self._begin = begin
+        self._begin, self._experts = begin, experts or MixedExperts(windows)
         self._faults = Health()
         self._saving: Future[None] | None = None
         self._saved_s = 0.0  # Unix s
@@ -95,7 +93,8 @@ class Checkpoint:
         self._remove_drafts(now)
         fitted = self._loaded(self._model_path, self._usable_model, now)
         if fitted:
-            refits.resume(fitted.model, fitted.calibration, fitted.fitted_at_s)
+            model = self._experts.of(fitted.model, fitted.recency)
+            refits.resume(model, fitted.calibration, fitted.fitted_at_s)
             log.info("the fitted model is that of a former process", path=str(self._model_path))
         saved = self._loaded(self._state_path, self._usable_state, now)
         if saved is None:
@@ -122,9 +121,14 @@ class Checkpoint:
         if state is None or not (at_once or now - self._saved_s >= SAVE_S):
             return
         fitted = None
-        if learner is not None and isinstance(learner.model_, Pooled):
+        if learner is not None and isinstance(learner.model_, Experts):
+            boosting, recency = learner.model_.models[:2]
+            assert isinstance(boosting, Pooled)
+            assert isinstance(recency, Recency)
             fitted = Fitted(
-                model=learner.model_,
+                model=boosting,
+                recency=recency,
+                weights=learner.model_.mixture.arrays(),
                 calibration=refits.calibration,
                 fitted_at_s=learner.fitted_at_s_,
                 step_s=demand.step_s,
@@ -163,6 +167,7 @@ class Checkpoint:
         ):
             if not fits:
                 raise PermanentError(f"{path}: {name} is {value}; allowed: {allowed}")
+        self._experts.mixture.resume(fitted.weights)
         return fitted
 
     def _usable_state(self, path: Path, now: float) -> SavedState:

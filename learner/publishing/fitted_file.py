@@ -16,12 +16,14 @@ from autoscaler.files import whole_file
 from autoscaler.limits import MODEL_BYTES, MODEL_UNPACKED
 from learner.calibration.reliability import CENTRES
 from learner.calibration.rolling import RollingCalibration
+from learner.experts.mixture import Mixture
+from learner.experts.recency import MOST_CELLS, PAUSES, Recency
 from learner.models.boosting_arrays import arrays_of, boosting_of
 from learner.models.pooled import Pooled
 from learner.models.upstream import UpstreamPairs
 
 MAGIC = "kn-ahead fitted model"
-VERSION = 1  # of the file, and of what columns mean
+VERSION = 2  # of the file, and of what columns mean
 # What the numbers in the file mean; a learner that counts otherwise cannot use them.
 MEANING = f"{len(CENTRES)} bins of log odds from {CENTRES[0]:g} to {CENTRES[-1]:g}"
 
@@ -33,6 +35,8 @@ class Fitted:
     """A model, and what belongs to it."""
 
     model: Pooled
+    recency: Recency
+    weights: Arrays  # of the experts, as `Mixture.arrays` has them
     calibration: RollingCalibration
     fitted_at_s: float  # Unix s: end of the demand that it learned from
     step_s: float  # of that demand
@@ -42,7 +46,9 @@ def save_fitted(fitted: Fitted, path: Path) -> None:
     """Write it to ``path``, atomically. Raises PermanentError where it cannot be written."""
     pairs = fitted.model.pairs_
     arrays: Arrays = arrays_of(fitted.model.boosting_) | fitted.calibration.arrays()
-    arrays |= {
+    arrays |= fitted.weights | {
+        "counted_services": np.array(fitted.recency.services_, dtype=np.str_),
+        "shares": fitted.recency.shares_,
         "fitted_at_s": np.array(float(fitted.fitted_at_s)),
         "step_s": np.array(float(fitted.step_s)),
         "upstream": np.array(pairs.upstream, dtype=np.str_),
@@ -69,8 +75,12 @@ def load_fitted(path: Path) -> Fitted:
             raise PermanentError(f"{path}: {name} is {held}; allowed: {_ALLOWED}, {value}")
     try:
         boosting = boosting_of(arrays)
+        weights = {name: arrays[name] for name in Mixture(1, boosting.windows).arrays()}
+        Mixture(1, boosting.windows).resume(weights)
         return Fitted(
             model=Pooled.of(boosting, _pairs(arrays)),
+            recency=_recency(arrays, boosting.windows),
+            weights=weights,
             calibration=RollingCalibration.of_arrays(boosting.windows, arrays),
             fitted_at_s=_seconds(arrays, "fitted_at_s"),
             step_s=_seconds(arrays, "step_s"),
@@ -98,6 +108,19 @@ def _pairs(arrays: Arrays) -> UpstreamPairs:
         lag=lag,
         pods_per_request=share,
     )
+
+
+def _recency(arrays: Arrays, windows: tuple[int, ...]) -> Recency:
+    services, shares = texts_of(arrays["counted_services"]), arrays["shares"]
+    n_rows, n_windows, n_pauses = len(services) + 1, len(windows) - 1, len(PAUSES) + 1
+    cells = range(1, MOST_CELLS + 1)
+    if shares.dtype.kind != "f" or shares.shape not in {
+        (n_rows, n_cells, n_pauses, n_windows) for n_cells in cells
+    }:
+        raise ValueError(f"shares is {shares.dtype!s:.40} of shape {shares.shape}")
+    if not ((shares >= 0) & (shares <= 1)).all():
+        raise ValueError("shares holds a number that cannot be")
+    return Recency.of(windows, services, shares.astype(np.float32))
 
 
 def _seconds(arrays: Arrays, name: str) -> float:

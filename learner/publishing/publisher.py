@@ -9,7 +9,6 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 from autoscaler.bundle.file import save_bundle
@@ -25,7 +24,9 @@ from learner.calibration.reliability import EDGES
 from learner.calibration.rolling import RollingCalibration
 from learner.demand import Demand, DemandSource
 from learner.dependency_search import DependencySearch, dependency_search_of
-from learner.engine import found_edges, pooled
+from learner.engine import MixedExperts, found_edges, pooled
+from learner.models import Model
+from learner.models.boosting import TrainingSet
 from learner.models.newest import NewestRows
 from learner.prior.file import SHIPPED, load_prior
 from learner.publishing.checkpoint import Checkpoint, WarmStart
@@ -33,6 +34,7 @@ from learner.publishing.refits import Refits, Start
 from learner.settings import LearnerSettings
 from learner.sharding.backend import Backend
 from learner.sharding.local import Local
+from learner.sharding.model import Sharded
 from learner.sharding.shards import Shards
 from learner.sources.demand_reader import PrometheusReader
 from learner.sources.queries import PrometheusServer
@@ -90,7 +92,6 @@ class Publisher:
         """
         self._status = status or LearnerStatus(clock)
         self._faults, warm = Health(), warm or WarmStart()
-        prior, model = warm.models()
         self._source, self._settings, self._search = source, settings, search
         self._clock, self._sleep = clock, sleep
         self._refits = Refits(
@@ -98,8 +99,8 @@ class Publisher:
             refit_s=settings.refit_s,
             faults=self._faults,
             heartbeat=self._status.heartbeat,
-            prior=prior,
-            model=model,
+            prior=warm.prior,
+            model=warm.model,
             start=start,
         )
         self._checkpoint, self._resumed = warm.checkpoint, False
@@ -240,19 +241,17 @@ def prometheus_publisher(
         return WithUpstreams(read, quick(), upstreams)
 
     source = Remembered(reader(), beside=reader())
-    checkpoint = Checkpoint(
-        settings.bundle, source, windows=settings.learner.windows, step_s=settings.step_s,
-        history_s=settings.history_s, capacity=capacity,
-    )  # fmt: skip
-    return Publisher(
-        source, settings, SystemClock(), time.sleep,
-        dependency_search_of(quick(), settings.bundle), status,
-        replace(
-            warm_start(prior, settings),
-            checkpoint=None if scheduler else checkpoint,
-            shards=Shards(_backend(scheduler)) if scheduler else None,
-        ),
-    )  # fmt: skip
+    if scheduler:
+        warm = on_shards(Shards(_backend(scheduler)), *loaded_prior(prior, settings))
+    else:
+        experts = MixedExperts(settings.learner.windows, *loaded_prior(prior, settings))
+        checkpoint = Checkpoint(
+            settings.bundle, source, windows=settings.learner.windows, step_s=settings.step_s,
+            history_s=settings.history_s, capacity=capacity, experts=experts,
+        )  # fmt: skip
+        warm = WarmStart(prior=experts.prior, model=experts, checkpoint=checkpoint)
+    search = dependency_search_of(quick(), settings.bundle)
+    return Publisher(source, settings, SystemClock(), time.sleep, search, status, warm)
 
 
 def _backend(scheduler: str) -> Backend:
@@ -267,15 +266,26 @@ def _backend(scheduler: str) -> Backend:
     return OnDask(scheduler)
 
 
-def warm_start(path: Path, settings: PublishSettings) -> WarmStart:
-    """With the prior of a file; without, where it cannot be used here, which is said."""
+def loaded_prior(
+    path: Path, settings: PublishSettings
+) -> tuple[Model | None, Sequence[TrainingSet]]:
+    """A prior and its rows; none, where it cannot be used here, which is said."""
     try:
         prior = load_prior(path)
         model = prior.model(windows=settings.learner.windows, step_s=settings.step_s)
     except AutoscalerError as error:
         log.warning("begins without a prior: the first fit is waited for", why=str(error))
-        return WarmStart()
-    return WarmStart(prior=model, model=partial(pooled, others=prior.rows))
+        return None, ()
+    return model, prior.rows
+
+
+def on_shards(shards: Shards, prior: Model | None, others: Sequence[TrainingSet]) -> WarmStart:
+    """Boosting alone, as tasks of shards, whose states are not saved."""
+
+    def fitted(settings: LearnerSettings) -> Model:
+        return Sharded(pooled(settings, others), shards)
+
+    return WarmStart(prior=prior and Sharded(prior, shards), model=fitted, shards=shards)
 
 
 def outcomes_of(calibration: RollingCalibration, step_s: float) -> list[Outcomes]:

@@ -66,7 +66,7 @@ def test_pods_of_a_timer_are_expected_when_it_is_due_and_not_before(learner: Lea
 def test_a_service_never_seen_gets_an_answer_from_the_pool(learner: Learner) -> None:
     unseen = replace(shop().until(30), services=("new/a", "new/b", "new/c", "new/d"))
     bundle = learner.bundle(unseen)
-    assert set(bundle.model) == {"pooled"}
+    assert set(bundle.model) == {"pooled 70 %, recency 30 %"}
     assert set(bundle.reason) == {""}
     assert not np.isnan(bundle.exceedance).any()
 

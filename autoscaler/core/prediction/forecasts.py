@@ -51,7 +51,7 @@ class ForecastBundle:
     window_edges_s: FloatArray  # (n_windows + 1,) s after made_at_s, ascending from 0
     demand_edges: FloatArray  # (n, n_cells + 1) requests in flight, from 0 up; the last repeats
     exceedance: Curves  # (n, n_windows, n_cells) P(peak > lower edge); NaN = no forecast
-    model: tuple[str, ...]  # (n,) which model forecasts the service; "" = none
+    model: tuple[str, ...]  # (n,) which models forecast the service; "" = none
     reason: tuple[str, ...]  # (n,) why there is no forecast; "" = there is one
     edges: Edges = field(default_factory=lambda: no_edges(()))  # learned dependencies
     refused: Refused = field(default_factory=Refused)  # left out when it was read

@@ -1,12 +1,15 @@
 """What a model owes, whoever it is."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pytest
 
 from autoscaler.core.types import FloatArray
 from learner.demand import Demand
+from learner.experts.recency import Recency
 from learner.models import Forecast, Model
 from learner.models.levels import LEVELS, cells_in_reach, pods_needed
 from learner.models.pooled import Pooled
@@ -15,6 +18,8 @@ WINDOWS = (0, 1, 2, 5, 15)
 N_STEPS = 500
 ORIGINS = np.array([0, 1, 60, 250, 333, 400, N_STEPS])
 HOUR_S = 3600.0
+
+NewModel = Callable[[], Model]
 
 
 def demand_of(peak: FloatArray, *, start_s: float = 0.0, capacity: float = 1.0) -> Demand:
@@ -44,12 +49,21 @@ def mixed_demand() -> Demand:
     )
 
 
-def new_model() -> Pooled:
+def new_pooled() -> Model:
     return Pooled(windows=WINDOWS, seeds=(0,), rounds=15, max_rows=4000)
 
 
+def new_recency() -> Model:
+    return Recency(WINDOWS)
+
+
+@pytest.fixture(scope="module", params=[new_pooled, new_recency], ids=["pooled", "recency"])
+def new_model(request: pytest.FixtureRequest) -> NewModel:
+    return cast(NewModel, request.param)
+
+
 @pytest.fixture(scope="module")
-def fitted() -> Model:
+def fitted(new_model: NewModel) -> Model:
     return new_model().fit(mixed_demand())
 
 
@@ -143,14 +157,16 @@ def test_twice_the_demand_on_twice_the_capacity_is_the_same(fitted: Model) -> No
 
 @pytest.mark.parametrize("n_steps", [0, 1, 5])
 @pytest.mark.parametrize("value", [0.0, 3.0, np.nan])
-def test_survives_a_past_that_is_too_short(fitted: Model, n_steps: int, value: float) -> None:
+def test_survives_a_past_that_is_too_short(
+    new_model: NewModel, fitted: Model, n_steps: int, value: float
+) -> None:
     short = demand_of(np.full((2, n_steps), value))
     refitted = new_model().fit(short)
     forecast = refitted.predict(short, np.array([n_steps]))
     assert forecast.exceedance.shape[:3] == (2, 1, len(WINDOWS) - 1)
 
 
-def test_two_fits_on_the_same_past_agree(fitted: Model) -> None:
+def test_two_fits_on_the_same_past_agree(new_model: NewModel, fitted: Model) -> None:
     again = new_model().fit(mixed_demand().until(200))
     once = new_model().fit(mixed_demand().until(200))
     assert_same(again.predict(mixed_demand(), ORIGINS), once.predict(mixed_demand(), ORIGINS))

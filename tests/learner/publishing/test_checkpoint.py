@@ -14,8 +14,9 @@ from autoscaler.core.prediction.forecasts import ForecastBundle
 from autoscaler.errors import PermanentError
 from learner.calibration.reliability import log_odds
 from learner.demand import Demand
-from learner.engine import Learner
-from learner.models import Exceedance
+from learner.engine import Learner, MixedExperts
+from learner.experts.model import Experts
+from learner.models import Exceedance, Model
 from learner.publishing.checkpoint import SAVE_S, Checkpoint, WarmStart
 from learner.publishing.fitted_file import load_fitted
 from learner.publishing.publisher import SETTLE_S, Publisher, PublishSettings
@@ -94,7 +95,7 @@ class Process:
             refit_s=200 * STEP_S,
             learner=LearnerSettings(windows=windows, max_rows=2_000, rounds=10),
         )
-        self.fits = 0
+        self.fits, self.experts = 0, MixedExperts(windows)
         source = Remembered(self.calls, begin=beside.begin if beside else at_once)
         checkpoint = Checkpoint(
             self.path,
@@ -103,6 +104,7 @@ class Process:
             step_s=STEP_S,
             history_s=self.settings.history_s,
             capacity=1.0,
+            experts=self.experts,
             begin=at_once,
         )
         self.publisher = Publisher(
@@ -110,7 +112,7 @@ class Process:
             self.settings,
             clock,
             clock.advance,
-            warm=WarmStart(checkpoint=checkpoint),
+            warm=WarmStart(model=self.experts, checkpoint=checkpoint),
             start=self._fit,
         )
 
@@ -119,9 +121,10 @@ class Process:
         return at_once(fit)
 
     def given(self) -> Exceedance:
-        """(n, n_windows, n_cells) what the model gave last, before it was calibrated."""
-        given = self.publisher._refits.calibration._given
-        return given[max(given)].exceedance
+        """(n_windows, n_experts, n, n_cells) what they gave last, not mixed, nor calibrated."""
+        given = self.experts.mixture._given
+        last = max(given)[0]
+        return np.stack([given[last, window].answers for window in range(len(WINDOWS) - 1)])
 
     def publish(self, steps: int = 1) -> ForecastBundle:
         for _ in range(steps):
@@ -178,16 +181,19 @@ def test_what_is_published_after_a_restart_is_calibrated_as_before(
 
 
 def test_what_the_model_gives_is_the_same_to_the_bit(folder: Path) -> None:
-    model = load_fitted(folder / "forecasts.model.npz").model
+    held = load_fitted(folder / "forecasts.model.npz")
     demand = Calls().read(start_s=0.0, end_s=START_S, step_s=STEP_S)
     again = Learner(LearnerSettings(windows=WINDOWS, max_rows=2_000, rounds=10))
     fitted = again.fit(
         Calls().read(start_s=START_S - HISTORY * STEP_S, end_s=START_S, step_s=STEP_S)
     ).model_
     origins = np.array([300, 5_510, 6_000])
-    np.testing.assert_array_equal(
-        model.predict(demand, origins).exceedance, fitted.predict(demand, origins).exceedance
-    )
+    assert isinstance(fitted, Experts)
+    models: tuple[Model, ...] = (held.model, held.recency)
+    for model, other in zip(models, fitted.models, strict=True):
+        np.testing.assert_array_equal(
+            model.predict(demand, origins).exceedance, other.predict(demand, origins).exceedance
+        )
 
 
 def test_all_of_the_past_is_read_beside_the_loop_and_then_fits_go_on(folder: Path) -> None:

@@ -15,8 +15,7 @@ from autoscaler.core.prediction.forecasts import ForecastBundle
 from autoscaler.errors import TransientError
 from learner.demand import Demand
 from learner.engine import Learner
-from learner.publishing.checkpoint import WarmStart
-from learner.publishing.publisher import SETTLE_S, Publisher, PublishSettings
+from learner.publishing.publisher import SETTLE_S, Publisher, PublishSettings, on_shards
 from learner.settings import LearnerSettings
 from learner.sharding import remote
 from learner.sharding.backend import Backend
@@ -58,7 +57,7 @@ class Loop:
         )  # fmt: skip
         self.publisher = Publisher(
             Recorded(), settings, self.clock, self.clock.advance, start=at_once,
-            warm=WarmStart(shards=Shards(backend, services_a_shard=4)),
+            warm=on_shards(Shards(backend, services_a_shard=4), None, ()),
         )  # fmt: skip
 
     def step(self) -> ForecastBundle:
