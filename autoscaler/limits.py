@@ -373,7 +373,7 @@ HISTORY = Limit(
     "history_values",
     1 << 26,
     "services x steps",
-    "3,300 services x 14 days at 60 s, which takes 4 GiB; the step is given up",
+    "3,300 services x 14 days at 60 s, which takes 4 GiB; half as many days are read",
 )
 COUNT = Limit(
     "count", 2.0**53, "as a count", "from there on counting loses ones; the sample is a gap"

@@ -173,11 +173,12 @@ class Checkpoint:
     def _usable_state(self, path: Path, now: float) -> SavedState:
         saved = load_state(path)
         state, window = saved.state, max(round(self._history_s / self._step_s), FEWEST_STEPS)
+        kept = state.ring.window  # less than it may be where all of the past was too much
         age_s, most_s = now - state.end_s, MOST_LEFT_OUT * self._step_s
         others = saved.recent.capacity[saved.recent.capacity != self._capacity]
         for name, value, allowed, fits in (
             ("step_s", state.step_s, self._step_s, state.step_s == self._step_s),
-            ("steps kept", state.ring.window, window, state.ring.window == window),
+            ("steps kept", kept, f"{FEWEST_STEPS} to {window}", FEWEST_STEPS <= kept <= window),
             ("age", age_s, f"0 to {most_s:g} s", 0 <= age_s <= most_s),
             ("capacity", others[:1], self._capacity, not len(others)),
         ):

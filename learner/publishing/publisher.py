@@ -17,8 +17,10 @@ from autoscaler.core.prediction.dependencies import Edges
 from autoscaler.core.prediction.forecasts import MOST_NAMED, QUARANTINED, ForecastBundle
 from autoscaler.errors import AutoscalerError, PermanentError
 from autoscaler.health import Health
+from autoscaler.limits import HISTORY
 from autoscaler.logs import get_logger
 from autoscaler.names import shown_name
+from autoscaler.refusals import LimitError
 from learner.background import in_background
 from learner.calibration.reliability import EDGES
 from learner.calibration.rolling import RollingCalibration
@@ -44,6 +46,7 @@ from learner.state.carried import CarriedState
 from learner.status import LearnerStatus, Outcomes
 
 STATE = "carried state"  # as a part that may be faulty
+LEAST_HISTORY_S = 86_400.0  # a learner that may hold less has nothing to say
 SETTLE_S = 3.0  # s after a step's end until its samples are in Prometheus
 
 log = get_logger(__name__)
@@ -104,6 +107,7 @@ class Publisher:
             start=start,
         )
         self._checkpoint, self._resumed = warm.checkpoint, False
+        self._history_s = settings.history_s  # that is read; less where all is more than is held
         self._searched_s = -math.inf  # Unix s
         self._carried, self._shards = CarriedState(), warm.shards
         self._failing_since_s: float | None = None  # Unix s; None = the last step was published
@@ -146,7 +150,7 @@ class Publisher:
             self._carried = self._checkpoint.resume(self._refits, self._clock.now())
         demand = self._read()
         now = self._clock.now()
-        whole = demand.end_s - demand.start_s > self._settings.history_s - demand.step_s
+        whole = demand.end_s - demand.start_s > self._history_s - demand.step_s
         learner, is_new = self._refits.learner(demand, now, whole=whole)
         bundle = learner.bundle(demand, None if self._shards else self._newest_rows(demand, now))
         if self._shards:
@@ -209,11 +213,26 @@ class Publisher:
     def _read(self) -> Demand:
         s, started_s = self._settings, self._clock.now()
         end_s = (started_s - SETTLE_S) // s.step_s * s.step_s
-        demand = self._source.read(start_s=end_s - s.history_s, end_s=end_s, step_s=s.step_s)
+        demand = self._read_as_far_back_as_can_be(end_s)
         now = self._clock.now()
         slow = f"took {now - started_s:.0f} s; forecasts come every {s.step_s:.0f} s at best"
         self._faults.report("reading demand", slow if now - started_s > s.step_s else "", now)
         return demand
+
+    def _read_as_far_back_as_can_be(self, end_s: float) -> Demand:
+        """Half as far, and again half, where the past of all services is more than may be held."""
+        step_s = self._settings.step_s
+        while True:
+            start_s = end_s - self._history_s
+            try:
+                return self._source.read(start_s=start_s, end_s=end_s, step_s=step_s)
+            except LimitError as error:
+                half_s = self._history_s / 2 // step_s * step_s
+                if error.limit is not HISTORY or half_s < LEAST_HISTORY_S:
+                    raise
+                self._history_s = half_s
+                shorter = f"{error}; {half_s / 86_400:.3g} days are read"
+                self._faults.report("length of the past", shorter, self._clock.now())
 
 
 def prometheus_publisher(

@@ -17,6 +17,7 @@ import numpy as np
 from autoscaler.core.types import FloatArray, IntArray
 from autoscaler.errors import PermanentError
 from autoscaler.health import Health
+from autoscaler.refusals import LimitError
 from learner.background import Begin, in_background
 from learner.demand import Demand, DemandSource, ExternalSeries
 
@@ -90,6 +91,8 @@ class Remembered:
             done, self._whole = self._whole, None
             try:
                 self._past, self._resumed = done.result(), False
+            except LimitError:
+                raise  # less has to be asked for
             except Exception as error:  # noqa: BLE001  # the last steps are known all the same
                 self._faults.report(WHOLE, f"{error!s:.200}", end_s)
                 self._again_s = end_s + AGAIN_S

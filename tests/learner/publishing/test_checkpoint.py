@@ -318,17 +318,39 @@ def test_what_cannot_be_used_is_said_and_begun_anew(
     assert "\n" not in said
 
 
-@pytest.mark.parametrize(
-    ("late", "history", "why"), [(MOST_LEFT_OUT + 5, HISTORY, "age is"), (0, 5_000, "steps kept")]
-)
-def test_a_state_that_is_too_old_or_of_another_past_is_not_used(
-    folder: Path, caplog: pytest.LogCaptureFixture, late: int, history: int, why: str
-) -> None:
-    process = Process(folder, clock_at(20 + late), history=history)
+def assert_state_not_used(process: Process, caplog: pytest.LogCaptureFixture, why: str) -> None:
     process.publish()
     said = [r.message for r in caplog.records if "begins anew" in r.message]
     assert any(why in each and "forecasts.state.npz" in each for each in said)
-    assert process.calls.asked[0] == history
+    assert process.calls.asked[0] == HISTORY
+
+
+def test_a_state_that_is_too_old_is_not_used(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert_state_not_used(Process(folder, clock_at(20 + MOST_LEFT_OUT + 5)), caplog, "age is")
+
+
+def test_a_state_of_a_longer_past_is_not_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    Process(tmp_path, clock_at(0), history=5_000).publish()
+    assert_state_not_used(Process(tmp_path, clock_at(1)), caplog, "steps kept")
+
+
+def test_a_state_of_a_shorter_past_answers_until_all_is_read(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    beside = Later()
+    process = Process(folder, clock_at(20), beside=beside, history=5_000)
+    process.publish(2)
+    assert max(process.calls.asked) < 60
+    beside.waiting.pop()()
+    process.publish()
+    state = process.publisher._carried.oldest
+    assert state is not None
+    assert state.ring.window == 5_000
+    assert "begins anew" not in caplog.text
 
 
 def test_a_state_of_pods_of_another_size_is_not_used(

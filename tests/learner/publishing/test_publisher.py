@@ -8,6 +8,8 @@ import pytest
 from autoscaler.bundle.file import load_bundle
 from autoscaler.clock import SimulatedClock
 from autoscaler.errors import PermanentError, TransientError
+from autoscaler.limits import HISTORY
+from autoscaler.refusals import LimitError
 from learner.demand import Demand
 from learner.engine import Learner
 from learner.publishing.publisher import SETTLE_S, Publisher, PublishSettings
@@ -26,12 +28,15 @@ class Recorded:
         self.fails = False
         self.quarantined: dict[str, str] = {}
         self.clock, self.takes_s = SimulatedClock(), 0.0
+        self.most_steps = 1_000_000
 
     def read(self, *, start_s: float, end_s: float, step_s: float) -> Demand:
         self.asked.append((start_s, end_s, step_s))
         self.clock.advance(self.takes_s)
         if self.fails:
             raise TransientError("Prometheus cannot be reached")
+        if (end_s - start_s) / step_s > self.most_steps:
+            raise LimitError(HISTORY, "the past of all")
         steps = np.arange(start_s // step_s, end_s // step_s)
         calls = (steps % 10 == 0).astype(np.float64)[None, :]
         return Demand(
@@ -63,6 +68,7 @@ def publisher(
     turns: int = 99,
     key: bytes | None = None,
     status: LearnerStatus | None = None,
+    history: int = 300,
 ) -> Publisher:
     left = [turns]
 
@@ -75,7 +81,7 @@ def publisher(
     settings = PublishSettings(
         bundle=folder / "forecasts.npz",
         step_s=STEP_S,
-        history_s=300 * STEP_S,
+        history_s=history * STEP_S,
         refit_s=3 * STEP_S,
         key=key,
         learner=LearnerSettings(windows=(0, 1, 2), max_rows=500, rounds=10),
@@ -89,6 +95,27 @@ def test_a_bundle_appears_that_ends_where_the_last_whole_step_ended(tmp_path: Pa
     bundle = load_bundle(tmp_path / "forecasts.npz")
     assert (bundle.services, bundle.made_at_s) == (("shop/sync",), START_S)
     assert source.asked == [(START_S - 300 * STEP_S, START_S, STEP_S)]
+
+
+def test_of_a_past_that_is_more_than_may_be_held_half_is_read(tmp_path: Path) -> None:
+    clock, source = SimulatedClock(START_S + SETTLE_S + 1.0), Recorded()
+    source.most_steps = 2_000
+    made = publisher(tmp_path, source, clock, history=6_000)
+    made.publish()
+    clock.advance(STEP_S)
+    made.publish()
+    steps = [round((end - start) / STEP_S) for start, end, _ in source.asked]
+    assert steps == [6_000, 3_000, 1_500, 1_500]
+    assert load_bundle(tmp_path / "forecasts.npz").fitted_at_s == START_S
+    (fault,) = made._faults.present()
+    assert "1.04 days are read" in str(fault)
+
+
+def test_of_less_than_a_day_nothing_is_published(tmp_path: Path) -> None:
+    clock, source = SimulatedClock(START_S + SETTLE_S + 1.0), Recorded()
+    source.most_steps = 1_000
+    with pytest.raises(LimitError, match="the past of all has more than"):
+        publisher(tmp_path, source, clock, history=6_000).publish()
 
 
 def test_a_step_is_read_once_it_has_settled(tmp_path: Path) -> None:
