@@ -23,13 +23,17 @@ DAY, WEEK_DAYS = 288, 7  # steps, days
 STEP_S = 86_400 / DAY  # as the time of their steps counts
 
 
-def made_services(n_of_each: int, n_steps: int, seed: int) -> FloatArray:
-    """(n, n_steps) pods needed of made services, ``KINDS`` in turn; one call takes one pod."""
+def made_services(n_of_each: int, n_steps: int, seed: int, *, days: bool = True) -> FloatArray:
+    """(n, n_steps) pods needed of made services, kind by kind; one call takes one pod.
+
+    days: with those that follow days.
+    """
     random = np.random.default_rng(seed)
+    kinds = KINDS if days else WITHOUT_DAYS
     return np.stack(
         [
             _pods(*kind(random, n_steps), n_steps)
-            for kind, times in KINDS.items()
+            for kind, times in kinds.items()
             for _ in range(times * n_of_each)
         ]
     )
@@ -106,16 +110,15 @@ def daily_job(random: np.random.Generator, n_steps: int) -> Calls:
 
 
 # How many of each kind for each one asked for: renewals vary most.
-KINDS: dict[Kind, int] = {
+WITHOUT_DAYS: dict[Kind, int] = {
     timer: 1,
     two_timers: 1,
     gamma_renewals: 3,
     log_normal_renewals: 2,
     bursts: 2,
     wave: 2,
-    opening_hours: 1,
-    daily_job: 1,
 }
+KINDS = WITHOUT_DAYS | {opening_hours: 1, daily_job: 1}
 
 
 def _pods(begin: FloatArray, duration: FloatArray, n_steps: int) -> FloatArray:

@@ -91,7 +91,8 @@ class Pooled:
         among_all = replace(drawn.rows, service=chosen[drawn.rows.service])
         features = level.beside(upstream_columns(self.pairs_, demand, among_all))
         given = TrainingSet(features=features, drawn=drawn)
-        made = made_training_set(self.windows, self.max_rows // 4)
+        # Their own days teach them of days: those of made services misled fits on ten days.
+        made = made_training_set(self.windows, self.max_rows // 4, days=False)
         boosting = Boosting(windows=self.windows, seeds=self.seeds, rounds=self.rounds)
         others = [
             replace(each, features=each.features.among(features.names)) for each in self.others
@@ -134,9 +135,10 @@ def _some_services(demand: Demand) -> IntArray:
 
 
 @lru_cache(maxsize=1)
-def made_training_set(windows: tuple[int, ...], max_rows: int) -> TrainingSet:
-    """Rows of made services: the same at every fit."""
-    need = made_services(min(1 + max_rows // ROWS_OF_ONE, MOST_MADE), MADE_STEPS, MADE_SEED)
+def made_training_set(windows: tuple[int, ...], max_rows: int, *, days: bool) -> TrainingSet:
+    """Rows of made services: the same at every fit. days: as `made_services` has it."""
+    n_of_each = min(1 + max_rows // ROWS_OF_ONE, MOST_MADE)
+    need = made_services(n_of_each, MADE_STEPS, MADE_SEED, days=days)
     drawn = draw_rows(need, windows, max_rows)
     # Made services know no time of day, and follow nobody. Half of them know no days either: in its
     # first days no service does.

@@ -31,7 +31,7 @@ def fit_prior(demands: Sequence[Demand], settings: LearnerSettings) -> Prior:
     steps = {demand.step_s for demand in demands}
     if len(steps) > 1:
         raise PermanentError(f"demands have steps of {sorted(steps)} s; allowed: one step")
-    sets = [made_training_set(settings.windows, settings.max_rows)]
+    sets = [made_training_set(settings.windows, settings.max_rows, days=True)]
     sets += [_training_set(demand, settings) for demand in demands]
     boosting = Boosting(
         windows=settings.windows,
