@@ -6,12 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 
 from distributed import Client
+
+from tests.programs import until
 
 ROOT = Path(__file__).parents[3]
 N_WORKERS = 4
@@ -22,16 +23,16 @@ SETTINGS = {"PYTHONPATH": str(ROOT), "DASK_DISTRIBUTED__SCHEDULER__WORK_STEALING
 class Cluster:
     """Its processes, and what a test does to them."""
 
-    def __init__(self, folder: Path, n_workers: int) -> None:
-        self._file, self._log = folder / "scheduler.json", (folder / "cluster.log").open("w")
+    def __init__(self, folder: Path) -> None:
+        self._file, self._log_path = folder / "scheduler.json", folder / "cluster.log"
+        self._log = self._log_path.open("w")
         options = ["--port", "0", "--no-dashboard", "--scheduler-file", str(self._file)]
         self.scheduler = self._start("scheduler", *options)
         self.workers: list[subprocess.Popen[bytes]] = []
         self._armed = 0
-        self._wait_for_file()
+        self._until(lambda: self._file.exists() and self._file.stat().st_size > 0, "a scheduler")
         self.address = str(json.loads(self._file.read_text())["address"])
         self.client = Client(self.address, set_as_default=False)
-        self.complete(n_workers)
 
     def complete(self, n_workers: int = N_WORKERS) -> None:
         """Start workers in place of those that have ended."""
@@ -40,8 +41,7 @@ class Cluster:
         options += ["--scheduler-file", str(self._file)]
         while len(self.workers) < n_workers:
             self.workers.append(self._start("worker", *options))
-        while len(self.client.nthreads()) != n_workers:
-            time.sleep(0.05)
+        self._until(lambda: len(self.client.nthreads()) == n_workers, f"{n_workers} workers")
 
     def arm(self, function: str) -> None:
         """Have the first worker that calls a function of ours end itself, as if by `kill -9`."""
@@ -64,12 +64,14 @@ class Cluster:
             env=os.environ | SETTINGS,
         )  # fmt: skip
 
-    def _wait_for_file(self) -> None:
-        for _ in range(600):
-            if self._file.exists() and self._file.stat().st_size:
-                return
-            time.sleep(0.05)
-        raise AssertionError("no scheduler")
+    def _until(self, holds: Callable[[], bool], what: str) -> None:
+        """Look until something holds; fail at once where a process has ended."""
+        until(lambda: self._one_has_ended() or holds(), what)
+        log = self._log_path.read_text()[-2000:]
+        assert not self._one_has_ended(), f"{what}: a process has ended; cluster.log ends:\n{log}"
+
+    def _one_has_ended(self) -> bool:
+        return any(process.poll() is not None for process in (self.scheduler, *self.workers))
 
 
 def _deadly(function: str, fallen: str) -> None:
@@ -88,8 +90,9 @@ def _deadly(function: str, fallen: str) -> None:
 @contextlib.contextmanager
 def cluster(folder: Path, n_workers: int = N_WORKERS) -> Iterator[Cluster]:
     """Started, and ended in any case."""
-    made = Cluster(folder, n_workers)
+    made = Cluster(folder)
     try:
+        made.complete(n_workers)
         yield made
     finally:
         made.end()
