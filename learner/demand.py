@@ -69,6 +69,11 @@ class Demand:
         return int(self.arrivals.shape[1])
 
     @property
+    def first_step(self) -> int:
+        """The first step, counted in steps from Unix time 0."""
+        return round(self.start_s / self.step_s)
+
+    @property
     def end_s(self) -> float:
         """Unix s at which the last step ends."""
         return self.start_s + self.n_steps * self.step_s

@@ -52,7 +52,7 @@ def pooled(settings: LearnerSettings, others: Sequence[TrainingSet] = ()) -> Poo
     )
 
 
-class MixedExperts:
+class ExpertsFactory:
     """Makes the models that forecast all services: boosting, counts of pauses, and the prior."""
 
     def __init__(
@@ -77,7 +77,7 @@ class MixedExperts:
 
 def mixed(settings: LearnerSettings) -> Model:
     """Experts without a prior, weighed from the beginning."""
-    return MixedExperts(settings.windows)(settings)
+    return ExpertsFactory(settings.windows)(settings)
 
 
 def _no_progress(stage: str, share: float) -> None:

@@ -13,7 +13,7 @@ from benchmarks.report.screen import Screen
 from benchmarks.simulator.forecasts import ForecastTable, joined
 from learner.calibration.rolling import RollingCalibration
 from learner.demand import Demand
-from learner.engine import Learner, MixedExperts
+from learner.engine import ExpertsFactory, Learner
 from learner.settings import LearnerSettings
 
 HISTORY_STEPS = 14 * DAY_STEPS  # that are read
@@ -63,7 +63,7 @@ def walk_forward(
     """One forecast for each step from ``workload.first`` on."""
     demand, first = workload.demand, workload.first
     calibration = RollingCalibration(settings.learner.windows)
-    experts = MixedExperts(settings.learner.windows)
+    experts = ExpertsFactory(settings.learner.windows)
     pieces = []
     for origin in range(first, demand.n_steps, ORIGINS_AT_ONCE):
         if (origin - first) % settings.refit_steps < ORIGINS_AT_ONCE:

@@ -26,7 +26,7 @@ from autoscaler.clock import SimulatedClock
 from benchmarks.learner.fleet import BEGIN_S, STEP_S, Fleet
 from benchmarks.learner.refresh import FleetSource
 from learner.calibration.rolling import RollingCalibration
-from learner.engine import MixedExperts
+from learner.engine import ExpertsFactory
 from learner.experts.recency import Recency
 from learner.models.pooled import Pooled
 from learner.prior.file import load_prior
@@ -91,7 +91,7 @@ def measure(services: int, folder: Path, away: int = AWAY) -> Cost:
     begin, cpu = time.perf_counter(), time.process_time()
     source = Remembered(FleetSource(services), begin=lambda _work: Future())
     prior = load_prior()
-    experts = MixedExperts(WINDOWS, prior.model(windows=WINDOWS, step_s=STEP_S), prior.rows)
+    experts = ExpertsFactory(WINDOWS, prior.model(windows=WINDOWS, step_s=STEP_S), prior.rows)
     checkpoint = Checkpoint(
         settings.bundle, source, windows=WINDOWS, step_s=STEP_S, history_s=settings.history_s,
         capacity=1.0, experts=experts, begin=lambda _work: Future(),

@@ -80,7 +80,7 @@ class RollingCalibration:
 
     def settle(self, demand: Demand, origin: int) -> None:
         """Count what came of the windows that were over at an origin of ``demand``."""
-        first = _first_step(demand)
+        first = demand.first_step
         latest = first + origin
         due = [then for then in self._given if then + self.windows[-1] <= latest]
         if not due:
@@ -90,7 +90,7 @@ class RollingCalibration:
             table.fade(0.5 ** (elapsed_s / HALF_LIFE_S) if self._latest else 1.0)
         self._latest = latest
         recent = demand.until(origin).last(latest - min(due))
-        need, first = pods_needed(recent), _first_step(recent)
+        need, first = pods_needed(recent), recent.first_step
         row_of = {name: row for row, name in enumerate(demand.services)}
         for then in due:
             given = self._given.pop(then)
@@ -108,7 +108,7 @@ class RollingCalibration:
 
         exceedance: (n, n_origins, n_windows, n_cells), not calibrated.
         """
-        first = _first_step(demand)
+        first = demand.first_step
         chosen = np.linspace(0, len(origins) - 1, min(len(origins), MOST_ORIGINS)).astype(np.int64)
         for place in chosen:
             then = first + int(origins[place])
@@ -148,7 +148,3 @@ def _numbers(
     if not (np.isfinite(numbers).all() and (numbers >= least).all() and (numbers < 1e15).all()):
         raise ValueError(f"{name} holds a number that cannot be")
     return numbers.astype(np.float64)
-
-
-def _first_step(demand: Demand) -> int:
-    return round(demand.start_s / demand.step_s)

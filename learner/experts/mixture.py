@@ -105,7 +105,7 @@ class Mixture:
 
     def _settle(self, demand: Demand, origin: int) -> None:
         """Count what came of the windows that were over at an origin of ``demand``."""
-        first = _first_step(demand)
+        first = demand.first_step
         latest = first + origin
         due = [key for key in self._given if key[0] + self.windows[key[1] + 1] <= latest]
         if not due:
@@ -115,7 +115,7 @@ class Mixture:
         self._latest = latest
         self._know(demand.services)
         recent = demand.until(origin).last(latest - min(then for then, _ in due))
-        need, first = pods_needed(recent), _first_step(recent)
+        need, first = pods_needed(recent), recent.first_step
         present = {name: row for row, name in enumerate(demand.services)}
         for then, window in sorted(due):
             given = self._given.pop((then, window))
@@ -140,7 +140,7 @@ class Mixture:
 
     def _expect(self, demand: Demand, origins: IntArray, exceedance: Exceedance) -> None:
         """Keep what will be compared with what comes."""
-        first = _first_step(demand)
+        first = demand.first_step
         for place, origin in enumerate(origins.tolist()):
             then = first + origin
             for window in range(len(self.windows) - 1):
@@ -174,7 +174,3 @@ def _aligned(given: Sequence[Forecast]) -> Exceedance:
         own = min(n_cells, each.exceedance.shape[3])
         whole[place, ..., :own] = each.exceedance[..., :own]
     return whole
-
-
-def _first_step(demand: Demand) -> int:
-    return round(demand.start_s / demand.step_s)

@@ -17,7 +17,7 @@ from autoscaler.health import Health
 from autoscaler.logs import get_logger
 from learner.background import Begin, in_background
 from learner.demand import Demand
-from learner.engine import MixedExperts, mixed
+from learner.engine import ExpertsFactory, mixed
 from learner.experts.model import Experts
 from learner.experts.recency import Recency
 from learner.models import Model
@@ -71,7 +71,7 @@ class Checkpoint:
         step_s: float,
         history_s: float,
         capacity: float,
-        experts: MixedExperts | None = None,
+        experts: ExpertsFactory | None = None,
         begin: Begin = in_background,
     ) -> None:
         """``source``: goes on from the newest demand; ``experts``: are what is fitted.
@@ -82,7 +82,7 @@ class Checkpoint:
         self._model_path = bundle.with_name(f"{bundle.stem}.model.npz")
         self._source, self._windows = source, windows
         self._step_s, self._history_s, self._capacity = step_s, history_s, capacity
-        self._begin, self._experts = begin, experts or MixedExperts(windows)
+        self._begin, self._experts = begin, experts or ExpertsFactory(windows)
         self._faults = Health()
         self._saving: Future[None] | None = None
         self._saved_s = 0.0  # Unix s

@@ -26,7 +26,7 @@ from learner.calibration.reliability import EDGES
 from learner.calibration.rolling import RollingCalibration
 from learner.demand import Demand, DemandSource
 from learner.dependency_search import DependencySearch, dependency_search_of
-from learner.engine import MixedExperts, found_edges, pooled
+from learner.engine import ExpertsFactory, found_edges, pooled
 from learner.models import Model
 from learner.models.boosting import TrainingSet
 from learner.models.newest import NewestRows
@@ -263,7 +263,7 @@ def prometheus_publisher(
     if scheduler:
         warm = on_shards(Shards(_backend(scheduler)), *loaded_prior(prior, settings))
     else:
-        experts = MixedExperts(settings.learner.windows, *loaded_prior(prior, settings))
+        experts = ExpertsFactory(settings.learner.windows, *loaded_prior(prior, settings))
         checkpoint = Checkpoint(
             settings.bundle, source, windows=settings.learner.windows, step_s=settings.step_s,
             history_s=settings.history_s, capacity=capacity, experts=experts,

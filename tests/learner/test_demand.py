@@ -22,6 +22,11 @@ def test_knows_where_it_ends() -> None:
     assert demand(np.zeros((2, 5))).end_s == 900.0
 
 
+def test_counts_its_first_step_from_unix_time_0() -> None:
+    assert demand(np.zeros((2, 5))).first_step == 10
+    assert demand(np.zeros((2, 5))).last(2).first_step == 13
+
+
 def test_a_gap_is_not_known_and_not_zero() -> None:
     gappy = demand(np.array([[0.0, np.nan, 2.0]]))
     assert gappy.known.tolist() == [[True, False, True]]

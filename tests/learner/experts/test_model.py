@@ -9,7 +9,7 @@ from scipy.special import expit, logit
 from autoscaler.core.prediction.dependencies import Edges
 from autoscaler.core.types import IntArray
 from learner.demand import Demand
-from learner.engine import MixedExperts, pooled
+from learner.engine import ExpertsFactory, pooled
 from learner.experts.mixture import Mixture
 from learner.experts.model import Experts, Unchanged
 from learner.models import Forecast
@@ -61,14 +61,14 @@ def test_a_prior_is_an_expert_that_stays_as_it_is() -> None:
     prior = pooled(SETTINGS).fit(demand_of(NEED[:, :100]))
     prior.name = "prior"
     before = prior.predict(demand, np.array([600])).exceedance
-    experts = MixedExperts(SETTINGS.windows, prior)(SETTINGS).fit(demand)
+    experts = ExpertsFactory(SETTINGS.windows, prior)(SETTINGS).fit(demand)
     np.testing.assert_array_equal(prior.predict(demand, np.array([600])).exceedance, before)
     said = experts.predict(demand, np.array([600])).by[0]
     assert said == "pooled 70 %, recency 15 %, prior 15 %"
 
 
 def test_new_fits_are_weighed_as_the_former_ones() -> None:
-    make = MixedExperts(SETTINGS.windows)
+    make = ExpertsFactory(SETTINGS.windows)
     former = make(SETTINGS).fit(demand_of(NEED[:, :400]))
     for end in range(400, 600):
         forecast = former.predict(demand_of(NEED[:, :end]), np.array([end]))

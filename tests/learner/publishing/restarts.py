@@ -11,7 +11,7 @@ from autoscaler.bundle.file import load_bundle
 from autoscaler.clock import SimulatedClock
 from autoscaler.core.prediction.forecasts import ForecastBundle
 from learner.demand import Demand
-from learner.engine import Learner, MixedExperts
+from learner.engine import ExpertsFactory, Learner
 from learner.models import Exceedance
 from learner.publishing.checkpoint import Checkpoint, WarmStart
 from learner.publishing.publisher import SETTLE_S, Publisher, PublishSettings
@@ -89,7 +89,7 @@ class Process:
             refit_s=200 * STEP_S,
             learner=LearnerSettings(windows=windows, max_rows=2_000, rounds=10),
         )
-        self.fits, self.experts = 0, MixedExperts(windows)
+        self.fits, self.experts = 0, ExpertsFactory(windows)
         source = Remembered(self.calls, begin=beside.begin if beside else at_once)
         checkpoint = Checkpoint(
             self.path,
