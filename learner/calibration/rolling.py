@@ -85,7 +85,8 @@ class RollingCalibration:
         due = [then for then in self._given if then + self.windows[-1] <= latest]
         if not due:
             return
-        elapsed_s = (latest - self._latest) * demand.step_s
+        # Where the clock was set back, or a file says so, nothing has elapsed.
+        elapsed_s = max(latest - self._latest, 0) * demand.step_s
         for table in (self.reliability, self.published):
             table.fade(0.5 ** (elapsed_s / HALF_LIFE_S) if self._latest else 1.0)
         self._latest = latest

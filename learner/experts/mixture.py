@@ -110,7 +110,8 @@ class Mixture:
         due = [key for key in self._given if key[0] + self.windows[key[1] + 1] <= latest]
         if not due:
             return
-        elapsed_s = (latest - self._latest) * demand.step_s if self._latest else 0.0
+        # Where the clock was set back, or a file says so, nothing has elapsed.
+        elapsed_s = max(latest - self._latest, 0) * demand.step_s if self._latest else 0.0
         self._gain *= 0.5 ** (elapsed_s / HALF_LIFE_S)
         self._latest = latest
         self._know(demand.services)

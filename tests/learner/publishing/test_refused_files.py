@@ -138,3 +138,13 @@ def test_windows_of_another_kind_are_fitted_anew(
     process.publish()
     assert process.fits == 1
     assert "windows is (0, 1, 2, 5); allowed: (0, 1)" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["weighed_until", "counted_until"])
+def test_a_file_that_counted_up_to_a_time_to_come_is_counted_on_from_now(
+    folder: Path, name: str
+) -> None:
+    with_numbers(**{name: 10**12})(folder / "forecasts.model.npz")
+    process = Process(folder, clock_at(20))
+    process.publish(8)
+    assert process.fits == 0
