@@ -130,6 +130,18 @@ class PrometheusServer:
         fault = f"left out {first_wrong}" if first_wrong else ""
         self._faults.report(self._where(query), fault, self._status.now())
 
+    def metric_names(self, grid: Grid) -> list[str]:
+        """Of all metrics between the grid's ends."""
+        with requests.Session() as session:
+            client = self._client(session)
+            params = {"start": str(grid.start_s), "end": str(grid.last_s)}
+            return [
+                str(name)
+                for name in self._retrying(
+                    self._asked, "the names of its metrics", lambda: client.all_metrics(params)
+                )
+            ]
+
     def _sorted(
         self, answer: list[Any], piece: Grid
     ) -> tuple[list[tuple[Labels, FloatArray, FloatArray]], str]:
@@ -171,10 +183,23 @@ class PrometheusServer:
         return f"Prometheus at {self.shown_url}, asked for {query:.{SHOWN}},"
 
     def _ask(self, client: PrometheusConnect, query: str, piece: Grid) -> list[Any]:
+        def ask() -> Any:
+            return client.custom_query_range(
+                query,
+                start_time=datetime.fromtimestamp(piece.start_s, UTC),
+                end_time=datetime.fromtimestamp(piece.last_s, UTC),
+                step=str(piece.step_s),
+                # So that the server, too, stops when we do.
+                params={"timeout": str(self._timeout_s)},
+            )
+
+        return self._asked(query, ask)
+
+    def _asked(self, what: str, ask: Callable[[], Any]) -> list[Any]:
         self._status.heartbeat()
-        asked = self._where(query)
+        asked = self._where(what)
         try:
-            answer = self._queried(client, query, piece)
+            answer = self._answer(ask)
         except TooSlowError as error:
             self._status.refuse(PROMETHEUS_S, self.shown_url)
             raise SlowError(f"{asked} has not answered within {self._within_s:g} s") from error
@@ -188,17 +213,10 @@ class PrometheusServer:
             raise self._too_much(PROMETHEUS_SERIES, asked)
         return answer
 
-    def _queried(self, client: PrometheusConnect, query: str, piece: Grid) -> Any:
+    def _answer(self, ask: Callable[[], Any]) -> Any:
         where = f"Prometheus at {self.shown_url}"
         try:
-            return client.custom_query_range(
-                query,
-                start_time=datetime.fromtimestamp(piece.start_s, UTC),
-                end_time=datetime.fromtimestamp(piece.last_s, UTC),
-                step=str(piece.step_s),
-                # So that the server, too, stops when we do.
-                params={"timeout": str(self._timeout_s)},
-            )
+            return ask()
         except requests.exceptions.SSLError as error:
             raise PermanentError(f"{where} cannot be trusted: {_root(error)}") from error
         except requests.exceptions.Timeout as error:
