@@ -28,7 +28,6 @@ from autoscaler.cli.options import one_line_errors
 from autoscaler.core.prediction.forecasts import demand_at
 from autoscaler.core.types import BoolArray, Curves, FloatArray
 from benchmarks.goals.made_workloads import made_workloads
-from benchmarks.goals.resampling import interval, ratio, resampled
 from benchmarks.goals.walk_forward import DEFAULTS, Refit, Rounds, Rows, WalkSettings, walked
 from benchmarks.goals.workloads import (
     DAY_STEPS,
@@ -40,6 +39,7 @@ from benchmarks.goals.workloads import (
     recorded,
 )
 from benchmarks.scores.forecast_score import QUANTILES, mid_coverage, most_ahead, pinball
+from benchmarks.scores.resampling import interval, ratio, resampled
 from benchmarks.simulator.forecasts import ForecastTable
 from learner.calibration.reliability import EDGES
 from learner.models.levels import LEVELS, pods_needed

@@ -21,7 +21,6 @@ from autoscaler.cli.options import one_line_errors
 from autoscaler.core.state.revision import Mode
 from autoscaler.core.types import FloatArray
 from benchmarks.goals.made_workloads import sparse
-from benchmarks.goals.resampling import interval, resampled
 from benchmarks.goals.simulated import Spent, simulated
 from benchmarks.goals.walk_forward import DEFAULTS, Refit, Rounds, Rows, WalkSettings, walked
 from benchmarks.goals.workloads import (
@@ -34,6 +33,7 @@ from benchmarks.goals.workloads import (
     recorded,
 )
 from benchmarks.policies.policies import FULL, baselines, priced, revision
+from benchmarks.scores.resampling import interval, resampled
 from benchmarks.simulator.forecasts import ForecastTable
 from benchmarks.simulator.simulation import Policy
 

@@ -20,7 +20,6 @@ from rich.table import Table
 from autoscaler.cli.options import one_line_errors
 from autoscaler.core.state.revision import Mode
 from benchmarks.goals.made_workloads import CALL_S, TIMER_S, made_workloads
-from benchmarks.goals.resampling import interval, ratio, resampled
 from benchmarks.goals.simulated import Spent, simulated
 from benchmarks.goals.walk_forward import DEFAULTS, Refit, Rounds, Rows, WalkSettings, walked
 from benchmarks.goals.workloads import (
@@ -33,6 +32,7 @@ from benchmarks.goals.workloads import (
     recorded,
 )
 from benchmarks.policies.policies import FULL, KPA, priced, revision
+from benchmarks.scores.resampling import interval, ratio, resampled
 from benchmarks.simulator.forecasts import ForecastTable
 from benchmarks.simulator.simulation import Policy
 

@@ -13,7 +13,7 @@ from autoscaler.files import whole_file
 from benchmarks.policies.policies import ALWAYS, FULL, KPA, ORACLE, OUTWARD, RETENTION, priced
 from benchmarks.replay import Replay
 from benchmarks.report.figures import Curve, Timeline
-from benchmarks.report.page import Report
+from benchmarks.report.page import Report, Section
 from benchmarks.scores.score import PolicyScore
 
 COLUMNS = (
@@ -82,11 +82,15 @@ def report(
     title: str,
     facts: Sequence[tuple[str, str]],
     service: str = "",
+    said: Sequence[str] = (),
+    sections: Sequence[Section] = (),
 ) -> Report:
     """The page. service: shown over time; by default the one with most cold requests under KPA."""
     shown = service or coldest(scores)
     return Report(
         title=title,
+        said=tuple(said),
+        sections=tuple(sections),
         facts=tuple(facts),
         columns=COLUMNS,
         rows=tuple(rows(headline(scores, replay.settings.price_s))),

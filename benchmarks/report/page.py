@@ -15,14 +15,25 @@ from benchmarks.report.figures import Curve, Timeline
 from benchmarks.report.plots import colours, draw_curves, draw_timeline, steps_a_point
 
 
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A further table."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]  # preformatted; the first column names what a row is about
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """The content of the page, in order."""
 
     title: str
+    said: tuple[str, ...] = ()  # what a reader should remember, the most important first
     facts: tuple[tuple[str, str], ...]
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]  # preformatted; the first column names the policy
+    sections: tuple[Section, ...] = ()
     curves: tuple[Curve, ...]
     timelines: tuple[Timeline, ...]
     notes: tuple[str, ...]

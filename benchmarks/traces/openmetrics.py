@@ -48,7 +48,7 @@ def backfill(demand: Demand, data_dir: Path) -> None:
         for points in _blocks(demand):
             with text.open("w", encoding="utf-8") as file:
                 _write(demand, file, points)
-            _make_blocks(text, data_dir)
+            make_blocks(text, data_dir)
 
 
 def _check(demand: Demand) -> None:
@@ -115,7 +115,8 @@ def _labels(name: str) -> str:
     return f'{{namespace="{namespace}",service="{service}"}}'
 
 
-def _make_blocks(text: Path, data_dir: Path) -> None:
+def make_blocks(text: Path, data_dir: Path) -> None:
+    """Blocks of OpenMetrics text. Raises PermanentError where promtool is missing or refuses."""
     command = ["promtool", "tsdb", "create-blocks-from", "openmetrics"]
     command += [f"--max-block-duration={BLOCK_H}h", str(text), str(data_dir)]
     try:

@@ -5,18 +5,16 @@ Istio's applications and services are Knative's revisions: `cart-00003` is a rev
 is no service then (a gateway, "unknown", a revision that a user named) is left out.
 """
 
-import re
-
 import numpy as np
 
 from autoscaler.core.prediction.dependencies import Edges, Origin, no_edges
 from autoscaler.core.types import FloatArray
 from learner.demand import Demand
 from learner.sources.counters import Grid
+from learner.sources.presets import of_revision
 from learner.sources.queries import Labels, PrometheusServer
 
 WINDOW_S = 86_400  # s of calls that count: a day, for services called once a night
-GENERATION = re.compile(r"-\d{5,}$")
 CALLER = ("source_workload_namespace", "source_app")
 CALLED = ("destination_service_namespace", "destination_service_name")
 # By the source's reporter, as the destination's may be an activator.
@@ -50,8 +48,7 @@ class IstioReader:
 
 
 def _service(labels: Labels, ends: tuple[str, str]) -> str:
-    namespace, revision = (labels.get(end, "") for end in ends)
-    return f"{namespace}/{GENERATION.sub('', revision)}"
+    return of_revision([labels.get(end, "") for end in ends])
 
 
 def _edges(calls: dict[tuple[int, int], float], demand: Demand) -> Edges:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from autoscaler.core.types import FloatArray
+from autoscaler.core.types import FloatArray, IntArray
 
 RESAMPLES, SEED = 2_000, 0
 TAILS = 0.025, 0.975  # an interval of 95 %
@@ -14,10 +14,13 @@ def resampled(values: FloatArray) -> FloatArray:
     The same services are drawn for any values of as many, so that ratios and differences are
     paired.
     """
-    n = values.shape[-1]
-    random = np.random.default_rng(SEED)
-    times = random.multinomial(n, np.full(n, 1 / n), RESAMPLES)  # that each is drawn
-    return np.asarray(values @ times.T)
+    return np.asarray(values @ times_drawn(values.shape[-1]).T)
+
+
+def times_drawn(n: int, seed: int = SEED) -> IntArray:
+    """(RESAMPLES, n) how often each of n is drawn, where n are drawn with replacement."""
+    random = np.random.default_rng(seed)
+    return np.asarray(random.multinomial(n, np.full(n, 1 / n), RESAMPLES))
 
 
 def interval(statistic: FloatArray) -> tuple[float, float]:

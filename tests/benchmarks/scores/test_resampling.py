@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.goals.resampling import interval, ratio, resampled
+from benchmarks.scores.resampling import interval, ratio, resampled
 
 
 def test_an_interval_holds_the_ratio_that_services_share() -> None:
