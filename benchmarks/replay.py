@@ -20,7 +20,7 @@ from benchmarks.simulator.forecasts import ForecastTable, joined, oracle_forecas
 from benchmarks.simulator.simulation import Policy, Simulation, World
 from benchmarks.traces.trace import Trace
 from learner.demand import Demand
-from learner.engine import Learner
+from learner.engine import Learner, NewModel, mixed
 from learner.settings import LearnerSettings
 
 WARM_UP_S = 600.0  # s at the start of the replayed part that are not scored
@@ -104,15 +104,21 @@ class Replay:
         self.demand = measure(self.requests, trace, step_s=settings.step_s, capacity=capacity)
         self.first = _first_step(self.demand, settings)
 
-    def fit(self, past: Demand | None = None, progress: OnProgress = _ignore_progress) -> None:
+    def fit(
+        self,
+        past: Demand | None = None,
+        progress: OnProgress = _ignore_progress,
+        model: NewModel = mixed,
+    ) -> None:
         """Fit on the past, and forecast every step of the future from the steps before it.
 
         past: demand up to ``fit_until_s`` as recorded elsewhere; the trace's own by default.
+        ``model``: makes the one that is fitted.
         """
         own = self.demand.until(self.first)
         if past is not None:
             self.demand = _continued(_aligned(past, own), self.demand)
-        learner = Learner(self.settings.learner).fit(
+        learner = Learner(self.settings.learner, model).fit(
             self.demand.until(self.first), progress=progress
         )
         self.table = self._forecast(learner, progress)

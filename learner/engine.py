@@ -36,6 +36,7 @@ from learner.settings import LearnerSettings
 NOTHING_SEEN = "no step of any service's demand is known yet"
 TRIAL_ROWS = 2_000  # that a model learns from while faulty services are searched for
 
+NewModel = Callable[[LearnerSettings], Model]  # makes one to be fitted
 Progress = Callable[[str, float], None]  # called with the stage of a fit and the share done
 
 log = get_logger(__name__)
@@ -90,7 +91,7 @@ class Learner:
     def __init__(
         self,
         settings: LearnerSettings | None = None,
-        model: Callable[[LearnerSettings], Model] = mixed,
+        model: NewModel = mixed,
         calibration: RollingCalibration | None = None,
     ) -> None:
         """``model``: makes the one that forecasts; ``calibration``: goes on from former models'."""

@@ -1,1 +1,1 @@
-"""Scores: `score` of a simulation, `edge_score` of found edges against the truth."""
+"""Scores: `score` of a simulation, `edge_score` of found edges; intervals by `resampling`."""

@@ -10,6 +10,8 @@ from benchmarks.report.screen import Screen
 from benchmarks.whatif.answer import CHANGE_COLUMNS, change_rows, sentences
 from benchmarks.whatif.past import DAY_S, Past
 from benchmarks.whatif.verdict import Verdict, verdict_of
+from learner.engine import ExpertsFactory, NewModel
+from learner.prior.file import SHIPPED, load_prior
 
 ASSUMED = (
     "Assumed of every service, for want of its settings: Knative's defaults, and pods that take"
@@ -25,7 +27,7 @@ def answered(
         screen.print(line)
     replay = Replay(past.trace(), settings)
     with screen.progress() as progress:
-        replay.fit(progress=progress)
+        replay.fit(progress=progress, model=_with_prior(settings))
     scores = screen.run(replay)
     verdict = verdict_of(replay, priced(FULL, settings.price_s))
     learned_days = replay.first * settings.step_s / DAY_S
@@ -44,6 +46,13 @@ def answered(
         outcome.write_json(replay, scores, json)
     screen.print(f"Report: {report.resolve()}" + (f"  Scores: {json.resolve()}" if json else ""))
     return verdict
+
+
+def _with_prior(settings: ReplaySettings) -> NewModel:
+    """As `kn-ahead learn` has it."""
+    windows, prior = settings.learner.windows, load_prior(SHIPPED)
+    model = prior.model(windows=windows, step_s=settings.step_s)
+    return ExpertsFactory(windows, model, prior.rows)
 
 
 def _assumed(settings: ReplaySettings) -> str:

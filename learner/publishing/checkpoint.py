@@ -17,14 +17,13 @@ from autoscaler.health import Health
 from autoscaler.logs import get_logger
 from learner.background import Begin, in_background
 from learner.demand import Demand
-from learner.engine import ExpertsFactory, mixed
+from learner.engine import ExpertsFactory, NewModel, mixed
 from learner.experts.model import Experts
 from learner.experts.recency import Recency
 from learner.models import Model
 from learner.models.pooled import Pooled
 from learner.publishing.fitted_file import Fitted, load_fitted, save_fitted
 from learner.publishing.refits import Refits
-from learner.settings import LearnerSettings
 from learner.sharding.shards import Shards
 from learner.sources.remembered import Remembered
 from learner.state.carried import CarriedState
@@ -49,7 +48,7 @@ class WarmStart:
     prior: Model | None = None
     """Answers until then; None = the first fit is waited for."""
 
-    model: Callable[[LearnerSettings], Model] = mixed
+    model: NewModel = mixed
     """Makes what is fitted."""
 
     checkpoint: "Checkpoint | None" = None

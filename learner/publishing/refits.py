@@ -15,7 +15,7 @@ from autoscaler.logs import get_logger
 from learner.background import in_background
 from learner.calibration.rolling import RollingCalibration
 from learner.demand import Demand
-from learner.engine import Learner, mixed
+from learner.engine import Learner, NewModel, mixed
 from learner.models import Model
 from learner.settings import LearnerSettings
 
@@ -39,7 +39,7 @@ class Refits:
         faults: Health,
         heartbeat: Callable[[], None],
         prior: Model | None = None,
-        model: Callable[[LearnerSettings], Model] = mixed,
+        model: NewModel = mixed,
         start: Start = in_background,
     ) -> None:
         """``prior``: answers until the first fit is done; None = that is waited for.
