@@ -5,6 +5,7 @@ is made from the steps before it, and published `PUBLISH_S` seconds after the la
 """
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +18,8 @@ from benchmarks.policies.policies import baselines, oracle, ours, pod_capacity, 
 from benchmarks.scores.score import PolicyScore, score
 from benchmarks.simulator.arrivals import draw, measure
 from benchmarks.simulator.forecasts import ForecastTable, joined, oracle_forecasts
-from benchmarks.simulator.simulation import Policy, Simulation, World
+from benchmarks.simulator.parts import Simulated, simulation_of
+from benchmarks.simulator.simulation import Policy, World
 from benchmarks.traces.trace import Trace
 from learner.demand import Demand
 from learner.engine import Learner, NewModel, mixed
@@ -149,8 +151,11 @@ class Replay:
         base = revision(s.concurrency, s.start_up_s, s.drain_s)
         return [*baselines(base), *ours(base, s.price_s, MODEL), oracle(base, ORACLE)]
 
-    def run(self, on_step: OnStep = _ignore_step) -> list[PolicyScore]:
-        """Simulate the future under every policy; scores without the warm-up."""
+    def run(self, on_step: OnStep = _ignore_step, *, processes: int = 1) -> list[PolicyScore]:
+        """Simulate the future under every policy; scores without the warm-up.
+
+        processes: that may simulate side by side.
+        """
         s = self.settings
         origins = np.arange(self.first, self.demand.n_steps)
         world = World(
@@ -162,17 +167,20 @@ class Replay:
             drain_s=s.drain_s,
         )
         start = float(self.table.made_at_s[0])
-        self.simulation = Simulation(world, self.policies(), start_s=start)
-        self.simulation.run(start + WARM_UP_S)
-        self.simulation.cluster.reset_counts()
-        self.scored_from_s = self.simulation.now
-        self._run_steps(on_step)
-        return self.scores()
+        simulation = simulation_of(world, self.policies(), start_s=start, processes=processes)
+        self.simulation: Simulated = simulation
+        with closing(simulation):
+            simulation.run(start + WARM_UP_S)
+            simulation.reset_counts()
+            self.scored_from_s = simulation.now
+            self._run_steps(on_step)
+            return self.scores()
 
     def _run_steps(self, on_step: OnStep) -> None:
         ends = self.table.made_at_s + self.settings.step_s
         ends = ends[ends > self.scored_from_s]
-        shape = len(self.simulation.fleet), len(ends)
+        n_policies, n = len(self.simulation.policies), len(self.simulation.world.services)
+        shape = n_policies * n, len(ends)
         self.series = StepSeries(pods=np.zeros(shape, np.float32), cold=np.zeros(shape, np.float32))
         pods_s, cold, then = self._counts()
         for i, end in enumerate(ends):
@@ -184,12 +192,9 @@ class Replay:
             on_step(self)
 
     def _counts(self) -> tuple[FloatArray, FloatArray, float]:
-        s = self.simulation.cluster.state
-        return (
-            s.allocated_s.copy(),
-            (s.cold_from_zero + s.cold_scale_out).astype(float),
-            self.simulation.now,
-        )
+        counts = self.simulation.counts(("allocated_s", "cold_from_zero", "cold_scale_out"))
+        cold = counts["cold_from_zero"] + counts["cold_scale_out"]
+        return counts["allocated_s"].flatten(), cold.flatten().astype(float), self.simulation.now
 
     def scores(self) -> list[PolicyScore]:
         """Scores up to the simulation's present."""

@@ -38,11 +38,12 @@ def simulated(
     start_s = demand.start_s + workload.first * demand.step_s
     simulation = Simulation(world, policies, start_s=start_s)
     simulation.run(start_s + WARM_UP_S)
-    simulation.cluster.reset_counts()
+    simulation.reset_counts()
     simulation.run(demand.end_s)
-    s, shape = simulation.cluster.state, (len(policies), len(world.services))
+    counts = simulation.counts()
+    cold = counts["cold_from_zero"] + counts["cold_scale_out"]
     return Spent(
-        requests=s.requests.reshape(shape),
-        cold=np.asarray((s.cold_from_zero + s.cold_scale_out).reshape(shape), dtype=np.float64),
-        pod_s=s.allocated_s.reshape(shape),
+        requests=counts["requests"],
+        cold=cold.astype(np.float64),
+        pod_s=counts["allocated_s"],
     )

@@ -8,7 +8,6 @@ import numpy as np
 import typer
 
 from autoscaler.cli.options import moment
-from autoscaler.core.types import IntArray
 from autoscaler.errors import PermanentError
 from benchmarks.policies.policies import pod_capacity
 from benchmarks.simulator.arrivals import Requests, draw, measure
@@ -61,7 +60,7 @@ def recorded(
     called = np.flatnonzero(np.nansum(demand.arrivals, axis=1) > 0)
     return Workload(
         name=path.stem,
-        requests=_only(requests, called),
+        requests=requests.only(called),
         demand=demand.only(called),
         first=first,
         concurrency=concurrency,
@@ -73,14 +72,3 @@ def _until(trace: Trace, end_s: float) -> Trace:
     """The steps before Unix s ``end_s``."""
     steps = int((end_s - trace.start_s) // trace.step_s)
     return replace(trace, counts=trace.counts[:, :steps], duration_s=trace.duration_s[:, :steps])
-
-
-def _only(requests: Requests, services: IntArray) -> Requests:
-    """Those of some services."""
-    spans = [slice(requests.offset[i], requests.offset[i + 1]) for i in services]
-    lengths = [span.stop - span.start for span in spans]
-    return Requests(
-        arrival_s=np.concatenate([requests.arrival_s[span] for span in spans]),
-        service_s=np.concatenate([requests.service_s[span] for span in spans]),
-        offset=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-    )

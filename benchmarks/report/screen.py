@@ -37,8 +37,8 @@ class Screen:
 
             yield show
 
-    def run(self, replay: Replay) -> list[PolicyScore]:
-        """Run the replay while showing its scores; returns the final ones."""
+    def run(self, replay: Replay, *, processes: int = 1) -> list[PolicyScore]:
+        """Run the replay while showing its scores; returns the final ones. As `Replay.run`."""
         bar = _bar(self._console)
         task = bar.add_task("replaying under every policy", total=1.0)
         turn = 0
@@ -51,7 +51,7 @@ class Screen:
                     bar.update(task, completed=running.share_done)
                     live.update(Group(table(running, running.scores()), bar))
 
-            scores = replay.run(show_step)
+            scores = replay.run(show_step, processes=processes)
             bar.update(task, completed=1.0)
             live.update(table(replay, scores))
         self.print("")

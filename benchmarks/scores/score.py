@@ -10,6 +10,7 @@
 * churn: pods started per service and hour; container cold starts: those while a request waited
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,7 +18,8 @@ import numpy as np
 
 from autoscaler.core.types import FloatArray, IntArray
 from benchmarks.simulator.events import BINS, RATIO, SHORTEST_S
-from benchmarks.simulator.simulation import Simulation
+from benchmarks.simulator.parts import Simulated
+from benchmarks.simulator.simulation import Counts
 
 QUANTILES = (0.5, 0.95, 0.99, 0.999)
 
@@ -60,37 +62,39 @@ class PolicyScore:
         return asdict(self)
 
 
-def score(simulation: Simulation, *, hours: float) -> list[PolicyScore]:
+def score(simulation: Simulated, *, hours: float) -> list[PolicyScore]:
     """Score every policy over what was counted in the last ``hours``."""
-    n = len(simulation.world.services)
+    counts, names = simulation.counts(), simulation.world.services
     return [
-        _policy(simulation, policy.name, np.arange(i * n, (i + 1) * n), hours)
+        _policy({name: column[i] for name, column in counts.items()}, names, policy.name, hours)
         for i, policy in enumerate(simulation.policies)
     ]
 
 
-def _policy(simulation: Simulation, name: str, rows: IntArray, hours: float) -> PolicyScore:
-    names = simulation.world.services
+def _policy(counts: Counts, names: Sequence[str], policy: str, hours: float) -> PolicyScore:
+    """counts: (n_services, ...) of one policy."""
     services = tuple(
-        _score(simulation, service, rows[i : i + 1]) for i, service in enumerate(names)
+        _score({name: column[i : i + 1] for name, column in counts.items()}, service)
+        for i, service in enumerate(names)
     )
-    total = _score(simulation, "all", rows)
+    total = _score(counts, "all")
     rates = np.array([s.cold_rate for s in services if s.requests] or [0.0])
     return PolicyScore(
-        policy=name,
+        policy=policy,
         total=total,
         cold_rate_mean=float(rates.mean()),
         cold_rate_p75=float(np.percentile(rates, 75)),
-        churn_per_hour=total.pods_started / (len(rows) * hours),
+        churn_per_hour=total.pods_started / (len(names) * hours),
         services=services,
     )
 
 
-def _score(simulation: Simulation, name: str, rows: IntArray) -> ServiceScore:
-    s = simulation.cluster.state
-    requests = int(s.requests[rows].sum())
-    zero, out = int(s.cold_from_zero[rows].sum()), int(s.cold_scale_out[rows].sum())
-    allocated, busy = float(s.allocated_s[rows].sum()), float(s.busy_s[rows].sum())
+def _score(counts: Counts, name: str) -> ServiceScore:
+    """Of some services together; counts: (k, ...)."""
+    s = {column: values.sum(axis=0) for column, values in counts.items()}
+    requests = int(s["requests"])
+    zero, out = int(s["cold_from_zero"]), int(s["cold_scale_out"])
+    allocated, busy = float(s["allocated_s"]), float(s["busy_s"])
     return ServiceScore(
         service=name,
         requests=requests,
@@ -98,16 +102,16 @@ def _score(simulation: Simulation, name: str, rows: IntArray) -> ServiceScore:
         cold_from_zero=zero,
         cold_scale_out=out,
         cold_rate=(zero + out) / requests if requests else 0.0,
-        wait_s=_quantiles(s.waits[rows].sum(axis=0)),
-        cold_wait_s=_quantiles(s.cold_waits[rows].sum(axis=0)),
-        latency_s=_quantiles(s.latencies[rows].sum(axis=0)),
-        cold_seconds=float(s.wait_s[rows].sum()),
+        wait_s=_quantiles(s["waits"]),
+        cold_wait_s=_quantiles(s["cold_waits"]),
+        latency_s=_quantiles(s["latencies"]),
+        cold_seconds=float(s["wait_s"]),
         allocated_pod_s=allocated,
         busy_pod_s=busy,
         idle_pod_s=allocated - busy,
         normalised_memory=allocated / busy if busy else 0.0,
-        pods_started=int(s.started[rows].sum()),
-        container_cold_starts=int(s.started_cold[rows].sum()),
+        pods_started=int(s["started"]),
+        container_cold_starts=int(s["started_cold"]),
     )
 
 

@@ -26,6 +26,16 @@ class Requests:
     service_s: FloatArray  # (n_requests,) s of execution once started
     offset: IntArray  # (n_services + 1,)
 
+    def only(self, services: IntArray) -> "Requests":
+        """Those of some services."""
+        spans = [slice(self.offset[i], self.offset[i + 1]) for i in services]
+        lengths = [span.stop - span.start for span in spans]
+        return Requests(
+            arrival_s=np.concatenate([self.arrival_s[span] for span in spans]),
+            service_s=np.concatenate([self.service_s[span] for span in spans]),
+            offset=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        )
+
 
 def draw(trace: Trace, *, service_s: float, seed: int) -> Requests:
     """Draw the arrival times of a trace's requests.

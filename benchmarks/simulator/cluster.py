@@ -16,7 +16,7 @@ import numpy as np
 
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from benchmarks.simulator.arrivals import Requests
-from benchmarks.simulator.events import BINS, NO_POD, State, run, scale
+from benchmarks.simulator.events import BINS, COUNTED, NO_POD, State, run, scale
 
 RESERVED_S = 300.0  # s of arrivals to allocate columns for at a time
 UNLIMITED = 2**31  # requests in flight that a pod without a limit takes
@@ -87,9 +87,8 @@ class Cluster:
 
     def reset_counts(self) -> None:
         """Set the counts for the scores to zero."""
-        first = State._fields.index("requests")
-        for column in self.state[first:]:
-            column[:] = 0
+        for name in COUNTED:
+            getattr(self.state, name)[:] = 0
 
     def _arrived(self, until: float) -> IntArray:
         """(n_rows,) index after each row's last request before ``until``."""

@@ -63,6 +63,9 @@ class State(NamedTuple):
     started_cold: IntArray  # pods, while a request waited
 
 
+COUNTED = State._fields[State._fields.index("requests") :]  # columns that are counts for the scores
+
+
 @njit(cache=True)
 def run(s: State, rows: IntArray, until: float, poke: BoolArray) -> None:
     """Advance rows to Unix s ``until``; where ``poke``, at most to an arrival without a pod."""

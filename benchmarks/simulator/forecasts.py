@@ -27,6 +27,17 @@ class ForecastTable:
     model: tuple[str, ...]  # (n,)
     reason: tuple[str, ...]  # (n,)
 
+    def only(self, services: IntArray) -> "ForecastTable":
+        """Those of some services."""
+        return replace(
+            self,
+            services=tuple(self.services[i] for i in services),
+            demand_edges=self.demand_edges[services],
+            exceedance=self.exceedance[services],
+            model=tuple(self.model[i] for i in services),
+            reason=tuple(self.reason[i] for i in services),
+        )
+
     def bundle(self, origin: int) -> ForecastBundle:
         """The forecasts made at one origin."""
         return ForecastBundle(

@@ -7,9 +7,11 @@ request (a poke). A policy is a revision's settings and its forecasts.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from autoscaler.core.control import Advised, ControlState, Reported, Tick, control
 from autoscaler.core.prediction.advice import Advice
@@ -20,8 +22,10 @@ from autoscaler.core.types import IntArray
 from benchmarks.simulator.actuation import apply_instructions, start_at_zero
 from benchmarks.simulator.arrivals import Requests
 from benchmarks.simulator.cluster import Cluster
+from benchmarks.simulator.events import COUNTED
 from benchmarks.simulator.forecasts import ForecastTable, stack
 
+Counts = dict[str, npt.NDArray[Any]]  # (n_policies, n_services, ...) by its column in `State`
 PUBLISH_S = 5.0  # s from the end of a step to its published forecast: scrape, read, predict
 
 
@@ -44,6 +48,15 @@ class World:
     concurrency: int  # requests in flight that one pod takes; 0 = unlimited
     start_up_s: float  # s from creating a pod until it is ready
     drain_s: float  # s from letting a pod go until it is gone
+
+    def only(self, services: IntArray) -> "World":
+        """With some of its services."""
+        return replace(
+            self,
+            services=tuple(self.services[i] for i in services),
+            requests=self.requests.only(services),
+            tables={name: table.only(services) for name, table in self.tables.items()},
+        )
 
 
 class Simulation:
@@ -80,6 +93,19 @@ class Simulation:
                 now = self.cluster.state.clock
                 done = control(self.state, Tick(), now)
                 self.cluster.scale(*apply_instructions(self.state, done, None, now))
+
+    def counts(self, names: Sequence[str] = ()) -> Counts:
+        """Since the last reset. names: of some columns alone."""
+        shape = len(self.policies), len(self.world.services)
+        columns = {name: getattr(self.cluster.state, name) for name in names or COUNTED}
+        return {name: column.reshape(*shape, *column.shape[1:]) for name, column in columns.items()}
+
+    def reset_counts(self) -> None:
+        """Count from now on."""
+        self.cluster.reset_counts()
+
+    def close(self) -> None:
+        """Nothing: it lives in this process."""
 
     @property
     def fleet(self) -> Fleet:

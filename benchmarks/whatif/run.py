@@ -1,5 +1,6 @@
 """From requests that were counted to the answer: on the screen, in HTML, in JSON."""
 
+import os
 from pathlib import Path
 
 from benchmarks.policies.policies import FULL, priced
@@ -28,8 +29,9 @@ def answered(
     replay = Replay(past.trace(), settings)
     with screen.progress() as progress:
         replay.fit(progress=progress, model=_with_prior(settings))
-    scores = screen.run(replay)
-    verdict = verdict_of(replay, priced(FULL, settings.price_s))
+    scores = screen.run(replay, processes=os.cpu_count() or 1)
+    policy = priced(FULL, settings.price_s)
+    verdict = verdict_of(replay, policy, requests=scores[0].total.requests)
     learned_days = replay.first * settings.step_s / DAY_S
     said = sentences(
         verdict, learned_days=learned_days, scored_days=past.days - learned_days

@@ -58,8 +58,11 @@ class Verdict:
     changes: tuple[Change, ...]  # of all services: who loses first, then who gains most
 
 
-def verdict_of(replay: Replay, policy: str) -> Verdict:
-    """Of a replay that has run; policy: the name of one of kn-ahead's."""
+def verdict_of(replay: Replay, policy: str, requests: int) -> Verdict:
+    """Of a replay that has run.
+
+    policy: the name of one of kn-ahead's. requests: of all services, in what was scored.
+    """
     names = [each.name for each in replay.simulation.policies]
     cold, pod_s = counts_by_day(replay)  # (n_policies, n_services, n_days)
     total_cold, total_pod_s = cold.sum(axis=(1, 2)), pod_s.sum(axis=(1, 2))
@@ -70,7 +73,7 @@ def verdict_of(replay: Replay, policy: str) -> Verdict:
     changes = changes_of(replay.demand.services, cold[[knative, ours]], pod_s[[knative, ours]])
     return Verdict(
         policy=policy,
-        requests=int(replay.simulation.cluster.state.requests.reshape(len(names), -1)[0].sum()),
+        requests=requests,
         cold=int(total_cold[knative]),
         cold_ahead=int(total_cold[ours]),
         served_warm=_less(cold[knative], cold[ours]),

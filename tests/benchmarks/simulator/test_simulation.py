@@ -11,7 +11,7 @@ from autoscaler.core.state.revision import Mode, Revision
 from autoscaler.core.types import FloatArray
 from benchmarks.policies.policies import revision
 from benchmarks.simulator.arrivals import Requests
-from benchmarks.simulator.events import State
+from benchmarks.simulator.events import COUNTED
 from benchmarks.simulator.forecasts import ForecastTable
 from benchmarks.simulator.simulation import PUBLISH_S, Policy, Simulation, World
 
@@ -21,7 +21,6 @@ BASE = revision(1, START_UP_S, DRAIN_S)
 # Knative starts one pod for one request, not ceil(1 / 0.7).
 LARGE = revision(10, START_UP_S, DRAIN_S)
 KPA = Policy(name="KPA", revision=BASE)
-COUNTED = State._fields[State._fields.index("requests") :]
 
 
 def world(
