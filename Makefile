@@ -11,8 +11,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE :=
 BESIDE := $(MAKE) --no-print-directory -j
 
-.PHONY: demo test pytest fuzz coverage coverage-all test-cluster lint ruff format mypy imports e2e bench bench-smoke lock sbom clean prometheus etcd
+.PHONY: help demo test pytest fuzz coverage coverage-all test-cluster lint ruff format mypy imports e2e bench bench-smoke lock sbom clean prometheus etcd
 .DEFAULT_GOAL := test
+
+help:  ## what there is to make
+	@sed -n 's/^\([a-z][a-z -]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 $(VENV)/run: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "kn-ahead needs Python >= 3.11; name one: make PYTHON=python3.12 ..."; exit 2; }
@@ -53,7 +56,7 @@ pytest: $(VENV)/dev prometheus
 	@# One more than processors: tests wait for others now and then.
 	$(BIN)/pytest -n $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') --dist worksteal
 
-test: ruff format prometheus  ## what takes long runs side by side: tests wait for others now and then
+test: ruff format prometheus  ## linters, types, import contracts and all tests; what takes long runs side by side
 	@$(BESIDE)3 pytest mypy imports
 
 fuzz: $(VENV)/dev prometheus  ## all laws with many examples; 1,000 attacks on the running controller, ten minutes of mishaps of the advisor

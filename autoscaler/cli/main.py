@@ -4,6 +4,7 @@ A package has its commands in `commands.app`. An installation may lack packages:
 neither learner nor benchmarks.
 """
 
+import platform
 import sys
 from importlib import import_module
 from importlib.util import find_spec
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from autoscaler import __version__
 from autoscaler.cli.options import one_line_errors
 from autoscaler.errors import PermanentError
 from autoscaler.files import check_writable
@@ -23,13 +25,33 @@ ROOMS = ("benchmarks", "learner", "knative")
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
-    help="Pods are ready before the requests come: a predictive autoscaler for Knative.",
 )
 for room in ROOMS:
     if find_spec(room) and find_spec(f"{room}.commands"):
         app.add_typer(import_module(f"{room}.commands").app)
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"kn-ahead {__version__}, Python {platform.python_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[  # its callback has said it
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say, and end.")
+    ] = False,
+) -> None:
+    """Pods are ready before the requests come: a predictive autoscaler for Knative."""
+
+
+@app.command()
+def version() -> None:
+    """Say which version this is."""
+    _say_version(asked=True)
 
 
 @app.command()

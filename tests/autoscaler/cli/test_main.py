@@ -2,6 +2,7 @@
 
 import json
 import time
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -262,3 +263,17 @@ def test_an_iso_time_without_a_zone_is_utc_wherever_the_machine_stands() -> None
 def test_a_time_that_is_none_is_one_line() -> None:
     with pytest.raises(PermanentError, match="'yesterday' is not understood; allowed: 10d"):
         moment("yesterday", 0.0)
+
+
+@pytest.mark.parametrize("asked", ["version", "--version"])
+def test_the_version_is_said_as_it_is_packed(asked: str) -> None:
+    result = invoke(asked)
+    assert result.exit_code == 0
+    packed = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
+    assert result.stdout.startswith(f"kn-ahead {packed['project']['version']}, Python 3.")
+
+
+def test_help_is_given_for_short_and_long_options() -> None:
+    assert invoke("-h").stdout == invoke("--help").stdout
+    assert "whatif" in invoke("-h").stdout
+    assert invoke("whatif", "-h").exit_code == 0
