@@ -143,7 +143,8 @@ class PrometheusReader:
         if not series:
             raise PermanentError(
                 f"Prometheus at {self.shown_url} has no series for {query} from"
-                f" {_shown_time(grid.start_s)} to {_shown_time(grid.last_s)}"
+                f" {_shown_time(grid.start_s)} to {_shown_time(grid.last_s)}. They come from"
+                " kn-ahead's Service autoscaler, port 9090; kn-ahead whatif reads what others count"
             )
         return series
 
