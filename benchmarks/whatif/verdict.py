@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from autoscaler.core.types import FloatArray
-from benchmarks.policies.policies import ALWAYS, KPA, RETENTION
+from benchmarks.policies.policies import ALWAYS, KPA, ORACLE, RETENTION
 from benchmarks.replay import Replay
 from benchmarks.scores.resampling import interval, ratio, times_drawn
 
@@ -51,6 +51,7 @@ class Verdict:
     requests: int
     cold: int  # requests under Knative
     cold_ahead: int
+    cold_foreseen: int  # by whoever knows each minute's peak in advance, with the same start-up
     served_warm: Estimate  # share of the cold requests
     more_pods: Estimate  # pod-seconds over Knative's, less one
     as_good: str  # the cheapest setting of Knative with no more cold requests; "" = none is
@@ -76,6 +77,7 @@ def verdict_of(replay: Replay, policy: str, requests: int) -> Verdict:
         requests=requests,
         cold=int(total_cold[knative]),
         cold_ahead=int(total_cold[ours]),
+        cold_foreseen=int(total_cold[names.index(ORACLE)]),
         served_warm=_less(cold[knative], cold[ours]),
         more_pods=more_of(pod_s[knative], pod_s[ours]),
         as_good="" if rival is None else names[rival],

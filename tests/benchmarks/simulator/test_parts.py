@@ -23,7 +23,9 @@ def services(n: int) -> World:
     calls: list[FloatArray] = [
         np.sort(random.uniform(0, 900.0, random.poisson(20))) for _ in range(n)
     ]
-    return world(*calls, table=table(random.uniform(0, 1, (15, 2)), services=n), service_s=1.5)
+    return world(
+        *calls, table=table(random.uniform(0, 1, (15, 2)).tolist(), services=n), service_s=1.5
+    )
 
 
 def test_parts_count_what_one_simulation_does() -> None:

@@ -13,6 +13,7 @@ PASSES = Verdict(
     requests=50_000,
     cold=12_410,
     cold_ahead=372,
+    cold_foreseen=40,
     served_warm=Estimate(value=0.97, low=0.95, high=0.98),
     more_pods=Estimate(value=-0.04, low=-0.06, high=-0.01),
     as_good="KPA, retention 20 min",
@@ -50,6 +51,7 @@ def test_the_first_sentence_says_what_is_gained_and_for_how_much() -> None:
             {"more_pods": Estimate(value=0.2, low=0.1, high=0.3)},
             "20% more pod-hours (+10% to +30%)",
         ),
+        ({}, "Of the 372 still cold, 40 would be so for whoever knew each minute in advance"),
         ({"cold": 0}, "there is nothing to gain here"),
     ],
 )
