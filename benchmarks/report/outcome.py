@@ -46,8 +46,8 @@ def rows(scores: Sequence[PolicyScore]) -> list[tuple[str, ...]]:
         (
             s.policy,
             f"{s.total.cold_requests:,}",
-            f"{100 * s.total.cold_rate:.3g}%",
-            f"{100 * s.cold_rate_p75:.2g}%",
+            percent(s.total.cold_rate),
+            percent(s.cold_rate_p75),
             f"{s.total.wait_s['p99']:.2f}",
             f"{s.total.allocated_pod_s / 3600:,.1f}",
             f"{s.total.normalised_memory:.1f}",
@@ -55,6 +55,17 @@ def rows(scores: Sequence[PolicyScore]) -> list[tuple[str, ...]]:
         )
         for s in scores
     ]
+
+
+def percent(share: float) -> str:
+    """Three digits, two decimals at most.
+
+    >>> percent(1.0), percent(0.2861), percent(0.00434), percent(0.0)
+    ('100%', '28.6%', '0.43%', '0%')
+    """
+    if share >= 0.0995:
+        return f"{100 * share:.3g}%"
+    return f"{100 * share:.2f}".rstrip("0").rstrip(".") + "%"
 
 
 def headline(scores: Sequence[PolicyScore], price_s: float) -> list[PolicyScore]:

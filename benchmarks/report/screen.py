@@ -26,6 +26,15 @@ class Screen:
         """Print a line."""
         self._console.print(text, highlight=False, soft_wrap=True)
 
+    def print_table(
+        self, title: str, columns: Sequence[str], rows: Sequence[tuple[str, ...]]
+    ) -> None:
+        """Print a table; the first column names what a row is about."""
+        shown = _table(title, columns)
+        for row in rows:
+            shown.add_row(*row)
+        self._console.print(shown)
+
     @contextmanager
     def progress(self) -> Iterator[OnProgress]:
         """A bar that shows the stage and its share done, as they are reported."""
@@ -62,11 +71,17 @@ def table(replay: Replay, scores: Sequence[PolicyScore]) -> Table:
     """The headline scores as a table."""
     services, requests = len(replay.demand.services), scores[0].total.requests
     title = f"{services} services, {requests:,} requests, {_simulated_time(replay)}"
-    shown = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in COLUMNS:
-        shown.add_column(column, justify="left" if column == "policy" else "right", no_wrap=True)
+    shown = _table(title, COLUMNS)
     for row in rows(headline(scores, replay.settings.price_s)):
         shown.add_row(*row, style="bold" if "kn-ahead" in row[0] else "")
+    return shown
+
+
+def _table(title: str, columns: Sequence[str]) -> Table:
+    """Without rows; all columns but the first are numbers."""
+    shown = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for place, column in enumerate(columns):
+        shown.add_column(column, justify="right" if place else "left", no_wrap=True)
     return shown
 
 

@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 
+from benchmarks.policies.policies import FULL, KPA
+from benchmarks.scores.score import PolicyScore, ServiceScore
 from benchmarks.whatif.verdict import Change, Estimate, Verdict
 
+PRICE_COLUMNS = ("price of a cold request", "cold", "served warm", "pod-hours", "against now")
 CHANGE_COLUMNS = ("service", "cold now", "then", "pod-h now", "then")
 MOST_SHOWN = 10  # services that lose, and as many that gain
 
@@ -30,6 +33,24 @@ def sentences(verdict: Verdict, *, learned_days: float, scored_days: float) -> l
     if losers:
         lines.append(f"{len(losers)} of {len(v.changes)} services would have lost: see below.")
     return lines
+
+
+def price_rows(scores: Sequence[PolicyScore]) -> list[tuple[str, ...]]:
+    """Knative as it is, and kn-ahead in mode full at each price, as `PRICE_COLUMNS` names them."""
+    now = next(each for each in scores if each.policy == KPA).total
+    rows: list[tuple[str, ...]] = [("(as it is)", f"{now.cold_requests:,}", "", _hours(now), "")]
+    for each in scores:
+        if each.policy.startswith(FULL):
+            ours, price = each.total, each.policy.partition("@ ")[2]
+            warm = 1 - ours.cold_requests / max(now.cold_requests, 1)
+            more = ours.allocated_pod_s / max(now.allocated_pod_s, 1.0) - 1
+            cells = f"{ours.cold_requests:,}", f"{warm:.0%}", _hours(ours), f"{more:+.0%}"
+            rows.append((price, *cells))
+    return rows
+
+
+def _hours(score: ServiceScore) -> str:
+    return f"{score.allocated_pod_s / 3600:,.1f}"
 
 
 def change_rows(changes: Sequence[Change]) -> list[tuple[str, ...]]:

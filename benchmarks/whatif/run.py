@@ -8,7 +8,13 @@ from benchmarks.replay import Replay, ReplaySettings
 from benchmarks.report import outcome
 from benchmarks.report.page import Section, write_report
 from benchmarks.report.screen import Screen
-from benchmarks.whatif.answer import CHANGE_COLUMNS, change_rows, sentences
+from benchmarks.whatif.answer import (
+    CHANGE_COLUMNS,
+    PRICE_COLUMNS,
+    change_rows,
+    price_rows,
+    sentences,
+)
 from benchmarks.whatif.past import DAY_S, Past
 from benchmarks.whatif.verdict import Verdict, verdict_of
 from learner.engine import ExpertsFactory, NewModel
@@ -38,10 +44,14 @@ def answered(
     )  # fmt: skip
     for line in (*said, _assumed(settings)):
         screen.print(line)
+    screen.print_table("kn-ahead by price, in mode full", PRICE_COLUMNS, price_rows(scores))
     page = outcome.report(
         replay, scores, title="What if kn-ahead had run here?", facts=_facts(past, settings),
         said=said,
-        sections=(Section("Services", CHANGE_COLUMNS, tuple(change_rows(verdict.changes))),),
+        sections=(
+            Section("kn-ahead by price", PRICE_COLUMNS, tuple(price_rows(scores))),
+            Section("Services", CHANGE_COLUMNS, tuple(change_rows(verdict.changes))),
+        ),
     )  # fmt: skip
     write_report(page, report)
     if json:
@@ -70,7 +80,7 @@ def _facts(past: Past, settings: ReplaySettings) -> list[tuple[str, str]]:
     read, *more = past.said()
     return [
         ("Read", read),
-        ("Missing", " ".join(more)),
+        ("Missing", " ".join(more).removeprefix("Not known: ")),
         ("Assumed", _assumed(settings)),
         ("Price of a cold request", f"{settings.price_s:g} s of idle pod"),
     ]
