@@ -11,6 +11,7 @@ from rich.table import Table
 
 from benchmarks.replay import OnProgress, Replay
 from benchmarks.report.outcome import COLUMNS, headline, rows
+from benchmarks.report.page import Section
 from benchmarks.scores.score import PolicyScore
 
 STEPS_A_REFRESH = 20  # replayed steps from one update of the table to the next
@@ -26,12 +27,10 @@ class Screen:
         """Print a line."""
         self._console.print(text, highlight=False, soft_wrap=True)
 
-    def print_table(
-        self, title: str, columns: Sequence[str], rows: Sequence[tuple[str, ...]]
-    ) -> None:
-        """Print a table; the first column names what a row is about."""
-        shown = _table(title, columns)
-        for row in rows:
+    def print_table(self, section: Section) -> None:
+        """Print a further table of a report."""
+        shown = _table(section.title, section.columns)
+        for row in section.rows:
             shown.add_row(*row)
         self._console.print(shown)
 

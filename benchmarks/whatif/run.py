@@ -39,19 +39,18 @@ def answered(
     policy = priced(FULL, settings.price_s)
     verdict = verdict_of(replay, policy, requests=scores[0].total.requests)
     learned_days = replay.first * settings.step_s / DAY_S
-    said = sentences(
-        verdict, learned_days=learned_days, scored_days=past.days - learned_days
-    )  # fmt: skip
+    said = sentences(verdict, learned_days=learned_days, scored_days=past.days - learned_days)
+    sections = (
+        Section("kn-ahead by price, in mode full", PRICE_COLUMNS, tuple(price_rows(scores))),
+        Section(f"Services: {policy}", CHANGE_COLUMNS, tuple(change_rows(verdict.changes))),
+    )
     for line in (*said, _assumed(settings)):
         screen.print(line)
-    screen.print_table("kn-ahead by price, in mode full", PRICE_COLUMNS, price_rows(scores))
+    for section in sections:
+        screen.print_table(section)
     page = outcome.report(
         replay, scores, title="What if kn-ahead had run here?", facts=_facts(past, settings),
-        said=said,
-        sections=(
-            Section("kn-ahead by price", PRICE_COLUMNS, tuple(price_rows(scores))),
-            Section("Services", CHANGE_COLUMNS, tuple(change_rows(verdict.changes))),
-        ),
+        said=said, sections=sections,
     )  # fmt: skip
     write_report(page, report)
     if json:
