@@ -369,6 +369,9 @@ MODEL_UNPACKED = Limit(
 MODEL_ROUNDS = Limit(
     "model_rounds", 10_000, "trees of one window", "forty times ours; as MODEL_BYTES"
 )
+ACCESS_FILE = Limit(
+    "access_file", MIB, "characters", "of a token or certificates: the system's own are 0.2 MB"
+)
 HISTORY = Limit(
     "history_values",
     1 << 26,

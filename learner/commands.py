@@ -7,12 +7,17 @@ import typer
 
 from autoscaler.cli.options import (
     PORT,
+    CaFile,
+    ClientCert,
+    ClientKey,
     Concurrency,
     FitRounds,
     FitRows,
+    Headers,
     LogFormatOption,
     LogLevelOption,
     StepS,
+    TokenFile,
     moment,
     one_line_errors,
 )
@@ -68,6 +73,11 @@ def learn(
     fit_rounds: FitRounds = DEFAULTS.rounds,
     prior: Prior = None,
     scheduler: Scheduler = None,
+    token_file: TokenFile = None,
+    header: Headers = None,
+    ca_file: CaFile = None,
+    client_cert: ClientCert = None,
+    client_key: ClientKey = None,
     serve: Serve = None,
     key: Key = None,
     tls_cert: TlsCert = None,
@@ -85,9 +95,14 @@ def learn(
         from learner.prior.file import SHIPPED
         from learner.publishing.bundle_server import BundleServer
         from learner.publishing.publisher import PublishSettings, prometheus_publisher
+        from learner.sources.access import Access
         from learner.sources.upstreams import upstreams_of
         from learner.status import LearnerStatus
 
+        access = Access(
+            token_file=token_file, headers=tuple(header or ()), ca_file=ca_file, cert=client_cert,
+            key=client_key,
+        )  # fmt: skip
         settings = PublishSettings(
             bundle=bundle, step_s=step_s, history_s=history_s, refit_s=refit_s, key=secret,
             learner=LearnerSettings(max_rows=fit_rows, rounds=fit_rounds),
@@ -95,7 +110,7 @@ def learn(
         status = LearnerStatus(step_s=settings.step_s, refit_s=settings.refit_s)
         capacity, series = float(concurrency) or 100.0, upstreams_of(upstream or ())
         publisher = prometheus_publisher(
-            prometheus, capacity, series, settings, status, prior or SHIPPED, scheduler
+            prometheus, capacity, series, settings, status, prior or SHIPPED, scheduler, access
         )
         if serve:
             address = ServerSettings(host=HOST, port=serve, tls_cert=tls_cert, tls_key=tls_key)

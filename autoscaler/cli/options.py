@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -42,6 +43,21 @@ FitRows = Annotated[
 FitRounds = Annotated[
     int, typer.Option(help="Trees of each window's model; time grows with it.", parser=FIT)
 ]
+
+TokenFile = Annotated[
+    Path | None, typer.Option(help="File that holds a bearer token for Prometheus.")
+]
+Headers = Annotated[
+    list[str] | None,
+    typer.Option("--header", help="Sent to Prometheus, as 'X-Scope-OrgID: team'; may be repeated."),
+]
+CaFile = Annotated[
+    Path | None, typer.Option(help="Certificates, PEM, that Prometheus's is checked against.")
+]
+ClientCert = Annotated[
+    Path | None, typer.Option(help="Certificate, PEM, that Prometheus is shown.")
+]
+ClientKey = Annotated[Path | None, typer.Option(help="Its private key, PEM.")]
 
 LogLevelOption = Annotated[
     LogLevel, typer.Option("--log-level", envvar=LEVEL_VARIABLE, help="Of the log on stderr.")

@@ -5,7 +5,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autoscaler.cli.options import COUNT, FitRounds, FitRows, StepS, moment, one_line_errors
+from autoscaler.cli.options import (
+    COUNT,
+    CaFile,
+    ClientCert,
+    ClientKey,
+    FitRounds,
+    FitRows,
+    Headers,
+    StepS,
+    TokenFile,
+    moment,
+    one_line_errors,
+)
 from autoscaler.errors import PermanentError
 from autoscaler.files import check_writable
 from learner.settings import LearnerSettings
@@ -54,6 +66,11 @@ def whatif(
         int, typer.Option(help="Requests that a pod takes; 0 = no limit.", parser=COUNT)
     ] = 0,
     price: Annotated[float, typer.Option(help="Price of a cold request, s of idle pod.")] = 600.0,
+    token_file: TokenFile = None,
+    header: Headers = None,
+    ca_file: CaFile = None,
+    client_cert: ClientCert = None,
+    client_key: ClientKey = None,
     fit_rows: FitRows = DEFAULTS.max_rows,
     fit_rounds: FitRounds = DEFAULTS.rounds,
     report: Annotated[Path, typer.Option(help="Where the HTML report goes.")] = REPORT,
@@ -67,7 +84,8 @@ def whatif(
     from benchmarks.report.screen import Screen
     from benchmarks.whatif.past import read_past
     from benchmarks.whatif.run import answered
-    from learner.sources.queries import PrometheusServer
+    from learner.sources.access import Access
+    from learner.sources.queries import MAX_POINTS, PrometheusServer
     from learner.sources.request_reader import POINTS
 
     with one_line_errors():
@@ -75,10 +93,12 @@ def whatif(
             check_writable(file)
         asked = _asked(source, requests, duration, labels)
         grid = _grid(history, end, step_s, SystemClock().now())
-        screen, server = (
-            Screen(Console()),
-            PrometheusServer(prometheus, max_points_per_series=POINTS),
-        )
+        access = Access(
+            token_file=token_file, headers=tuple(header or ()), ca_file=ca_file, cert=client_cert,
+            key=client_key,
+        )  # fmt: skip
+        server = PrometheusServer(prometheus, points=(POINTS, MAX_POINTS), access=access)
+        screen = Screen(Console())
         with screen.progress() as progress:
             past = read_past(server, grid, asked, progress)
         settings = ReplaySettings(

@@ -38,6 +38,7 @@ from learner.sharding.backend import Backend
 from learner.sharding.local import Local
 from learner.sharding.model import Sharded
 from learner.sharding.shards import Shards
+from learner.sources.access import Access
 from learner.sources.demand_reader import PrometheusReader
 from learner.sources.queries import PrometheusServer
 from learner.sources.remembered import Remembered
@@ -243,6 +244,7 @@ def prometheus_publisher(
     status: LearnerStatus,
     prior: Path = SHIPPED,
     scheduler: str | None = None,
+    access: Access | None = None,
 ) -> Publisher:
     """A publisher that reads a Prometheus. capacity: requests in flight that one pod takes.
 
@@ -252,11 +254,11 @@ def prometheus_publisher(
 
     def quick() -> PrometheusServer:
         # A search that fails is repeated a step later; forecasts must not wait for its retries.
-        return PrometheusServer(url, timeout_s=10.0, attempts=1, status=status)
+        return PrometheusServer(url, timeout_s=10.0, attempts=1, status=status, access=access)
 
     def reader() -> WithUpstreams:
         # Each its own connections, which send one request at a time.
-        read = PrometheusReader(url, capacity=capacity, status=status)
+        read = PrometheusReader(url, capacity=capacity, status=status, access=access)
         return WithUpstreams(read, quick(), upstreams)
 
     source = Remembered(reader(), beside=reader())

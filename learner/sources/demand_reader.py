@@ -24,6 +24,7 @@ from autoscaler.limits import COUNT, HISTORY, SERVICE_SERIES
 from autoscaler.names import fault_of_name
 from autoscaler.refusals import LimitError
 from learner.demand import Demand
+from learner.sources.access import Access
 from learner.sources.counters import (
     Grid,
     Instances,
@@ -76,6 +77,7 @@ class PrometheusReader:
         settings: PrometheusSettings | None = None,
         sleep: Callable[[float], None] = time.sleep,
         status: LearnerStatus | None = None,
+        access: Access | None = None,
     ) -> None:
         """Capacity: requests in flight that one pod takes, for every service."""
         self._status = status or LearnerStatus()
@@ -84,11 +86,11 @@ class PrometheusReader:
         self._settings = settings or PrometheusSettings()
         self._server = PrometheusServer(
             url,
-            max_points_per_series=self._settings.max_points_per_series,
-            max_points=self._settings.max_points,
+            points=(self._settings.max_points_per_series, self._settings.max_points),
             timeout_s=self._settings.timeout_s,
             sleep=sleep,
             status=self._status,
+            access=access,
         )
         self.shown_url = self._server.shown_url
 

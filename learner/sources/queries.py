@@ -33,6 +33,7 @@ from autoscaler.limits import (
 )
 from autoscaler.logs import get_logger
 from autoscaler.refusals import LimitError
+from learner.sources.access import Access, who_was_told
 from learner.sources.bounded_http import MOST_REDIRECTS, BoundedAdapter, TooLargeError, TooSlowError
 from learner.sources.counters import Grid
 from learner.status import LearnerStatus
@@ -62,23 +63,26 @@ class PrometheusServer:
         self,
         url: str,
         *,
-        max_points_per_series: int = MAX_POINTS_PER_SERIES,
-        max_points: int = MAX_POINTS,
+        points: tuple[int, int] = (MAX_POINTS_PER_SERIES, MAX_POINTS),
         timeout_s: float = TIMEOUT_S,
         within_s: float = PROMETHEUS_S.most,
         attempts: int = ATTEMPTS,
         sleep: Callable[[float], None] = time.sleep,
         status: LearnerStatus | None = None,
+        access: Access | None = None,
     ) -> None:
-        """``timeout_s``: between two bytes; ``within_s``: until an answer is whole.
+        """``points``: of a series in one answer, and of all of its series.
+
+        ``timeout_s``: between two bytes; ``within_s``: until an answer is whole.
 
         Raises PermanentError for an address that is none.
         """
         self.shown_url = _without_password(url)
         self._url = url.rstrip("/")
-        self._max_points_per_series, self._max_points = max_points_per_series, max_points
+        self._max_points_per_series, self._max_points = points
         self._timeout_s, self._within_s = timeout_s, within_s
         self._status = status or LearnerStatus()
+        self._access = access or Access()
         self._faults = Health()
         self._retrying = Retrying(
             stop=stop_after_attempt(attempts),
@@ -169,6 +173,7 @@ class PrometheusServer:
     def _client(self, session: requests.Session) -> PrometheusConnect:
         session.hooks["response"].append(self._check)
         session.max_redirects = MOST_REDIRECTS
+        self._access.apply(session)
         client = PrometheusConnect(
             self._url,
             session=session,
@@ -243,6 +248,9 @@ class PrometheusServer:
         answered = f"Prometheus at {self.shown_url} answered {code}"
         if code in {408, 429} or code >= 500:
             raise TransientError(f"{answered}: {_error_text(response)}")
+        if code in {401, 403}:
+            who = who_was_told(response.request)
+            raise PermanentError(f"{answered}: {_error_text(response)}; {who}")
         if code != 200:
             raise PermanentError(f"{answered}: {_error_text(response)}")
         if "json" not in kind:

@@ -129,7 +129,8 @@ def test_a_redirect_without_end_is_refused(server: FakePrometheus) -> None:
 def test_a_password_in_the_address_is_sent_but_not_shown(server: FakePrometheus) -> None:
     server.answer = always(Reply(status=403))
     message = refusal(PermanentError, server.url.replace("//", "//me:secret@"))
-    assert message == f"Prometheus at {server.url} answered 403: nothing"
+    said = "nothing; sent were Authorization"
+    assert message == f"Prometheus at {server.url} answered 403: {said}"
 
 
 @pytest.mark.parametrize(
