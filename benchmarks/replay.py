@@ -14,7 +14,15 @@ from autoscaler.core.prediction.forecasts import ForecastBundle
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS
 from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
-from benchmarks.policies.policies import baselines, oracle, ours, pod_capacity, revision
+from benchmarks.policies.policies import (
+    FULL,
+    OUTWARD,
+    baselines,
+    oracle,
+    ours,
+    pod_capacity,
+    revision,
+)
 from benchmarks.scores.score import PolicyScore, score
 from benchmarks.simulator.arrivals import draw, measure
 from benchmarks.simulator.forecasts import ForecastTable, joined, oracle_forecasts
@@ -65,6 +73,9 @@ class ReplaySettings:
 
     price_s: float = 600.0
     """Price of a cold request, s of idle pod."""
+
+    swept: tuple[str, ...] = (OUTWARD, FULL)
+    """Modes of kn-ahead that are simulated at other prices as well."""
 
     seed: int = 0
     """Seed of the arrival times within steps."""
@@ -149,7 +160,7 @@ class Replay:
         """All policies compared."""
         s = self.settings
         base = revision(s.concurrency, s.start_up_s, s.drain_s)
-        return [*baselines(base), *ours(base, s.price_s, MODEL), oracle(base, ORACLE)]
+        return [*baselines(base), *ours(base, s.price_s, MODEL, s.swept), oracle(base, ORACLE)]
 
     def run(self, on_step: OnStep = _ignore_step, *, processes: int = 1) -> list[PolicyScore]:
         """Simulate the future under every policy; scores without the warm-up.

@@ -56,9 +56,9 @@ def baselines(base: Revision, minutes: Sequence[int] = KEEP_ALIVE_MINUTES) -> li
 
 
 def ours(
-    base: Revision, price_s: float, table: str, prices: Sequence[float] = SWEEP
+    base: Revision, price_s: float, table: str, swept: Sequence[str] = (OUTWARD, FULL)
 ) -> list[Policy]:
-    """kn-ahead in both modes, over a sweep of prices around ``price_s``."""
+    """kn-ahead in both modes at a price; in some of them over a sweep of prices around it."""
     modes = {OUTWARD: Mode.OUTWARD, FULL: Mode.FULL}
     return [
         Policy(
@@ -67,7 +67,7 @@ def ours(
             forecasts=table,
         )
         for name, mode in modes.items()
-        for part in prices
+        for part in (SWEEP if name in swept else (1.0,))
     ]
 
 

@@ -58,7 +58,7 @@ def whatif(
     labels: Names = "namespace,service",
     history: History = "14d",
     end: Until = "",
-    score: Scored = "4d",
+    score: Scored = "3d",
     step_s: StepS = 60.0,
     start_up: Annotated[float, typer.Option(help="From creating a pod to ready, s.")] = 5.0,
     drain: Annotated[float, typer.Option(help="From letting a pod go to gone, s.")] = 30.0,
@@ -80,6 +80,7 @@ def whatif(
     from rich.console import Console
 
     from autoscaler.clock import SystemClock
+    from benchmarks.policies.policies import FULL
     from benchmarks.replay import ReplaySettings
     from benchmarks.report.screen import Screen
     from benchmarks.whatif.past import read_past
@@ -103,7 +104,7 @@ def whatif(
             past = read_past(server, grid, asked, progress)
         settings = ReplaySettings(
             fit_until_s=past.scored_from(moment(score, 0.0)), step_s=step_s, start_up_s=start_up,
-            drain_s=drain, concurrency=concurrency, price_s=price,
+            drain_s=drain, concurrency=concurrency, price_s=price, swept=(FULL,),
             learner=LearnerSettings(max_rows=fit_rows, rounds=fit_rounds),
         )  # fmt: skip
         answered(past, settings, screen, report, json)

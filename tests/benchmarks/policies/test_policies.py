@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Mode
-from benchmarks.policies.policies import ORACLE, baselines, oracle, ours, priced, revision
+from benchmarks.policies.policies import FULL, ORACLE, baselines, oracle, ours, priced, revision
 
 BASE = revision(1, 5.0, 30.0)
 
@@ -41,13 +41,16 @@ def test_the_baselines_keep_their_last_pod_as_long_as_they_say() -> None:
     assert retention == [(0.0, 0), (300.0, 0), (600.0, 0), (1200.0, 0), (0.0, 1)]
 
 
-def test_ours_sweep_the_price_in_both_modes() -> None:
-    made = ours(BASE, 600.0, "model", prices=(0.5, 1.0))
+def test_ours_sweep_the_price_in_the_modes_asked_for() -> None:
+    made = ours(BASE, 600.0, "model", swept=(FULL,))
     assert [(p.name, p.revision.mode, p.revision.cold_price_s) for p in made] == [
-        ("kn-ahead outward @ 300 s", Mode.OUTWARD, 300.0),
         ("kn-ahead outward @ 600 s", Mode.OUTWARD, 600.0),
-        ("kn-ahead full @ 300 s", Mode.FULL, 300.0),
+        ("kn-ahead full @ 20 s", Mode.FULL, 20.0),
+        ("kn-ahead full @ 60 s", Mode.FULL, 60.0),
+        ("kn-ahead full @ 200 s", Mode.FULL, 200.0),
         ("kn-ahead full @ 600 s", Mode.FULL, 600.0),
+        ("kn-ahead full @ 1800 s", Mode.FULL, 1800.0),
+        ("kn-ahead full @ 6000 s", Mode.FULL, 6000.0),
     ]
     assert {p.forecasts for p in made} == {"model"}
 
