@@ -9,7 +9,8 @@ Where Prometheus had nothing from anybody, the step is a gap, and the step after
 counted in between would be taken for its own.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -22,15 +23,16 @@ from autoscaler.names import fault_of_name
 from autoscaler.refusals import LimitError
 from learner.sources.counters import Grid
 from learner.sources.presets import BY_NAME, PRESETS, OwnQueries, Preset
-from learner.sources.queries import PrometheusServer
+from learner.sources.queries import Labels, PrometheusServer
 
 LOOK_BACK = "1h"  # within which a counter is the same one: scrapes may fail for so long
 REPLICAS = "prometheus_replica, replica"  # labels of two servers that scrape the same
-HOUR_S = 3600
+HOUR_S, DAY_S = 3600, 86_400
 MOST_NAMED = 5
-# Of one query. Prometheus looks for each series at each of its points, and a pod that lived for two
-# minutes is one: a query of two weeks takes it fifty times as long as all of these together.
-POINTS = 480
+POINTS = 480  # of one query: a day of minutes in three
+AT_ONCE = 2  # queries
+
+Series = tuple[Labels, FloatArray, FloatArray]  # labels, times and values
 
 
 def _ignore(_share: float) -> None:
@@ -131,25 +133,45 @@ class RequestReader:
     ) -> dict[str, FloatArray]:
         """(n_points - 1,) a query's values at the end of each step, by service."""
         found: dict[str, FloatArray] = {}
-        for labels, at_s, values in self._server.series(query, grid):
-            name = named.of([labels.get(label, "") for label in named.labels])
-            if fault_of_name(name):
-                continue
-            if name not in found:
-                found[name] = np.zeros(grid.n_points - 1)
-                if len(found) * grid.n_points > HISTORY.most:
-                    raise LimitError(HISTORY, f"{len(found)} services (read less of the past)")
-            step = _place(at_s, grid) - 1
-            on_share(float(step[-1] + 1) / grid.n_points)
-            sound = (step >= 0) & (values > 0) & (values < COUNT.most)
-            np.add.at(found[name], step[sound], values[sound])
+        for end_s, series in self._days(query, grid):
+            for labels, at_s, values in series:
+                name = named.of([labels.get(label, "") for label in named.labels])
+                if fault_of_name(name):
+                    continue
+                if name not in found:
+                    found[name] = np.zeros(grid.n_points - 1)
+                    if len(found) * grid.n_points > HISTORY.most:
+                        raise LimitError(HISTORY, f"{len(found)} services (read less of the past)")
+                step = _place(at_s, grid) - 1
+                sound = (step >= 0) & (values > 0) & (values < COUNT.most)
+                np.add.at(found[name], step[sound], values[sound])
+            on_share((end_s - grid.start_s) / (grid.last_s - grid.start_s))
         return found
+
+    def _days(self, query: str, grid: Grid) -> Iterator[tuple[int, list[Series]]]:
+        """What a query says, day by day in order: the last point of each, Unix s, and its series.
+
+        Prometheus looks for each series at each point of a query, and a pod that lived for two
+        minutes is one: all of two weeks at once would take it many times as long.
+        """
+        size = max(DAY_S // grid.step_s, 1)
+        days = [
+            grid.piece(first, min(size, grid.n_points - first))
+            for first in range(0, grid.n_points, size)
+        ]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            read = pool.map(lambda day: list(self._server.series(query, day)), days)
+            try:
+                yield from zip((day.last_s for day in days), read, strict=True)
+            finally:
+                pool.shutdown(cancel_futures=True)
 
     def _observed(self, counts: FloatArray, grid: Grid) -> BoolArray:
         """(n_steps,) whether Prometheus saw anything in a step and in the one before it."""
         seen = np.zeros(grid.n_points, dtype=np.bool_)
-        for _, at_s, _ in self._server.series(f"count(last_over_time(up[{_window(grid)}]))", grid):
-            seen[_place(at_s, grid)] = True
+        for _, series in self._days(f"count(last_over_time(up[{_window(grid)}]))", grid):
+            for _, at_s, _ in series:
+                seen[_place(at_s, grid)] = True
         if not seen.any():  # whoever wrote the series wrote nothing of the scrapes
             seen[:] = True
         # What the counters had before is taken for the first step's.
@@ -162,7 +184,8 @@ class RequestReader:
         number = max((grid.last_s - grid.start_s) // HOUR_S, 1)
         hourly = Grid(start_s=grid.last_s - number * HOUR_S, step_s=HOUR_S, n_points=number + 1)
         query = f"count(last_over_time({preset.requests}[{_window(hourly)}]))"
-        return sum(len(values) for _, _, values in self._server.series(query, hourly))
+        days = self._days(query, hourly)
+        return sum(len(values) for _, series in days for _, _, values in series)
 
     def _nothing(self, asked: Sequence[Preset], names: Sequence[str]) -> str:
         """That nobody counted requests: what was looked for, and what there is."""
