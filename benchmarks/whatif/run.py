@@ -34,7 +34,7 @@ def answered(
         screen.print(line)
     replay = Replay(past.trace(), settings)
     with screen.progress() as progress:
-        replay.fit(progress=progress, model=_with_prior(settings))
+        replay.fit(progress=progress, model=with_prior(settings))
     scores = screen.run(replay, processes=os.cpu_count() or 1)
     policy = priced(FULL, settings.price_s)
     verdict = verdict_of(replay, policy, requests=scores[0].total.requests)
@@ -59,7 +59,7 @@ def answered(
     return verdict
 
 
-def _with_prior(settings: ReplaySettings) -> NewModel:
+def with_prior(settings: ReplaySettings) -> NewModel:
     """As `kn-ahead learn` has it."""
     windows, prior = settings.learner.windows, load_prior(SHIPPED)
     model = prior.model(windows=windows, step_s=settings.step_s)

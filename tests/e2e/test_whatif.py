@@ -3,16 +3,23 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
 from autoscaler.cli.main import app
-from benchmarks.policies.policies import KPA
+from benchmarks.policies.policies import FULL, KPA
+from benchmarks.replay import Replay, ReplaySettings
 from benchmarks.simulator.arrivals import Requests
+from benchmarks.traces.trace import Trace
 from benchmarks.whatif.exposition import GENERATIONS, START_S, backfill_requests
 from benchmarks.whatif.made_fleet import made_fleet
+from benchmarks.whatif.run import with_prior
+from learner.settings import LearnerSettings
 from tests.conftest import prometheus_server
 
 DAYS = 1.0
@@ -40,10 +47,19 @@ def whatif(url: str, folder: Path, *more: str) -> Result:
     return CliRunner().invoke(app, ["whatif", *options, *more])
 
 
-def test_the_answer_is_given_in_words_and_figures_and_files(
-    prometheus: str, tmp_path: Path
-) -> None:
-    result = whatif(prometheus, tmp_path)
+@pytest.fixture(scope="module")
+def answer(prometheus: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Path]:
+    """What the command said, and the folder that it wrote into."""
+    folder = tmp_path_factory.mktemp("answer")
+    return whatif(prometheus, folder), folder
+
+
+def policies(path: Path) -> dict[str, dict[str, Any]]:
+    return {each["policy"]: each["total"] for each in json.loads(path.read_text())["policies"]}
+
+
+def test_the_answer_is_given_in_words_and_figures_and_files(answer: tuple[Result, Path]) -> None:
+    result, folder = answer
     assert result.exit_code == 0, result.output
     for part in (
         "10 services, ",
@@ -53,15 +69,47 @@ def test_the_answer_is_given_in_words_and_figures_and_files(
         "Assumed of every service",
     ):
         assert part in result.stdout
-    page = (tmp_path / "report.html").read_text()
+    page = (folder / "report.html").read_text()
     assert "would have served" in page
     assert "shop/regular-001" in page
-    scores = {
-        policy["policy"]: policy["total"]
-        for policy in json.loads((tmp_path / "scores.json").read_text())["policies"]
-    }
+    scores = policies(folder / "scores.json")
     ours = scores["kn-ahead full @ 600 s"]["cold_requests"]
     assert 0 < ours < scores[KPA]["cold_requests"]
+
+
+def test_figures_are_those_of_a_replay_of_the_same_traffic(prometheus: str, tmp_path: Path) -> None:
+    """But for minutes: requests are counted when they end, and when in a minute is drawn."""
+    whatif(prometheus, tmp_path)
+    read = policies(tmp_path / "scores.json")
+    names, made = made_fleet(10, DAYS)
+    minutes = round(DAYS * 1440)
+    counts, took_s = np.zeros((2, len(names), minutes))
+    for row, (a, b) in enumerate(pairwise(made.offset)):
+        at = (made.arrival_s[a:b] // 60).astype(np.int64)
+        counts[row] = np.bincount(at, minlength=minutes)
+        took_s[row] = np.bincount(at, made.service_s[a:b], minlength=minutes)
+    trace = Trace(
+        services=names,
+        start_s=START_S,
+        step_s=60.0,
+        counts=counts,
+        duration_s=np.divide(took_s, counts, out=np.full_like(counts, np.nan), where=counts > 0),
+        kind="counts",
+    )
+    settings = ReplaySettings(
+        fit_until_s=START_S + (DAYS - 0.25) * 86_400,
+        concurrency=0,
+        swept=(FULL,),
+        learner=LearnerSettings(max_rows=2000, rounds=10),
+    )
+    replay = Replay(trace, settings)
+    replay.fit(model=with_prior(settings))
+    for score in replay.run():
+        total = read[score.policy]
+        assert total["requests"] == pytest.approx(score.total.requests, rel=0.02)
+        assert total["allocated_pod_s"] == pytest.approx(score.total.allocated_pod_s, rel=0.05)
+        cold = score.total.cold_requests
+        assert total["cold_requests"] == pytest.approx(cold, rel=0.1, abs=10)
 
 
 def test_queries_of_ones_own_find_what_the_presets_do(prometheus: str, tmp_path: Path) -> None:
