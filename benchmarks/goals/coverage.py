@@ -39,7 +39,7 @@ from benchmarks.goals.workloads import (
     recorded,
 )
 from benchmarks.scores.forecast_score import QUANTILES, mid_coverage, most_ahead, pinball
-from benchmarks.scores.resampling import interval, ratio, resampled
+from benchmarks.scores.resampling import Estimate, interval, ratio, resampled
 from benchmarks.simulator.forecasts import ForecastTable
 from learner.calibration.reliability import EDGES
 from learner.models.levels import LEVELS, pods_needed
@@ -49,15 +49,6 @@ UNSURE = 0.01  # probability of any pod beyond which a forecast is
 FEW_SERVICES = 5
 COVERAGE_GOAL, LOSS_GOAL = 0.01, 0.60
 WIDTH = 130  # characters; a pipe would get 80, and cut the numbers
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """A value, and its interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

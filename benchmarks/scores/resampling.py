@@ -1,11 +1,22 @@
 """Intervals by the bootstrap: what other services of the same kind would have given."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from autoscaler.core.types import FloatArray, IntArray
 
 RESAMPLES, SEED = 2_000, 0
 TAILS = 0.025, 0.975  # an interval of 95 %
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A value, and its interval of 95 %."""
+
+    value: float
+    low: float
+    high: float
 
 
 def resampled(values: FloatArray) -> FloatArray:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from benchmarks.policies.policies import FULL, KPA
+from benchmarks.scores.resampling import Estimate
 from benchmarks.scores.score import PolicyScore, ServiceScore
-from benchmarks.whatif.verdict import Change, Estimate, Verdict
+from benchmarks.whatif.verdict import Change, Verdict
 
 PRICE_COLUMNS = ("price of a cold request", "cold", "served warm", "pod-hours", "against now")
 CHANGE_COLUMNS = ("service", "cold now", "then", "pod-h now", "then")

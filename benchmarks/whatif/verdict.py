@@ -12,18 +12,9 @@ import numpy as np
 from autoscaler.core.types import FloatArray
 from benchmarks.policies.policies import ALWAYS, KPA, ORACLE, RETENTION
 from benchmarks.replay import Replay
-from benchmarks.scores.resampling import interval, ratio, times_drawn
+from benchmarks.scores.resampling import Estimate, interval, ratio, times_drawn
 
 DAY_S = 86_400.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """A number and its interval of 95 %."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.scores.resampling import Estimate
 from benchmarks.whatif.answer import change_rows, sentences
-from benchmarks.whatif.verdict import Change, Estimate, Verdict, changes_of, more_of
+from benchmarks.whatif.verdict import Change, Verdict, changes_of, more_of
 
 PASSES = Verdict(
     policy="kn-ahead full @ 600 s",
