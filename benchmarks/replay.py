@@ -56,6 +56,9 @@ class ReplaySettings:
     fit_until_s: float
     """Unix s at which the past ends and the replayed part begins."""
 
+    warm_up_s: float = WARM_UP_S
+    """At the start of the replayed part, not scored, s."""
+
     step_s: float = 60.0
     """Step of the demand that the learner sees, s; at least the trace's own."""
 
@@ -91,6 +94,7 @@ class ReplaySettings:
             "drain": (self.drain_s, 0 <= self.drain_s < np.inf, "seconds >= 0"),
             "concurrency": (self.concurrency, self.concurrency >= 0, "0 (no limit) or more"),
             "service-time": (self.service_s, 0 <= self.service_s < np.inf, "seconds >= 0"),
+            "warm-up": (self.warm_up_s, 0 <= self.warm_up_s < np.inf, "seconds >= 0"),
             "price": (self.price_s, 0 <= self.price_s < np.inf, "seconds of idle pod >= 0"),
         }
         for name, (value, fits, what) in allowed.items():
@@ -181,7 +185,7 @@ class Replay:
         simulation = simulation_of(world, self.policies(), start_s=start, processes=processes)
         self.simulation: Simulated = simulation
         with closing(simulation):
-            simulation.run(start + WARM_UP_S)
+            simulation.run(start + s.warm_up_s)
             simulation.reset_counts()
             self.scored_from_s = simulation.now
             self._run_steps(on_step)
@@ -228,7 +232,7 @@ def _first_step(demand: Demand, settings: ReplaySettings) -> int:
     if demand.start_s % 1:
         raise PermanentError(f"the trace starts at {demand.start_s} s; allowed: a whole second")
     past = np.ceil((settings.fit_until_s - demand.start_s) / demand.step_s)
-    least = int(np.ceil(2 * WARM_UP_S / demand.step_s))
+    least = int(np.ceil(2 * settings.warm_up_s / demand.step_s))
     if not 0 < past <= demand.n_steps - least:
         raise PermanentError(
             f"fit-until is {settings.fit_until_s - demand.start_s:.0f} s after the trace's start; "

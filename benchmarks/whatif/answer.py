@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from benchmarks.policies.policies import FULL, KPA
 from benchmarks.scores.resampling import Estimate
 from benchmarks.scores.score import PolicyScore, ServiceScore
+from benchmarks.whatif.past import span
 from benchmarks.whatif.verdict import Change, Verdict
 
 PRICE_COLUMNS = ("price of a cold request", "cold", "served warm", "pod-hours", "against now")
 CHANGE_COLUMNS = ("service", "cold now", "then", "pod-h now", "then")
+FAR_OFF = 2.0  # simulated pod-hours over recorded ones
 MOST_SHOWN = 10  # services that lose, and as many that gain
 
 
@@ -17,16 +19,16 @@ def sentences(verdict: Verdict, *, learned_days: float, scored_days: float) -> l
     v = verdict
     if not v.cold:
         return [
-            f"None of your {v.requests:,} requests of the last {scored_days:.1f} days would have"
+            f"None of your {v.requests:,} requests of the last {span(scored_days)} would have"
             " been cold under Knative as it is: there is nothing to gain here."
         ]
     lines = [
         f"{v.policy} would have served {v.served_warm.value:.0%} of your {v.cold:,} cold requests"
         f" warm ({_between(v.served_warm)}), {_for_pods(v.more_pods)}.",
         _keep_alive(v),
-        f"Of the {v.cold_ahead:,} still cold, {min(v.cold_foreseen, v.cold_ahead):,} would be so"
-        " for whoever knew each minute in advance; the others are what better forecasts could win.",
-        f"Learned from the first {learned_days:.1f} days, scored on the {scored_days:.1f} after"
+        f"{v.cold_ahead:,} would still be cold, {min(v.cold_foreseen, v.cold_ahead):,} of them for"
+        " whoever knew each minute in advance; the others are what better forecasts could win.",
+        f"Learned from the first {span(learned_days)}, scored on the {span(scored_days)} after"
         " them, which it had not seen. In brackets: 95 of 100 such samples of your services and"
         " days lie between.",
     ]
@@ -34,6 +36,19 @@ def sentences(verdict: Verdict, *, learned_days: float, scored_days: float) -> l
     if losers:
         lines.append(f"{len(losers)} of {len(v.changes)} services would have lost: see below.")
     return lines
+
+
+def beside_recorded(recorded: float, simulated: float) -> list[str]:
+    """Pod-hours of ready pods as they were, and simulated ones; NaN = nobody recorded them."""
+    if not recorded > 0:
+        return []
+    line = (
+        f"Knative recorded {recorded:,.1f} pod-hours of ready pods there; simulated under it are"
+        f" {simulated:,.1f}, start-up and drain included."
+    )
+    if not 1 / FAR_OFF <= simulated / recorded <= FAR_OFF:
+        line += " That is far off: your settings differ from what is assumed, or pods serve others."
+    return [line]
 
 
 def price_rows(scores: Sequence[PolicyScore]) -> list[tuple[str, ...]]:

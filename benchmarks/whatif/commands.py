@@ -81,7 +81,7 @@ def whatif(
 
     from autoscaler.clock import SystemClock
     from benchmarks.policies.policies import FULL
-    from benchmarks.replay import ReplaySettings
+    from benchmarks.replay import WARM_UP_S, ReplaySettings
     from benchmarks.report.screen import Screen
     from benchmarks.whatif.past import read_past
     from benchmarks.whatif.run import answered
@@ -102,9 +102,11 @@ def whatif(
         screen = Screen(Console())
         with screen.progress() as progress:
             past = read_past(server, grid, asked, progress)
+        scored_s = past.scored_s(moment(score, 0.0))
         settings = ReplaySettings(
-            fit_until_s=past.scored_from(moment(score, 0.0)), step_s=step_s, start_up_s=start_up,
+            fit_until_s=past.end_s - scored_s, step_s=step_s, start_up_s=start_up,
             drain_s=drain, concurrency=concurrency, price_s=price, swept=(FULL,),
+            warm_up_s=min(WARM_UP_S, scored_s // (4 * step_s) * step_s),
             learner=LearnerSettings(max_rows=fit_rows, rounds=fit_rounds),
         )  # fmt: skip
         answered(past, settings, screen, report, json)

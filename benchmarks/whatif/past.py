@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
 from benchmarks.replay import OnProgress
 from benchmarks.traces.trace import Trace
@@ -13,7 +14,7 @@ from learner.sources.queries import PrometheusServer
 from learner.sources.request_reader import PastRequests, RequestReader
 
 DAY_S = 86_400.0
-LEAST_HOURS = 12.0  # of data: below, there is nothing to learn from
+LEAST_HOURS, ENOUGH_DAYS = 0.25, 7.0  # of data: to show how it works, to believe the answer
 MANY_GAPS = 0.3  # of the steps
 
 
@@ -22,6 +23,7 @@ class Past:
     """Requests, and what is known of where they come from."""
 
     requests: PastRequests
+    ready_pods: FloatArray  # (n_steps,) of all services, recorded at the end of each; NaN = not
     counted_by: str  # in words
     missing: str  # in words; "" = nothing is known to be
 
@@ -35,12 +37,24 @@ class Past:
         """Share of the steps that are not known."""
         return float(np.isnan(self.requests.counts[0]).mean())
 
-    def scored_from(self, scored_s: float) -> float:
-        """Unix s from which so much is scored, a third of what there is at most."""
-        r = self.requests
-        n_steps = int(r.counts.shape[1])
-        scored = min(int(scored_s // r.step_s), n_steps // 3)
-        return r.start_s + (n_steps - scored) * r.step_s
+    def scored_s(self, asked_s: float) -> float:
+        """How much is simulated at its end, whole steps: a third of what there is at most."""
+        n_steps = int(self.requests.counts.shape[1])
+        return min(int(asked_s // self.requests.step_s), n_steps // 3) * self.requests.step_s
+
+    @property
+    def end_s(self) -> float:
+        """Unix s."""
+        n_steps = int(self.requests.counts.shape[1])
+        return self.requests.start_s + n_steps * self.requests.step_s
+
+    def recorded_pod_hours(self, last_steps: int) -> float:
+        """Of ready pods, in so many steps at the end; NaN where less than half of it is known."""
+        pods = self.ready_pods[-last_steps:]
+        known = ~np.isnan(pods)
+        if known.mean() < 0.5:
+            return np.nan
+        return float(pods[known].mean() * len(pods) * self.requests.step_s / 3600)
 
     def trace(self) -> Trace:
         """As the simulator takes it."""
@@ -58,15 +72,31 @@ class Past:
         """What was found, and what is missing."""
         r = self.requests
         lines = [
-            f"{len(r.services):,} services, {self.days:.1f} days, {np.nansum(r.counts):,.0f}"
+            f"{len(r.services):,} services, {span(self.days)}, {np.nansum(r.counts):,.0f}"
             f" requests, counted by {self.counted_by}."
         ]
         if self.missing:
             lines.append(f"Not known: {self.missing}.")
+        if self.days < ENOUGH_DAYS:
+            lines.append(
+                f"That is little: believe the answer from {ENOUGH_DAYS:g} days on, which there will"
+                f" be in {span(ENOUGH_DAYS - self.days)}."
+            )
         if self.gaps > 0:
             much = ", which is much" if self.gaps > MANY_GAPS else ""
             lines.append(f"{self.gaps:.1%} of the time Prometheus saw nothing{much}.")
         return lines
+
+
+def span(days: float) -> str:
+    """In the unit that reads best.
+
+    >>> span(0.0125), span(0.5), span(14.0)
+    ('18 minutes', '12.0 hours', '14.0 days')
+    """
+    if days < 1 / 12:
+        return f"{days * 1440:.0f} minutes"
+    return f"{days * 24:.1f} hours" if days < 2 else f"{days:.1f} days"
 
 
 def read_past(
@@ -83,18 +113,21 @@ def read_past(
 
     if isinstance(asked, OwnQueries):
         read = reader.read_own(asked, grid, show)
-        missing = "" if asked.duration else "how long requests take"
-        past = Past(requests=read, counted_by="your own query", missing=missing)
+        counted_by, missing = "your own query", "" if asked.duration else "how long requests take"
     else:
         progress("looking who counted requests", 0.0)
         preset = reader.found(grid, asked)
-        past = Past(
-            requests=reader.read(preset, grid, show),
-            counted_by=f"{preset.title} (--source {preset.name})",
-            missing=preset.missing,
-        )
+        read = reader.read(preset, grid, show)
+        counted_by, missing = f"{preset.title} (--source {preset.name})", preset.missing
+    ready_pods = reader.ready_pods(grid)
     progress("reading requests", 1.0)
-    past = replace(past, requests=_known_part(past.requests))
+    requests = _known_part(read)
+    past = Past(
+        requests=requests,
+        ready_pods=ready_pods[len(ready_pods) - requests.counts.shape[1] :],
+        counted_by=counted_by,
+        missing=missing,
+    )
     return _enough(past, f"Prometheus at {server.shown_url}")
 
 
@@ -121,7 +154,8 @@ def _enough(past: Past, where: str) -> Past:
     hours = past.days * 24
     if hours < LEAST_HOURS:
         raise PermanentError(
-            f"{where} has {hours:.1f} hours of requests, counted by {past.counted_by}; allowed: >="
-            f" {LEAST_HOURS:g}, which it has in {LEAST_HOURS - hours:.1f} hours"
+            f"{where} has {60 * hours:.0f} minutes of requests, counted by {past.counted_by};"
+            f" allowed: >= {60 * LEAST_HOURS:g}, which it has in"
+            f" {60 * (LEAST_HOURS - hours):.0f} minutes"
         )
     return past

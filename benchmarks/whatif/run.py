@@ -11,6 +11,7 @@ from benchmarks.report.screen import Screen
 from benchmarks.whatif.answer import (
     CHANGE_COLUMNS,
     PRICE_COLUMNS,
+    beside_recorded,
     change_rows,
     price_rows,
     sentences,
@@ -44,6 +45,8 @@ def answered(
         Section("kn-ahead by price, in mode full", PRICE_COLUMNS, tuple(price_rows(scores))),
         Section(f"Services: {policy}", CHANGE_COLUMNS, tuple(change_rows(verdict.changes))),
     )
+    recorded = past.recorded_pod_hours(replay.series.pods.shape[1])
+    said += beside_recorded(recorded, scores[0].total.allocated_pod_s / 3600)
     for line in (*said, _assumed(settings)):
         screen.print(line)
     for section in sections:

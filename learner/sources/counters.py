@@ -7,6 +7,7 @@ instance's first and last is a gap for the service; before and after, the instan
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -34,6 +35,11 @@ class Grid:
     def last_s(self) -> int:
         """Unix s of the last point."""
         return self.start_s + (self.n_points - 1) * self.step_s
+
+
+def shown_time(time_s: float) -> str:
+    """Unix s for messages."""
+    return datetime.fromtimestamp(time_s, UTC).isoformat()
 
 
 def sample_on(pairs: list[tuple[float, str]], piece: Grid) -> Sample:

@@ -13,7 +13,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -33,6 +32,7 @@ from learner.sources.counters import (
     arrivals_of,
     peak_of,
     sample_on,
+    shown_time,
 )
 from learner.sources.quarantine import Quarantine, impossible, sound_demand
 from learner.sources.queries import MAX_POINTS, MAX_POINTS_PER_SERIES, TIMEOUT_S, PrometheusServer
@@ -145,7 +145,7 @@ class PrometheusReader:
         if not series:
             raise PermanentError(
                 f"Prometheus at {self.shown_url} has no series for {query} from"
-                f" {_shown_time(grid.start_s)} to {_shown_time(grid.last_s)}. They come from"
+                f" {shown_time(grid.start_s)} to {shown_time(grid.last_s)}. They come from"
                 " kn-ahead's Service autoscaler, port 9090; kn-ahead whatif reads what others count"
             )
         return series
@@ -187,7 +187,7 @@ class PrometheusReader:
             cause = [f"; {name}: {why}" for name, why in demand.quarantined.items()][:1]
             raise PermanentError(
                 f"Prometheus at {self.shown_url} has {n_known} steps with data from"
-                f" {_shown_time(demand.start_s)} to {_shown_time(demand.end_s)};"
+                f" {shown_time(demand.start_s)} to {shown_time(demand.end_s)};"
                 f" allowed: >= {self._settings.min_steps}{''.join(cause)}"
             )
 
@@ -212,7 +212,3 @@ def _grid(start_s: float, end_s: float, step_s: float) -> Grid:
         )
     n_points = int((end_s - start_s) // step_s) + 1  # both ends: a step lies between two points
     return Grid(start_s=int(start_s), step_s=int(step_s), n_points=n_points)
-
-
-def _shown_time(time_s: float) -> str:
-    return datetime.fromtimestamp(time_s, UTC).isoformat()

@@ -149,4 +149,9 @@ PRESETS = (
         missing="requests that go to pods directly; times include waits for a pod",
     ),
 )
+# Ready pods of all revisions, as Knative's autoscaler counts them.
+READY_PODS = (
+    "sum(max by (k8s_namespace_name, kn_revision_name) (kn_revision_pods_count))"
+    " or sum(max by (namespace_name, revision_name) (autoscaler_actual_pods))"
+)
 BY_NAME = {preset.name: preset for preset in PRESETS}

@@ -21,8 +21,8 @@ from autoscaler.errors import PermanentError
 from autoscaler.limits import COUNT, HISTORY
 from autoscaler.names import fault_of_name
 from autoscaler.refusals import LimitError
-from learner.sources.counters import Grid
-from learner.sources.presets import BY_NAME, PRESETS, OwnQueries, Preset
+from learner.sources.counters import Grid, shown_time
+from learner.sources.presets import BY_NAME, PRESETS, READY_PODS, OwnQueries, Preset
 from learner.sources.queries import Labels, PrometheusServer
 
 LOOK_BACK = "1h"  # within which a counter is the same one: scrapes may fail for so long
@@ -69,7 +69,7 @@ class RequestReader:
         hours = {each: self._hours(each, grid) for each in asked if each.metric in names}
         best = max(hours, key=lambda each: hours[each], default=None)
         if best is None or not hours[best]:
-            raise PermanentError(self._nothing(asked, names))
+            raise PermanentError(self._nothing(asked, names, grid))
         return best
 
     def read(
@@ -108,6 +108,14 @@ class RequestReader:
             mean = _rows(self._by_service(own, own.duration, hourly), services, len(begin))
             duration_s = _by_step(_ratio_or_usual(mean, (mean > 0).astype(np.float64)), grid)
         return _past(services, a_second * grid.step_s, duration_s, grid)
+
+    def ready_pods(self, grid: Grid) -> FloatArray:
+        """(n_points - 1,) of all services at the end of each step; NaN = not known."""
+        pods = np.full(grid.n_points, np.nan)
+        for _, series in self._days(READY_PODS, grid):
+            for _, at_s, values in series:
+                pods[_place(at_s, grid)] = values
+        return pods[1:]
 
     def _unnamed(self, what: str, labels: Sequence[str]) -> str:
         return (
@@ -187,13 +195,14 @@ class RequestReader:
         days = self._days(query, hourly)
         return sum(len(values) for _, series in days for _, _, values in series)
 
-    def _nothing(self, asked: Sequence[Preset], names: Sequence[str]) -> str:
+    def _nothing(self, asked: Sequence[Preset], names: Sequence[str], grid: Grid) -> str:
         """That nobody counted requests: what was looked for, and what there is."""
         wanted = [preset.metric for preset in asked]
         near = {name for each in wanted for name in get_close_matches(each, names, n=2)}
         there = f"nearest are {', '.join(sorted(near)[:MOST_NAMED])}" if near else "none is near"
         return (
-            f"Prometheus at {self._server.shown_url} has {len(names)} metrics, and none of"
+            f"Prometheus at {self._server.shown_url} has {len(names)} metrics from"
+            f" {shown_time(grid.start_s)} to {shown_time(grid.last_s)}, and none of"
             f" {', '.join(wanted)}; {there}. Knative's queue-proxies export theirs where"
             " config-observability has request-metrics-protocol: prometheus"
         )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.scores.resampling import Estimate
-from benchmarks.whatif.answer import change_rows, sentences
+from benchmarks.whatif.answer import beside_recorded, change_rows, sentences
 from benchmarks.whatif.verdict import Change, Verdict, changes_of, more_of
 
 PASSES = Verdict(
@@ -52,12 +52,27 @@ def test_the_first_sentence_says_what_is_gained_and_for_how_much() -> None:
             {"more_pods": Estimate(value=0.2, low=0.1, high=0.3)},
             "20% more pod-hours (+10% to +30%)",
         ),
-        ({}, "Of the 372 still cold, 40 would be so for whoever knew each minute in advance"),
+        ({}, "372 would still be cold, 40 of them for whoever knew each minute in advance"),
         ({"cold": 0}, "there is nothing to gain here"),
     ],
 )
 def test_what_does_not_speak_for_us_is_said_as_well(changes: dict[str, object], part: str) -> None:
     assert part in said(replace(PASSES, **changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("recorded", "simulated", "part"),
+    [
+        (100.0, 110.0, "Knative recorded 100.0 pod-hours of ready pods there; simulated under it"),
+        (100.0, 40.0, "That is far off: your settings differ"),
+        (100.0, 240.0, "That is far off"),
+    ],
+)
+def test_what_was_recorded_is_said_beside_it(recorded: float, simulated: float, part: str) -> None:
+    (line,) = beside_recorded(recorded, simulated)
+    assert part in line
+    assert ("far off" in line) == ("far off" in part)
+    assert beside_recorded(np.nan, simulated) == beside_recorded(0.0, simulated) == []
 
 
 def change(service: str, cold: int, ahead: int, pod_s: float = 100.0) -> Change:

@@ -169,6 +169,24 @@ def test_durations_are_means_of_hours(serve: Serve, source: str, unit_s: float) 
     np.testing.assert_allclose(duration_s[:60], 5 / 3)
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        'kn_revision_pods_count{k8s_namespace_name="shop",kn_revision_name="%s-00001",pod="%s"}',
+        'autoscaler_actual_pods{namespace_name="shop",revision_name="%s-00001",pod="%s"}',
+    ],
+)
+def test_ready_pods_are_added_up_whoever_counts_them(serve: Serve, names: str) -> None:
+    reader = serve(
+        {
+            names % ("cart", "autoscaler-a"): counter(2, 3),
+            names % ("cart", "autoscaler-b"): counter(2, 3),
+            names % ("pay", "autoscaler-a"): counter(1, 0),
+        }
+    )
+    np.testing.assert_array_equal(reader.ready_pods(GRID)[:2], [3, 3])
+
+
 def test_who_counted_for_most_hours_is_asked(serve: Serve) -> None:
     whole = Grid(start_s=START_S, step_s=3600, n_points=6)
     long_ = {3600 * i + 30: float(i) for i in range(5)}
