@@ -58,7 +58,7 @@ def whatif(
     labels: Names = "namespace,service",
     history: History = "14d",
     end: Until = "",
-    score: Scored = "3d",
+    score: Scored = "2d",
     step_s: StepS = 60.0,
     start_up: Annotated[float, typer.Option(help="From creating a pod to ready, s.")] = 5.0,
     drain: Annotated[float, typer.Option(help="From letting a pod go to gone, s.")] = 30.0,
