@@ -38,9 +38,9 @@ class Access:
         """Check all of it once. Raises PermanentError."""
         for header in self.headers:
             if not HEADER.fullmatch(header):
-                raise PermanentError(
-                    f"header is {header.partition(':')[0]!r:.60}: ...; allowed: Name: value"
-                )
+                # Without a colon all of it may be the secret.
+                name = header.partition(":")[0] if ":" in header else ""
+                raise PermanentError(f"header is {name!r:.60}: ...; allowed: Name: value")
         if self.key and not self.cert:
             raise PermanentError("client-key is given without client-cert; allowed: both")
         for file in (self.token_file, self.ca_file, self.cert, self.key):
