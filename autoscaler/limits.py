@@ -393,6 +393,12 @@ SERVICE_PODS = Limit(
     "pods of one service",
     "all that a Kubernetes cluster can hold; the step is a gap",
 )
+POD_CAPACITY = Limit(
+    "pod_capacity",
+    1000,
+    "requests in flight that a pod takes",
+    "the most that Knative lets a container have; a greater target counts as this much",
+)
 
 # --- bundles (advisor) ---------------------------------------------------------------------------
 

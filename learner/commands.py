@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from autoscaler.cli.options import (
+    COUNT,
     PORT,
     CaFile,
     ClientCert,
     ClientKey,
-    Concurrency,
     FitRounds,
     FitRows,
     Headers,
@@ -56,6 +56,14 @@ Prior = Annotated[
 ]
 
 DEFAULTS = LearnerSettings()
+
+Concurrency = Annotated[
+    int,
+    typer.Option(
+        help="Requests in flight that one pod takes, where Prometheus does not say; 0 = no limit.",
+        parser=COUNT,
+    ),
+]
 
 app = typer.Typer()
 

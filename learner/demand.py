@@ -103,6 +103,19 @@ class Demand:
             external=external,
         )
 
+    def of_pods(self, capacity: FloatArray) -> "Demand":
+        """With pods that take so many requests, (n,).
+
+        A step that would take more of them than a cluster can hold is a gap.
+        """
+        beyond = self.peak > SERVICE_PODS.most * capacity[:, None]
+        return replace(
+            self,
+            arrivals=np.where(beyond, np.nan, self.arrivals),
+            peak=np.where(beyond, np.nan, self.peak),
+            capacity=capacity,
+        )
+
     def only(self, rows: IntArray) -> "Demand":
         """Some of its services."""
         return replace(

@@ -94,7 +94,7 @@ def measure(services: int, folder: Path, away: int = AWAY) -> Cost:
     experts = ExpertsFactory(WINDOWS, prior.model(windows=WINDOWS, step_s=STEP_S), prior.rows)
     checkpoint = Checkpoint(
         settings.bundle, source, windows=WINDOWS, step_s=STEP_S, history_s=settings.history_s,
-        capacity=1.0, experts=experts, begin=lambda _work: Future(),
+        experts=experts, begin=lambda _work: Future(),
     )  # fmt: skip
     warm = WarmStart(prior=experts.prior, checkpoint=checkpoint)
     publisher = Publisher(

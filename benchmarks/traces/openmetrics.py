@@ -88,6 +88,13 @@ def _write(demand: Demand, file: TextIO, points: range) -> None:
     for name, peak in zip(demand.services, demand.peak, strict=True):
         values = np.concatenate(([np.nan], peak))
         _write_series(demand, file, f"kn_ahead_peak_in_flight{_labels(name)}", values, points)
+    file.write(
+        "# HELP kn_ahead_pod_capacity Requests in flight that a pod takes.\n"
+        "# TYPE kn_ahead_pod_capacity gauge\n"
+    )
+    for name, peak, capacity in zip(demand.services, demand.peak, demand.capacity, strict=True):
+        values = np.concatenate(([np.nan], np.where(np.isnan(peak), np.nan, capacity)))
+        _write_series(demand, file, f"kn_ahead_pod_capacity{_labels(name)}", values, points)
     file.write("# EOF\n")
 
 

@@ -85,6 +85,7 @@ def _knative_settings(
     own = _overridden(config, pa.annotations)
     rps = pa.annotations.get(f"{PREFIX}metric") == "rps"
     total, target = _load(pa, config, rps=rps)
+    default = config.container_concurrency_target_default
     panic_s = own.stable_window * own.panic_window_percentage / 100
     algorithm = pa.annotations.get(f"{PREFIX}metric-aggregation-algorithm", "linear")
     deadline_s = _duration(pa.annotations, PROGRESS_DEADLINE, progress_deadline_s)
@@ -96,7 +97,7 @@ def _knative_settings(
         "has_scrape_target": own.target_burst_capacity != -1,
         "total": total,
         "target": target,
-        "pod_capacity": float(pa.concurrency) or config.container_concurrency_target_default,
+        "pod_capacity": float(pa.concurrency) or (default if rps else total),
         "target_burst_capacity": own.target_burst_capacity,
         "panic_threshold": own.panic_threshold_percentage / 100,
         "max_scale_up_rate": own.max_scale_up_rate,

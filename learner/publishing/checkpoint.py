@@ -69,7 +69,6 @@ class Checkpoint:
         windows: tuple[int, ...],
         step_s: float,
         history_s: float,
-        capacity: float,
         experts: ExpertsFactory | None = None,
         begin: Begin = in_background,
     ) -> None:
@@ -80,7 +79,7 @@ class Checkpoint:
         self._state_path = bundle.with_name(f"{bundle.stem}.state.npz")
         self._model_path = bundle.with_name(f"{bundle.stem}.model.npz")
         self._source, self._windows = source, windows
-        self._step_s, self._history_s, self._capacity = step_s, history_s, capacity
+        self._step_s, self._history_s = step_s, history_s
         self._begin, self._experts = begin, experts or ExpertsFactory(windows)
         self._faults = Health()
         self._saving: Future[None] | None = None
@@ -105,7 +104,7 @@ class Checkpoint:
             services=len(saved.state.services),
             age_s=round(now - saved.state.end_s),
         )
-        return CarriedState(saved.state)
+        return CarriedState(saved.state, saved.recent)
 
     def save(
         self, refits: Refits, carried: CarriedState, demand: Demand, now: float, *, at_once: bool
@@ -174,12 +173,10 @@ class Checkpoint:
         state, window = saved.state, max(round(self._history_s / self._step_s), FEWEST_STEPS)
         kept = state.ring.window  # less than it may be where all of the past was too much
         age_s, most_s = now - state.end_s, MOST_LEFT_OUT * self._step_s
-        others = saved.recent.capacity[saved.recent.capacity != self._capacity]
         for name, value, allowed, fits in (
             ("step_s", state.step_s, self._step_s, state.step_s == self._step_s),
             ("steps kept", kept, f"{FEWEST_STEPS} to {window}", FEWEST_STEPS <= kept <= window),
             ("age", age_s, f"0 to {most_s:g} s", 0 <= age_s <= most_s),
-            ("capacity", others[:1], self._capacity, not len(others)),
         ):
             if not fits:
                 raise PermanentError(f"{path}: {name} is {value}; allowed: {allowed}")

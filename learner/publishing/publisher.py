@@ -246,7 +246,8 @@ def prometheus_publisher(
     scheduler: str | None = None,
     access: Access | None = None,
 ) -> Publisher:
-    """A publisher that reads a Prometheus. capacity: requests in flight that one pod takes.
+    """A publisher that reads a Prometheus. capacity: requests in flight that one pod takes,
+    where Prometheus does not say.
 
     scheduler: address of a Dask cluster's, whose workers do what takes long; None = this process
     does. Raises PermanentError for an address that is none, or without Dask.
@@ -268,7 +269,7 @@ def prometheus_publisher(
         experts = ExpertsFactory(settings.learner.windows, *loaded_prior(prior, settings))
         checkpoint = Checkpoint(
             settings.bundle, source, windows=settings.learner.windows, step_s=settings.step_s,
-            history_s=settings.history_s, capacity=capacity, experts=experts,
+            history_s=settings.history_s, experts=experts,
         )  # fmt: skip
         warm = WarmStart(prior=experts.prior, model=experts, checkpoint=checkpoint)
     search = dependency_search_of(quick(), settings.bundle)

@@ -127,7 +127,7 @@ def answer(asked: Asked) -> Answer:
 def _newest(kept: _Kept, asked: Asked, mine: Demand, windows: tuple[int, ...]) -> NewestRows | None:
     """None = the state does not go on."""
     if asked.past is not None:
-        kept.carried = CarriedState(asked.past.state(mine))
+        kept.carried = CarriedState(asked.past.state(mine), mine)
     state = kept.carried.advanced(mine)
     return rows_of(state, mine, windows) if state else None
 

@@ -2,7 +2,8 @@
 
 Arrivals are a counter, read raw at every step's end and differenced by `counters`. The greatest
 number in flight is a gauge that the autoscaler exports once a step; a step without it was not
-observed. Where either has no sample the step is a gap, never a zero.
+observed. Where either has no sample the step is a gap, never a zero. What a pod takes is a gauge
+too, of which the newest sample counts.
 
 A step is what happened in (t, t + step]. Prometheus 2 closes the window of a range selector on both
 sides and Prometheus 3 leaves the left side open; one millisecond less than a step means the same to
@@ -11,15 +12,16 @@ both, as samples lie on whole milliseconds.
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
 from autoscaler.health import Health
-from autoscaler.limits import COUNT, HISTORY, SERVICE_SERIES
+from autoscaler.limits import COUNT, HISTORY, POD_CAPACITY, SERVICE_SERIES
 from autoscaler.names import fault_of_name
 from autoscaler.refusals import LimitError
 from learner.demand import Demand
@@ -38,6 +40,8 @@ from learner.sources.quarantine import Quarantine, impossible, sound_demand
 from learner.sources.queries import MAX_POINTS, MAX_POINTS_PER_SERIES, TIMEOUT_S, PrometheusServer
 from learner.status import LearnerStatus
 
+LEAST_CAPACITY = 0.01  # requests in flight: the least target that Knative takes
+CAPACITY_STEPS = 60  # at the end, of which the newest sample of a pod's capacity counts
 LATEST_S = 253_402_300_799  # the last second of the year 9999
 
 Series = dict[str, Instances]  # by "namespace/service"
@@ -52,6 +56,9 @@ class PrometheusSettings:
 
     peak_query: str = "max_over_time(kn_ahead_peak_in_flight[$step])"
     """The greatest number of requests in flight during the step, with the same labels."""
+
+    capacity_query: str = "last_over_time(kn_ahead_pod_capacity[$step])"
+    """Requests in flight that one pod takes, with the same labels; asked of the last steps."""
 
     max_points_per_series: int = MAX_POINTS_PER_SERIES
     """Points a series in one answer; Prometheus refuses more than this."""
@@ -79,10 +86,10 @@ class PrometheusReader:
         status: LearnerStatus | None = None,
         access: Access | None = None,
     ) -> None:
-        """Capacity: requests in flight that one pod takes, for every service."""
+        """Capacity: requests in flight that one pod takes, where Prometheus does not say."""
         self._status = status or LearnerStatus()
         self._faults = Health()
-        self._capacity = capacity
+        self._capacity, self._known_capacity = capacity, dict[str, float]()
         self._settings = settings or PrometheusSettings()
         self._server = PrometheusServer(
             url,
@@ -124,7 +131,7 @@ class PrometheusReader:
             step_s=step_s,
             arrivals=arrivals,
             peak=peak,
-            capacity=np.full(len(services), self._capacity),
+            capacity=self._capacities(services, grid),
             quarantine=quarantine,
         )
         for limit, n in quarantine.refused.items():
@@ -134,7 +141,7 @@ class PrometheusReader:
 
     def _series(self, query: str, grid: Grid, quarantine: Quarantine) -> Series:
         """All samples on the grid, asked for in pieces that the server accepts."""
-        query = query.replace("$step", f"{grid.step_s * 1000 - 1}ms")
+        query = _over_a_step(query, grid)
         series: Series = defaultdict(lambda: defaultdict(list))
         for first, piece, answer in self._server.pieces(query, grid):
             for service, labels, (points, values) in self._parse(answer, query, piece, quarantine):
@@ -149,6 +156,24 @@ class PrometheusReader:
                 " kn-ahead's Service autoscaler, port 9090; kn-ahead whatif reads what others count"
             )
         return series
+
+    def _capacities(self, services: Sequence[str], grid: Grid) -> FloatArray:
+        """(n,) requests in flight that one pod takes: as last said, of whom it was said."""
+        number = min(grid.n_points, CAPACITY_STEPS + 1)
+        last = grid.piece(grid.n_points - number, number)
+        newest: dict[str, tuple[float, float]] = {}  # by service: when, and what
+        for labels, times, values in self._server.series(
+            _over_a_step(self._settings.capacity_query, grid), last
+        ):
+            service = f"{dict(labels).get('namespace')}/{dict(labels).get('service')}"
+            sound = np.flatnonzero(values > 0)
+            if len(sound):
+                value = np.clip(values[sound[-1]], LEAST_CAPACITY, POD_CAPACITY.most)
+                said = float(times[sound[-1]]), float(value)
+                newest[service] = max(newest.get(service, said), said)
+        known = self._known_capacity | {name: value for name, (_, value) in newest.items()}
+        self._known_capacity = {name: known[name] for name in services if name in known}
+        return np.array([known.get(name, self._capacity) for name in services])
 
     def _parse(
         self, answer: list[Any], query: str, piece: Grid, quarantine: Quarantine
@@ -190,6 +215,10 @@ class PrometheusReader:
                 f" {shown_time(demand.start_s)} to {shown_time(demand.end_s)};"
                 f" allowed: >= {self._settings.min_steps}{''.join(cause)}"
             )
+
+
+def _over_a_step(query: str, grid: Grid) -> str:
+    return query.replace("$step", f"{grid.step_s * 1000 - 1}ms")
 
 
 def _service(labels: dict[str, str]) -> str:

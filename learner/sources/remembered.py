@@ -17,6 +17,7 @@ import numpy as np
 from autoscaler.core.types import FloatArray, IntArray
 from autoscaler.errors import PermanentError
 from autoscaler.health import Health
+from autoscaler.limits import SERVICE_PODS
 from autoscaler.refusals import LimitError
 from learner.background import Begin, in_background
 from learner.demand import Demand, DemandSource, ExternalSeries
@@ -70,7 +71,8 @@ class Remembered:
             )
         except PermanentError:
             return self._anew(start_s, end_s, step_s)
-        self._past = past.with_new(new, begin_s)
+        # What is known of a past that is not yet read must be of the same pods as it is.
+        self._past = past.with_new(past.as_before(new) if self._resumed else new, begin_s)
         return self._past.demand(begin_s)
 
     def _anew(self, start_s: float, end_s: float, step_s: float) -> Demand:
@@ -161,6 +163,12 @@ class _Past:
             quarantined={name: why for name, (why, _) in self.quarantined.items()},
         )
 
+    def as_before(self, new: Demand) -> Demand:
+        """With pods of the capacity that those here have."""
+        former = dict(zip(self.services, self.capacity.tolist(), strict=True))
+        new_ones = zip(new.services, new.capacity.tolist(), strict=True)
+        return new.of_pods(np.array([former.get(name, own) for name, own in new_ones]))
+
     def with_new(self, new: Demand, start_s: float) -> "_Past":
         """With the steps of ``new`` but its first; what began before ``start_s`` may go."""
         n_steps = round((new.end_s - self.start_s) / self.step_s)
@@ -177,6 +185,10 @@ class _Past:
             values[rows, begin:n_steps] = getattr(new, name)[:, 1:]
         capacity = past.capacity.copy()
         capacity[rows] = new.capacity
+        for row in np.flatnonzero(capacity < past.capacity):
+            # As `Demand.of_pods`, in place.
+            beyond = past.peak[row] > SERVICE_PODS.most * capacity[row]
+            past.arrivals[row, beyond] = past.peak[row, beyond] = np.nan
         quarantined = {
             name: (why, since_s)
             for name, (why, since_s) in past.quarantined.items()

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from autoscaler.core.types import IntArray
 from autoscaler.errors import PermanentError
 from autoscaler.logs import get_logger
 from learner.demand import Demand
 from learner.models.newest import NewestRows
 from learner.state.features import features
-from learner.state.fill import fill
+from learner.state.fill import fill, refilled
 from learner.state.level_state import LevelState
 from learner.state.periods import FEWEST_STEPS
 from learner.state.stepping import advance
@@ -24,11 +25,12 @@ log = get_logger(__name__)
 class CarriedState:
     """What is known at the end of demand, from what was known some steps before."""
 
-    def __init__(self, state: LevelState | None = None) -> None:
-        """``state``: what a former process carried."""
+    def __init__(self, state: LevelState | None = None, recent: Demand | None = None) -> None:
+        """``state``: what a former process carried; ``recent``: of which services."""
         some = () if state is None else (state,)
         # The oldest first.
         self._states: deque[LevelState] = deque(some, maxlen=CORRECTED_STEPS + 1)
+        self._capacity = _capacities(recent) if recent else {}  # by service, of the states
 
     @property
     def oldest(self) -> LevelState | None:
@@ -45,17 +47,20 @@ class CarriedState:
         The last steps are taken anew, as samples of them may have come since. Where it does not go
         on, the state is made of the whole of it.
         """
+        self._count_anew(demand)
         state = self.advanced(demand)
         if state is None:
             state = filled([demand], window=max(demand.n_steps, FEWEST_STEPS))
             self._states.append(state)
+            self._capacity = _capacities(demand)
         return state
 
     def goes_on(self, demand: Demand) -> bool:
-        """Whether ``demand`` has all steps since a state that is kept."""
+        """Whether ``demand`` has all steps since a state that is kept, of pods of its capacity."""
         while self._states and self._states[-1].end_s >= demand.end_s:
             self._states.pop()
-        return bool(self._states) and self._states[0].end_s >= demand.start_s
+        reaches = bool(self._states) and self._states[0].end_s >= demand.start_s
+        return reaches and not len(self._changed(demand))
 
     def advanced(self, demand: Demand) -> LevelState | None:
         """From the oldest state kept, which is kept; None = ``demand`` does not go on from it."""
@@ -73,7 +78,29 @@ class CarriedState:
             self._states.clear()
             return None
         self._states.append(state)
+        self._capacity = _capacities(demand)
         return state
+
+    def _changed(self, demand: Demand) -> IntArray:
+        """Services whose pods take another number of requests than their states count with."""
+        former = [
+            self._capacity.get(name, capacity)
+            for name, capacity in zip(demand.services, demand.capacity.tolist(), strict=True)
+        ]
+        return np.flatnonzero(demand.capacity != np.array(former))
+
+    def _count_anew(self, demand: Demand) -> None:
+        """Fill the states of services anew whose pods take another number of requests now."""
+        changed = self._changed(demand)
+        if len(changed) and self._states and demand.start_s < self._states[0].end_s:
+            self._states = deque(
+                [refilled(self._states[0], demand.only(changed))], maxlen=CORRECTED_STEPS + 1
+            )
+            self._capacity |= _capacities(demand.only(changed))
+
+
+def _capacities(demand: Demand) -> dict[str, float]:
+    return dict(zip(demand.services, demand.capacity.tolist(), strict=True))
 
 
 def filled(pieces: Iterable[Demand], *, begun_s: float = np.inf, window: int) -> LevelState:

@@ -47,8 +47,49 @@ def fill(
     state = None
     for piece in pieces:
         state = _written(state or _before(piece, window, spread), piece)
-    if state is None:
-        return None
+    return None if state is None else _counted(state)
+
+
+def refilled(state: LevelState, demand: Demand) -> LevelState:
+    """With some of its services filled anew, from all of their past up to its end.
+
+    Raises PermanentError as `advance` does.
+    """
+    first = max(round((demand.start_s - state.start_s) / demand.step_s), 0)
+    blank = _before(demand, state.ring.window, state.spread)
+    blank = replace(
+        blank, start_s=state.start_s, steps=first, ring=NeedRing(blank.ring.values, first)
+    )
+    until = round((state.end_s - demand.start_s) / demand.step_s)
+    known = np.flatnonzero(np.isin(demand.services, state.services))
+    return _with(state, _counted(_written(blank, demand.until(until).only(known))))
+
+
+def _with(state: LevelState, anew: LevelState) -> LevelState:
+    """With the services of ``anew`` as they are there, at the same step."""
+    row_of = {name: row for row, name in enumerate(state.services)}
+    n = len(state.services)
+    source = np.arange(n)
+    mine = np.array([row_of[name] for name in anew.services], dtype=np.int64)
+    source[mine] = n + np.arange(len(mine))
+    known, greatest, at_greatest = (
+        np.concatenate([getattr(state, name), getattr(anew, name)])[source]
+        for name in ("known", "greatest", "at_greatest")
+    )
+    ring = state.ring.taken(np.arange(n))  # a copy: who saves the state may be reading it
+    ring.values[mine] = anew.ring.values
+    return replace(
+        state,
+        known=known,
+        greatest=greatest,
+        at_greatest=at_greatest,
+        ring=ring,
+        levels=state.levels.followed_by(anew.levels, n).taken(source, cells_needed(greatest)),
+    )
+
+
+def _counted(state: LevelState) -> LevelState:
+    """With all that follows from its ring."""
     known, greatest, at_greatest = _of_services(state.ring, state.steps)
     state = replace(state, known=known, greatest=greatest, at_greatest=at_greatest)
     return replace(state, levels=_levels(state))

@@ -78,6 +78,15 @@ class NeededLevels:
             "gap": self.runs.gap,
         }
 
+    def followed_by(self, others: "NeededLevels", n: int) -> "NeededLevels":
+        """Those of n services, and then those of others."""
+        mine, more = self.arrays(), others.arrays()
+        return NeededLevels.from_arrays(
+            service=np.concatenate([self.service, others.service + np.int32(n)]),
+            cell=np.concatenate([self.cell, others.cell]),
+            arrays={name: np.concatenate([mine[name], more[name]]) for name in mine},
+        )
+
     def taken(self, services: IntArray, n_cells: IntArray) -> "NeededLevels":
         """Those of other services: (k,) rows of the present ones, -1 = one without a past.
 

@@ -9,7 +9,7 @@ from autoscaler.api.metrics.text import Kind, Values, braced, family, head, pair
 from autoscaler.core.state.decision import Reason, reasons
 from autoscaler.core.state.revision import UNDECIDED
 from autoscaler.core.state.services import IDLE_S, PARTS, PEAK_S
-from autoscaler.core.types import BoolArray
+from autoscaler.core.types import BoolArray, FloatArray
 from autoscaler.exchange.snapshot import Snapshot
 
 START_UP = "kn_ahead_start_up_seconds"
@@ -18,6 +18,7 @@ CHANGES = "kn_ahead_changes_total"
 COLD = "Requests that arrived while no pod was ready"
 IN_FLIGHT = f"Mean of requests in flight over the last {PEAK_S} s"
 PEAK = f"Greatest one-second average of requests in flight, of the last {PEAK_S} s"
+CAPACITY = "Requests in flight that a pod takes, of the revision with most of the traffic"
 LAST_START = f"When a request came after {IDLE_S:g} s or more without one, the last time"
 LAST_CALL = "When a request came, the last time"
 
@@ -61,6 +62,7 @@ def of_services(snapshot: Snapshot, labels: Labels) -> Iterator[str]:
         ("cold_requests_total", "counter", COLD, columns["calls_cold"], named),
         ("in_flight", "gauge", IN_FLIGHT, columns["in_flight"], named),
         ("peak_in_flight", "gauge", PEAK, columns["peak"], named),
+        ("pod_capacity", "gauge", CAPACITY, _pod_capacity(snapshot), named),
         # Never started or called is NaN, which compares False.
         (
             "last_start_timestamp_seconds",
@@ -75,6 +77,15 @@ def of_services(snapshot: Snapshot, labels: Labels) -> Iterator[str]:
         yield family(f"kn_ahead_{name}", kind, about, own, values, known)
     yield starts(snapshot, labels)
     yield drains(snapshot, labels)
+
+
+def _pod_capacity(snapshot: Snapshot) -> FloatArray:
+    """(k,) of the services; NaN where none of its revisions is known."""
+    columns, capacity = snapshot.columns, np.full(len(snapshot.service), np.nan)
+    # Of two values for one place numpy keeps the last.
+    order = np.lexsort((columns["spec_pod_capacity"], columns["spec_share"]))
+    capacity[snapshot.service_of[order]] = columns["spec_pod_capacity"][order]
+    return capacity
 
 
 def starts(snapshot: Snapshot, labels: Labels) -> str:

@@ -47,6 +47,11 @@ def test_counters_come_first_and_samples_stand_at_step_ends() -> None:
         'kn_ahead_peak_in_flight{namespace="shop",service="cart"} 1.0 660.000',
         'kn_ahead_peak_in_flight{namespace="shop",service="cart"} 0.0 720.000',
         'kn_ahead_peak_in_flight{namespace="shop",service="cart"} 1.5 780.000',
+        "# HELP kn_ahead_pod_capacity Requests in flight that a pod takes.",
+        "# TYPE kn_ahead_pod_capacity gauge",
+        'kn_ahead_pod_capacity{namespace="shop",service="cart"} 1.0 660.000',
+        'kn_ahead_pod_capacity{namespace="shop",service="cart"} 1.0 720.000',
+        'kn_ahead_pod_capacity{namespace="shop",service="cart"} 1.0 780.000',
         "# EOF",
     ]
 

@@ -134,6 +134,12 @@ def test_a_hard_limit_is_what_a_pod_takes() -> None:
     assert (got.total, got.target, got.pod_capacity) == pytest.approx((10.0, 7.0, 10.0))
 
 
+@pytest.mark.parametrize(("metric", "capacity"), [("concurrency", 30.0), ("rps", 100.0)])
+def test_without_a_hard_limit_a_pod_takes_its_target(metric: str, capacity: float) -> None:
+    got = read({PREFIX + "target": "30", PREFIX + "metric": metric})
+    assert (got.total, got.pod_capacity) == (30.0, capacity)
+
+
 @pytest.mark.parametrize(("asked", "total"), [("5", 5.0), ("20", 10.0)])
 def test_a_hard_limit_caps_the_target(asked: str, total: float) -> None:
     got = read({PREFIX + "target": asked}, containerConcurrency=10)

@@ -97,7 +97,6 @@ class Process:
             windows=windows,
             step_s=STEP_S,
             history_s=self.settings.history_s,
-            capacity=1.0,
             experts=self.experts,
             begin=at_once,
         )

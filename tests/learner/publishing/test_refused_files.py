@@ -123,14 +123,6 @@ def test_a_state_of_a_longer_past_is_not_used(
     assert_state_not_used(Process(tmp_path, clock_at(1)), caplog, "steps kept")
 
 
-def test_a_state_of_pods_of_another_size_is_not_used(
-    folder: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    changed(recent_capacity=np.full(3, 100.0))(folder / "forecasts.state.npz")
-    Process(folder, clock_at(20)).publish()
-    assert "capacity is [100.]; allowed: 1.0" in caplog.text
-
-
 def test_windows_of_another_kind_are_fitted_anew(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

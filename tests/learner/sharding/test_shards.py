@@ -1,5 +1,7 @@
 """Forecasts of shards are those of all services at once."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -80,6 +82,18 @@ def test_an_error_in_the_state_of_a_shard_is_said_and_the_past_answers(
     np.testing.assert_array_equal(
         after.exceedance, Shards(Local(), 4).forecast(model, until(501)).exceedance
     )
+
+
+def test_services_whose_pods_take_more_are_counted_anew(model: Pooled) -> None:
+    shards = Shards(Local(), 4)
+    shards.forecast(model, until(500))
+    demand = until(501)
+    changed = replace(demand, capacity=np.where(np.arange(len(NEED)) % 3, 1.0, 2.0))
+    after = shards.forecast(model, changed)
+    assert shards.fault == ""
+    anew = Shards(Local(), 4).forecast(model, changed)
+    np.testing.assert_array_equal(after.exceedance, anew.exceedance)
+    assert not np.array_equal(after.exceedance, shards.forecast(model, demand).exceedance)
 
 
 def test_the_number_of_shards_follows_the_services_and_never_shrinks(model: Pooled) -> None:

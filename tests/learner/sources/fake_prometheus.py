@@ -40,11 +40,14 @@ class FakePrometheus:
 
     url: str
     answer: Answer | None = None
+    capacity: Reply | None = None  # of pods; not noted as asked
     asked: list[dict[str, str]] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
 
     def reply(self, path: str) -> Reply | None:
         parameters = {key: values[0] for key, values in parse_qs(urlsplit(path).query).items()}
+        if self.answer and "pod_capacity" in parameters.get("query", ""):
+            return self.capacity or matrix()
         self.asked.append(parameters)
         if self.answer is None:
             self.over.wait(timeout=30)

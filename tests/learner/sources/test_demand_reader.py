@@ -9,6 +9,7 @@ from autoscaler.errors import PermanentError
 from learner.sources.demand_reader import PrometheusReader
 from tests.learner.sources.fake_prometheus import (
     CART,
+    PAY,
     FakePrometheus,
     always,
     matrix,
@@ -92,6 +93,38 @@ def test_windows_are_a_millisecond_short_of_a_step(server: FakePrometheus) -> No
         "last_over_time(kn_ahead_requests_total[59999ms])",
         "max_over_time(kn_ahead_peak_in_flight[59999ms])",
     }
+
+
+def test_what_a_pod_takes_is_what_was_said_of_it_most_recently(server: FakePrometheus) -> None:
+    server.answer = always(matrix((CART, points(1, 1, 1, 1)), (PAY, points(1, 1, 1, 1))))
+    old, new = CART | {"instance": "a"}, CART | {"instance": "b"}
+    server.capacity = matrix((old, points(1, 1, 1, None)), (new, points(None, None, 50, 50)))
+    demand = read(server.url)
+    assert dict(zip(demand.services, demand.capacity, strict=True)) == {
+        "shop/cart": 50.0,
+        "till/pay": 1.0,  # as the reader was told
+    }
+
+
+def test_what_a_pod_takes_is_remembered_while_nobody_says_it(server: FakePrometheus) -> None:
+    server.answer = always(matrix((CART, points(1, 1, 1, 1))))
+    reader = PrometheusReader(server.url, capacity=1.0)
+    for said in (matrix((CART, points(10, 10, 10, 10))), matrix()):
+        server.capacity = said
+        assert reader.read(start_s=600, end_s=780, step_s=60).capacity.tolist() == [10.0]
+
+
+@pytest.mark.parametrize(
+    ("said", "capacity"),
+    [("NaN", 3.0), ("-1", 3.0), ("0", 3.0), ("+Inf", 1000.0), ("2e9", 1000.0), ("1e-9", 0.01)],
+)
+def test_what_no_pod_takes_is_not_believed(
+    server: FakePrometheus, said: str, capacity: float
+) -> None:
+    server.answer = always(matrix((CART, points(1, 1, 1, 1))))
+    server.capacity = matrix((CART, [(780.0, said)]))
+    reader = PrometheusReader(server.url, capacity=3.0)
+    assert reader.read(start_s=600, end_s=780, step_s=60).capacity.tolist() == [capacity]
 
 
 def test_more_of_the_past_than_memory_can_take_is_refused(server: FakePrometheus) -> None:

@@ -23,7 +23,7 @@ def history(*, n_steps: int, step_s: float, start_s: float = 1_612_051_200.0) ->
         step_s=step_s,
         arrivals=arrivals,
         peak=np.ceil(arrivals / 7) * 1.5,
-        capacity=np.full(3, 2.0),
+        capacity=np.array([1.0, 2.5, 100.0]),
     )
 
 
@@ -46,14 +46,14 @@ def test_reads_back_what_was_written_in_several_pieces(
         PrometheusSettings(max_points_per_series=37),
         PrometheusSettings(max_points=100),
     ):
-        reader = PrometheusReader(url, capacity=2.0, settings=settings)
+        reader = PrometheusReader(url, capacity=7.0, settings=settings)
         read = reader.read(start_s=written.start_s, end_s=written.end_s, step_s=step_s)
         assert_same(read, written)
 
 
 def test_asks_for_no_more_points_than_prometheus_gives(serve_history: ServeHistory) -> None:
     written = history(n_steps=25_000, step_s=1.0)
-    reader = PrometheusReader(serve_history(written), capacity=2.0)
+    reader = PrometheusReader(serve_history(written), capacity=7.0)
     assert_same(reader.read(start_s=written.start_s, end_s=written.end_s, step_s=1.0), written)
 
 
@@ -76,7 +76,7 @@ def test_a_coarser_step_adds_arrivals_up_and_keeps_the_greatest_peak(
     serve_history: ServeHistory,
 ) -> None:
     written = history(n_steps=240, step_s=30.0)
-    reader = PrometheusReader(serve_history(written), capacity=2.0)
+    reader = PrometheusReader(serve_history(written), capacity=7.0)
     read = reader.read(start_s=written.start_s + 3600, end_s=written.end_s - 600, step_s=60.0)
     fine = slice(120, 220)
     pairs = written.arrivals[:, fine].reshape(3, -1, 2)

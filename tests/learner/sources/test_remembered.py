@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from autoscaler.errors import PermanentError, TransientError
 from learner.demand import Demand, ExternalSeries
 from learner.sources.remembered import OVERLAP_STEPS, SPARE_STEPS, Remembered
+from tests.learner.publishing.restarts import Later
 
 STEP_S = 60.0
 WINDOW = 40
@@ -28,6 +29,7 @@ class Recording:
         self.asked: list[int] = []  # steps
         self.fails: Exception | None = None
         self.quarantined: dict[str, str] = {}
+        self.capacity = 1.0
 
     def read(self, *, start_s: float, end_s: float, step_s: float) -> Demand:
         if self.fails:
@@ -44,7 +46,7 @@ class Recording:
             step_s=step_s,
             arrivals=10 * values[rows],
             peak=values[rows],
-            capacity=np.ones(len(rows)),
+            capacity=np.full(len(rows), self.capacity),
             external=ExternalSeries(
                 names=("prometheus/1",), followers=ALL[:1], values=self.external[:, begin:end]
             ),
@@ -139,3 +141,34 @@ def test_what_was_wrong_is_said_as_long_as_it_is_in_the_window() -> None:
     for end in range(60, 60 + WINDOW):
         assert read(remembered, end).quarantined == {ALL[1]: "samples that cannot be: 1"}
     assert read(remembered, 60 + WINDOW).quarantined == {}
+
+
+def test_pods_of_another_capacity_count_for_all_of_the_past() -> None:
+    source = Recording()
+    remembered = Remembered(source)
+    read(remembered, 50)
+    source.capacity = 5.0
+    assert set(read(remembered, 51).capacity) == {5.0}
+
+
+def test_a_past_that_smaller_pods_could_not_have_taken_is_a_gap() -> None:
+    source = Recording()
+    source.values[1, 34:37] = [2.0, 7e4, 2.0]
+    remembered = Remembered(source)
+    read(remembered, 50)
+    source.capacity = 0.1
+    demand = known(read(remembered, 60))
+    row, before = demand.services.index("b/always"), 34 - (60 - WINDOW)
+    for values in (demand.peak, demand.arrivals):
+        gaps = np.isnan(values[row, before : before + 3])
+        assert gaps.tolist() == [False, True, False]
+
+
+def test_capacities_wait_for_the_past_that_they_are_to_count_for() -> None:
+    source, beside = Recording(), Later()
+    remembered = Remembered(source, begin=beside.begin)
+    remembered.resume(read(source, 50).last(20))
+    source.capacity = 5.0
+    assert set(known(read(remembered, 51)).capacity) == {1.0}
+    beside.waiting[0]()
+    assert set(known(read(remembered, 52)).capacity) == {5.0}

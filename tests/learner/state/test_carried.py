@@ -1,5 +1,7 @@
 """What is carried from step to step is what the whole past gives, late samples and all."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -44,6 +46,28 @@ def test_rows_are_those_of_the_whole_past(strides: list[int], seed: int) -> None
     np.testing.assert_array_equal(found.rows.cell, rows.cell)
     np.testing.assert_array_equal(found.rows.origin, rows.origin)
     np.testing.assert_array_equal(found.features["lag_1"], features["lag_1"])
+
+
+@settings(max_examples=examples(8, many=100), deadline=None)
+@given(st.integers(30, N_STEPS - 20), st.integers(0, 1000))
+def test_services_whose_pods_take_more_or_fewer_are_counted_anew(end: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    carried, demand = CarriedState(), demand_of(NEED)
+    carried.at_end_of(demand.until(end))
+    carried.at_end_of(demand.until(end + 1))
+    capacity = np.where(rng.random(len(NEED)) < 0.3, rng.choice([0.5, 3.0, 10.0]), 1.0)
+    changed = replace(demand, capacity=capacity)
+    for later in (end + 2, end + 9):
+        whole = changed.until(later)
+        assert_features(carried.at_end_of(whole), whole, OTHERS)
+
+
+def test_a_change_of_capacity_asks_for_the_past_of_who_has_only_the_last_steps() -> None:
+    carried, demand = CarriedState(), demand_of(NEED)
+    carried.at_end_of(demand.until(100))
+    recent = demand.until(101).last(20)
+    assert carried.goes_on(recent)
+    assert not carried.goes_on(replace(recent, capacity=2 * recent.capacity))
 
 
 @pytest.mark.parametrize("away", [5 * 24 * 60, -30])

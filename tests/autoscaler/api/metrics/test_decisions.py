@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 from httpx import Client
 
 from autoscaler.core.state.decision import Reason
+from autoscaler.core.state.revision import KNATIVE_DEFAULTS
 from autoscaler.core.state.services import PARTS
 from tests.autoscaler.advisor.controller import Controller
 from tests.autoscaler.api.conftest import START_S
@@ -97,6 +100,19 @@ def test_shows_what_is_known_of_a_services_calls(client: Client, controller: Con
     seen = samples(client, **CART)
     assert seen["kn_ahead_last_call_timestamp_seconds"] == START_S
     assert seen["kn_ahead_last_start_timestamp_seconds"] == START_S - 60
+
+
+def test_shows_what_a_pod_takes_of_the_revision_with_most_traffic(
+    client: Client, controller: Controller
+) -> None:
+    fleet = controller.fleet
+    fleet.spec.pod_capacity[controller.row("shop/cart-00001")] = 10.0
+    controller.has("shop/cart-00002", spec=replace(KNATIVE_DEFAULTS, pod_capacity=50.0))
+    for of_new, capacity in ((0.4, 10.0), (0.6, 50.0)):
+        fleet.spec.share[controller.row("shop/cart-00001")] = 1 - of_new
+        fleet.spec.share[controller.row("shop/cart-00002")] = of_new
+        controller.shows(5)
+        assert samples(client, **CART)["kn_ahead_pod_capacity"] == capacity
 
 
 def test_starts_are_shown_by_part(client: Client, controller: Controller) -> None:
