@@ -29,7 +29,7 @@ from learner.experts.model import Experts, Unchanged
 from learner.experts.recency import Recency
 from learner.models import Forecast, Model
 from learner.models.boosting import TrainingSet
-from learner.models.newest import NewestRows
+from learner.models.known_rows import KnownRows
 from learner.models.pooled import Pooled
 from learner.settings import LearnerSettings
 
@@ -129,19 +129,19 @@ class Learner:
         return self
 
     def predict(
-        self, demand: Demand, origins: IntArray, newest: NewestRows | None = None
+        self, demand: Demand, origins: IntArray, known: KnownRows | None = None
     ) -> Forecast:
-        """Each service's calibrated forecast. ``newest``: as `Model.predict` says."""
+        """Each service's calibrated forecast. ``known``: as `Model.predict` says."""
         reasons = self._reasons(demand)
         rows = np.flatnonzero([not reason for reason in reasons])
         if not len(rows):
             none = _no_forecast(len(origins), self.settings.windows)
             return none.among(rows, demand.capacity, reasons)
-        some, newest_of_some = demand, newest
+        some, known_of_some = demand, known
         if any(reasons):  # else without a copy of a large past
-            some, newest_of_some = demand.only(rows), newest and newest.only(rows)
+            some, known_of_some = demand.only(rows), known and known.only(rows)
         try:
-            forecast = self.model_.predict(some, origins, newest_of_some)
+            forecast = self.model_.predict(some, origins, known_of_some)
         except TransientError:
             raise  # nobody is there to answer: no service's fault
         except Exception as error:  # noqa: BLE001  # the faulty services are searched for
@@ -149,17 +149,17 @@ class Learner:
                 np.arange(len(rows)),
                 error,
                 lambda few: self.model_.predict(
-                    some.only(few), origins, newest_of_some and newest_of_some.only(few)
+                    some.only(few), origins, known_of_some and known_of_some.only(few)
                 ),
             )
             self._exclude(some, found, error)
-            return self.predict(demand, origins, newest)
+            return self.predict(demand, origins, known)
         forecast = self._calibrated(some, origins, forecast)
         return forecast if some is demand else forecast.among(rows, demand.capacity, reasons)
 
-    def bundle(self, demand: Demand, newest: NewestRows | None = None) -> ForecastBundle:
+    def bundle(self, demand: Demand, known: KnownRows | None = None) -> ForecastBundle:
         """The forecast made at the end of ``demand``, as published."""
-        forecast = self.predict(demand, np.array([demand.n_steps]), newest)
+        forecast = self.predict(demand, np.array([demand.n_steps]), known)
         exceedance = forecast.exceedance[:, 0].astype(np.float64)
         reason = list(forecast.reason)
         for row, why in faults_of_curves(forecast.demand_edges, exceedance).items():

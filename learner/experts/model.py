@@ -11,7 +11,7 @@ from autoscaler.core.types import IntArray
 from learner.demand import Demand
 from learner.experts.mixture import Mixture
 from learner.models import Forecast, Model
-from learner.models.newest import NewestRows
+from learner.models.known_rows import KnownRows, known_rows
 
 
 class Experts:
@@ -31,10 +31,11 @@ class Experts:
         return self
 
     def predict(
-        self, demand: Demand, origins: IntArray, newest: NewestRows | None = None
+        self, demand: Demand, origins: IntArray, known: KnownRows | None = None
     ) -> Forecast:
         """Mix what each says. ``by``: how much each counts, on average of the windows."""
-        given = [model.predict(demand, origins, newest) for model in self.models]
+        known = known or known_rows(demand, origins, self.windows)
+        given = [model.predict(demand, origins, known) for model in self.models]
         mixed = self.mixture.mixed(demand, origins, given)
         percent = np.rint(100 * self.mixture.weights(demand.services).mean(axis=2)).astype(int)
         names = [model.name for model in self.models]

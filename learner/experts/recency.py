@@ -19,9 +19,9 @@ from autoscaler.core.prediction.dependencies import Edges
 from autoscaler.core.types import FloatArray, IntArray
 from learner.demand import Demand
 from learner.models import Forecast
-from learner.models.boosting import forecast_of, newest_forecast_of
+from learner.models.boosting import forecast_of
+from learner.models.known_rows import KnownRows, pieces_of
 from learner.models.levels import LEVELS, pods_needed
-from learner.models.newest import NewestRows
 from learner.models.rows import LevelRows, greatest_ahead
 
 PAUSES = np.array([1, 5, 10, 20, 60, 240])  # steps idle: where one kind of pause ends
@@ -67,33 +67,32 @@ class Recency:
         return self
 
     def predict(
-        self, demand: Demand, origins: IntArray, newest: NewestRows | None = None
+        self, demand: Demand, origins: IntArray, known: KnownRows | None = None
     ) -> Forecast:
         """What was counted after such pauses."""
         row_of = {name: row for row, name in enumerate(self.services_)}
         table = np.array([row_of.get(name, len(row_of)) for name in demand.services], np.int64)
-        if newest is not None:
-            recent = pods_needed(demand.last(int(PAUSES[-1])))
-            end = np.full(len(newest.rows), recent.shape[1])
-            asked = LevelRows(service=newest.rows.service, cell=newest.rows.cell, origin=end)
-            return newest_forecast_of(demand, newest.rows, self._answer(recent, table, asked))
-        need = pods_needed(demand)
-        n_windows = len(self.windows) - 1
-        return forecast_of(
-            demand, need, origins, n_windows, lambda rows: self._answer(need, table, rows)
-        )
+        pieces = [known] if known else pieces_of(demand, origins, self.windows)
+        # No pause that counts is longer.
+        begin = max(int(origins.min(initial=demand.n_steps)) - int(PAUSES[-1]), 0)
+        need = pods_needed(demand.last(demand.n_steps - begin))
+        answers = ((piece, self._answer(need, begin, table, piece.rows)) for piece in pieces)
+        return forecast_of(demand, len(origins), len(self.windows) - 1, answers)
 
     def followed(self, services: Sequence[str]) -> set[str]:  # noqa: ARG002
         """Nobody."""
         return set()
 
-    def _answer(self, need: FloatArray, table: IntArray, rows: LevelRows) -> FloatArray:
-        """(n_rows, n_windows) probabilities. table: (n,) row of each service's shares."""
+    def _answer(self, need: FloatArray, begin: int, table: IntArray, rows: LevelRows) -> FloatArray:
+        """(n_rows, n_windows) probabilities.
+
+        need: from step ``begin`` on. table: (n,) row of each service's shares.
+        """
         answer = np.empty((len(rows), len(self.windows) - 1))
         for cell in np.unique(rows.cell):
             mine = np.flatnonzero(rows.cell == cell)
             asked, service = np.unique(rows.service[mine], return_inverse=True)
-            pause = _pauses(need[asked], cell)[service, rows.origin[mine]]
+            pause = _pauses(need[asked], cell)[service, rows.origin[mine] - begin]
             known = min(int(cell), self.shares_.shape[1] - 1)
             answer[mine] = self.shares_[table[rows.service[mine]], known, pause]
         return answer

@@ -17,7 +17,7 @@ from autoscaler.core.types import FloatArray, IntArray
 from learner.demand import Demand
 
 if TYPE_CHECKING:
-    from learner.models.newest import NewestRows
+    from learner.models.known_rows import KnownRows
 
 Exceedance = npt.NDArray[np.float32]
 
@@ -70,12 +70,12 @@ class Model(Protocol):
         ...
 
     def predict(
-        self, demand: Demand, origins: IntArray, newest: "NewestRows | None" = None
+        self, demand: Demand, origins: IntArray, known: "KnownRows | None" = None
     ) -> Forecast:
         """Forecast at each origin (0 ... n_steps) from the steps of ``demand`` before it.
 
-        newest: all rows of the only origin, n_steps, where they are known already: a model then
-        need not work them out from the whole of ``demand``.
+        known: all rows, where they are known already: a model then need not work them out from the
+        whole of ``demand``.
         """
         ...
 

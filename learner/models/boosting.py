@@ -8,7 +8,7 @@ XGBoost takes such a start (``base_margin``), which scikit-learn's boosting does
 in parallel, one thread each.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Self
@@ -22,9 +22,10 @@ from autoscaler.core.types import FloatArray, IntArray
 from learner.demand import Demand
 from learner.models import Forecast
 from learner.models.columns import LevelFeatures, Values
-from learner.models.levels import cells_in_reach, demand_edges
+from learner.models.known_rows import KnownRows
+from learner.models.levels import demand_edges
 from learner.models.own_law import own_law
-from learner.models.rows import DrawnRows, LevelRows, Outcomes, rows_in_reach
+from learner.models.rows import DrawnRows, Outcomes
 
 # Strongly regularised; no early stopping, as its random split would leak across time.
 SETTINGS = {
@@ -120,25 +121,22 @@ class Boosting:
 
 def forecast_of(
     demand: Demand,
-    need: FloatArray,
-    origins: IntArray,
+    n_origins: int,
     n_windows: int,
-    answer: Callable[[LevelRows], FloatArray],
+    answers: Iterable[tuple[KnownRows, FloatArray]],
 ) -> Forecast:
-    """A forecast for every service; ``answer``: rows to probabilities (n_rows, n_windows)."""
-    reach = cells_in_reach(need)[:, origins]
-    blank = _blank(demand, reach.max(axis=1, initial=1), len(origins), n_windows)
-    for rows, place in rows_in_reach(reach, origins, demand.n_steps):
-        blank.exceedance[rows.service, place, :, rows.cell] = answer(rows)
-    return _falling(blank)
-
-
-def newest_forecast_of(demand: Demand, rows: LevelRows, probability: FloatArray) -> Forecast:
-    """That of all rows of the newest origin; probability: (n_rows, n_windows)."""
-    n_cells = np.maximum(np.bincount(rows.service, minlength=len(demand.services)), 1)
-    blank = _blank(demand, n_cells, 1, probability.shape[1])
-    blank.exceedance[rows.service, 0, :, rows.cell] = probability
-    return _falling(blank)
+    """That of all services; answers: rows, and the probabilities (n_rows, n_windows) of each."""
+    # Not the features, which are large.
+    given = [(known.rows, known.place, probability) for known, probability in answers]
+    n_cells = np.ones(len(demand.services), dtype=np.int64)
+    for rows, _, _ in given:
+        np.maximum.at(n_cells, rows.service, rows.cell + 1)
+    blank = _blank(demand, n_cells, n_origins, n_windows)
+    for rows, place, probability in given:
+        blank.exceedance[rows.service, place, :, rows.cell] = probability
+    # No level is more probable than one below.
+    falling = np.minimum.accumulate(blank.exceedance, axis=3)
+    return replace(blank, exceedance=falling)
 
 
 def _blank(demand: Demand, n_cells: IntArray, n_origins: int, n_windows: int) -> Forecast:
@@ -149,11 +147,6 @@ def _blank(demand: Demand, n_cells: IntArray, n_origins: int, n_windows: int) ->
         exceedance=np.zeros(shape, dtype=np.float32),
         reason=("",) * len(demand.services),
     )
-
-
-def _falling(forecast: Forecast) -> Forecast:
-    """With no level more probable than one below."""
-    return replace(forecast, exceedance=np.minimum.accumulate(forecast.exceedance, axis=3))
 
 
 def _log_odds_of_lawless(laws: Sequence[FloatArray], drawn: Sequence[DrawnRows]) -> FloatArray:

@@ -52,6 +52,8 @@ class _SeriesPast:
         }
         wanted = np.unique(np.concatenate(list(series_of.values())))
         self._series = {whose: np.searchsorted(wanted, one) for whose, one in series_of.items()}
+        self._row_of = {whose: self._rows_of(one) for whose, one in self._series.items()}
+        self._own_ages: dict[Kind, Columns] = {}
         service, cell = np.divmod(wanted, width)
         with np.errstate(invalid="ignore"):
             active = need[service] >= LEVELS[cell][:, None]
@@ -61,6 +63,14 @@ class _SeriesPast:
         self._means = RunningMean(self._values)
         self._need = np.nan_to_num(need).astype(np.float32)  # gaps as 0
         self._need_means = RunningMean(need.astype(np.float32))
+
+    def _rows_of(self, series: IntArray) -> IntArray:
+        """(n_rows,) the row of the level in ``series`` at the same origin; -1 = there is none."""
+        width = int(self._origin.max(initial=0)) + 1
+        own, asked = (each * width + self._origin for each in (self._series["own"], series))
+        order = np.argsort(own, kind="stable")
+        place = np.minimum(np.searchsorted(own, asked, sorter=order), len(own) - 1)
+        return np.asarray(np.where(own[order][place] == asked, order[place], -1))
 
     def value(self, ago: int) -> Values:
         return value_at(self._values, self._series["own"], self._origin - ago)
@@ -79,7 +89,18 @@ class _SeriesPast:
         return self._means.between(self._series["own"], begin, self._origin)
 
     def ages(self, kind: Kind, whose: Whose, spans: Spans) -> Columns:
-        return age_features(self._stretches[kind], self._series[whose], self._origin, spans)
+        stretches, series = self._stretches[kind], self._series[whose]
+        if whose == "own":
+            self._own_ages[kind] = age_features(stretches, series, self._origin, spans)
+            return self._own_ages[kind]
+        # Most levels that rows are compared with have a row of their own.
+        row = self._row_of[whose]
+        others = np.flatnonzero(row < 0)
+        found = age_features(stretches, series[others], self._origin[others], spans)
+        columns = {name: self._own_ages[kind][name][row] for name in found}
+        for name, column in found.items():
+            columns[name][others] = column
+        return columns
 
     def lengths(self, kind: Kind) -> Columns:
         return length_features(self._stretches[kind], self._series["own"], self._origin)

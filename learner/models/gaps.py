@@ -16,6 +16,8 @@ import numpy.typing as npt
 from autoscaler.core.types import BoolArray, IntArray
 
 MEMORY = 128  # stretches that count
+DEPTHS = (8, 32, MEMORY)  # stretches; series with few are computed apart from those with many
+ROWS_AT_ONCE = 8192  # what is computed of them fits a processor's cache
 
 Columns = dict[str, npt.NDArray[np.float32]]
 Kind = Literal["idle", "busy", "cycle"]
@@ -90,7 +92,20 @@ def age_features(
     """
     began = stretches.began[series, origin]
     age = np.where(began >= 0, origin - began, np.nan).astype(np.float32)
-    return age_columns(age, past_lengths(stretches, series, origin), spans)
+    depth = depths_of(stretches.done[series, origin])
+    columns: Columns = {}
+    for place in range(len(DEPTHS)):
+        alike = np.flatnonzero(depth == place)
+        for rows in np.array_split(alike, len(alike) // ROWS_AT_ONCE + 1):
+            past = past_lengths(stretches, series[rows], origin[rows])
+            for name, column in age_columns(age[rows], past, spans).items():
+                columns.setdefault(name, np.empty_like(age))[rows] = column
+    return columns
+
+
+def depths_of(number: npt.NDArray[Any]) -> IntArray:
+    """Place among `DEPTHS` that so many stretches (n,) take."""
+    return np.minimum(np.searchsorted(DEPTHS, number), len(DEPTHS) - 1)
 
 
 def age_columns(

@@ -32,15 +32,16 @@ def pods_needed(demand: Demand) -> FloatArray:
     return np.ceil(demand.peak / demand.capacity[:, None])
 
 
-def cells_in_reach(need: FloatArray) -> IntArray:
-    """How many cells a forecast at each origin has, (n, n_steps + 1).
+def cells_in_reach(need: FloatArray, origins: IntArray | None = None) -> IntArray:
+    """How many cells a forecast at each origin has, (n, n_origins).
 
-    need: (n, n_steps) pods, NaN = gap. The last cell is the first of the grid at least one pod and
-    about a quarter above the greatest need before the origin, or the last of the grid.
+    need: (n, n_steps) pods, NaN = gap. origins: None = all, n_steps + 1. The last cell is the first
+    of the grid at least one pod and about a quarter above the greatest need before the origin, or
+    the last of the grid.
     """
     seen = np.maximum.accumulate(np.nan_to_num(need, nan=0.0), axis=1)
     greatest = np.concatenate([np.zeros((need.shape[0], 1)), seen], axis=1)
-    return cells_up_to(greatest)
+    return cells_up_to(greatest if origins is None else greatest[:, origins])
 
 
 def cells_up_to(greatest: FloatArray) -> IntArray:

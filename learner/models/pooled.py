@@ -20,13 +20,13 @@ from autoscaler.core.prediction.dependencies import Edges
 from autoscaler.core.types import FloatArray, IntArray
 from learner.demand import Demand
 from learner.models import Forecast
-from learner.models.boosting import Boosting, TrainingSet, forecast_of, newest_forecast_of
+from learner.models.boosting import Boosting, TrainingSet, forecast_of
 from learner.models.columns import LevelFeatures, is_of_season
 from learner.models.features import level_features
+from learner.models.known_rows import KnownRows, pieces_of
 from learner.models.levels import pods_needed
 from learner.models.made_services import STEP_S, made_services
-from learner.models.newest import NewestRows
-from learner.models.rows import LevelRows, by_service, draw_rows
+from learner.models.rows import by_service, draw_rows
 from learner.models.upstream import (
     NO_PAIRS,
     UpstreamPairs,
@@ -101,28 +101,21 @@ class Pooled:
         return self
 
     def predict(
-        self, demand: Demand, origins: IntArray, newest: NewestRows | None = None
+        self, demand: Demand, origins: IntArray, known: KnownRows | None = None
     ) -> Forecast:
         """Answer for all services, however short their history."""
-        if newest is not None:
-            upstream = upstream_columns(self.pairs_, demand, newest.rows)
-            probability = self.boosting_.probabilities(newest.features.beside(upstream))
-            return newest_forecast_of(demand, newest.rows, probability)
-        need = pods_needed(demand)
-
-        def answer(rows: LevelRows) -> FloatArray:
-            upstream = upstream_columns(self.pairs_, demand, rows)
-            level = level_features(
-                need, rows, self.windows, start_s=demand.start_s, step_s=demand.step_s
-            )
-            return self.boosting_.probabilities(level.beside(upstream))
-
-        return forecast_of(demand, need, origins, len(self.windows) - 1, answer)
+        pieces = [known] if known else pieces_of(demand, origins, self.windows)
+        answers = ((piece, self._probabilities(demand, piece)) for piece in pieces)
+        return forecast_of(demand, len(origins), len(self.windows) - 1, answers)
 
     def followed(self, services: Sequence[str]) -> set[str]:
         """Other services, from whose demand those are forecast."""
         pairs, mine = zip(self.pairs_.upstream, self.pairs_.service, strict=True), set(services)
         return {upstream for upstream, service in pairs if service in mine} - mine
+
+    def _probabilities(self, demand: Demand, known: KnownRows) -> FloatArray:
+        upstream = upstream_columns(self.pairs_, demand, known.rows)
+        return self.boosting_.probabilities(known.features.beside(upstream))
 
 
 def _some_services(demand: Demand) -> IntArray:

@@ -29,7 +29,7 @@ from learner.dependency_search import DependencySearch, dependency_search_of
 from learner.engine import ExpertsFactory, found_edges, pooled
 from learner.models import Model
 from learner.models.boosting import TrainingSet
-from learner.models.newest import NewestRows
+from learner.models.known_rows import KnownRows
 from learner.prior.file import SHIPPED, load_prior
 from learner.publishing.checkpoint import Checkpoint, WarmStart
 from learner.publishing.refits import Refits, Start
@@ -182,7 +182,7 @@ class Publisher:
         self._searched_s = now
         return search.update(demand, now, found_edges(demand) if in_fit is None else in_fit)
 
-    def _newest_rows(self, demand: Demand, now: float) -> NewestRows | None:
+    def _newest_rows(self, demand: Demand, now: float) -> KnownRows | None:
         """From the state carried; None = an error in it, and forecasts come from the whole past."""
         try:
             rows = self._carried.newest_rows(demand, self._settings.learner.windows)

@@ -7,7 +7,7 @@ from autoscaler.core.prediction.dependencies import Edges
 from autoscaler.core.types import IntArray
 from learner.demand import Demand
 from learner.models import Forecast, Model
-from learner.models.newest import NewestRows
+from learner.models.known_rows import KnownRows
 from learner.sharding.shards import Shards
 
 
@@ -25,11 +25,11 @@ class Sharded:
         return self
 
     def predict(
-        self, demand: Demand, origins: IntArray, newest: NewestRows | None = None
+        self, demand: Demand, origins: IntArray, known: KnownRows | None = None
     ) -> Forecast:
         """Of the end of ``demand`` by shards; of the past as the model does."""
-        if newest is not None or origins.tolist() != [demand.n_steps]:
-            return self._model.predict(demand, origins, newest)
+        if known is not None or origins.tolist() != [demand.n_steps]:
+            return self._model.predict(demand, origins, known)
         return self._shards.forecast(self._model, demand)
 
     def followed(self, services: Sequence[str]) -> set[str]:

@@ -12,7 +12,7 @@ import numpy as np
 from autoscaler.logs import get_logger
 from learner.demand import Demand
 from learner.models import Forecast, Model
-from learner.models.newest import NewestRows
+from learner.models.known_rows import KnownRows
 from learner.state.carried import CORRECTED_STEPS, CarriedState, filled, rows_of
 from learner.state.level_state import LevelState
 from learner.state.periods import FEWEST_STEPS
@@ -124,7 +124,7 @@ def answer(asked: Asked) -> Answer:
     )
 
 
-def _newest(kept: _Kept, asked: Asked, mine: Demand, windows: tuple[int, ...]) -> NewestRows | None:
+def _newest(kept: _Kept, asked: Asked, mine: Demand, windows: tuple[int, ...]) -> KnownRows | None:
     """None = the state does not go on."""
     if asked.past is not None:
         kept.carried = CarriedState(asked.past.state(mine), mine)

@@ -10,7 +10,7 @@ from autoscaler.core.types import IntArray
 from autoscaler.errors import PermanentError
 from autoscaler.logs import get_logger
 from learner.demand import Demand
-from learner.models.newest import NewestRows
+from learner.models.known_rows import KnownRows
 from learner.state.features import features
 from learner.state.fill import fill, refilled
 from learner.state.level_state import LevelState
@@ -37,7 +37,7 @@ class CarriedState:
         """What to go on from in another process, as this one would; None = nothing yet."""
         return self._states[0] if self._states else None
 
-    def newest_rows(self, demand: Demand, windows: tuple[int, ...]) -> NewestRows:
+    def newest_rows(self, demand: Demand, windows: tuple[int, ...]) -> KnownRows:
         """The rows of all services at the end of ``demand``. windows: as `features` has them."""
         return rows_of(self.at_end_of(demand), demand, windows)
 
@@ -122,13 +122,14 @@ def _begun(pieces: Iterable[Demand], begun_s: float) -> Iterator[Demand]:
         yield piece
 
 
-def rows_of(state: LevelState, demand: Demand, windows: tuple[int, ...]) -> NewestRows:
+def rows_of(state: LevelState, demand: Demand, windows: tuple[int, ...]) -> KnownRows:
     """The rows of the services of ``demand``, at the end of which the state is."""
     rows, known = features(state, windows)
     rows = replace(rows, origin=np.full(len(rows), demand.n_steps))
     place = {name: row for row, name in enumerate(state.services)}
     mine = np.array([place[name] for name in demand.services], dtype=np.int64)
-    return NewestRows(rows=rows, features=known).only(mine)
+    at_end = np.zeros(len(rows), dtype=np.int64)
+    return KnownRows(rows=rows, place=at_end, features=known).only(mine)
 
 
 def _no_services(demand: Demand) -> Demand:

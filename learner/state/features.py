@@ -17,14 +17,20 @@ from learner.models.columns import (
     Whose,
     feature_columns,
 )
-from learner.models.gaps import MEMORY, Columns, Kind, age_columns, length_columns
+from learner.models.gaps import (
+    DEPTHS,
+    ROWS_AT_ONCE,
+    Columns,
+    Kind,
+    age_columns,
+    depths_of,
+    length_columns,
+)
 from learner.models.levels import LEVELS
 from learner.models.rows import LevelRows
 from learner.state.level_state import LevelState, NeededLevels, cells_of
 from learner.state.ring import GAP
 
-ROWS_AT_ONCE = 8192  # what is computed of them fits a processor's cache
-DEPTHS = (8, 32, MEMORY)  # stretches; levels with few are computed apart from those with many
 RECENT = max(MEANS)  # steps that are read of the ring for every level
 
 Counts = npt.NDArray[np.integer[Any]]
@@ -78,7 +84,7 @@ class _StatePast:
         self._active[:-1] = self._pods[self._levels.service[:-1]] >= level
         self._n_active, self._n_known = _sums(self._active), _sums(self._known)
         number = self._levels.runs.number(state.since)
-        depth = np.minimum(np.searchsorted(DEPTHS, number), len(DEPTHS) - 1)
+        depth = depths_of(number)
         self._by_depth = [np.flatnonzero(depth == place) for place in range(len(DEPTHS))]
         self._stretches: dict[Kind, list[tuple[Values, Values]]] = {}
         self._ages: dict[tuple[Kind, int], Columns] = {}

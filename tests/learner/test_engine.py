@@ -12,7 +12,7 @@ from autoscaler.core.types import FloatArray, IntArray
 from learner.demand import Demand
 from learner.engine import NOTHING_SEEN, Learner, pooled
 from learner.models import Forecast, Model
-from learner.models.newest import NewestRows
+from learner.models.known_rows import KnownRows
 from learner.settings import LearnerSettings
 
 WINDOWS = (0, 1, 2, 5)
@@ -153,10 +153,10 @@ class Frail:
         return self
 
     def predict(
-        self, demand: Demand, origins: IntArray, newest: NewestRows | None = None
+        self, demand: Demand, origins: IntArray, known: KnownRows | None = None
     ) -> Forecast:
         self.fail("predict", demand)
-        return self.model.predict(demand, origins, newest)
+        return self.model.predict(demand, origins, known)
 
     def followed(self, services: Sequence[str]) -> set[str]:
         return self.model.followed(services)

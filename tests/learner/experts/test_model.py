@@ -13,7 +13,7 @@ from learner.engine import ExpertsFactory, pooled
 from learner.experts.mixture import Mixture
 from learner.experts.model import Experts, Unchanged
 from learner.models import Forecast
-from learner.models.newest import NewestRows
+from learner.models.known_rows import KnownRows
 from learner.settings import LearnerSettings
 from tests.learner.state.oracle import demand_of, mixed_need
 
@@ -31,7 +31,7 @@ class Whatever:
         return self
 
     def predict(
-        self, demand: Demand, origins: IntArray, newest: NewestRows | None = None
+        self, demand: Demand, origins: IntArray, known: KnownRows | None = None
     ) -> Forecast:
         n = len(demand.services)
         exceedance = np.full((n, len(origins), 2, 3), 0.5, dtype=np.float32)

@@ -5,7 +5,7 @@ import numpy as np
 from autoscaler.core.types import FloatArray
 from learner.demand import Demand
 from learner.experts.recency import COUNTED_STEPS, MOST_CELLS, Recency
-from learner.models.newest import NewestRows
+from learner.models.known_rows import KnownRows
 from learner.state.carried import CarriedState
 from tests.learner.state.oracle import demand_of, mixed_need
 
@@ -53,7 +53,7 @@ def test_the_newest_rows_are_answered_as_the_series_are() -> None:
     need = mixed_need(700, seed=2)
     demand = demand_of(need)
     recency = Recency(WINDOWS).fit(demand)
-    rows: NewestRows = CarriedState().newest_rows(demand, WINDOWS)
+    rows: KnownRows = CarriedState().newest_rows(demand, WINDOWS)
     newest = recency.predict(demand, np.array([700]), rows).exceedance
     np.testing.assert_array_equal(newest, recency.predict(demand, np.array([700])).exceedance)
 
