@@ -1,13 +1,14 @@
-"""The report: results of a benchmark as one self-contained HTML file.
+"""The report: results of a benchmark as one self-contained HTML file, or as Markdown.
 
 Figures are SVG inside the page; their colours are the page's CSS variables, so that they follow its
 light and dark scheme. Labels are for readers who do not know the project.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from autoscaler.files import whole_file
@@ -41,15 +42,32 @@ class Report:
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
-    autoescape=True,
+    autoescape=select_autoescape(("html.j2",)),
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
 )
 
 
+_TEMPLATES.filters["cell"] = lambda text: text.replace("|", "\\|")  # of a Markdown table
+
+
 def write_report(report: Report, path: Path) -> None:
-    """Write the page, whole or not at all. Raises PermanentError where it cannot be written."""
+    """Write it, whole or not at all: the page, or its texts and tables where ``path`` ends on .md.
+
+    Raises PermanentError where it cannot be written.
+    """
+    page = _markdown(report) if path.suffix == ".md" else _html(report)
+    with whole_file(path) as file:
+        file.write(page.encode())
+
+
+def _markdown(report: Report) -> str:
+    text = _TEMPLATES.get_template("report.md.j2").render(report=report)
+    return re.sub(r"\n{3,}", "\n\n", text)
+
+
+def _html(report: Report) -> str:
     colour = colours(_policies(report))
     # The figures are our own SVG: matplotlib has escaped their texts.
     curves = draw_curves(report.curves, colour) if report.curves else ""
@@ -57,13 +75,11 @@ def write_report(report: Report, path: Path) -> None:
         (t.service, _points(t), Markup(draw_timeline(t, colour)))  # noqa: S704
         for t in report.timelines
     ]
-    page = _TEMPLATES.get_template("report.html.j2").render(
+    return _TEMPLATES.get_template("report.html.j2").render(
         report=report,
         curves=Markup(curves),  # noqa: S704
         timelines=timelines,
     )
-    with whole_file(path) as file:
-        file.write(page.encode())
 
 
 def _policies(report: Report) -> list[str]:

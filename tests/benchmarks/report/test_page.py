@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
 from benchmarks.report.figures import Curve, Timeline
-from benchmarks.report.page import Report, write_report
+from benchmarks.report.page import Report, Section, write_report
 from benchmarks.report.plots import INK, MOST_POINTS
 
 
@@ -206,3 +207,36 @@ def test_nothing_half_written_is_left_behind(tmp_path: Path) -> None:
     with pytest.raises(PermanentError):
         write_report(a_report(), taken)
     assert list(tmp_path.iterdir()) == [taken]
+
+
+def test_as_markdown_it_is_the_same_texts_and_tables(tmp_path: Path) -> None:
+    said = ("Fewer requests would be cold.", "For as many pods.")
+    lost = Section("Services", ("service", "cold"), (("shop/a|b", "3"),))
+    path = tmp_path / "report.md"
+    write_report(replace(a_report(), said=said, sections=(lost,)), path)
+    assert (
+        path.read_text()
+        == """# Replay
+
+**Fewer requests would be cold.**
+
+For as many pods.
+
+* Seed: 7
+
+## Policies compared
+
+| Policy | Cold requests |
+| --- | ---: |
+| KPA | 9,812 |
+| kn-ahead | 312 |
+
+## Services
+
+| service | cold |
+| --- | ---: |
+| shop/a\\|b | 3 |
+
+* The shop is synthetic.
+"""
+    )
