@@ -17,6 +17,7 @@ import numpy as np
 from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
 from learner.demand import Demand
+from learner.sources.demand_reader import SHORT_STEP_S
 
 BLOCK_H = 54  # hours; 2 x 3**k, the lengths that Prometheus itself merges blocks to
 BLOCK_S = BLOCK_H * 3600
@@ -81,13 +82,14 @@ def _write(demand: Demand, file: TextIO, points: range) -> None:
         _write_series(
             demand, file, f"kn_ahead_requests_total{_labels(name)}", _total(arrivals), points
         )
+    gauge = f"kn_ahead_{'short_' if demand.step_s < SHORT_STEP_S else ''}peak_in_flight"
     file.write(
-        "# HELP kn_ahead_peak_in_flight Greatest number of requests in flight in the last step.\n"
-        "# TYPE kn_ahead_peak_in_flight gauge\n"
+        f"# HELP {gauge} Greatest number of requests in flight in the last step.\n"
+        f"# TYPE {gauge} gauge\n"
     )
     for name, peak in zip(demand.services, demand.peak, strict=True):
         values = np.concatenate(([np.nan], peak))
-        _write_series(demand, file, f"kn_ahead_peak_in_flight{_labels(name)}", values, points)
+        _write_series(demand, file, f"{gauge}{_labels(name)}", values, points)
     file.write(
         "# HELP kn_ahead_pod_capacity Requests in flight that a pod takes.\n"
         "# TYPE kn_ahead_pod_capacity gauge\n"

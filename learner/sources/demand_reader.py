@@ -40,6 +40,7 @@ from learner.sources.quarantine import Quarantine, impossible, sound_demand
 from learner.sources.queries import MAX_POINTS, MAX_POINTS_PER_SERIES, TIMEOUT_S, PrometheusServer
 from learner.status import LearnerStatus
 
+SHORT_STEP_S = 30.0  # below, what a gauge shows for 15 s is seen in steps that it is not of
 LEAST_CAPACITY = 0.01  # requests in flight: the least target that Knative takes
 CAPACITY_STEPS = 60  # at the end, of which the newest sample of a pod's capacity counts
 LATEST_S = 253_402_300_799  # the last second of the year 9999
@@ -56,6 +57,9 @@ class PrometheusSettings:
 
     peak_query: str = "max_over_time(kn_ahead_peak_in_flight[$step])"
     """The greatest number of requests in flight during the step, with the same labels."""
+
+    short_peak_query: str = "max_over_time(kn_ahead_short_peak_in_flight[$step])"
+    """The same for steps shorter than `SHORT_STEP_S`, if Prometheus scrapes once a step."""
 
     capacity_query: str = "last_over_time(kn_ahead_pod_capacity[$step])"
     """Requests in flight that one pod takes, with the same labels; asked of the last steps."""
@@ -112,7 +116,9 @@ class PrometheusReader:
         grid = _grid(start_s, end_s, step_s)
         quarantine = Quarantine()
         counters = self._series(self._settings.requests_query, grid, quarantine)
-        gauges = self._series(self._settings.peak_query, grid, quarantine)
+        short = step_s < SHORT_STEP_S
+        asked = self._settings.short_peak_query if short else self._settings.peak_query
+        gauges = self._series(asked, grid, quarantine)
         services = tuple(sorted(counters.keys() | gauges.keys()))
         for series in (counters, gauges):
             for service, instances in series.items():
@@ -125,6 +131,8 @@ class PrometheusReader:
         arrivals = np.array(
             [arrivals_of(counters.get(name, {}), grid.n_points) for name in services]
         )
+        # Of a short request no scrape may have seen anything, which still needed a pod.
+        peak = np.where((peak == 0) & (arrivals > 0), np.minimum(arrivals, 1.0), peak)
         demand = sound_demand(
             services=services,
             start_s=start_s,

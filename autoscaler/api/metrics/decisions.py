@@ -8,7 +8,7 @@ from autoscaler.api.metrics.labels import Labels
 from autoscaler.api.metrics.text import Kind, Values, braced, family, head, pairs
 from autoscaler.core.state.decision import Reason, reasons
 from autoscaler.core.state.revision import UNDECIDED
-from autoscaler.core.state.services import IDLE_S, PARTS, PEAK_S
+from autoscaler.core.state.services import IDLE_S, PARTS, PEAK_S, SHORT_PEAK_S
 from autoscaler.core.types import BoolArray, FloatArray
 from autoscaler.exchange.snapshot import Snapshot
 
@@ -17,7 +17,7 @@ DRAIN = "kn_ahead_drain_seconds"
 CHANGES = "kn_ahead_changes_total"
 COLD = "Requests that arrived while no pod was ready"
 IN_FLIGHT = f"Mean of requests in flight over the last {PEAK_S} s"
-PEAK = f"Greatest one-second average of requests in flight, of the last {PEAK_S} s"
+PEAK = "Greatest one-second average of requests in flight, of the last {} s"
 CAPACITY = "Requests in flight that a pod takes, of the revision with most of the traffic"
 LAST_START = f"When a request came after {IDLE_S:g} s or more without one, the last time"
 LAST_CALL = "When a request came, the last time"
@@ -61,7 +61,14 @@ def of_services(snapshot: Snapshot, labels: Labels) -> Iterator[str]:
         ("requests_total", "counter", "Requests that arrived", columns["calls_requests"], named),
         ("cold_requests_total", "counter", COLD, columns["calls_cold"], named),
         ("in_flight", "gauge", IN_FLIGHT, columns["in_flight"], named),
-        ("peak_in_flight", "gauge", PEAK, columns["peak"], named),
+        ("peak_in_flight", "gauge", PEAK.format(PEAK_S), columns["peak"], named),
+        (
+            "short_peak_in_flight",
+            "gauge",
+            PEAK.format(SHORT_PEAK_S),
+            columns["short_peak"],
+            named,
+        ),
         ("pod_capacity", "gauge", CAPACITY, _pod_capacity(snapshot), named),
         # Never started or called is NaN, which compares False.
         (

@@ -22,6 +22,7 @@ PARTS = ("scheduled", "started", "ready", "total")  # of a pod's start
 BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 IDLE_S = 60.0  # s without a call after which a service counts as idle, and its next call as a start
 PEAK_S = 15  # s that a peak is shown: a common scrape interval of Prometheus
+SHORT_PEAK_S = 5  # s likewise, where Prometheus scrapes as often, for learners of short steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,12 @@ class Services:
     def peak(self) -> FloatArray:
         """(n,) greatest one-second average in flight of the last `PEAK_S` seconds."""
         return np.asarray(self._seconds.values.max(axis=0, initial=0.0))
+
+    @property
+    def short_peak(self) -> FloatArray:
+        """(n,) likewise, of the last `SHORT_PEAK_S` seconds."""
+        last = (self._n_seconds - 1 - np.arange(SHORT_PEAK_S)) % PEAK_S
+        return np.asarray(self._seconds.values[last].max(axis=0, initial=0.0))
 
     @property
     def in_flight(self) -> FloatArray:

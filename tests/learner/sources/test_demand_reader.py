@@ -95,6 +95,23 @@ def test_windows_are_a_millisecond_short_of_a_step(server: FakePrometheus) -> No
     }
 
 
+def test_a_request_that_no_scrape_saw_in_flight_needed_a_pod_all_the_same(
+    server: FakePrometheus,
+) -> None:
+    server.answer = series_by_query(
+        matrix((CART, points(0, 3, 3, 3.5))), matrix((CART, points(0, 0, 0, 0)))
+    )
+    assert read(server.url).peak.tolist() == [[1.0, 0.0, 0.5]]
+
+
+def test_short_steps_are_read_from_what_is_shown_for_as_short(server: FakePrometheus) -> None:
+    server.answer = always(matrix((CART, [(600.0 + 5 * i, "1") for i in range(4)])))
+    PrometheusReader(server.url, capacity=1.0).read(start_s=600, end_s=615, step_s=5)
+    assert "max_over_time(kn_ahead_short_peak_in_flight[4999ms])" in {
+        asked["query"] for asked in server.asked
+    }
+
+
 def test_what_a_pod_takes_is_what_was_said_of_it_most_recently(server: FakePrometheus) -> None:
     server.answer = always(matrix((CART, points(1, 1, 1, 1)), (PAY, points(1, 1, 1, 1))))
     old, new = CART | {"instance": "a"}, CART | {"instance": "b"}

@@ -84,19 +84,20 @@ def test_shows_what_is_known_of_a_services_calls(client: Client, controller: Con
     row = services.row("shop/cart")
     calls = services.calls
     calls.requests[row], calls.cold[row] = 12.0, 3.0
-    for second in range(1, 6):
+    for second in range(1, 9):
         load = services.peak * 0
         load[row] = 6.0 if second == 2 else 1.5
         services.count_second(load, load * 0)
-    controller.shows(5)
+    controller.shows(8)
     seen = samples(client, **CART)
     assert seen["kn_ahead_requests_total"] == 12
     assert seen["kn_ahead_cold_requests_total"] == 3
     assert seen["kn_ahead_peak_in_flight"] == 6.0
-    assert seen["kn_ahead_in_flight"] == 12.0 / 5
+    assert seen["kn_ahead_short_peak_in_flight"] == 1.5
+    assert seen["kn_ahead_in_flight"] == 16.5 / 8
     assert "kn_ahead_last_call_timestamp_seconds" not in seen
     calls.last_call_s[row], calls.last_start_s[row] = START_S, START_S - 60
-    controller.shows(6)
+    controller.shows(9)
     seen = samples(client, **CART)
     assert seen["kn_ahead_last_call_timestamp_seconds"] == START_S
     assert seen["kn_ahead_last_start_timestamp_seconds"] == START_S - 60
