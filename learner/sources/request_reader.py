@@ -29,14 +29,11 @@ LOOK_BACK = "1h"  # within which a counter is the same one: scrapes may fail for
 REPLICAS = "prometheus_replica, replica"  # labels of two servers that scrape the same
 HOUR_S, DAY_S = 3600, 86_400
 MOST_NAMED = 5
+RECENT_S = 3 * DAY_S  # that say something already, while all that was before is being read
 POINTS = 480  # of one query: a day of minutes in three
 AT_ONCE = 2  # queries
 
 Series = tuple[Labels, FloatArray, FloatArray]  # labels, times and values
-
-
-def _ignore(_share: float) -> None:
-    """Show no progress."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +45,14 @@ class PastRequests:
     step_s: float  # s
     counts: FloatArray  # (n, n_steps) requests that ended in the step; NaN = gap
     duration_s: FloatArray  # (n, n_steps) mean time that they take, s; NaN = not known
+
+
+OnShare = Callable[[float], None]
+OnRecent = Callable[[PastRequests], None]
+
+
+def _ignore(_share: float) -> None:
+    """Show no progress."""
 
 
 class RequestReader:
@@ -73,14 +78,19 @@ class RequestReader:
         return best
 
     def read(
-        self, preset: Preset, grid: Grid, on_share: Callable[[float], None] = _ignore
+        self,
+        preset: Preset,
+        grid: Grid,
+        on_share: OnShare = _ignore,
+        on_recent: OnRecent | None = None,
     ) -> PastRequests:
         """What the preset's exporters counted between the points. Raises AutoscalerError.
 
-        on_share: called with the share that is read.
+        on_share: called with the share that is read. on_recent: called with the last days alone, as
+        soon as they are read; of them gaps and durations are not known yet.
         """
         query = growth(preset, preset.requests, grid)
-        found = self._by_service(preset, query, grid, on_share)
+        found = self._by_service(preset, query, grid, on_share, on_recent)
         if not found:
             raise PermanentError(self._unnamed(preset.metric, preset.labels))
         services, counts = self._counts(found, grid)
@@ -94,9 +104,7 @@ class RequestReader:
             duration_s = _by_step(_ratio_or_usual(seconds, number), grid)
         return _past(services, counts, duration_s, grid)
 
-    def read_own(
-        self, own: OwnQueries, grid: Grid, on_share: Callable[[float], None] = _ignore
-    ) -> PastRequests:
+    def read_own(self, own: OwnQueries, grid: Grid, on_share: OnShare = _ignore) -> PastRequests:
         """What a user's own queries say, as `read`."""
         found = self._by_service(own, own.requests, grid, on_share)
         if not found:
@@ -112,7 +120,7 @@ class RequestReader:
     def ready_pods(self, grid: Grid) -> FloatArray:
         """(n_points - 1,) of all services at the end of each step; NaN = not known."""
         pods = np.full(grid.n_points, np.nan)
-        for _, series in self._days(READY_PODS, grid):
+        for _, series in self._days_back(READY_PODS, grid):
             for _, at_s, values in series:
                 pods[_place(at_s, grid)] = values
         return pods[1:]
@@ -137,11 +145,12 @@ class RequestReader:
         named: Preset | OwnQueries,
         query: str,
         grid: Grid,
-        on_share: Callable[[float], None] = _ignore,
+        on_share: OnShare = _ignore,
+        on_recent: OnRecent | None = None,
     ) -> dict[str, FloatArray]:
         """(n_points - 1,) a query's values at the end of each step, by service."""
         found: dict[str, FloatArray] = {}
-        for end_s, series in self._days(query, grid):
+        for first, series in self._days_back(query, grid):
             for labels, at_s, values in series:
                 name = named.of([labels.get(label, "") for label in named.labels])
                 if fault_of_name(name):
@@ -153,31 +162,32 @@ class RequestReader:
                 step = _place(at_s, grid) - 1
                 sound = (step >= 0) & (values > 0) & (values < COUNT.most)
                 np.add.at(found[name], step[sound], values[sound])
-            on_share((end_s - grid.start_s) / (grid.last_s - grid.start_s))
+            on_share(1 - first / grid.n_points)
+            if on_recent and first and (grid.n_points - first) * grid.step_s >= RECENT_S:
+                on_recent(_recent(found, grid, first))
+                on_recent = None
         return found
 
-    def _days(self, query: str, grid: Grid) -> Iterator[tuple[int, list[Series]]]:
-        """What a query says, day by day in order: the last point of each, Unix s, and its series.
+    def _days_back(self, query: str, grid: Grid) -> Iterator[tuple[int, list[Series]]]:
+        """What a query says, day by day from the last to the first: its first point, its series.
 
         Prometheus looks for each series at each point of a query, and a pod that lived for two
         minutes is one: all of two weeks at once would take it many times as long.
         """
         size = max(DAY_S // grid.step_s, 1)
-        days = [
-            grid.piece(first, min(size, grid.n_points - first))
-            for first in range(0, grid.n_points, size)
-        ]
+        first = [*range(0, grid.n_points, size)][::-1]
+        days = [grid.piece(point, min(size, grid.n_points - point)) for point in first]
         with ThreadPoolExecutor(AT_ONCE) as pool:
             read = pool.map(lambda day: list(self._server.series(query, day)), days)
             try:
-                yield from zip((day.last_s for day in days), read, strict=True)
+                yield from zip(first, read, strict=True)
             finally:
                 pool.shutdown(cancel_futures=True)
 
     def _observed(self, counts: FloatArray, grid: Grid) -> BoolArray:
         """(n_steps,) whether Prometheus saw anything in a step and in the one before it."""
         seen = np.zeros(grid.n_points, dtype=np.bool_)
-        for _, series in self._days(f"count(last_over_time(up[{_window(grid)}]))", grid):
+        for _, series in self._days_back(f"count(last_over_time(up[{_window(grid)}]))", grid):
             for _, at_s, _ in series:
                 seen[_place(at_s, grid)] = True
         if not seen.any():  # whoever wrote the series wrote nothing of the scrapes
@@ -192,7 +202,7 @@ class RequestReader:
         number = max((grid.last_s - grid.start_s) // HOUR_S, 1)
         hourly = Grid(start_s=grid.last_s - number * HOUR_S, step_s=HOUR_S, n_points=number + 1)
         query = f"count(last_over_time({preset.requests}[{_window(hourly)}]))"
-        days = self._days(query, hourly)
+        days = self._days_back(query, hourly)
         return sum(len(values) for _, series in days for _, _, values in series)
 
     def _nothing(self, asked: Sequence[Preset], names: Sequence[str], grid: Grid) -> str:
@@ -260,6 +270,14 @@ def _past(
         counts=counts,
         duration_s=duration_s,
     )
+
+
+def _recent(found: dict[str, FloatArray], grid: Grid, first: int) -> PastRequests:
+    """The steps after point ``first``, of all services found so far."""
+    services = tuple(sorted(found))
+    counts = np.array([found[name][first:] for name in services]).reshape(len(services), -1)
+    recent = grid.piece(first, grid.n_points - first)
+    return _past(services, counts, np.full_like(counts, np.nan), recent)
 
 
 def _window(grid: Grid) -> str:

@@ -146,6 +146,22 @@ def test_each_exporter_is_understood(serve: Serve, source: str, labels: str) -> 
     np.testing.assert_array_equal(past.counts[0, :5], [np.nan, 2, 0, 3, 0])
 
 
+def test_the_last_days_are_told_while_those_before_are_read(serve: Serve) -> None:
+    hours = 24 * 5
+    at = {1800 * i + 60: float(i // 2) for i in range(2 * hours)}
+    name = 'envoy_cluster_upstream_rq_total{envoy_cluster_name="shop/cart-00003"}'
+    reader = serve({name: at}, up=range(0, 3600 * hours + 1, 600))
+    whole = Grid(start_s=START_S, step_s=3600, n_points=hours + 1)
+    told: list[PastRequests] = []
+    past = reader.read(BY_NAME["kourier"], whole, on_recent=told.append)
+    (recent,) = told
+    n_steps = recent.counts.shape[1]
+    assert recent.services == past.services
+    assert 72 <= n_steps < 96
+    assert recent.start_s + n_steps * 3600 == START_S + hours * 3600
+    np.testing.assert_array_equal(recent.counts, past.counts[:, -n_steps:])
+
+
 @pytest.mark.parametrize(("source", "unit_s"), [("activator-legacy", 1e-3), ("activator", 1.0)])
 def test_durations_are_means_of_hours(serve: Serve, source: str, unit_s: float) -> None:
     preset = BY_NAME[source]
