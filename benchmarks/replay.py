@@ -4,7 +4,7 @@ The past is the trace's own, or read from a Prometheus. No forecast sees the fut
 is made from the steps before it, and published `PUBLISH_S` seconds after the last of them ended.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -18,15 +18,15 @@ from benchmarks.policies.policies import (
     FULL,
     OUTWARD,
     baselines,
+    configured,
     oracle,
     ours,
-    pod_capacity,
-    revision,
 )
 from benchmarks.scores.score import PolicyScore, score
 from benchmarks.simulator.arrivals import draw, measure
 from benchmarks.simulator.forecasts import ForecastTable, joined, oracle_forecasts
 from benchmarks.simulator.parts import Simulated, simulation_of
+from benchmarks.simulator.settings import Configured
 from benchmarks.simulator.simulation import Policy, World
 from benchmarks.traces.trace import Trace
 from learner.demand import Demand
@@ -113,10 +113,14 @@ class StepSeries:
 class Replay:
     """One trace under all policies: `fit` on its past, then `run` its future."""
 
-    def __init__(self, trace: Trace, settings: ReplaySettings) -> None:
-        self.settings = settings
+    def __init__(
+        self, trace: Trace, settings: ReplaySettings, services: Configured | None = None
+    ) -> None:
+        """services: how each is set; None = all as the settings say."""
+        s = self.settings = settings
         self.trace = trace
-        capacity = pod_capacity(settings.concurrency)
+        self.configured = services or configured(s.concurrency, s.start_up_s, s.drain_s)
+        capacity = self.configured.revision.pod_capacity
         self.requests = draw(trace, service_s=settings.service_s, seed=settings.seed)
         self.demand = measure(self.requests, trace, step_s=settings.step_s, capacity=capacity)
         self.first = _first_step(self.demand, settings)
@@ -162,8 +166,7 @@ class Replay:
 
     def policies(self) -> list[Policy]:
         """All policies compared."""
-        s = self.settings
-        base = revision(s.concurrency, s.start_up_s, s.drain_s)
+        s, base = self.settings, self.configured.revision
         return [*baselines(base), *ours(base, s.price_s, MODEL, s.swept), oracle(base, ORACLE)]
 
     def run(self, on_step: OnStep = _ignore_step, *, processes: int = 1) -> list[PolicyScore]:
@@ -171,17 +174,9 @@ class Replay:
 
         processes: that may simulate side by side.
         """
-        s = self.settings
+        s, start = self.settings, float(self.table.made_at_s[0])
         origins = np.arange(self.first, self.demand.n_steps)
-        world = World(
-            services=self.demand.services,
-            requests=self.requests,
-            tables={MODEL: self.table, ORACLE: oracle_forecasts(self.table, self.demand, origins)},
-            concurrency=s.concurrency,
-            start_up_s=s.start_up_s,
-            drain_s=s.drain_s,
-        )
-        start = float(self.table.made_at_s[0])
+        world = self.world({ORACLE: oracle_forecasts(self.table, self.demand, origins)})
         simulation = simulation_of(world, self.policies(), start_s=start, processes=processes)
         self.simulation: Simulated = simulation
         with closing(simulation):
@@ -190,6 +185,18 @@ class Replay:
             self.scored_from_s = simulation.now
             self._run_steps(on_step)
             return self.scores()
+
+    def world(self, more: Mapping[str, ForecastTable]) -> World:
+        """All services, with the model's forecasts and more."""
+        revision = self.configured.revision
+        return World(
+            services=self.demand.services,
+            requests=self.requests,
+            tables={MODEL: self.table, **more},
+            concurrency=self.configured.concurrency,
+            start_up_s=revision.lead_s,
+            drain_s=revision.drain_s,
+        )
 
     def _run_steps(self, on_step: OnStep) -> None:
         ends = self.table.made_at_s + self.settings.step_s

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Mode, Revision
+from benchmarks.simulator.settings import Configured, Settings
 from benchmarks.simulator.simulation import Policy
 
 KPA = "Knative (KPA)"
@@ -45,18 +48,29 @@ def revision(concurrency: int, start_up_s: float, drain_s: float) -> Revision:
     )
 
 
-def baselines(base: Revision, minutes: Sequence[int] = KEEP_ALIVE_MINUTES) -> list[Policy]:
-    """KPA, KPA that retains its last pod for some minutes, and KPA that never goes to zero."""
+def configured(concurrency: int, start_up_s: float, drain_s: float) -> Configured:
+    """All services alike: see `revision`."""
+    return Configured(revision=revision(concurrency, start_up_s, drain_s), concurrency=concurrency)
+
+
+def baselines(base: Settings, minutes: Sequence[int] = KEEP_ALIVE_MINUTES) -> list[Policy]:
+    """KPA, KPA that retains its last pod for some minutes, and KPA that never goes to zero.
+
+    base: what services are set to; a policy never lowers what it changes.
+    """
     retention = [
-        Policy(name=f"{RETENTION} {m} min", revision=replace(base, retention_s=60.0 * m))
+        Policy(
+            name=f"{RETENTION} {m} min",
+            revision=replace(base, retention_s=np.maximum(base.retention_s, 60.0 * m)),
+        )
         for m in minutes
     ]
-    always = Policy(name=ALWAYS, revision=replace(base, min_scale=1))
+    always = Policy(name=ALWAYS, revision=replace(base, min_scale=np.maximum(base.min_scale, 1)))
     return [Policy(name=KPA, revision=base), *retention, always]
 
 
 def ours(
-    base: Revision, price_s: float, table: str, swept: Sequence[str] = (OUTWARD, FULL)
+    base: Settings, price_s: float, table: str, swept: Sequence[str] = (OUTWARD, FULL)
 ) -> list[Policy]:
     """kn-ahead in both modes at a price; in some of them over a sweep of prices around it."""
     modes = {OUTWARD: Mode.OUTWARD, FULL: Mode.FULL}
@@ -71,6 +85,6 @@ def ours(
     ]
 
 
-def oracle(base: Revision, table: str) -> Policy:
+def oracle(base: Settings, table: str) -> Policy:
     """Forecasts with each step's true peak; decisions, start-up and steps as kn-ahead."""
     return Policy(name=ORACLE, revision=replace(base, mode=Mode.FULL), forecasts=table)

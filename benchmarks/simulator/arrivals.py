@@ -81,12 +81,14 @@ def _runs(trace: Trace, i: int, rng: np.random.Generator) -> tuple[FloatArray, F
     return trace.start_s + begin * trace.step_s, (end - begin) * trace.step_s
 
 
-def measure(requests: Requests, trace: Trace, *, step_s: float, capacity: float) -> Demand:
+def measure(
+    requests: Requests, trace: Trace, *, step_s: float, capacity: float | FloatArray
+) -> Demand:
     """The demand of the requests if none has to wait, as the controller would export it.
 
     Arrivals per step, and the greatest one-second average of requests in flight: the finest
     resolution that an autoscaler sees. step_s: whole seconds. capacity: requests in flight that one
-    pod takes. Gaps of the trace stay gaps.
+    pod takes, one for all services or (n,). Gaps of the trace stay gaps.
     """
     ratio = step_s / trace.step_s
     n_steps = int(np.floor(trace.counts.shape[1] / ratio + 1e-9))

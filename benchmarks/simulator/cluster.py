@@ -30,17 +30,23 @@ class Cluster:
         requests: Requests,
         service: IntArray,
         *,
-        concurrency: int,
-        start_up_s: float,
-        drain_s: float,
+        concurrency: int | IntArray,
+        start_up_s: float | FloatArray,
+        drain_s: float | FloatArray,
     ) -> None:
         """service: (n_rows,) service of each row. concurrency: of a pod; 0 = unlimited.
 
         start_up_s: from creating a pod until it is ready. drain_s: from letting it go until gone.
+        All three are one for all services, or (n_services,).
         """
-        self._start_up_s, self._drain_s = start_up_s, drain_s
         self._reserved_until = -np.inf
-        self.state = _empty(requests, service, concurrency)
+        slots, start_up, drain = (
+            np.broadcast_to(value, len(requests.offset) - 1)[service]
+            for value in (concurrency, start_up_s, drain_s)
+        )
+        self.state = _empty(requests, service, slots)._replace(
+            start_up_s=start_up.astype(np.float64), drain_s=drain.astype(np.float64)
+        )
 
     def begin(self, now: float) -> None:
         """Set the clocks to Unix s ``now``; earlier requests are left out."""
@@ -77,7 +83,7 @@ class Cluster:
         if needed > self.state.pod_ready.shape[1]:
             empty = {"pod_ready": NO_POD, "pod_load": 0, "pod_draining": 0, "pod_drained": 0.0}
             self.state = _wider(self.state, needed, **empty)
-        scale(self.state, rows, pods, self._start_up_s, self._drain_s)
+        scale(self.state, rows, pods)
 
     def ready(self) -> IntArray:
         """(n_rows,) pods ready and not draining."""
@@ -108,7 +114,7 @@ class Cluster:
             self.state = _wider(s, needed, finish=0.0, finish_pod=0)
 
 
-def _empty(requests: Requests, service: IntArray, concurrency: int) -> State:
+def _empty(requests: Requests, service: IntArray, concurrency: IntArray) -> State:
     n = len(service)
     first, end = requests.offset[service], requests.offset[service + 1]
     columns: dict[str, Any]
@@ -126,9 +132,9 @@ def _empty(requests: Requests, service: IntArray, concurrency: int) -> State:
             "end": end.copy(),
             "next": first.copy(),
             "head": first.copy(),
-            "slots": np.full(n, concurrency or UNLIMITED),
+            "slots": np.where(concurrency > 0, concurrency, UNLIMITED).astype(np.int64),
             # Knative's activator takes the first free pod at a limit of three or less.
-            "least_loaded": np.full(n, not 1 <= concurrency <= 3),
+            "least_loaded": (concurrency < 1) | (concurrency > 3),
             "pod_ready": np.full((n, 4), NO_POD),
             "pod_load": np.zeros((n, 4), np.int64),
             "pod_draining": np.zeros((n, 4), np.bool_),

@@ -31,6 +31,8 @@ class State(NamedTuple):
     head: IntArray  # next to start; head ... next - 1 wait
     slots: IntArray  # requests in flight that one pod takes
     least_loaded: BoolArray  # chooses the least loaded pod; else the first with a free slot
+    start_up_s: FloatArray  # s from creating a pod until it is ready
+    drain_s: FloatArray  # s from letting a pod go until it is gone
     clock: FloatArray  # Unix s
     # pods
     pod_ready: FloatArray  # (n, n_pods) Unix s; NO_POD = unused place
@@ -246,7 +248,7 @@ def _remove_drained(s: State, row: int) -> None:
 
 
 @njit(cache=True)
-def scale(s: State, rows: IntArray, pods: IntArray, start_up_s: float, drain_s: float) -> None:
+def scale(s: State, rows: IntArray, pods: IntArray) -> None:
     """Scale ``rows[i]`` to ``pods[i]`` pods at the row's own clock."""
     for i in range(len(rows)):
         row = rows[i]
@@ -254,9 +256,9 @@ def scale(s: State, rows: IntArray, pods: IntArray, start_up_s: float, drain_s: 
         for p in range(s.pod_ready.shape[1]):
             have += s.pod_ready[row, p] < NO_POD and not s.pod_draining[row, p]
         for _ in range(have, pods[i]):
-            _create_pod(s, row, s.clock[row] + start_up_s)
+            _create_pod(s, row, s.clock[row] + s.start_up_s[row])
         for _ in range(pods[i], have):
-            _drain_youngest(s, row, s.clock[row] + drain_s)
+            _drain_youngest(s, row, s.clock[row] + s.drain_s[row])
         _remove_drained(s, row)
         # Including now: a pod that becomes ready at this instant still has its event to come.
         _find_next_ready(s, row, s.clock[row])

@@ -65,7 +65,8 @@ class Parts:
         context = get_context("spawn")
         for rows in self._rows:
             ours, theirs = context.Pipe()
-            work = theirs, world.only(rows), self.policies, start_s
+            part = [policy.only(rows) for policy in policies]
+            work = theirs, world.only(rows), part, start_s
             process = context.Process(target=_serve, args=work, daemon=True)
             process.start()
             theirs.close()

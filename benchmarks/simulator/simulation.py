@@ -17,13 +17,13 @@ from autoscaler.core.control import Advised, ControlState, Reported, Tick, contr
 from autoscaler.core.prediction.advice import Advice
 from autoscaler.core.prediction.predictive import TICK_S, PodCosts, read_at_price
 from autoscaler.core.state.fleet import Fleet
-from autoscaler.core.state.revision import Revision
-from autoscaler.core.types import IntArray
+from autoscaler.core.types import FloatArray, IntArray
 from benchmarks.simulator.actuation import apply_instructions, start_at_zero
 from benchmarks.simulator.arrivals import Requests
 from benchmarks.simulator.cluster import Cluster
 from benchmarks.simulator.events import COUNTED
 from benchmarks.simulator.forecasts import ForecastTable, stack
+from benchmarks.simulator.settings import Settings, only, rows, value_of
 
 Counts = dict[str, npt.NDArray[Any]]  # (n_policies, n_services, ...) by its column in `State`
 PUBLISH_S = 5.0  # s from the end of a step to its published forecast: scrape, read, predict
@@ -34,8 +34,12 @@ class Policy:
     """A way to scale all services."""
 
     name: str
-    revision: Revision  # settings of every revision
+    revision: Settings  # of every service's revision, or (n,) of each
     forecasts: str = ""  # key in `World.tables`; "" = none
+
+    def only(self, services: IntArray) -> "Policy":
+        """For some of the services."""
+        return replace(self, revision=only(self.revision, services))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +49,10 @@ class World:
     services: tuple[str, ...]  # (n,)
     requests: Requests
     tables: dict[str, ForecastTable]  # by name; all with the same origins
-    concurrency: int  # requests in flight that one pod takes; 0 = unlimited
-    start_up_s: float  # s from creating a pod until it is ready
-    drain_s: float  # s from letting a pod go until it is gone
+    # One for all services, or (n,):
+    concurrency: int | IntArray  # requests in flight that one pod takes; 0 = unlimited
+    start_up_s: float | FloatArray  # s from creating a pod until it is ready
+    drain_s: float | FloatArray  # s from letting a pod go until it is gone
 
     def only(self, services: IntArray) -> "World":
         """With some of its services."""
@@ -56,6 +61,9 @@ class World:
             services=tuple(self.services[i] for i in services),
             requests=self.requests.only(services),
             tables={name: table.only(services) for name, table in self.tables.items()},
+            concurrency=value_of(self.concurrency, services),
+            start_up_s=value_of(self.start_up_s, services),
+            drain_s=value_of(self.drain_s, services),
         )
 
 
@@ -188,11 +196,13 @@ class _RollingForecasts:
 def _fleet(world: World, policies: Sequence[Policy], start_s: float) -> Fleet:
     """All rows, initialised and at zero."""
     fleet = Fleet()
-    rows = {
-        f"{name}-{i:05d}": policy.revision
+    revisions = {
+        f"{name}-{i:05d}": revision
         for i, policy in enumerate(policies, 1)
-        for name in world.services
+        for name, revision in zip(
+            world.services, rows(policy.revision, len(world.services)), strict=True
+        )
     }
-    fleet.add(rows, now=start_s)
+    fleet.add(revisions, now=start_s)
     start_at_zero(fleet)
     return fleet
