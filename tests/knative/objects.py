@@ -175,6 +175,15 @@ def a_route(
     }
 
 
+def a_revision(name: str = "cart", *containers: Object) -> Object:
+    """A Revision with these containers."""
+    return {
+        "kind": "Revision",
+        "metadata": {"namespace": NAMESPACE, "name": name},
+        "spec": {"containers": list(containers)},
+    }
+
+
 def to(revision: str, percent: int | None, *, latest: bool = False, **said: Any) -> dict[str, Any]:
     """An entry of a Route's traffic."""
     return (
@@ -203,6 +212,7 @@ def path_of(kind: str, name: str = "cart", namespace: str = NAMESPACE) -> str:
         "pod": "/api/v1",
         "configmap": "/api/v1",
         "route": "/apis/serving.knative.dev/v1",
+        "revision": "/apis/serving.knative.dev/v1",
     }[kind]
     own = f"{name.removesuffix('-deployment')}-deployment" if kind == "deployment" else name
     return f"{group}/namespaces/{namespace}/{kind}s/{own}"

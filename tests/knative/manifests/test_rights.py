@@ -1,9 +1,19 @@
 """Who may do what."""
 
 import pytest
+import yaml
 
+from knative.services.listing import RIGHTS
 from knative.settings.election import Election
-from tests.knative.manifests.manifest import ADVISOR, CONTROLLER, OBJECTS, READ, find, verbs
+from tests.knative.manifests.manifest import (
+    ADVISOR,
+    CONTROLLER,
+    FOLDER,
+    OBJECTS,
+    READ,
+    find,
+    verbs,
+)
 
 
 @pytest.mark.parametrize(
@@ -65,3 +75,16 @@ def test_nothing_is_asked_for_wholesale() -> None:
     for o in OBJECTS:
         for rule in o.get("rules", []):
             assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]]
+
+
+def test_a_what_if_may_get_and_list_and_nothing_else() -> None:
+    (role,) = yaml.safe_load_all((FOLDER / "whatif.yaml").read_text())
+    assert role["kind"] == "ClusterRole"
+    assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"get", "list"}
+    assert {name for rule in role["rules"] for name in rule["resources"]} == {
+        "podautoscalers",
+        "revisions",
+        "pods",
+        "configmaps",
+    }
+    assert FOLDER.parents[1] / RIGHTS == FOLDER / "whatif.yaml"
