@@ -1,5 +1,7 @@
-"""The command `kn-ahead whatif`."""
+"""The commands `kn-ahead whatif` and `kn-ahead floors`."""
 
+from enum import StrEnum
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,6 +51,38 @@ Until = Annotated[str, typer.Option("--end", help="Until when, as ISO time; now 
 Scored = Annotated[str, typer.Option(help="How much of it, at its end, is simulated.")]
 
 
+StartUp = Annotated[
+    float, typer.Option(help="From creating a pod to ready, s, where none was seen to start.")
+]
+Drain = Annotated[float, typer.Option(help="From letting a pod go to gone, s.")]
+Slots = Annotated[
+    int,
+    typer.Option(
+        "--concurrency",
+        help="Requests that a pod takes, where no cluster says so; 0 = no limit.",
+        parser=COUNT,
+    ),
+]
+Price = Annotated[float, typer.Option(help="Price of a cold request, s of idle pod.")]
+Context = Annotated[
+    str, typer.Option(help="Of a kubeconfig: settings of each service are read from its cluster.")
+]
+Kubeconfig = Annotated[
+    Path | None, typer.Option(help="That file; by default KUBECONFIG's, or ~/.kube/config.")
+]
+PriceFile = Annotated[
+    Path | None,
+    typer.Option("--prices", help="TOML of cpu_hour, gib_hour, currency: what pods cost."),
+]
+
+
+class Output(StrEnum):
+    """How an answer is written."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
 @app.command()
 def whatif(
     prometheus: Prometheus,
@@ -60,12 +94,13 @@ def whatif(
     end: Until = "",
     score: Scored = "2d",
     step_s: StepS = 60.0,
-    start_up: Annotated[float, typer.Option(help="From creating a pod to ready, s.")] = 5.0,
-    drain: Annotated[float, typer.Option(help="From letting a pod go to gone, s.")] = 30.0,
-    concurrency: Annotated[
-        int, typer.Option(help="Requests that a pod takes; 0 = no limit.", parser=COUNT)
-    ] = 0,
-    price: Annotated[float, typer.Option(help="Price of a cold request, s of idle pod.")] = 600.0,
+    start_up: StartUp = 5.0,
+    drain: Drain = 30.0,
+    concurrency: Slots = 0,
+    price: Price = 600.0,
+    context: Context = "",
+    kubeconfig: Kubeconfig = None,
+    prices: PriceFile = None,
     token_file: TokenFile = None,
     header: Headers = None,
     ca_file: CaFile = None,
@@ -76,43 +111,98 @@ def whatif(
     report: Annotated[Path, typer.Option(help="Where the HTML report goes.")] = REPORT,
     json: Annotated[Path | None, typer.Option(help="Where the scores go as JSON.")] = None,
 ) -> None:
-    """What if kn-ahead had run here? From a Prometheus alone; nothing is installed or changed."""
+    """What if kn-ahead had run here? From a Prometheus alone; nothing is installed or changed.
+
+    With a context, each service is simulated as it is set in that cluster, which is only read.
+    """
     from rich.console import Console
 
     from autoscaler.clock import SystemClock
-    from benchmarks.policies.policies import FULL
-    from benchmarks.replay import WARM_UP_S, ReplaySettings
     from benchmarks.report.screen import Screen
-    from benchmarks.whatif.past import read_past
+    from benchmarks.whatif.asking import Asked
     from benchmarks.whatif.run import answered
     from learner.sources.access import Access
-    from learner.sources.queries import MAX_POINTS, PrometheusServer
-    from learner.sources.request_reader import POINTS
 
     with one_line_errors():
         for file in (report, json) if json else (report,):
             check_writable(file)
-        asked = _asked(source, requests, duration, labels)
+        queries = _queries(source, requests, duration, labels)
         grid = _grid(history, end, step_s, SystemClock().now())
         access = Access(
             token_file=token_file, headers=tuple(header or ()), ca_file=ca_file, cert=client_cert,
             key=client_key,
         )  # fmt: skip
-        server = PrometheusServer(prometheus, points=(POINTS, MAX_POINTS), access=access)
-        screen = Screen(Console())
-        with screen.progress() as progress:
-            past = read_past(server, grid, asked, progress)
-        scored_s = past.scored_s(moment(score, 0.0))
-        settings = ReplaySettings(
-            fit_until_s=past.end_s - scored_s, step_s=step_s, start_up_s=start_up,
-            drain_s=drain, concurrency=concurrency, price_s=price, swept=(FULL,),
-            warm_up_s=min(WARM_UP_S, scored_s // (4 * step_s) * step_s),
-            learner=LearnerSettings(max_rows=fit_rows, rounds=fit_rounds),
+        asked = Asked(
+            prometheus=prometheus, access=access, queries=queries, grid=grid, score=score,
+            start_up_s=start_up, drain_s=drain, concurrency=concurrency, price_s=price,
+            learner=LearnerSettings(max_rows=fit_rows, rounds=fit_rounds), context=context,
+            kubeconfig=kubeconfig, prices=prices,
         )  # fmt: skip
-        answered(past, settings, screen, report, json)
+        screen = Screen(Console())
+        answered(asked.question(screen), screen, report, json)
 
 
-def _asked(source: str, requests: str, duration: str, labels: str) -> "str | OwnQueries":
+@app.command()
+def floors(
+    prometheus: Prometheus,
+    context: Context,
+    kubeconfig: Kubeconfig = None,
+    source: Source = "auto",
+    requests: Requests = "",
+    duration: Duration = "",
+    labels: Names = "namespace,service",
+    history: History = "14d",
+    end: Until = "",
+    score: Scored = "2d",
+    step_s: StepS = 60.0,
+    start_up: StartUp = 5.0,
+    drain: Drain = 30.0,
+    price: Price = 600.0,
+    prices: PriceFile = None,
+    token_file: TokenFile = None,
+    header: Headers = None,
+    ca_file: CaFile = None,
+    client_cert: ClientCert = None,
+    client_key: ClientKey = None,
+    fit_rows: FitRows = DEFAULTS.max_rows,
+    fit_rounds: FitRounds = DEFAULTS.rounds,
+    output: Annotated[Output, typer.Option(help="How the answer is written.")] = Output.TABLE,
+) -> None:
+    """What does each min-scale buy, for how much, and what would be as warm for less?
+
+    Read as by whatif, from a Prometheus and the cluster of a context; nothing is changed.
+    """
+    from rich.console import Console
+
+    from autoscaler.clock import SystemClock
+    from benchmarks.report.screen import Screen
+    from benchmarks.whatif.asking import Asked
+    from benchmarks.whatif.run import floors_alone, show
+    from learner.sources.access import Access
+
+    with one_line_errors():
+        queries = _queries(source, requests, duration, labels)
+        grid = _grid(history, end, step_s, SystemClock().now())
+        access = Access(
+            token_file=token_file, headers=tuple(header or ()), ca_file=ca_file, cert=client_cert,
+            key=client_key,
+        )  # fmt: skip
+        asked = Asked(
+            prometheus=prometheus, access=access, queries=queries, grid=grid, score=score,
+            start_up_s=start_up, drain_s=drain, price_s=price,
+            learner=LearnerSettings(max_rows=fit_rows, rounds=fit_rounds), context=context,
+            kubeconfig=kubeconfig, prices=prices,
+        )  # fmt: skip
+        as_json = output is Output.JSON
+        screen = Screen(Console(stderr=as_json))  # what is read by programs stands alone
+        found = floors_alone(asked.question(screen), screen)
+        if as_json:
+            typer.echo(dumps(found.as_json(), indent=1))
+        else:
+            show(found, found.said(), screen)
+
+
+def _queries(source: str, requests: str, duration: str, labels: str) -> "str | OwnQueries":
     """A preset's name, or queries of the user's own. Raises PermanentError."""
     from learner.sources.presets import OwnQueries
 

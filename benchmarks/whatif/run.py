@@ -1,6 +1,7 @@
 """From requests that were counted to the answer: on the screen, in HTML, in JSON."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.policies.policies import FULL, priced
@@ -8,15 +9,22 @@ from benchmarks.replay import Replay, ReplaySettings
 from benchmarks.report import outcome
 from benchmarks.report.page import Section, write_report
 from benchmarks.report.screen import Screen
+from benchmarks.scores.score import PolicyScore
 from benchmarks.whatif.answer import (
     CHANGE_COLUMNS,
+    MOST_SHOWN,
     PRICE_COLUMNS,
     beside_recorded,
     change_rows,
     price_rows,
     sentences,
 )
+from benchmarks.whatif.cluster import OwnSettings
+from benchmarks.whatif.floor_answer import FloorAnswer
+from benchmarks.whatif.floors import floors_of, with_floor
+from benchmarks.whatif.money import Money
 from benchmarks.whatif.past import DAY_S, Past
+from benchmarks.whatif.prices import Prices
 from benchmarks.whatif.verdict import Verdict, verdict_of
 from learner.engine import ExpertsFactory, NewModel
 from learner.prior.file import SHIPPED, load_prior
@@ -27,33 +35,69 @@ ASSUMED = (
 )
 
 
-def answered(
-    past: Past, settings: ReplaySettings, screen: Screen, report: Path, json: Path | None
-) -> Verdict:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked, and of what."""
+
+    past: Past
+    settings: ReplaySettings
+    own: OwnSettings | None = None  # of the services; None = all are as `settings` says
+    prices: Prices | None = None
+
+    def fitted(self, screen: Screen) -> Replay:
+        """A replay that has learned what is past, which is said."""
+        for line in self.past.said():
+            screen.print(line)
+        configured = self.own.configured if self.own else None
+        replay = Replay(self.past.trace(), self.settings, configured)
+        with screen.progress() as progress:
+            replay.fit(progress=progress, model=with_prior(self.settings))
+        return replay
+
+    def money(self, days: float) -> Money | None:
+        """What pods cost, of that many days; None = nobody said."""
+        if self.own and self.prices:
+            return Money.of(self.prices, self.own, days)
+        return None
+
+    def costs(self) -> list[str]:
+        """What pods cost, in words."""
+        money = self.money(1.0)
+        return [money.said()] if money else []
+
+    def assumed(self) -> tuple[str, ...]:
+        """How services are set, and where that is known from."""
+        return self.own.said if self.own else (_assumed(self.settings),)
+
+
+def answered(question: Question, screen: Screen, report: Path, json: Path | None) -> Verdict:
     """Replay what is past, say what came out, and write it."""
-    for line in past.said():
-        screen.print(line)
-    replay = Replay(past.trace(), settings)
-    with screen.progress() as progress:
-        replay.fit(progress=progress, model=with_prior(settings))
-    scores = screen.run(replay, processes=os.cpu_count() or 1)
+    past, settings = question.past, question.settings
+    replay = question.fitted(screen)
+    scores = screen.run(replay, processes=_processes())
     policy = priced(FULL, settings.price_s)
     verdict = verdict_of(replay, policy, requests=scores[0].total.requests)
     learned_days = replay.first * settings.step_s / DAY_S
     said = sentences(verdict, learned_days=learned_days, scored_days=past.days - learned_days)
-    sections = (
-        Section("kn-ahead by price, in mode full", PRICE_COLUMNS, tuple(price_rows(scores))),
-        Section(f"Services: {policy}", CHANGE_COLUMNS, tuple(change_rows(verdict.changes))),
-    )
     recorded = past.recorded_pod_hours(replay.series.pods.shape[1])
     said += beside_recorded(recorded, scores[0].total.allocated_pod_s / 3600)
-    for line in (*said, _assumed(settings)):
+    for line in (*said, *question.assumed(), *question.costs()):
         screen.print(line)
+    sections = [
+        Section("kn-ahead by price, in mode full", PRICE_COLUMNS, tuple(price_rows(scores))),
+        Section(f"Services: {policy}", CHANGE_COLUMNS, tuple(change_rows(verdict.changes))),
+        *_cost(question, replay, scores),
+    ]
     for section in sections:
         screen.print_table(section)
+    if question.own and len(with_floor(replay)):
+        floors = floor_answer(question, replay, screen)
+        show(floors.most(MOST_SHOWN), floors.said(), screen)
+        sections += floors.sections()
+        said += floors.said()
     page = outcome.report(
-        replay, scores, title="What if kn-ahead had run here?", facts=_facts(past, settings),
-        said=said, sections=sections,
+        replay, scores, title="What if kn-ahead had run here?", facts=_facts(question), said=said,
+        sections=sections,
     )  # fmt: skip
     write_report(page, report)
     if json:
@@ -62,11 +106,55 @@ def answered(
     return verdict
 
 
+def floors_alone(question: Question, screen: Screen) -> FloorAnswer:
+    """What min-scales buy and cost; where there are none, nothing is learned and simulated."""
+    own = question.own
+    if own and not (own.configured.revision.min_scale >= 1).any():
+        return FloorAnswer(floors=(), context=own.context, days=0.0, money=None)
+    replay = question.fitted(screen)
+    for line in (*question.assumed(), *question.costs()):
+        screen.print(line)
+    return floor_answer(question, replay, screen)
+
+
+def floor_answer(question: Question, replay: Replay, screen: Screen) -> FloorAnswer:
+    """What min-scales buy and cost, by a replay that was fitted."""
+    days = _scored_days(replay)
+    with screen.progress() as progress:
+        floors = floors_of(replay, progress, processes=_processes())
+    context = question.own.context if question.own else ""
+    return FloorAnswer(floors=tuple(floors), context=context, days=days, money=question.money(days))
+
+
+def show(floors: FloorAnswer, said: list[str], screen: Screen) -> None:
+    """On the screen, with commands that can be copied."""
+    for line in said:
+        screen.print(line)
+    if floors.floors:
+        screen.print_table(floors.table())
+    for _, command in floors.commands():
+        screen.print(command)
+
+
 def with_prior(settings: ReplaySettings) -> NewModel:
     """As `kn-ahead learn` has it."""
     windows, prior = settings.learner.windows, load_prior(SHIPPED)
     model = prior.model(windows=windows, step_s=settings.step_s)
     return ExpertsFactory(windows, model, prior.rows)
+
+
+def _processes() -> int:
+    return os.cpu_count() or 1
+
+
+def _scored_days(replay: Replay) -> float:
+    s = replay.settings
+    return (len(replay.table.made_at_s) * s.step_s - s.warm_up_s) / DAY_S
+
+
+def _cost(question: Question, replay: Replay, scores: list[PolicyScore]) -> list[Section]:
+    money = question.money(_scored_days(replay))
+    return [money.section(scores)] if money else []
 
 
 def _assumed(settings: ReplaySettings) -> str:
@@ -78,11 +166,12 @@ def _assumed(settings: ReplaySettings) -> str:
     )
 
 
-def _facts(past: Past, settings: ReplaySettings) -> list[tuple[str, str]]:
-    read, *more = past.said()
-    return [
+def _facts(question: Question) -> list[tuple[str, str]]:
+    read, *more = question.past.said()
+    facts = [
         ("Read", read),
         ("Missing", " ".join(more).removeprefix("Not known: ")),
-        ("Assumed", _assumed(settings)),
-        ("Price of a cold request", f"{settings.price_s:g} s of idle pod"),
+        ("Settings" if question.own else "Assumed", " ".join(question.assumed())),
+        ("Price of a cold request", f"{question.settings.price_s:g} s of idle pod"),
     ]
+    return [*facts, *(("Cost", line) for line in question.costs())]

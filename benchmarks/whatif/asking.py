@@ -1,0 +1,86 @@
+"""What a command is given, made into a question: the past is read, and how services are set."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoscaler.cli.options import moment
+from autoscaler.errors import PermanentError
+from benchmarks.policies.policies import FULL, revision
+from benchmarks.replay import WARM_UP_S, ReplaySettings
+from benchmarks.report.screen import Screen
+from benchmarks.whatif.cluster import OwnSettings, own_settings
+from benchmarks.whatif.past import Past, read_past
+from benchmarks.whatif.prices import read_prices
+from benchmarks.whatif.run import Question
+from knative.services.reader import ClusterSettings, read_settings
+from learner.settings import LearnerSettings
+from learner.sources.access import Access
+from learner.sources.counters import Grid
+from learner.sources.presets import OwnQueries
+from learner.sources.queries import MAX_POINTS, PrometheusServer
+from learner.sources.request_reader import POINTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a command is given."""
+
+    prometheus: str  # its address
+    access: Access
+    queries: str | OwnQueries  # a preset's name, or the user's own
+    grid: Grid  # all steps that are read
+    score: str  # how much of it, at its end, is simulated
+    start_up_s: float  # of pods, where none was seen to start
+    drain_s: float
+    concurrency: int = 0  # of pods, where no cluster says so; 0 = no limit
+    price_s: float  # of a cold request
+    learner: LearnerSettings
+    context: str = ""  # of a cluster whose settings are read
+    kubeconfig: Path | None = None
+    prices: Path | None = None
+
+    def question(self, screen: Screen) -> Question:
+        """Read all that is asked of. Raises AutoscalerError."""
+        of_cluster = bool(self.context or self.kubeconfig)
+        if self.prices and not of_cluster:
+            raise PermanentError(
+                "prices is given without context; allowed: with one, whose pods say what they"
+                " request"
+            )
+        prices = read_prices(self.prices) if self.prices else None
+        cluster = self._cluster(screen) if of_cluster else None
+        past = self._past(screen)
+        return Question(
+            past=past,
+            settings=self._settings(past),
+            own=self._own(past, cluster) if cluster else None,
+            prices=prices,
+        )
+
+    def _cluster(self, screen: Screen) -> ClusterSettings:
+        with screen.progress() as progress:
+            progress("reading how services are set", 0.0)
+            found = read_settings(
+                self.context, self.kubeconfig, start_up_s=self.start_up_s, drain_s=self.drain_s
+            )
+            progress("reading how services are set", 1.0)
+        return found
+
+    def _past(self, screen: Screen) -> Past:
+        points = POINTS, MAX_POINTS
+        server = PrometheusServer(self.prometheus, points=points, access=self.access)
+        with screen.progress() as progress:
+            return read_past(server, self.grid, self.queries, progress)
+
+    def _own(self, past: Past, cluster: ClusterSettings) -> OwnSettings:
+        default = revision(self.concurrency, self.start_up_s, self.drain_s)
+        return own_settings(past.requests.services, cluster, default, self.concurrency)
+
+    def _settings(self, past: Past) -> ReplaySettings:
+        scored_s, step_s = past.scored_s(moment(self.score, 0.0)), float(self.grid.step_s)
+        return ReplaySettings(
+            fit_until_s=past.end_s - scored_s, step_s=step_s, start_up_s=self.start_up_s,
+            drain_s=self.drain_s, concurrency=self.concurrency, price_s=self.price_s,
+            swept=(FULL,), warm_up_s=min(WARM_UP_S, scored_s // (4 * step_s) * step_s),
+            learner=self.learner,
+        )  # fmt: skip
