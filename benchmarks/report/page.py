@@ -23,6 +23,7 @@ class Section:
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]  # preformatted; the first column names what a row is about
+    words: tuple[int, ...] = (0,)  # columns of words; all others are numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

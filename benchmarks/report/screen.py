@@ -29,7 +29,7 @@ class Screen:
 
     def print_table(self, section: Section) -> None:
         """Print a further table of a report."""
-        shown = _table(section.title, section.columns)
+        shown = _table(section.title, section.columns, section.words)
         for row in section.rows:
             shown.add_row(*row)
         self._console.print(shown)
@@ -76,11 +76,11 @@ def table(replay: Replay, scores: Sequence[PolicyScore]) -> Table:
     return shown
 
 
-def _table(title: str, columns: Sequence[str]) -> Table:
-    """Without rows; all columns but the first are numbers."""
+def _table(title: str, columns: Sequence[str], words: Sequence[int] = (0,)) -> Table:
+    """Without rows. words: columns of words; all others are numbers."""
     shown = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for place, column in enumerate(columns):
-        shown.add_column(column, justify="right" if place else "left", no_wrap=True)
+        shown.add_column(column, justify="left" if place in words else "right", no_wrap=True)
     return shown
 
 

@@ -12,6 +12,10 @@ from benchmarks.simulator.settings import Configured
 from knative.services.pods import Requested
 from knative.services.reader import ClusterSettings, ServiceSettings
 
+LEAST = (
+    "Retentions and min-scales that are compared are the least that a service gets: where more is"
+    " set, more it is."
+)
 UNKNOWN = Requested(cpu=np.nan, memory_gib=np.nan)
 
 
@@ -89,7 +93,7 @@ def _said(
         )
     if not cluster.configured:
         lines.append("No config-autoscaler is in namespace knative-serving: its defaults hold.")
-    return lines
+    return [*lines, LEAST]
 
 
 def _are(names: Sequence[str]) -> str:

@@ -12,12 +12,13 @@ from benchmarks.whatif.past import span
 
 TITLE = "Min-scales: what they buy, and what would be as warm for less"
 COMMANDS = "To set what is as warm for less"
+PLAN = "as warm for less"
 COLUMNS = (
     "service",
     "min-scale",
     "cold spared",
     "for pod-h",
-    "as warm for less",
+    PLAN,
     "cold now",
     "then",
     "pod-h now",
@@ -67,7 +68,9 @@ class FloorAnswer:
     def table(self) -> Section:
         """A row for each."""
         saves = (f"saves {self.money.currency} a month",) if self.money else ()
-        return Section(TITLE, (*COLUMNS, *saves), tuple(self._row(each) for each in self.floors))
+        rows = tuple(self._row(each) for each in self.floors)
+        words = 0, COLUMNS.index(PLAN)
+        return Section(TITLE, (*COLUMNS, *saves), rows, words)
 
     def commands(self) -> list[tuple[str, str]]:
         """Services, and what sets the better plan of each."""
@@ -79,7 +82,8 @@ class FloorAnswer:
 
     def sections(self) -> list[Section]:
         """For a report."""
-        return [self.table(), Section(COMMANDS, ("service", "command"), tuple(self.commands()))]
+        commands = Section(COMMANDS, ("service", "command"), tuple(self.commands()), words=(0, 1))
+        return [self.table(), commands]
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, ready for json.dump."""

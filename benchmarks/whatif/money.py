@@ -65,9 +65,9 @@ class Money:
         """What is counted, and what is not."""
         unknown = int(np.isnan(self.pod_hour).sum())
         free = int((self.pod_hour == 0).sum())
-        line = self.prices.said()
+        line, of = self.prices.said(), f"of {len(self.pod_hour)} services"
         if unknown:
-            line += f"; what pods of {unknown} services request is not known, and not counted"
+            line += f"; what pods request is not known of {unknown} {of}, which are not counted"
         if free:
-            line += f"; pods of {free} services request nothing, and cost nothing"
+            line += f"; pods of {free} {of} request nothing that costs"
         return f"{line}."
