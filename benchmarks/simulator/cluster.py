@@ -16,7 +16,16 @@ import numpy as np
 
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from benchmarks.simulator.arrivals import Requests
-from benchmarks.simulator.events import BINS, COUNTED, NO_POD, State, run, scale
+from benchmarks.simulator.events import (
+    BINS,
+    COUNTED,
+    NO_POD,
+    State,
+    most_draining,
+    ready_pods,
+    run,
+    scale,
+)
 
 RESERVED_S = 300.0  # s of arrivals to allocate columns for at a time
 UNLIMITED = 2**31  # requests in flight that a pod without a limit takes
@@ -78,8 +87,7 @@ class Cluster:
         """Scale rows to so many pods, each at its own clock."""
         if not len(rows):
             return
-        draining = int(self.state.pod_draining.sum(axis=1).max(initial=0))
-        needed = int(pods.max()) + draining
+        needed = int(pods.max()) + int(most_draining(self.state))
         if needed > self.state.pod_ready.shape[1]:
             empty = {"pod_ready": NO_POD, "pod_load": 0, "pod_draining": 0, "pod_drained": 0.0}
             self.state = _wider(self.state, needed, **empty)
@@ -87,9 +95,7 @@ class Cluster:
 
     def ready(self) -> IntArray:
         """(n_rows,) pods ready and not draining."""
-        s = self.state
-        up = (s.pod_ready <= s.clock[:, None]) & ~s.pod_draining
-        return np.asarray(up.sum(axis=1), dtype=np.int64)
+        return ready_pods(self.state)
 
     def reset_counts(self) -> None:
         """Set the counts for the scores to zero."""

@@ -35,6 +35,7 @@ class State(NamedTuple):
     drain_s: FloatArray  # s from letting a pod go until it is gone
     clock: FloatArray  # Unix s
     # pods
+    places: IntArray  # up to the last one that is in use: most rows have few, some have hundreds
     pod_ready: FloatArray  # (n, n_pods) Unix s; NO_POD = unused place
     pod_load: IntArray  # (n, n_pods) requests in flight
     pod_draining: BoolArray  # (n, n_pods) takes no more requests
@@ -115,7 +116,7 @@ def _step(s: State, row: int, until: float, poke: bool) -> bool:
 @njit(cache=True)
 def _has_pod(s: State, row: int) -> bool:
     """Whether there is a pod, ready or starting, that is not draining."""
-    for p in range(s.pod_ready.shape[1]):
+    for p in range(s.places[row]):
         if s.pod_ready[row, p] < NO_POD and not s.pod_draining[row, p]:
             return True
     return False
@@ -131,7 +132,7 @@ def _advance_clock(s: State, row: int, now: float) -> None:
     waiting = s.next[row] - s.head[row]
     s.load_s[row] += span * (waiting + s.n_running[row])
     pods, busy = 0, 0
-    for p in range(s.pod_ready.shape[1]):
+    for p in range(s.places[row]):
         if s.pod_ready[row, p] < NO_POD:
             pods += 1
             busy += s.pod_load[row, p] > 0
@@ -151,7 +152,7 @@ def _pod_ready(s: State, row: int) -> None:
 @njit(cache=True)
 def _find_next_ready(s: State, row: int, since: float) -> None:
     s.next_ready[row] = np.inf
-    for p in range(s.pod_ready.shape[1]):
+    for p in range(s.places[row]):
         ready = s.pod_ready[row, p]
         if since <= ready < s.next_ready[row] and not s.pod_draining[row, p]:
             s.next_ready[row] = ready
@@ -161,7 +162,7 @@ def _find_next_ready(s: State, row: int, since: float) -> None:
 def _start_request(s: State, row: int) -> bool:
     """Start the next waiting request; False when no ready pod has a free slot."""
     now, pod, load = s.clock[row], -1, s.slots[row]
-    for p in range(s.pod_ready.shape[1]):
+    for p in range(s.places[row]):
         if s.pod_ready[row, p] <= now and not s.pod_draining[row, p] and s.pod_load[row, p] < load:
             pod, load = p, s.pod_load[row, p]
             if not s.least_loaded[row]:
@@ -237,7 +238,7 @@ def _finish_request(s: State, row: int) -> None:
 def _remove_drained(s: State, row: int) -> None:
     """Remove pods without requests whose drain is over; find when that of the next one is."""
     s.next_drained[row] = np.inf
-    for p in range(s.pod_ready.shape[1]):
+    for p in range(s.places[row]):
         if not s.pod_draining[row, p] or s.pod_load[row, p] > 0:
             continue
         if s.pod_drained[row, p] <= s.clock[row]:
@@ -245,6 +246,30 @@ def _remove_drained(s: State, row: int) -> None:
             s.pod_draining[row, p] = False
         else:
             s.next_drained[row] = min(s.next_drained[row], s.pod_drained[row, p])
+    while s.places[row] and s.pod_ready[row, s.places[row] - 1] == NO_POD:
+        s.places[row] -= 1
+
+
+@njit(cache=True)
+def ready_pods(s: State) -> IntArray:
+    """(n,) pods ready and not draining."""
+    ready = np.zeros(len(s.clock), np.int64)
+    for row in range(len(ready)):
+        for p in range(s.places[row]):
+            ready[row] += s.pod_ready[row, p] <= s.clock[row] and not s.pod_draining[row, p]
+    return ready
+
+
+@njit(cache=True)
+def most_draining(s: State) -> int:
+    """Pods of a row that drain, at most."""
+    most = 0
+    for row in range(len(s.clock)):
+        draining = 0
+        for p in range(s.places[row]):
+            draining += s.pod_draining[row, p]
+        most = max(most, draining)
+    return most
 
 
 @njit(cache=True)
@@ -253,7 +278,7 @@ def scale(s: State, rows: IntArray, pods: IntArray) -> None:
     for i in range(len(rows)):
         row = rows[i]
         have = 0
-        for p in range(s.pod_ready.shape[1]):
+        for p in range(s.places[row]):
             have += s.pod_ready[row, p] < NO_POD and not s.pod_draining[row, p]
         for _ in range(have, pods[i]):
             _create_pod(s, row, s.clock[row] + s.start_up_s[row])
@@ -267,19 +292,20 @@ def scale(s: State, rows: IntArray, pods: IntArray) -> None:
 
 @njit(cache=True)
 def _create_pod(s: State, row: int, ready: float) -> None:
-    for p in range(s.pod_ready.shape[1]):
-        if s.pod_ready[row, p] == NO_POD:
-            s.pod_ready[row, p] = ready
-            s.started[row] += 1
-            s.started_cold[row] += s.next[row] > s.head[row]
-            return
+    place = 0
+    while s.pod_ready[row, place] < NO_POD:
+        place += 1
+    s.pod_ready[row, place] = ready
+    s.places[row] = max(s.places[row], place + 1)
+    s.started[row] += 1
+    s.started_cold[row] += s.next[row] > s.head[row]
 
 
 @njit(cache=True)
 def _drain_youngest(s: State, row: int, drained: float) -> None:
     """Let the youngest pod go, one still starting first, as a ReplicaSet does."""
     youngest = -1
-    for p in range(s.pod_ready.shape[1]):
+    for p in range(s.places[row]):
         if s.pod_ready[row, p] == NO_POD or s.pod_draining[row, p]:
             continue
         if youngest < 0 or s.pod_ready[row, p] > s.pod_ready[row, youngest]:
@@ -291,7 +317,7 @@ def _drain_youngest(s: State, row: int, drained: float) -> None:
 @njit(cache=True)
 def _note_zero(s: State, row: int) -> None:
     """Note the time from which no pod is ready."""
-    for p in range(s.pod_ready.shape[1]):
+    for p in range(s.places[row]):
         if s.pod_ready[row, p] <= s.clock[row] and not s.pod_draining[row, p]:
             return
     if s.zero_until[row] < np.inf:

@@ -58,13 +58,11 @@ class Asked:
         )
 
     def _cluster(self, screen: Screen) -> ClusterSettings:
-        with screen.progress() as progress:
-            progress("reading how services are set", 0.0)
-            found = read_settings(
-                self.context, self.kubeconfig, start_up_s=self.start_up_s, drain_s=self.drain_s
-            )
-            progress("reading how services are set", 1.0)
-        return found
+        where = f"context {self.context}" if self.context else "the current context"
+        screen.print(f"Reading how services are set in the cluster of {where}.")
+        return read_settings(
+            self.context, self.kubeconfig, start_up_s=self.start_up_s, drain_s=self.drain_s
+        )
 
     def _past(self, screen: Screen) -> Past:
         points = POINTS, MAX_POINTS
