@@ -35,20 +35,20 @@ class Asked:
     concurrency: int = 0  # of pods, where no cluster says so; 0 = no limit
     price_s: float  # of a cold request
     learner: LearnerSettings
-    context: str = ""  # of a cluster whose settings are read
+    of_cluster: bool  # whether settings are read from a cluster
+    context: str = ""  # its context; "" = the current one
     kubeconfig: Path | None = None
     prices: Path | None = None
 
     def question(self, screen: Screen) -> Question:
         """Read all that is asked of. Raises AutoscalerError."""
-        of_cluster = bool(self.context or self.kubeconfig)
-        if self.prices and not of_cluster:
+        if self.prices and not self.of_cluster:
             raise PermanentError(
                 "prices is given without context; allowed: with one, whose pods say what they"
                 " request"
             )
         prices = read_prices(self.prices) if self.prices else None
-        cluster = self._cluster(screen) if of_cluster else None
+        cluster = self._cluster(screen) if self.of_cluster else None
         past = self._past(screen)
         return Question(
             past=past,

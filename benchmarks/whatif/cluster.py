@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -24,10 +25,17 @@ class OwnSettings:
     """Of n services that were called."""
 
     context: str
+    kubeconfig: Path | None  # that was asked for; None = where kubectl looks
     configured: Configured
     cpu: FloatArray  # (n,) cores that a pod requests; NaN = not known
     memory_gib: FloatArray  # (n,); likewise
     said: tuple[str, ...]  # where they come from, in words
+
+    @property
+    def kubectl(self) -> list[str]:
+        """A command's first words, which lead to that cluster."""
+        file = ["--kubeconfig", str(self.kubeconfig)] if self.kubeconfig else []
+        return ["kubectl", *file, "--context", self.context]
 
 
 def own_settings(
@@ -47,6 +55,7 @@ def own_settings(
     requested = [(each and each.requested) or UNKNOWN for each in found]
     return OwnSettings(
         context=cluster.context,
+        kubeconfig=cluster.kubeconfig,
         configured=Configured.of(
             revisions, [each.concurrency if each else concurrency for each in found]
         ),

@@ -67,6 +67,9 @@ Price = Annotated[float, typer.Option(help="Price of a cold request, s of idle p
 Context = Annotated[
     str, typer.Option(help="Of a kubeconfig: settings of each service are read from its cluster.")
 ]
+FloorContext = Annotated[
+    str, typer.Option("--context", help="Of a kubeconfig; by default its current one.")
+]
 Kubeconfig = Annotated[
     Path | None, typer.Option(help="That file; by default KUBECONFIG's, or ~/.kube/config.")
 ]
@@ -135,8 +138,9 @@ def whatif(
         asked = Asked(
             prometheus=prometheus, access=access, queries=queries, grid=grid, score=score,
             start_up_s=start_up, drain_s=drain, concurrency=concurrency, price_s=price,
-            learner=LearnerSettings(max_rows=fit_rows, rounds=fit_rounds), context=context,
-            kubeconfig=kubeconfig, prices=prices,
+            learner=LearnerSettings(max_rows=fit_rows, rounds=fit_rounds),
+            of_cluster=bool(context or kubeconfig), context=context, kubeconfig=kubeconfig,
+            prices=prices,
         )  # fmt: skip
         screen = Screen(Console())
         answered(asked.question(screen), screen, report, json)
@@ -145,7 +149,7 @@ def whatif(
 @app.command()
 def floors(
     prometheus: Prometheus,
-    context: Context,
+    context: FloorContext = "",
     kubeconfig: Kubeconfig = None,
     source: Source = "auto",
     requests: Requests = "",
@@ -190,12 +194,14 @@ def floors(
         asked = Asked(
             prometheus=prometheus, access=access, queries=queries, grid=grid, score=score,
             start_up_s=start_up, drain_s=drain, price_s=price,
-            learner=LearnerSettings(max_rows=fit_rows, rounds=fit_rounds), context=context,
-            kubeconfig=kubeconfig, prices=prices,
+            learner=LearnerSettings(max_rows=fit_rows, rounds=fit_rounds), of_cluster=True,
+            context=context, kubeconfig=kubeconfig, prices=prices,
         )  # fmt: skip
         as_json = output is Output.JSON
         screen = Screen(Console(stderr=as_json))  # what is read by programs stands alone
-        found = floors_alone(asked.question(screen), screen)
+        question = asked.question(screen)
+        assert question.own  # as it is of a cluster
+        found = floors_alone(question, question.own, screen)
         if as_json:
             typer.echo(dumps(found.as_json(), indent=1))
         else:

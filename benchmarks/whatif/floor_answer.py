@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report.page import Section
+from benchmarks.whatif.cluster import OwnSettings
 from benchmarks.whatif.floors import Floor
 from benchmarks.whatif.money import Money
 from benchmarks.whatif.past import span
@@ -33,7 +34,7 @@ class FloorAnswer:
     """Services that have a min-scale, over the days that are scored."""
 
     floors: tuple[Floor, ...]  # who would save most first
-    context: str  # for kubectl; "" = its current one
+    own: OwnSettings  # of the services, and whence
     days: float
     money: Money | None
 
@@ -75,7 +76,7 @@ class FloorAnswer:
     def commands(self) -> list[tuple[str, str]]:
         """Services, and what sets the better plan of each."""
         return [
-            (floor.service, floor.better.command(floor.service, self.context))
+            (floor.service, floor.better.command(floor.service, self.own.kubectl))
             for floor in self.floors
             if floor.better
         ]
@@ -87,7 +88,7 @@ class FloorAnswer:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, ready for json.dump."""
-        found: dict[str, Any] = {"context": self.context, "days": self.days}
+        found: dict[str, Any] = {"context": self.own.context, "days": self.days}
         if self.money:
             found["currency"] = self.money.currency
         return found | {"services": [self._as_json(floor) for floor in self.floors]}
@@ -123,7 +124,7 @@ class FloorAnswer:
             found["better"] = {
                 "plan": floor.better.name,
                 "annotations": dict(floor.better.annotations),
-                "command": floor.better.command(floor.service, self.context),
+                "command": floor.better.command(floor.service, self.own.kubectl),
                 "cold": floor.better.outcome.cold,
                 "pod_hours": floor.better.outcome.pod_s / 3600,
             }

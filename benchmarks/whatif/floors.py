@@ -45,11 +45,11 @@ class Plan:
     outcome: Outcome
     forecasts: bool  # whether it needs kn-ahead
 
-    def command(self, service: str, context: str) -> str:
-        """What sets them, for a shell. service: "namespace/service"."""
+    def command(self, service: str, kubectl: Sequence[str]) -> str:
+        """What sets them, for a shell. service: "namespace/service". kubectl: with its options."""
         namespace, _, name = service.partition("/")
         body = {"spec": {"template": {"metadata": {"annotations": dict(self.annotations)}}}}
-        words = ["kubectl", *(["--context", context] if context else []), "--namespace", namespace]
+        words = [*kubectl, "--namespace", namespace]
         words += ["patch", "services.serving.knative.dev", name, "--type", "merge"]
         return shlex.join([*words, "--patch", json.dumps(body, separators=(",", ":"))])
 

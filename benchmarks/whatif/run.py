@@ -91,7 +91,7 @@ def answered(question: Question, screen: Screen, report: Path, json: Path | None
     for section in sections:
         screen.print_table(section)
     if question.own and len(with_floor(replay)):
-        floors = floor_answer(question, replay, screen)
+        floors = floor_answer(question, question.own, replay, screen)
         show(floors.most(MOST_SHOWN), floors.said(), screen)
         sections += floors.sections()
         said += floors.said()
@@ -106,24 +106,24 @@ def answered(question: Question, screen: Screen, report: Path, json: Path | None
     return verdict
 
 
-def floors_alone(question: Question, screen: Screen) -> FloorAnswer:
+def floors_alone(question: Question, own: OwnSettings, screen: Screen) -> FloorAnswer:
     """What min-scales buy and cost; where there are none, nothing is learned and simulated."""
-    own = question.own
-    if own and not (own.configured.revision.min_scale >= 1).any():
-        return FloorAnswer(floors=(), context=own.context, days=0.0, money=None)
+    if not (own.configured.revision.min_scale >= 1).any():
+        return FloorAnswer(floors=(), own=own, days=0.0, money=None)
     replay = question.fitted(screen)
     for line in (*question.assumed(), *question.costs()):
         screen.print(line)
-    return floor_answer(question, replay, screen)
+    return floor_answer(question, own, replay, screen)
 
 
-def floor_answer(question: Question, replay: Replay, screen: Screen) -> FloorAnswer:
+def floor_answer(
+    question: Question, own: OwnSettings, replay: Replay, screen: Screen
+) -> FloorAnswer:
     """What min-scales buy and cost, by a replay that was fitted."""
     days = _scored_days(replay)
     with screen.progress() as progress:
         floors = floors_of(replay, progress, processes=_processes())
-    context = question.own.context if question.own else ""
-    return FloorAnswer(floors=tuple(floors), context=context, days=days, money=question.money(days))
+    return FloorAnswer(floors=tuple(floors), own=own, days=days, money=question.money(days))
 
 
 def show(floors: FloorAnswer, said: list[str], screen: Screen) -> None:

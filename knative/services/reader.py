@@ -50,6 +50,7 @@ class ClusterSettings:
     """What was read of a cluster."""
 
     context: str
+    kubeconfig: Path | None  # that was asked for; None = the environment's
     services: Mapping[str, ServiceSettings]  # by "namespace/service"
     configured: bool  # config-autoscaler was there; False = Knative's defaults hold
 
@@ -77,15 +78,16 @@ def read_settings(
     async def read() -> ClusterSettings:
         api, name = await connect(context, kubeconfig)
         try:
-            return await read_from(Cluster(api=api, name=name), start_up_s, drain_s)
+            found = await read_from(Cluster(api=api, name=name), start_up_s, drain_s)
         finally:
             await api.close()
+        return replace(found, kubeconfig=kubeconfig)
 
     return asyncio.run(read())
 
 
 async def read_from(cluster: Cluster, start_up_s: float, drain_s: float) -> ClusterSettings:
-    """As `read_settings`."""
+    """As `read_settings`, by a connection."""
     # First: without Knative there are none of these.
     autoscalers = await cluster.listed(PODAUTOSCALERS, podautoscaler)
     data = await cluster.configmap(SYSTEM, "config-autoscaler")
@@ -103,7 +105,9 @@ async def read_from(cluster: Cluster, start_up_s: float, drain_s: float) -> Clus
         name: _settings(pas, read, start_up_s, drain_s)
         for name, pas in _by(autoscalers, lambda pa: pa.service).items()
     }
-    return ClusterSettings(context=cluster.name, services=services, configured=data is not None)
+    return ClusterSettings(
+        context=cluster.name, services=services, configured=data is not None, kubeconfig=None
+    )
 
 
 def _settings(

@@ -26,7 +26,7 @@ CALLED = ("shop/cart", "shop/gone", "shop/login")
 
 def cluster(*, configured: bool = True, **services: ServiceSettings) -> ClusterSettings:
     names = {f"shop/{name}": each for name, each in services.items()}
-    return ClusterSettings(context="prod", services=names, configured=configured)
+    return ClusterSettings(context="prod", kubeconfig=None, services=names, configured=configured)
 
 
 def said(found: ClusterSettings) -> list[str]:

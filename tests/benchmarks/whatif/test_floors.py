@@ -4,6 +4,7 @@ import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -131,6 +132,12 @@ def test_annotations_say_what_differs_and_nothing_else(
     assert changed(before, replace(before, **changes)) == annotations  # type: ignore[arg-type]
 
 
+def test_a_kubeconfig_that_was_named_is_named_to_kubectl() -> None:
+    own = replace(OWN, kubeconfig=Path("/etc/my config"))
+    (_, command), *_ = replace(answer(FLOOR), own=own).commands()
+    assert command.startswith("kubectl --kubeconfig '/etc/my config' --context prod --namespace ")
+
+
 # --- in words -------------------------------------------------------------------------------------
 
 PLAN = Plan(
@@ -148,23 +155,24 @@ FLOOR = Floor(
     without=Outcome(cold=50, pod_s=3600.0),
     better=PLAN,
 )
+OWN = OwnSettings(
+    context="prod",
+    kubeconfig=None,
+    configured=Configured(revision=revision(0, 5.0, 30.0), concurrency=0),
+    cpu=np.array([np.nan, 0.1]),
+    memory_gib=np.array([np.nan, 0.0]),
+    said=(),
+)
 PREDICTED = replace(PLAN, name="kn-ahead", forecasts=True)
 
 
 def answer(*floors: Floor, money: Money | None = None) -> FloorAnswer:
-    return FloorAnswer(floors=floors, context="prod", days=2.0, money=money)
+    return FloorAnswer(floors=floors, own=OWN, days=2.0, money=money)
 
 
 def money() -> Money:
-    """0.1 EUR for a pod of the second service; of the others it is not known."""
-    own = OwnSettings(
-        context="prod",
-        configured=Configured(revision=revision(0, 5.0, 30.0), concurrency=0),
-        cpu=np.array([np.nan, 0.1]),
-        memory_gib=np.array([np.nan, 0.0]),
-        said=(),
-    )
-    return Money.of(Prices(cpu_hour=1.0, gib_hour=1.0, currency="EUR"), own, days=2.0)
+    """0.1 EUR for a pod of the second service; of the first it is not known."""
+    return Money.of(Prices(cpu_hour=1.0, gib_hour=1.0, currency="EUR"), OWN, days=2.0)
 
 
 def test_the_answer_says_what_is_spared_and_what_would_be_as_warm_for_less() -> None:
@@ -216,14 +224,11 @@ def test_programs_get_plain_values() -> None:
 
 
 def test_policies_cost_what_their_pods_request_and_what_is_not_known_is_said(
-    replay: Replay, scores: Sequence[PolicyScore]
+    scores: Sequence[PolicyScore],
 ) -> None:
     cpu, memory = np.array([1.0, 0.0, np.nan, 2.0]), np.array([0.0, 0.0, np.nan, 1.0])
     prices = Prices(cpu_hour=0.5, gib_hour=0.25, currency="EUR")
-    own = OwnSettings(
-        context="prod", configured=replay.configured, cpu=cpu, memory_gib=memory, said=()
-    )
-    costs = Money.of(prices, own, days=3.0)
+    costs = Money.of(prices, replace(OWN, cpu=cpu, memory_gib=memory), days=3.0)
     knative = next(score for score in scores if score.policy == KPA)
     hours = [each.allocated_pod_s / 3600 for each in knative.services]
     expected = 0.5 * hours[0] + 1.25 * hours[3]
