@@ -84,7 +84,7 @@ $(KUBE_BIN)/kube-controller-manager: tests/apiserver/kube/go.mod tests/apiserver
 	cd tests/apiserver/kube && GOBIN=$(KUBE_BIN) $(GO) install -ldflags "-s -w" tool
 	@touch $@
 
-test-cluster: $(VENV)/dev etcd $(KUBE_BIN)/kube-controller-manager  ## against a real API server, with stand-ins for nodes and Knative's controllers
+test-cluster: $(VENV)/dev etcd prometheus $(KUBE_BIN)/kube-controller-manager  ## against a real API server, with stand-ins for nodes and Knative's controllers
 	$(BIN)/pytest -o addopts="--import-mode=importlib --strict-markers -ra" tests/apiserver
 
 e2e: $(VENV)/dev  ## on the cluster of KUBECONFIG, with kn-ahead in the place of its autoscaler; run where its Services resolve

@@ -292,13 +292,13 @@ def scale(s: State, rows: IntArray, pods: IntArray) -> None:
 
 @njit(cache=True)
 def _create_pod(s: State, row: int, ready: float) -> None:
-    place = 0
-    while s.pod_ready[row, place] < NO_POD:
-        place += 1
-    s.pod_ready[row, place] = ready
-    s.places[row] = max(s.places[row], place + 1)
-    s.started[row] += 1
-    s.started_cold[row] += s.next[row] > s.head[row]
+    for p in range(s.pod_ready.shape[1]):
+        if s.pod_ready[row, p] == NO_POD:
+            s.pod_ready[row, p] = ready
+            s.places[row] = max(s.places[row], p + 1)
+            s.started[row] += 1
+            s.started_cold[row] += s.next[row] > s.head[row]
+            return
 
 
 @njit(cache=True)

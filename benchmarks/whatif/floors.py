@@ -83,10 +83,8 @@ class Floor:
 
 
 def with_floor(replay: Replay) -> IntArray:
-    """Rows of services that have a min-scale."""
-    n = len(replay.demand.services)
-    floors = np.broadcast_to(replay.configured.revision.min_scale, n)
-    return np.asarray(np.flatnonzero(floors >= 1))
+    """Rows of services that have a min-scale, each a setting of its own."""
+    return np.asarray(np.flatnonzero(replay.configured.revision.min_scale >= 1))
 
 
 def floors_of(replay: Replay, progress: OnProgress, *, processes: int = 1) -> list[Floor]:
@@ -97,35 +95,41 @@ def floors_of(replay: Replay, progress: OnProgress, *, processes: int = 1) -> li
     own = only(replay.configured.revision, services)
     policies = _policies(own, replay.settings.price_s)
     requests, cold, pod_s = _simulated(replay, services, policies, progress, processes)
-    before = rows(own, len(services))
-    after = [rows(policy.revision, len(services)) for policy in policies]
     found = []
     for i, row in enumerate(services):
-        outcomes = [
-            Outcome(cold=int(c), pod_s=float(s))
-            for c, s in zip(cold[:, i], pod_s[:, i], strict=True)
-        ]
-        plans = [
-            Plan(
-                name=policy.name.format(min_scale=then[i].min_scale),
-                annotations=changed(before[i], then[i]),
-                outcome=outcome,
-                forecasts=bool(policy.forecasts),
-            )
-            for policy, then, outcome in zip(policies, after, outcomes, strict=True)
-        ]
+        plans = _plans(i, own, policies, cold[:, i], pod_s[:, i])
+        now, without = plans[0].outcome, plans[1].outcome
         found.append(
             Floor(
                 service=replay.demand.services[row],
                 row=int(row),
-                min_scale=before[i].min_scale,
+                min_scale=int(own.min_scale[i]),
                 requests=int(requests[i]),
-                now=outcomes[0],
-                without=outcomes[1],
-                better=_better(plans[1:], outcomes[0]) if requests[i] else None,
+                now=now,
+                without=without,
+                better=_better(plans[1:], now) if requests[i] else None,
             )
         )
     return sorted(found, key=lambda floor: (-floor.saved_s, floor.service))
+
+
+def _plans(
+    i: int, own: Settings, policies: Sequence[Policy], cold: FloatArray, pod_s: FloatArray
+) -> list[Plan]:
+    """What each policy is for the i-th service. cold, pod_s: (n_policies,) its own."""
+    (before,) = rows(only(own, np.array([i])), 1)
+    found = []
+    for policy, requests, seconds in zip(policies, cold, pod_s, strict=True):
+        (after,) = rows(policy.only(np.array([i])).revision, 1)
+        found.append(
+            Plan(
+                name=policy.name.format(min_scale=after.min_scale),
+                annotations=changed(before, after),
+                outcome=Outcome(cold=int(requests), pod_s=float(seconds)),
+                forecasts=bool(policy.forecasts),
+            )
+        )
+    return found
 
 
 def changed(before: Revision, after: Revision) -> dict[str, str]:
@@ -143,7 +147,7 @@ def changed(before: Revision, after: Revision) -> dict[str, str]:
 
 def _policies(own: Settings, price_s: float) -> list[Policy]:
     """As it is, without a min-scale, then plans; those that are simplest first."""
-    zero = replace(own, min_scale=np.zeros_like(own.min_scale))
+    zero = replace(own, min_scale=0)
     smaller, floor = [], own.min_scale // 2
     while floor.max() >= 1:
         smaller.append(floor)
@@ -167,11 +171,7 @@ def _policies(own: Settings, price_s: float) -> list[Policy]:
         *(
             Policy(
                 name=f"{WITHOUT}, {priced(FULL, part * price_s)}",
-                revision=replace(
-                    zero,
-                    mode=np.full_like(own.mode, Mode.FULL),
-                    cold_price_s=np.full_like(own.cold_price_s, part * price_s),
-                ),
+                revision=replace(zero, mode=Mode.FULL, cold_price_s=part * price_s),
                 forecasts=MODEL,
             )
             for part in SWEEP
