@@ -11,6 +11,7 @@ from knative.controller.state.start_up import parts_of
 from knative.mirror.objects import Pod
 
 NEWEST = 5  # pods that tell how long a start takes
+SHORTEST_S = 0.5  # of a start: Kubernetes' times are whole seconds, 0 s between them is up to one
 GIB = 2**30
 PROXY_CPU = "25m"  # Knative's default for its queue-proxy, which requests no memory
 NOTHING: Mapping[str, str] = {}
@@ -31,7 +32,7 @@ def start_up_of(pods: Iterable[Pod]) -> float | None:
     """From creation to ready, s: the median of the newest pods; None = none tells."""
     newest = sorted(pods, key=lambda pod: pod.created_s, reverse=True)
     took = [parts["total"] for pod in newest if "total" in (parts := parts_of(pod))]
-    return median(took[:NEWEST]) if took else None
+    return max(median(took[:NEWEST]), SHORTEST_S) if took else None
 
 
 def requested_by(containers: Sequence[Object]) -> Requested:

@@ -19,6 +19,8 @@ def started(created_s: float, took_s: float, *, ready: bool = True) -> Pod:
         ([(0, 4), (10, 6), (20, 5)], 5.0),
         # Those that are oldest do not count.
         ([(0, 90), (1, 90), (2, 90), (10, 3), (20, 3), (30, 3), (40, 4), (50, 3)], 3.0),
+        # Kubernetes' times are whole seconds.
+        ([(0, 0), (1, 0), (2, 1)], 0.5),
         # A pod whose clock cannot be right.
         ([(0, -5), (10, 7)], 7.0),
     ],
