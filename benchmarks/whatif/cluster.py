@@ -1,6 +1,6 @@
 """Settings that a cluster has now, for the services that were called."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +14,8 @@ from knative.services.pods import Requested
 from knative.services.reader import ClusterSettings, ServiceSettings
 
 LEAST = (
-    "Retentions and min-scales that are compared are the least that a service gets: where more is"
-    " set, more it is."
+    "Retentions and min-scales that are compared are the least that a service gets: one that has"
+    " more keeps it."
 )
 UNKNOWN = Requested(cpu=np.nan, memory_gib=np.nan)
 
@@ -30,6 +30,7 @@ class OwnSettings:
     cpu: FloatArray  # (n,) cores that a pod requests; NaN = not known
     memory_gib: FloatArray  # (n,); likewise
     said: tuple[str, ...]  # where they come from, in words
+    uncalled: Mapping[str, int]  # min-scales of services of the cluster that nobody called
 
     @property
     def kubectl(self) -> list[str]:
@@ -62,6 +63,11 @@ def own_settings(
         cpu=np.array([each.cpu for each in requested]),
         memory_gib=np.array([each.memory_gib for each in requested]),
         said=tuple(_said(services, found, cluster, default)),
+        uncalled={
+            name: each.revision.min_scale
+            for name, each in sorted(cluster.services.items())
+            if name not in services and each.revision.min_scale >= 1
+        },
     )
 
 

@@ -26,6 +26,7 @@ COLUMNS = (
     "then",
 )
 NO_PLAN, NOT_CALLED = "(nothing that was tried)", "(nobody called)"
+MOST_NAMED = 10  # services without requests
 PREDICTS = "Plans of kn-ahead need it in the place of Knative's autoscaler."
 
 
@@ -44,6 +45,19 @@ class FloorAnswer:
 
     def said(self) -> list[str]:
         """All of them together."""
+        return [*self._said_of_called(), *self._said_of_others()]
+
+    def _said_of_others(self) -> list[str]:
+        uncalled = [f"{name} ({least})" for name, least in self.own.uncalled.items()]
+        if not uncalled:
+            return []
+        more = f" and {len(uncalled) - MOST_NAMED} more" if len(uncalled) > MOST_NAMED else ""
+        return [
+            "A min-scale, and not one request in all the time that was read:"
+            f" {', '.join(uncalled[:MOST_NAMED])}{more}."
+        ]
+
+    def _said_of_called(self) -> list[str]:
         if not self.floors:
             return ["No service that was called has a min-scale."]
         spared, cost_s = (sum(f.spared for f in self.floors), sum(f.cost_s for f in self.floors))
@@ -91,7 +105,11 @@ class FloorAnswer:
         found: dict[str, Any] = {"context": self.own.context, "days": self.days}
         if self.money:
             found["currency"] = self.money.currency
-        return found | {"services": [self._as_json(floor) for floor in self.floors]}
+        uncalled = [
+            {"service": name, "min_scale": least} for name, least in self.own.uncalled.items()
+        ]
+        services = [self._as_json(floor) for floor in self.floors]
+        return found | {"services": services, "not_called": uncalled}
 
     def _row(self, floor: Floor) -> tuple[str, ...]:
         plan = floor.better

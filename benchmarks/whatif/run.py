@@ -90,7 +90,7 @@ def answered(question: Question, screen: Screen, report: Path, json: Path | None
     ]
     for section in sections:
         screen.print_table(section)
-    if question.own and len(with_floor(replay)):
+    if question.own and (len(with_floor(replay)) or question.own.uncalled):
         floors = floor_answer(question, question.own, replay, screen)
         show(floors.most(MOST_SHOWN), floors.said(), screen)
         sections += floors.sections()

@@ -52,6 +52,11 @@ def test_what_is_known_and_what_is_assumed_is_said() -> None:
     ]
 
 
+def test_min_scales_of_services_that_nobody_called_are_known() -> None:
+    found = cluster(cart=CART, unused=CART, idle=LOGIN)
+    assert own_settings(CALLED, found, DEFAULT, 0).uncalled == {"shop/unused": 2}
+
+
 def test_where_all_is_known_nothing_is_said_of_what_is_not() -> None:
     assert said(cluster(cart=CART, login=LOGIN, gone=LOGIN))[0] == (
         "Settings of 3 of 3 services are those of context prod."

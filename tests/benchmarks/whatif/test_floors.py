@@ -162,6 +162,7 @@ OWN = OwnSettings(
     cpu=np.array([np.nan, 0.1]),
     memory_gib=np.array([np.nan, 0.0]),
     said=(),
+    uncalled={},
 )
 PREDICTED = replace(PLAN, name="kn-ahead", forecasts=True)
 
@@ -198,6 +199,18 @@ def test_the_answer_says_what_is_spared_and_what_would_be_as_warm_for_less() -> 
 )
 def test_what_the_answer_depends_on_is_said(found: FloorAnswer, part: str) -> None:
     assert any(part in line for line in found.said())
+
+
+def test_services_that_nobody_called_are_named_with_their_min_scale() -> None:
+    uncalled = {"shop/old": 2, **{f"shop/{i}": 1 for i in range(10)}}
+    found = FloorAnswer(floors=(), own=replace(OWN, uncalled=uncalled), days=0.0, money=None)
+    none, others = found.said()
+    assert none == "No service that was called has a min-scale."
+    assert others.startswith(
+        "A min-scale, and not one request in all the time that was read: shop/old (2), shop/0 (1), "
+    )
+    assert others.endswith("shop/8 (1) and 1 more.")
+    assert found.as_json()["not_called"][0] == {"service": "shop/old", "min_scale": 2}
 
 
 def test_the_command_sets_annotations_of_the_service_s_template() -> None:
