@@ -6,8 +6,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from autoscaler.core.state.decision import OneDecision, Reason, explain, reason_of, row_of
+from autoscaler.core.state.decision import OneDecision, Reason, explain, reasons, row_of
 from autoscaler.core.state.revision import Mode
+from autoscaler.core.types import IntArray
 from autoscaler.exchange.snapshot import Named, Snapshot
 
 Noted = TypeVar("Noted")
@@ -23,6 +24,7 @@ class Frame:
     revisions: Mapping[str, Sequence[int]] = field(default_factory=dict)  # by service, rows
     service_names: Mapping[int, str] = field(default_factory=dict)  # by `name_id`
     names: Mapping[int, Named] = field(default_factory=dict)  # as given to `of`
+    reasons: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))  # by row
 
     @classmethod
     def of(cls, snapshot: Snapshot, names: Mapping[int, Named], former: "Frame") -> "Frame":
@@ -35,7 +37,7 @@ class Frame:
             and np.array_equal(before.service, snapshot.service)
             and np.array_equal(before.service_of, snapshot.service_of)
         ):
-            return replace(former, snapshot=snapshot)
+            return replace(former, snapshot=snapshot, reasons=reasons(snapshot.decision))
         named = {row: names[i] for row, i in enumerate(snapshot.revision.tolist()) if i in names}
         revisions: dict[str, list[int]] = {}
         services: dict[str, int] = {}
@@ -50,6 +52,7 @@ class Frame:
             revisions=revisions,
             service_names={ids[row]: name for name, row in services.items()},
             names=names,
+            reasons=reasons(snapshot.decision),
         )
 
     def note(self, name: str, kind: type[Noted], missing: Noted) -> Noted:
@@ -64,6 +67,7 @@ class Frame:
             snapshot=self.snapshot,
             row=row,
             name=self.named[row],
+            reason=Reason(int(self.reasons[row])),
             service_names=self.service_names,
         )
 
@@ -75,12 +79,18 @@ class RevisionState:
     snapshot: Snapshot
     row: int
     name: Named
+    reason: Reason  # the rule that had the last word
     service_names: Mapping[int, str]  # by `name_id`
 
     @property
     def mode(self) -> Mode:
         """What a forecast may do to it."""
         return Mode(int(self.snapshot.columns["spec_mode"][self.row]))
+
+    @property
+    def cold_price_s(self) -> float:
+        """What a cold request is worth, in s of idle pod."""
+        return float(self.snapshot.columns["spec_cold_price_s"][self.row])
 
     @property
     def ready(self) -> int:
@@ -93,6 +103,11 @@ class RevisionState:
         return int(self.snapshot.decision.want[self.row])
 
     @property
+    def kpa(self) -> int:
+        """Pods that Knative's own rule asks for; -1 = no answer."""
+        return int(self.snapshot.decision.kpa[self.row])
+
+    @property
     def decision(self) -> OneDecision:
         """All of the last decision."""
         return row_of(self.snapshot.decision, self.row)
@@ -101,11 +116,6 @@ class RevisionState:
     def upstream(self) -> str:
         """The service that the decision names; "" = none."""
         return self.service_names.get(int(self.snapshot.decision.upstream[self.row]), "")
-
-    @property
-    def reason(self) -> Reason:
-        """The rule that had the last word."""
-        return reason_of(self.decision)
 
     @property
     def sentence(self) -> str:

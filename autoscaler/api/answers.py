@@ -59,7 +59,15 @@ class ServiceAnswer(ApiAnswer):
     model: str | None = Field(description="Which models forecast it, and how much each counts")
     modes: list[ModeName] = Field(description="What forecasts may do to its revisions")
     desired_scale: int | None = Field(description="Pods wanted, over its revisions")
+    kpa: int | None = Field(
+        description="Pods that Knative's own rule asks for, over its revisions; null = no data"
+    )
     ready: int = Field(description="Pods ready, over its revisions")
+    revisions: int = Field(description="Revisions that are decided")
+    reasons: list[str] = Field(description="The rules that determined the answers")
+    forecast_made_at: datetime | None = Field(
+        description="End of the newest demand that its forecast has seen; null = no forecast"
+    )
 
     example: ClassVar = {
         "namespace": "shop",
@@ -68,7 +76,11 @@ class ServiceAnswer(ApiAnswer):
         "model": "pooled 70 %, recency 20 %, prior 10 %",
         "modes": ["outward"],
         "desired_scale": 4,
+        "kpa": 2,
         "ready": 2,
+        "revisions": 1,
+        "reasons": ["FORECAST"],
+        "forecast_made_at": _MADE,
     }
 
 
@@ -162,6 +174,7 @@ class DecisionAnswer(ApiAnswer):
     revision: str
     decided_at: datetime
     mode: ModeName
+    cold_price_s: float = Field(description="What a cold request is worth, in s of idle pod")
     ready: int = Field(description="Pods ready")
     desired_scale: int | None = Field(description="Pods wanted; null = hold what there is")
     candidates: CandidatesAnswer
@@ -174,6 +187,7 @@ class DecisionAnswer(ApiAnswer):
         "revision": "cart-00003",
         "decided_at": _NOW,
         "mode": "outward",
+        "cold_price_s": 600.0,
         "ready": 2,
         "desired_scale": 4,
         "candidates": CandidatesAnswer.example,

@@ -1,5 +1,6 @@
 """Answers from the read model: one function each."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import cast
 
@@ -21,7 +22,7 @@ from autoscaler.api.answers import (
     WindowAnswer,
 )
 from autoscaler.core.prediction.forecasts import ForecastBundle, demand_at
-from autoscaler.core.state.revision import Mode
+from autoscaler.core.state.revision import NO_ANSWER, Mode
 
 QUANTILES = np.array([0.5, 0.9, 0.95, 0.99])
 
@@ -39,7 +40,6 @@ def services(model: ReadModel, *, limit: int, offset: int) -> ServicesAnswer:
 
 def _service(model: ReadModel, name: str) -> ServiceAnswer:
     revisions = model.revisions(name)
-    wants = [r.want for r in revisions if r.want >= 0]
     forecast_by = model.forecast_by(name)
     return ServiceAnswer(
         namespace=_head(name),
@@ -47,9 +47,21 @@ def _service(model: ReadModel, name: str) -> ServiceAnswer:
         has_forecast=bool(forecast_by),
         model=forecast_by or None,
         modes=[_mode(mode) for mode in sorted({r.mode for r in revisions})],
-        desired_scale=sum(wants) if wants else None,
+        desired_scale=_total(r.want for r in revisions),
+        kpa=_total(r.kpa for r in revisions),
         ready=sum(r.ready for r in revisions),
+        revisions=len(revisions),
+        reasons=sorted({r.reason.name for r in revisions}),
+        forecast_made_at=_utc(model.forecasts.made_at_s)
+        if forecast_by and model.forecasts
+        else None,
     )
+
+
+def _total(pods: Iterable[int]) -> int | None:
+    """Over revisions that have an answer; None where none has one."""
+    answers = [n for n in pods if n > NO_ANSWER]
+    return sum(answers) if answers else None
 
 
 def forecast(model: ReadModel, name: str, *, now: float) -> ForecastAnswer:
@@ -131,6 +143,7 @@ def decision(state: RevisionState) -> DecisionAnswer:
         revision=_tail(state.name.revision),
         decided_at=_utc(made.at_s),
         mode=_mode(state.mode),
+        cold_price_s=state.cold_price_s,
         ready=state.ready,
         desired_scale=known(made.want),
         candidates=CandidatesAnswer(

@@ -1,8 +1,10 @@
+import numpy as np
 import pytest
 from httpx import Client
 
 from autoscaler.clock import SimulatedClock
 from tests.autoscaler.advisor.controller import Controller
+from tests.autoscaler.api.conftest import START_S
 
 
 def test_health_is_ok(client: Client) -> None:
@@ -45,9 +47,27 @@ def test_lists_services_in_pages(client: Client) -> None:
         "model": "pooled",
         "modes": ["outward"],
         "desired_scale": 4,
+        "kpa": 2,
         "ready": 2,
+        "revisions": 1,
+        "reasons": ["FORECAST"],
+        "forecast_made_at": "2026-03-02T09:00:00Z",
     }
     assert page["services"][0]["has_forecast"] is False
+    assert page["services"][0]["forecast_made_at"] is None
+
+
+def test_of_several_revisions_pods_are_added_up(client: Client, controller: Controller) -> None:
+    controller.has("shop/cart-00002")
+    controller.fleet.observed.ready[3] = 1
+    controller.fleet.record(np.array([3]), np.array([int(START_S) + 5]), np.full((2, 1), 70.0))
+    controller.ticks(5)
+    controller.shows(5)
+    (cart,) = (s for s in client.get("/v1/services").json()["services"] if s["service"] == "cart")
+    of_each = client.get("/v1/decisions/shop/cart").json()["revisions"]
+    assert cart["revisions"] == len(of_each) == 2
+    assert cart["kpa"] == sum(d["candidates"]["kpa"] for d in of_each)
+    assert cart["reasons"] == sorted({d["reason"] for d in of_each})
 
 
 def test_a_page_past_the_end_is_empty(client: Client) -> None:
@@ -96,6 +116,7 @@ def test_a_decision_shows_what_competed_and_why(client: Client) -> None:
         "revision": "cart-00001",
         "decided_at": "2026-03-02T09:00:04Z",
         "mode": "outward",
+        "cold_price_s": 600.0,
         "ready": 2,
         "desired_scale": 4,
         "candidates": {"kpa": 2, "predicted": 4, "anticipated": None, "together": 4},
