@@ -487,3 +487,12 @@ REST_RENDERERS = Limit(
 REST_PAGES = Limit(
     "rest_pages", 64, "pages kept", "of 0.4 MB at most each; the one not asked for longest goes"
 )
+
+# --- REST (command line) -------------------------------------------------------------------------
+
+API_ANSWER_BYTES = Limit(
+    "api_answer_bytes", 32 * MIB, "bytes", "1,000 dependencies take 0.4 MB; the command ends"
+)
+API_ANSWER_S = Limit(
+    "api_answer_s", 30.0, "s", "until an answer is whole, as REST_ANSWER_S; the command ends"
+)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,12 @@ def within(least: int, most: int | None = None) -> Callable[[object], int]:
         return number
 
     return read
+
+
+class Output(StrEnum):
+    """How `kn-ahead get` prints objects."""
+
+    TABLE, WIDE, JSON, YAML, NAME = "table", "wide", "json", "yaml", "name"
 
 
 PORT, ANY_PORT, COUNT, FIT = within(1, 65_535), within(0, 65_535), within(0), within(1)
@@ -58,6 +65,22 @@ ClientCert = Annotated[
     Path | None, typer.Option(help="Certificate, PEM, that Prometheus is shown.")
 ]
 ClientKey = Annotated[Path | None, typer.Option(help="Its private key, PEM.")]
+
+DEFAULT_URL = "http://127.0.0.1:9090"
+Url = Annotated[
+    str,
+    typer.Option(
+        envvar="KN_AHEAD_URL",
+        show_default=DEFAULT_URL,
+        help="Of a running autoscaler's REST API.",
+    ),
+]
+Context = Annotated[
+    str, typer.Option(help="Of a kubeconfig: the autoscaler in its cluster, instead of a URL.")
+]
+Kubeconfig = Annotated[
+    Path | None, typer.Option(help="In place of $KUBECONFIG or ~/.kube/config; as --context.")
+]
 
 LogLevelOption = Annotated[
     LogLevel, typer.Option("--log-level", envvar=LEVEL_VARIABLE, help="Of the log on stderr.")

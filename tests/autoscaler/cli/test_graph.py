@@ -24,6 +24,7 @@ from autoscaler.bundle.file import save_bundle
 from autoscaler.cli.graph import NONE_YET, picture, shown
 from autoscaler.cli.graph_source import read_edges
 from autoscaler.cli.main import app
+from autoscaler.cli.rest import RestApi
 from autoscaler.clock import SimulatedClock
 from autoscaler.core.prediction.dependencies import Edges, no_edges
 from autoscaler.core.prediction.forecasts import ForecastBundle
@@ -174,7 +175,7 @@ def app_over(known: Edges) -> FastAPI:
 def test_reads_all_pages_of_a_running_autoscaler() -> None:
     there = random_edges(60, 2100)
     with serving(app_over(there)) as url:
-        assert sorted(names(read_edges(url))) == sorted(names(there))
+        assert sorted(names(read_edges(RestApi(url)))) == sorted(names(there))
 
 
 def test_a_page_stands_alone_and_holds_picture_and_table(tmp_path: Path) -> None:
@@ -216,10 +217,16 @@ def test_no_dependency_yet_is_said_and_nothing_is_drawn(tmp_path: Path) -> None:
     assert not page.exists()
 
 
-def test_without_a_source_or_with_both_it_says_so(tmp_path: Path) -> None:
-    assert "neither of --url and --bundle; allowed: one" in refused(invoke())
-    both = invoke("--url", "http://x", "--bundle", tmp_path)
-    assert "both of --url and --bundle" in refused(both)
+def test_with_both_sources_it_says_so(tmp_path: Path) -> None:
+    for other in ("--url", "--context", "--kubeconfig"):
+        said = refused(invoke(other, "http://x", "--bundle", tmp_path))
+        assert "graph got --bundle and a running autoscaler" in said
+
+
+def test_without_a_source_it_asks_the_default_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(app_over(CHAIN)) as url:
+        monkeypatch.setattr("autoscaler.cli.source.DEFAULT_URL", url)
+        assert "5 known" in invoke().stdout
 
 
 def test_another_suffix_is_refused_before_anything_is_read(tmp_path: Path) -> None:
@@ -288,5 +295,5 @@ def test_a_server_that_promises_more_than_it_gives_does_not_hold_us() -> None:
         return PlainTextResponse(PAGE % (5, "" if offset else ONE % "1"))
 
     with serving(other) as url:
-        assert len(read_edges(url)) == 1
+        assert len(read_edges(RestApi(url))) == 1
     assert asked == [0, 1]

@@ -1,0 +1,142 @@
+"""The commands that ask a running autoscaler: get, explain, graph.
+
+Each imports its modules when it runs, so that help and completion come at once.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from autoscaler.cli.options import Context, Kubeconfig, Output, Url, one_line_errors
+from autoscaler.errors import PermanentError
+from autoscaler.files import check_writable
+
+if TYPE_CHECKING:
+    from autoscaler.core.prediction.dependencies import Edges
+
+app = typer.Typer()
+
+Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Only of this one.")]
+
+
+@app.command()
+def get(
+    resource: Annotated[str, typer.Argument(help="services, forecasts, decisions, dependencies.")],
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="service, or namespace/service.")
+    ] = None,
+    namespace: Namespace = "",
+    all_namespaces: Annotated[
+        bool, typer.Option("--all-namespaces", "-A", help="As without --namespace.")
+    ] = False,
+    output: Annotated[Output, typer.Option("--output", "-o", help="How it is printed.")] = (
+        Output.TABLE
+    ),
+    sort_by: Annotated[
+        str, typer.Option(metavar="COLUMN", help="A column's head; -COLUMN: from its other end.")
+    ] = "",
+    no_headers: Annotated[bool, typer.Option("--no-headers", help="Rows alone.")] = False,
+    url: Url = "",
+    context: Context = "",
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """List what a running autoscaler knows: services, forecasts, decisions, dependencies.
+
+    READY, WANTED, KNATIVE, FORECAST and UPSTREAM are pods: that there are, that are wanted, and
+    that Knative's own rule, the forecast and calls of upstreams would have. P50 to P99 are
+    requests in flight at once in the present window, PEAK is the highest P99 ahead. JSON and YAML
+    are the API's own objects.
+    """
+    from autoscaler.cli.get import View
+    from autoscaler.cli.get import get as show
+    from autoscaler.cli.resources import Selection, resource_named
+    from autoscaler.cli.source import connected
+    from autoscaler.clock import SystemClock
+
+    with one_line_errors():
+        kind = resource_named(resource)
+        selection = Selection(namespace="" if all_namespaces else namespace, names=names or ())
+        view = View(output=output, sort_by=sort_by, headers=not no_headers)
+        with connected(url, context, kubeconfig) as api:
+            show(api, kind, selection, view, SystemClock())
+
+
+@app.command()
+def explain(
+    service: Annotated[str, typer.Argument(help="service, or namespace/service.")],
+    namespace: Namespace = "",
+    url: Url = "",
+    context: Context = "",
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Say why a service has its pods: what competed, what is forecast, and what it depends on."""
+    from autoscaler.cli.explain import explain as show
+    from autoscaler.cli.resources import Selection
+    from autoscaler.cli.source import connected
+    from autoscaler.clock import SystemClock
+
+    with one_line_errors(), connected(url, context, kubeconfig) as api:
+        show(api, Selection(namespace=namespace, names=(service,)), SystemClock())
+
+
+@app.command()
+def graph(
+    url: Url = "",
+    context: Context = "",
+    kubeconfig: Kubeconfig = None,
+    bundle: Annotated[
+        Path | None, typer.Option(help="Forecasts that the learner published, instead.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Where the picture goes: a name in .svg or .html.")
+    ] = None,
+    direct: Annotated[
+        bool, typer.Option("--direct/--all", help="Leave out what others in between explain.")
+    ] = True,
+    service: Annotated[
+        str, typer.Option(help="namespace/service: only what leads to it or from it.")
+    ] = "",
+    least: Annotated[
+        float, typer.Option(help="Confidence below which none is shown.", min=0.0, max=1.0)
+    ] = 0.0,
+) -> None:
+    """Show the dependencies between services, in the terminal and as a picture."""
+    from autoscaler.api.graph.picture import check_suffix
+    from autoscaler.bundle.file import load_bundle
+    from autoscaler.cli.graph import picture, shown
+    from autoscaler.cli.table import console
+
+    with one_line_errors():
+        if bundle and (url or context or kubeconfig):
+            raise PermanentError(
+                "graph got --bundle and a running autoscaler (--url, $KN_AHEAD_URL, --context, "
+                "--kubeconfig); allowed: one of both"
+            )
+        if output:
+            check_suffix(output)
+            check_writable(output)
+        known = load_bundle(bundle).edges if bundle else _edges(url, context, kubeconfig)
+        edges = shown(known, direct=direct, least=least, service=service)
+        console().print(picture(edges, of=known))
+        if output:
+            _draw(edges, known, output)
+
+
+def _edges(url: str, context: str, kubeconfig: Path | None) -> "Edges":
+    from autoscaler.cli.graph_source import read_edges
+    from autoscaler.cli.source import connected
+
+    with connected(url, context, kubeconfig) as api:
+        return read_edges(api)
+
+
+def _draw(edges: "Edges", known: "Edges", output: Path) -> None:
+    from autoscaler.api.graph.picture import write_picture
+    from autoscaler.cli.graph import hint, summary
+
+    if not len(edges):
+        typer.echo(f"Nothing to draw: {output} is not written.")
+        return
+    write_picture(edges, output, about=summary(edges, of=known))
+    typer.echo(f"Picture: {output.resolve()}  {hint(edges)}".rstrip())
