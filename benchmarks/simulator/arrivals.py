@@ -12,9 +12,11 @@ from itertools import pairwise
 import numpy as np
 
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
+from autoscaler.errors import PermanentError
 from benchmarks.traces.trace import Trace
 from learner.demand import Demand
 
+MOST_REQUESTS = 300_000_000  # that are drawn; 2.4 GB per array
 SHORTEST_S = 1e-3  # s that a request takes at least, so that each counts as in flight
 
 
@@ -40,8 +42,10 @@ class Requests:
 def draw(trace: Trace, *, service_s: float, seed: int) -> Requests:
     """Draw the arrival times of a trace's requests.
 
-    service_s: execution time where the trace has none. A gap has no requests.
+    service_s: execution time where the trace has none. A gap has no requests. Raises PermanentError
+    where there are too many to draw.
     """
+    _check_size(trace)
     rng = np.random.default_rng(seed)
     arrivals, durations = [], []
     for i in range(len(trace.services)):
@@ -57,6 +61,19 @@ def draw(trace: Trace, *, service_s: float, seed: int) -> Requests:
         service_s=np.concatenate(durations),
         offset=np.concatenate([[0], np.cumsum([len(a) for a in arrivals])]).astype(np.int64),
     )
+
+
+def _check_size(trace: Trace) -> None:
+    counts = np.nan_to_num(trace.counts)
+    if trace.kind == "in_flight":  # each level of a service is looked at in each step
+        counts = np.broadcast_to(counts.max(axis=1, keepdims=True), counts.shape)
+    with np.errstate(over="ignore"):
+        many = float(counts.sum())
+    if many > MOST_REQUESTS:
+        raise PermanentError(
+            f"the trace has {many:.3g} requests; allowed: {MOST_REQUESTS:,}, as each is drawn, so "
+            "take fewer days or services"
+        )
 
 
 def _uniform_in_steps(

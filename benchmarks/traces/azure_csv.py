@@ -16,6 +16,7 @@ import numpy as np
 
 from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
+from autoscaler.limits import LATEST_S
 
 STEP_S = 60.0
 MINUTES = 1440  # a day
@@ -86,8 +87,8 @@ def read_2021(paths: list[Path]) -> MinuteTable:
     for path in paths:
         for line, row in _data(path, 4):
             which.append(rows.setdefault(f"{row[0]}/{row[1]}", len(rows)))
-            ends.append(_number(path, line, "end_timestamp", row[2]))
-            durations.append(_number(path, line, "duration", row[3]))
+            ends.append(_number(path, line, "end_timestamp", row[2], LATEST_S.most))
+            durations.append(_number(path, line, "duration", row[3], LATEST_S.most))
     if not rows:
         raise PermanentError(f"{paths[0]} holds no invocations; allowed: one a row at least")
     begin = np.array(ends) - np.array(durations)
@@ -174,13 +175,14 @@ def _read_durations(invocations: Path) -> dict[str, float]:
     return {name: busy_ms[name] / n / 1000 for name, n in n_calls.items() if n > 0}
 
 
-def _number(path: Path, line: int, thing: str, text: str) -> float:
+def _number(path: Path, line: int, thing: str, text: str, most: float = np.inf) -> float:
     try:
         value = float(text)
     except ValueError:
         value = np.nan
-    if not 0 <= value < np.inf:
-        raise PermanentError(f"{path} line {line}: {thing} is {text!r}; allowed: a number >= 0")
+    if not (0 <= value <= most and value < np.inf):
+        allowed = "a number >= 0" + (f" and <= {most:g}" if most < np.inf else "")
+        raise PermanentError(f"{path} line {line}: {thing} is {text!r}; allowed: {allowed}")
     return value
 
 

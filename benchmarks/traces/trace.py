@@ -15,6 +15,7 @@ import numpy as np
 from autoscaler.bundle.npz import NPZ_START, Arrays, read_npz
 from autoscaler.core.types import BoolArray, FloatArray
 from autoscaler.errors import PermanentError
+from autoscaler.limits import HORIZON_S, LATEST_S
 from benchmarks.traces import azure_csv, events
 
 Kind = Literal["counts", "in_flight"]
@@ -49,8 +50,15 @@ class Trace:
             )
         if len(set(self.services)) != shape[0]:
             raise PermanentError("a service is in the trace twice; allowed: once")
-        if not 0 < self.step_s < np.inf or not np.isfinite(self.start_s):
-            raise PermanentError(f"start_s, step_s are {self.start_s}, {self.step_s}; allowed: > 0")
+        for name, value, limit in (
+            ("start_s", abs(self.start_s), LATEST_S),
+            ("step_s", self.step_s, HORIZON_S),
+            ("the longest of duration_s", np.nanmax(self.duration_s, initial=0.0), HORIZON_S),
+        ):
+            if not value <= limit.most:
+                raise PermanentError(f"{name} is {value:g}; allowed: up to {limit.most:g} s")
+        if not self.step_s > 0:
+            raise PermanentError(f"step_s is {self.step_s}; allowed: > 0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,8 +151,8 @@ def _read_npz_trace(path: Path) -> Trace:
     durations = _durations(arrays, values.shape, path)
     try:
         return Trace(
-            services=_services(arrays, path),
-            start_s=_start_s(arrays, path),
+            services=_services(arrays),
+            start_s=_start_s(arrays),
             step_s=step_s,
             counts=_with_gaps(values * (step_s if layout.per_second else 1.0), columns),
             duration_s=_with_gaps(durations, columns),
@@ -204,14 +212,14 @@ def _durations(arrays: Arrays, shape: tuple[int, ...], path: Path) -> FloatArray
     return array.astype(np.float64)
 
 
-def _services(arrays: Arrays, path: Path) -> tuple[str, ...]:
+def _services(arrays: Arrays) -> tuple[str, ...]:
     ids = arrays["ids"]
     if ids.ndim != 1 or ids.dtype.kind != "U" or not ids.size or not ids.all():
-        raise PermanentError(f"{path}: ids is {ids.dtype} of shape {ids.shape}; allowed: text (n,)")
+        raise PermanentError(f"ids is {ids.dtype} of shape {ids.shape}; allowed: text (n,)")
     names = tuple(name if "/" in name else f"default/{name}" for name in ids.tolist())
     name, n_times = Counter(names).most_common(1)[0]
     if n_times > 1:
-        raise PermanentError(f"{path}: ids holds {name!r} {n_times} times; allowed: once")
+        raise PermanentError(f"ids holds {name!r} {n_times} times; allowed: once")
     return names
 
 
@@ -222,7 +230,7 @@ def _scalar(arrays: Arrays, name: str, path: Path) -> float:
     return float(array)
 
 
-def _start_s(arrays: Arrays, path: Path) -> float:
+def _start_s(arrays: Arrays) -> float:
     if "ts" in arrays:
         return float(arrays["ts"][0])
     if "t0" not in arrays:
@@ -230,8 +238,7 @@ def _start_s(arrays: Arrays, path: Path) -> float:
     try:
         start = datetime.fromisoformat(str(arrays["t0"]))
     except ValueError as error:
-        message = f"{path}: t0 is {str(arrays['t0'])[:40]!r}; allowed: ISO 8601"
-        raise PermanentError(message) from error
+        raise PermanentError(f"t0 is {str(arrays['t0'])[:40]!r}; allowed: ISO 8601") from error
     return (start if start.tzinfo else start.replace(tzinfo=UTC)).timestamp()
 
 

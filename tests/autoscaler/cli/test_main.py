@@ -189,6 +189,14 @@ def test_a_number_out_of_range_is_refused_before_anything_runs(
     assert [path.name for path in place.folder.iterdir()] == [place.trace.name]
 
 
+def test_counts_that_no_cluster_has_seen_are_refused(tmp_path: Path) -> None:
+    trace = write(tmp_path / "trace.npz", counts=np.full((2, N_STEPS), 1e300))
+    place = Place(folder=tmp_path, trace=trace)
+    assert "requests; allowed: 300,000,000" in place.refused(place.replay())
+    exported = invoke("export", "--trace", trace, tmp_path / "trace.om")
+    assert "requests; allowed: 300,000,000" in place.refused(exported)
+
+
 def test_a_service_that_is_not_in_the_trace_is_named(place: Place) -> None:
     said = place.refused(place.replay("--service", "shop/cart"))
     assert said == "service 'shop/cart' is not in the trace; it has shop/browse, shop/refund\n"

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscaler.core.types import FloatArray
+from autoscaler.errors import PermanentError
 from benchmarks.simulator.arrivals import SHORTEST_S, Requests, draw, measure
 from benchmarks.traces.trace import Trace
 
@@ -29,6 +30,13 @@ def trace(counts: list[list[float]] | FloatArray, **changes: Any) -> Trace:
 def steps_of(requests: Requests, service: int, step_s: float = 60.0) -> list[int]:
     own = slice(*requests.offset[service : service + 2])
     return list(np.floor((requests.arrival_s[own] - START_S) / step_s).astype(int))
+
+
+@pytest.mark.parametrize("kind", ["counts", "in_flight"])
+@pytest.mark.parametrize("count", [1e9, 1e300, np.finfo(np.float64).max])
+def test_more_requests_than_memory_holds_are_refused(kind: str, count: float) -> None:
+    with pytest.raises(PermanentError, match=r"requests; allowed: 300,000,000, as each is drawn"):
+        draw(trace([[count, 0], [1, count]], kind=kind), service_s=0.2, seed=1)
 
 
 def test_every_request_of_the_trace_comes_inside_its_step() -> None:
