@@ -21,9 +21,11 @@ $(VENV)/run: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "kn-ahead needs Python >= 3.11; name one: make PYTHON=python3.12 ..."; exit 2; }
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --require-hashes -r requirements.lock
-	@# The project itself: a path file and a launcher, so that running it needs no build backend.
+	@# The project itself: a path file and launchers, so that running it needs no build backend.
 	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "kn-ahead.pth").write_text(str(pathlib.Path.cwd()) + "\n")'
-	@printf '#!/bin/sh\nexec "%s/python" -m autoscaler.cli.launch "$$@"\n' "$(abspath $(BIN))" >$(BIN)/kn-ahead && chmod +x $(BIN)/kn-ahead
+	@printf '#!/bin/sh\nexec "%s/python" -m autoscaler.cli.launch "$$@"\n' "$(abspath $(BIN))" >$(BIN)/kn-ahead
+	@printf '#!/bin/sh\nexec "%s/python" -c "from autoscaler.cli.launch import kubectl_plugin; kubectl_plugin()" "$$@"\n' "$(abspath $(BIN))" >$(BIN)/kubectl-ahead
+	@chmod +x $(BIN)/kn-ahead $(BIN)/kubectl-ahead
 	@touch $@
 
 $(VENV)/dev: requirements-dev.lock $(VENV)/run

@@ -17,14 +17,20 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+KINDS = ["services", "forecasts", "decisions", "dependencies"]
 Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Only of this one.")]
 
 
 @app.command()
 def get(
-    resource: Annotated[str, typer.Argument(help="services, forecasts, decisions, dependencies.")],
+    resource: Annotated[
+        str,
+        typer.Argument(
+            metavar="RESOURCE", help=f"{', '.join(KINDS)}.", autocompletion=lambda: KINDS
+        ),
+    ] = "",
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="service, or namespace/service.")
+        list[str] | None, typer.Argument(metavar="NAME", help="service, or namespace/service.")
     ] = None,
     namespace: Namespace = "",
     all_namespaces: Annotated[

@@ -14,6 +14,7 @@ import typer
 
 from autoscaler import __version__
 from autoscaler.cli import commands
+from autoscaler.cli.exit_codes import epilog
 
 ROOMS = ("benchmarks", "learner", "knative")
 
@@ -21,6 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
+    epilog=epilog(),
 )
 app.add_typer(commands.app)
 for room in ROOMS:
@@ -49,15 +51,14 @@ def version() -> None:
     _say_version(asked=True)
 
 
-def main() -> None:
-    """Run the command line; misuse is one line on stderr and exit code 2, as `AutoscalerError`s."""
+def main(program: str) -> None:
+    """Run the command line; misuse is one line on stderr and exit code 2, as `AutoscalerError`s.
+
+    program: how it was called, for its help.
+    """
     try:
-        sys.exit(app(prog_name="kn-ahead", standalone_mode=False))
+        sys.exit(app(prog_name=program, standalone_mode=False))
     except typer.TyperException as error:
         if message := " ".join(error.format_message().split()):  # "" = help was shown instead
             typer.echo(f"kn-ahead: {message}", err=True)
         sys.exit(error.exit_code)
-
-
-if __name__ == "__main__":
-    main()

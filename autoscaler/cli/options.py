@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from autoscaler.cli.exit_codes import ExitCode
 from autoscaler.errors import AutoscalerError, PermanentError
 from autoscaler.logs import FORMAT_VARIABLE, LEVEL_VARIABLE, LogFormat, LogLevel
 
@@ -97,7 +98,7 @@ def one_line_errors() -> Iterator[None]:
         yield
     except AutoscalerError as error:
         typer.echo(f"kn-ahead: {error}", err=True)
-        raise typer.Exit(2) from error
+        raise typer.Exit(ExitCode.UNUSABLE) from error
 
 
 def moment(text: str, start_s: float) -> float:

@@ -305,7 +305,8 @@ def resource_named(text: str) -> Resource:
     if text.lower() in by_name:
         return by_name[text.lower()]
     near = get_close_matches(text.lower(), list(by_name), n=1)
-    hint = f"did you mean {by_name[near[0]].name}? " if near else ""
+    hint = f" {text!r}; did you mean {by_name[near[0]].name}?" if near else f" {text!r};"
     raise PermanentError(
-        f"no resource {text!r}; {hint}allowed: {', '.join(one.name for one in RESOURCES)}"
+        f"no resource{hint if text else ' is given;'} "
+        f"allowed: {', '.join(one.name for one in RESOURCES)}"
     )

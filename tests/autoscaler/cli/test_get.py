@@ -9,6 +9,8 @@ import pytest
 import yaml
 from typer.testing import Result
 
+from autoscaler.cli.commands import KINDS
+from autoscaler.cli.resources import RESOURCES
 from tests.autoscaler.advisor.controller import Controller
 from tests.autoscaler.cli.conftest import Asked
 
@@ -177,6 +179,7 @@ def test_nothing_is_said_beside_the_output_and_is_no_error(ask: Asked) -> None:
         (["svc", "zzz"], "no service 'zzz'; 3 others are known"),
         (["deps", "shop/prchase"], "no service 'shop/prchase'; did you mean shop/purchase?"),
         (["servces"], "no resource 'servces'; did you mean services? allowed: services, forecasts"),
+        ([], "no resource is given; allowed: services, forecasts, decisions, dependencies"),
         (["pods"], "no resource 'pods'; allowed: services, forecasts, decisions, dependencies"),
         (["svc", "--sort-by", "cost"], "no column 'cost' to sort by; allowed: namespace, name"),
     ],
@@ -185,6 +188,10 @@ def test_what_there_is_not_is_named_with_what_there_is(
     ask: Asked, args: list[str], said: str
 ) -> None:
     assert said in refused(ask("get", *args))
+
+
+def test_a_resource_is_completed() -> None:
+    assert [one.name for one in RESOURCES] == KINDS
 
 
 def test_a_format_that_there_is_not_is_refused(ask: Asked) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from autoscaler.cli.launch import MISUSED
+from autoscaler.cli.exit_codes import ExitCode
 from tests.autoscaler.advisor.scene import Scene
 from tests.knative.advisor.api_server import ApiServer, kubeconfig_of
 from tests.programs import NO_CLUSTER, Running, alive, kn_ahead, running, until
@@ -97,7 +97,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
 def test_what_is_not_installed_is_one_line_that_says_what_to_install() -> None:
     code = "import sys; sys.modules['typer'] = None; from autoscaler.cli.launch import main; main()"
     with running(sys.executable, "-c", code) as it:
-        assert it.ends() == MISUSED
+        assert it.ends() == ExitCode.UNUSABLE
     assert it.said.startswith("kn-ahead: typer is not installed; allowed here: ")
     assert "\n" not in it.said
 

@@ -1,0 +1,75 @@
+"""Exit codes: each row of the table in the help is what a process ends with."""
+
+import gzip
+import json
+import re
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from autoscaler.cli.exit_codes import BY_SIGNAL, MEANINGS, ExitCode
+from tests.autoscaler.cli.conftest import run
+from tests.programs import kn_ahead, running
+
+RECORDED = Path(__file__).parents[2] / "golden" / "kpa_ticks.jsonl.gz"
+
+
+def test_help_ends_with_the_table() -> None:
+    said = " ".join(run("--help").stdout.split())
+    table = said.partition("Exit codes:")[2]
+    assert re.findall(r"(\d+(?:\+N)?): ", table) == ["0", "1", "2", "130", "128+N"]
+    for meaning in (*MEANINGS.values(), BY_SIGNAL[1]):
+        assert meaning in table
+
+
+@pytest.mark.parametrize("command", [["version"], ["--help"], ["get", "--help"]])
+def test_what_was_done_ends_with_0(command: list[str]) -> None:
+    assert run(*command).exit_code == ExitCode.DONE
+
+
+def test_a_benchmark_whose_answers_differ_ends_with_1(tmp_path: Path) -> None:
+    with gzip.open(RECORDED, "rt") as lines:
+        scenario = json.loads(next(lines))
+    scenario["expected"][-1][1] += 7
+    (tmp_path / "wrong.jsonl").write_text(json.dumps(scenario))
+    command = [sys.executable, "-m", "benchmarks.parity", str(tmp_path / "wrong.jsonl")]
+    with running(*command) as it:
+        assert it.ends() == ExitCode.NOT_SO
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["get", "services", "--url", "http://127.0.0.1:1"],
+        ["get", "services", "--no-such-option"],
+        ["gte", "services"],
+        ["graph", "--bundle", "/none.npz"],
+        ["export", "--trace", "/none.npz", "/none.om"],
+        ["controller", "--port=http"],
+        [],
+    ],
+)
+def test_what_cannot_be_used_ends_with_2(command: list[str]) -> None:
+    with running(*kn_ahead(*command)) as it:
+        assert it.ends() == ExitCode.UNUSABLE
+        assert "Traceback" not in it.said
+
+
+def test_a_mistyped_command_is_answered_with_the_nearest() -> None:
+    with running(*kn_ahead("grpah")) as it:
+        assert it.ends() == ExitCode.UNUSABLE
+    assert it.said == "kn-ahead: No such command 'grpah'. Did you mean 'graph'?"
+
+
+def test_ctrl_c_ends_with_130_and_no_traceback() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with running(*kn_ahead("get", "services", "--url", url)) as it:
+            asked, _ = silent.accept()
+            it.process.send_signal(signal.SIGINT)
+            assert it.ends() == ExitCode.INTERRUPTED
+            asked.close()
+    assert it.said == ""
