@@ -18,10 +18,16 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 KINDS = ["services", "forecasts", "decisions", "dependencies"]
+COLUMNS = (
+    "READY, WANTED, KNATIVE, FORECAST and UPSTREAM are pods: that there are, that are wanted, and "
+    "that Knative's own rule, the forecast and calls of upstreams would have. P50 to P99 are "
+    "requests in flight at once in the present window; PEAK is the highest P99 ahead. -o json and "
+    "yaml give the API's own objects, -o name gives namespace/service, as explain takes it."
+)
 Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Only of this one.")]
 
 
-@app.command()
+@app.command(epilog=COLUMNS)
 def get(
     resource: Annotated[
         str,
@@ -47,13 +53,7 @@ def get(
     context: Context = "",
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """List what a running autoscaler knows: services, forecasts, decisions, dependencies.
-
-    READY, WANTED, KNATIVE, FORECAST and UPSTREAM are pods: that there are, that are wanted, and
-    that Knative's own rule, the forecast and calls of upstreams would have. P50 to P99 are
-    requests in flight at once in the present window, PEAK is the highest P99 ahead. JSON and YAML
-    are the API's own objects.
-    """
+    """List what a running autoscaler knows: services, forecasts, decisions, dependencies."""
     from autoscaler.cli.get import View
     from autoscaler.cli.get import get as show
     from autoscaler.cli.resources import Selection, resource_named
