@@ -22,7 +22,9 @@ from autoscaler.errors import PermanentError
 from autoscaler.limits import ANSWER_S
 
 NAMESPACE, DEPLOYMENT, PORT = "knative-serving", "autoscaler", 9090
-RIGHTS = "get deployments.apps, list pods and create pods/portforward"
+# A websocket begins as a GET; newer API servers ask for `create` beside `get` nevertheless.
+FORWARD_RIGHT = "get and create pods/portforward"
+RIGHTS = f"get deployments.apps, list pods, {FORWARD_RIGHT}"
 FORBIDDEN, NOT_FOUND = 403, 404
 PIECE = 1 << 16  # bytes
 
@@ -93,9 +95,7 @@ class _Cluster:
         """A connection to the port of a pod. Raises PermanentError."""
         with self._api() as api:  # of its own: the call replaces a method of it meanwhile
             connect = client.CoreV1Api(api).connect_get_namespaced_pod_portforward
-            return self._asked(
-                "create pods/portforward", partial(portforward, connect), pod, ports=str(PORT)
-            )
+            return self._asked(FORWARD_RIGHT, partial(portforward, connect), pod, ports=str(PORT))
 
     def _api(self) -> Any:
         return client.ApiClient(self._settings)

@@ -186,7 +186,7 @@ def test_of_several_pods_the_one_that_leads_is_asked(cluster: Cluster, kubeconfi
     [
         ("/deployments/autoscaler", "get deployments.apps"),
         ("/pods", "list pods"),
-        ("/portforward", "create pods/portforward"),
+        ("/portforward", "get and create pods/portforward"),
     ],
 )
 def test_a_right_that_is_missing_is_named(
@@ -195,7 +195,7 @@ def test_a_right_that_is_missing_is_named(
     cluster.refuses = {path: 403}
     said = refused(kubeconfig)
     assert f"forbids to {right} in namespace knative-serving (User us cannot)" in said
-    assert "allowed: a user who may get deployments.apps, list pods and create pods/port" in said
+    assert "allowed: a user who may get deployments.apps, list pods, get and create pods/" in said
 
 
 def test_a_cluster_without_the_autoscaler_is_named(cluster: Cluster, kubeconfig: Path) -> None:
