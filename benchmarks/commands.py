@@ -1,4 +1,4 @@
-"""The commands whatif, replay, export, prior and demo.
+"""The commands whatif, forecast, replay, export, prior and demo.
 
 Each imports its modules when it runs, so that none waits for plotting or compilers without need.
 """
@@ -23,6 +23,7 @@ from autoscaler.cli.options import (
 )
 from autoscaler.errors import PermanentError
 from autoscaler.files import check_writable, whole_file
+from benchmarks.forecast import commands as forecast
 from benchmarks.whatif import commands as whatif
 from learner.settings import LearnerSettings
 
@@ -37,6 +38,7 @@ DEFAULTS = LearnerSettings()
 
 app = typer.Typer()
 app.add_typer(whatif.app)
+app.add_typer(forecast.app)
 REPORT = Path("kn-ahead-report.html")
 DEMO_REPORT = Path("kn-ahead-demo.html")
 

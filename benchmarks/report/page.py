@@ -73,7 +73,7 @@ def _html(report: Report) -> str:
     # The figures are our own SVG: matplotlib has escaped their texts.
     curves = draw_curves(report.curves, colour) if report.curves else ""
     timelines = [
-        (t.service, _points(t), Markup(draw_timeline(t, colour)))  # noqa: S704
+        (t.service, _points(t), bool(t.cold), Markup(draw_timeline(t, colour)))  # noqa: S704
         for t in report.timelines
     ]
     return _TEMPLATES.get_template("report.html.j2").render(

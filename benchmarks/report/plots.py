@@ -134,20 +134,23 @@ def draw_timeline(timeline: Timeline, colour: Mapping[str, str]) -> str:
     edges = np.append(starts, len(timeline.peak)) * timeline.step_s + timeline.start_s
     days = edges / _DAY_S  # (points + 1,) days since 1970, as the date axis counts
     with _style(timeline.service):
-        figure = Figure(figsize=(11.0, 7.5), layout="constrained")
-        demand, pods, cold = figure.subplots(3, sharex=True, height_ratios=(3, 2.4, 1.5))
+        ratios = (3.0, 2.4, 1.5) if timeline.cold else (3.0, 2.4)
+        figure = Figure(figsize=(11.0, 1.09 * sum(ratios)), layout="constrained")
+        demand, pods, *cold = figure.subplots(len(ratios), sharex=True, height_ratios=ratios)
+        lowest = cold[0] if cold else pods
         _draw_demand(demand, timeline, days, starts)
         for policy, count in timeline.pods:
             top = np.fmax.reduceat(count, starts)
             pods.stairs(top, days, baseline=None, color=colour[policy], label=policy, linewidth=1.3)
         _whole_numbers(pods, "Pods")
-        _draw_cold(cold, timeline, days, starts, colour)
+        for axes in cold:
+            _draw_cold(axes, timeline, days, starts, colour)
         locator = AutoDateLocator()  # type: ignore[no-untyped-call]
-        cold.xaxis.set_major_locator(locator)
+        lowest.xaxis.set_major_locator(locator)
         formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
-        cold.xaxis.set_major_formatter(formatter)
-        cold.set_xlabel("Time, UTC")
-        cold.set_xlim(days[0], days[-1])
+        lowest.xaxis.set_major_formatter(formatter)
+        lowest.set_xlabel("Time, UTC")
+        lowest.set_xlim(days[0], days[-1])
         figure.align_ylabels()
         return _svg(figure)
 
