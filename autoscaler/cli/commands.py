@@ -88,6 +88,7 @@ def explain(
 
 @app.command()
 def graph(
+    called: typer.Context,
     url: Url = "",
     context: Context = "",
     kubeconfig: Kubeconfig = None,
@@ -114,11 +115,9 @@ def graph(
     from autoscaler.cli.table import console
 
     with one_line_errors():
-        if bundle and (url or context or kubeconfig):
-            raise PermanentError(
-                "graph got --bundle and a running autoscaler (--url, $KN_AHEAD_URL, --context, "
-                "--kubeconfig); allowed: one of both"
-            )
+        named = [name for name in ("url", "context", "kubeconfig") if _is_given(called, name)]
+        if bundle and named:
+            raise PermanentError(f"graph got --bundle and --{named[0]}; allowed: one of both")
         if output:
             check_suffix(output)
             check_writable(output)
@@ -127,6 +126,12 @@ def graph(
         console().print(picture(edges, of=known))
         if output:
             _draw(edges, known, output)
+
+
+def _is_given(called: typer.Context, name: str) -> bool:
+    """Whether an option stands on the command line; the environment is no contradiction."""
+    source = called.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _edges(url: str, context: str, kubeconfig: Path | None) -> "Edges":

@@ -35,9 +35,9 @@ def get(api: RestApi, resource: Resource, selection: Selection, view: View, cloc
         sorted_by((), columns, view.sort_by)  # a wrong name is told before anything is asked
     found = resource.find(api, selection)
     if view.output in (Output.JSON, Output.YAML):
-        one = len(selection.names) == 1 and len(found.objects) == 1
+        one = resource.one_a_name and len(selection.names) == len(found.objects) == 1
         _print_objects(found.objects[0] if one else found.objects, view.output)
-    elif not found.objects:
+    elif not found.rows:
         where = f" in namespace {selection.namespace}" if selection.namespace else ""
         typer.echo(f"No {resource.name} found{where}.", err=True)
     elif view.output is Output.NAME:

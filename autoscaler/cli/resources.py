@@ -54,6 +54,7 @@ class Resource:
     aliases: Sequence[str]
     find: Callable[[RestApi, Selection], Found]
     columns: Callable[[datetime], Sequence[Column[Any]]]  # at the present time
+    one_a_name: bool = True  # else a service has any number of them
 
 
 # --- services by name -----------------------------------------------------------------------------
@@ -83,6 +84,10 @@ def _named(known: Sequence[str], name: str, selection: Selection) -> list[str]:
     found = [one for one in known if whole in (one, one.partition("/")[2]) and one in selection]
     if found:
         return found
+    if whole in known:
+        raise PermanentError(
+            f"service {whole!r} is not in namespace {selection.namespace!r}; allowed: one that is"
+        )
     near = _nearest(known, whole)
     hint = f"did you mean {' or '.join(near)}?" if near else f"{len(known)} others are known"
     raise PermanentError(f"no service {whole!r}; {hint}")
@@ -292,6 +297,7 @@ RESOURCES = (
         aliases=("dependency", "dep", "deps"),
         find=_dependencies,
         columns=_dependency_columns,
+        one_a_name=False,
     ),
 )
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar
+from urllib.parse import urlsplit
 
 import requests
 from pydantic import ValidationError
@@ -88,7 +89,7 @@ class RestApi:
     def _get(self, url: str, parameters: dict[str, str | int]) -> tuple[requests.Response, bytes]:
         try:
             with self._session.get(
-                url, params=parameters, timeout=TIMEOUT_S, stream=True
+                url, params=parameters, timeout=TIMEOUT_S, stream=True, proxies=_proxies(url)
             ) as response:
                 return response, self._whole(url, response)
         except (RequestException, ValueError) as error:  # ValueError: an invalid URL
@@ -108,6 +109,13 @@ class RestApi:
                 if is_met:
                     raise PermanentError(f"{url} answers without an end; allowed: {limit}")
         return bytes(content)
+
+
+def _proxies(url: str) -> dict[str, Any]:
+    """None for this machine itself, whatever the environment says; else as it says."""
+    if urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1"):
+        return {"http": None, "https": None, "all": None}
+    return {}
 
 
 def _refused(url: str, response: requests.Response, content: bytes) -> PermanentError:

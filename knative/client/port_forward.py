@@ -25,7 +25,7 @@ NAMESPACE, DEPLOYMENT, PORT = "knative-serving", "autoscaler", 9090
 # A websocket begins as a GET; newer API servers ask for `create` beside `get` nevertheless.
 FORWARD_RIGHT = "get and create pods/portforward"
 RIGHTS = f"get deployments.apps, list pods, {FORWARD_RIGHT}"
-FORBIDDEN, NOT_FOUND = 403, 404
+UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
 PIECE = 1 << 16  # bytes
 
 
@@ -123,20 +123,22 @@ class _Cluster:
             ) from error
 
     def _refusal(self, error: client.ApiException, right: str) -> str:
-        status, said = _status(error), _message(error)
+        host, status, said = self._settings.host, _status(error), _message(error)
+        if status == UNAUTHORIZED:
+            return f"{host} does not know the user ({said}); allowed: a context whose user it knows"
         if status == FORBIDDEN:
             return (
-                f"{self._settings.host} forbids to {right} in namespace {NAMESPACE} ({said}); "
+                f"{host} forbids to {right} in namespace {NAMESPACE} ({said}); "
                 f"allowed: a user who may {RIGHTS} there"
             )
         if status == NOT_FOUND:
             return (
-                f"{self._settings.host} knows no Deployment {NAMESPACE}/{DEPLOYMENT} ({said}); "
+                f"{host} knows no Deployment {NAMESPACE}/{DEPLOYMENT} ({said}); "
                 "allowed: a cluster in which kn-ahead runs"
             )
         return (
-            f"{self._settings.host} refuses to {right}: {status or 'no status'} ({said}); "
-            "allowed: a context whose user is known there"
+            f"{host} fails to {right}: {status or 'no status'} ({said}); "
+            "allowed: a cluster whose API server reaches its nodes"
         )
 
 
@@ -148,7 +150,6 @@ class _Forward:
         self.fault = ""  # why a connection ended that was carried; "" = none did
         # Before anybody connects, so that a refusal is told as such.
         self._opened = [cluster.connection(pod)]
-        self._unused = list(self._opened)
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
 
@@ -165,19 +166,23 @@ class _Forward:
             each.close()
 
     def _accept(self) -> None:
+        ready = list(self._opened)
         with suppress(OSError):  # closed
             while True:
                 near, _ = self._listening.accept()
-                threading.Thread(target=self._carry, args=(near,), daemon=True).start()
+                carried = ready.pop() if ready else None
+                threading.Thread(target=self._carry, args=(near, carried), daemon=True).start()
 
-    def _carry(self, near: socket.socket) -> None:
-        try:
-            carried = self._unused.pop() if self._unused else self._cluster.connection(self._pod)
-        except PermanentError as error:
-            self.fault = str(error)
-            near.close()
-            return
-        self._opened.append(carried)
+    def _carry(self, near: socket.socket, carried: Any | None) -> None:
+        """carried: a connection that is open already; None = a new one."""
+        if carried is None:
+            try:
+                carried = self._cluster.connection(self._pod)
+            except PermanentError as error:
+                self.fault = str(error)
+                near.close()
+                return
+            self._opened.append(carried)
         far = carried.socket(PORT)
         threading.Thread(target=_pump, args=(near, far), daemon=True).start()
         _copy(far, near)

@@ -145,6 +145,13 @@ def test_it_asks_for_each_right_by_name_and_no_other(admin: Objects, user: Path,
     until("shop/browse  shop/cart", 0)
 
 
+def test_a_user_who_is_not_known_is_one_line(plane: ControlPlane) -> None:
+    result = get(plane.kubeconfig("nobody", "no-token"))
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert "does not know the user (Unauthorized)" in result.stderr
+
+
 def test_a_pod_whose_kubelet_is_gone_is_one_line(
     plane: ControlPlane, admin: Objects, pod: str
 ) -> None:
@@ -153,4 +160,4 @@ def test_a_pod_whose_kubelet_is_gone_is_one_line(
     result = get(plane.kubeconfig("admin", plane.token))
     assert result.exit_code == 2
     assert result.stderr.count("\n") == 1
-    assert "refuses to get and create pods/portforward" in result.stderr
+    assert "fails to get and create pods/portforward: 5" in result.stderr

@@ -154,6 +154,11 @@ def test_one_that_is_named_is_an_object_and_no_list(ask: Asked, url: str, kind: 
     assert theirs in listed
 
 
+def test_dependencies_of_one_service_are_a_list_however_many(ask: Asked) -> None:
+    assert len(json.loads(ask("get", "deps", "shop/purchase", "-o", "json").stdout)) == 1
+    assert len(json.loads(ask("get", "deps", "shop/cart", "-o", "json").stdout)) == 2
+
+
 def test_names_can_be_given_back(ask: Asked) -> None:
     names = ask("get", "services", "-o", "name").stdout.splitlines()
     assert names == ["jobs/nightly", "shop/browse", "shop/cart"]
@@ -176,6 +181,7 @@ def test_nothing_is_said_beside_the_output_and_is_no_error(ask: Asked) -> None:
         (["service", "shop/crat"], "no service 'shop/crat'; did you mean shop/cart?"),
         (["decisions", "crat"], "no service 'crat'; did you mean shop/cart?"),
         (["fc", "-n", "shop", "nightly"], "no service 'shop/nightly'; did you mean jobs/nightly?"),
+        (["svc", "-n", "jobs", "shop/cart"], "service 'shop/cart' is not in namespace 'jobs'"),
         (["svc", "zzz"], "no service 'zzz'; 3 others are known"),
         (["deps", "shop/prchase"], "no service 'shop/prchase'; did you mean shop/purchase?"),
         (["servces"], "no resource 'servces'; did you mean services? allowed: services, forecasts"),

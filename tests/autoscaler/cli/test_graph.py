@@ -220,7 +220,14 @@ def test_no_dependency_yet_is_said_and_nothing_is_drawn(tmp_path: Path) -> None:
 def test_with_both_sources_it_says_so(tmp_path: Path) -> None:
     for other in ("--url", "--context", "--kubeconfig"):
         said = refused(invoke(other, "http://x", "--bundle", tmp_path))
-        assert "graph got --bundle and a running autoscaler" in said
+        assert f"graph got --bundle and {other}; allowed: one of both" in said
+
+
+def test_a_bundle_is_read_whatever_the_environment_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KN_AHEAD_URL", "http://127.0.0.1:1")
+    assert "5 known" in invoke("--bundle", saved(tmp_path, CHAIN)).stdout
 
 
 def test_without_a_source_it_asks_the_default_address(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,12 @@ def ask(app: FastAPI) -> HealthAnswer:
         return api.ask("/healthz", HealthAnswer).body
 
 
+def test_this_machine_is_asked_without_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    assert ask(answering(iter([b'{"status": "ok"}']))) == HealthAnswer()
+
+
 def answering(pieces: Iterator[bytes]) -> FastAPI:
     app = FastAPI()
 
