@@ -120,4 +120,5 @@ class RevisionState:
     @property
     def sentence(self) -> str:
         """Why, in one sentence."""
-        return explain(self.decision, upstream=self.upstream)
+        rps = bool(self.snapshot.rps[self.row])
+        return explain(self.decision, upstream=self.upstream, rps=rps)

@@ -120,6 +120,7 @@ class ReadModel:
 
     def _changes_of(self, snapshot: Snapshot, names: Mapping[int, Named]) -> Iterator[Change]:
         changes = snapshot.changes
+        by_rps = set(snapshot.revision[snapshot.rps].tolist())
         for i, (revision, before) in enumerate(
             zip(changes.revision.tolist(), changes.before.tolist(), strict=True)
         ):
@@ -132,7 +133,7 @@ class ReadModel:
                 before=None if before == UNDECIDED else before,
                 decision=decision,
                 reason=reason_of(decision),
-                sentence=explain(decision, upstream=upstream),
+                sentence=explain(decision, upstream=upstream, rps=revision in by_rps),
             )
 
     def _store(self, changes: Sequence[Change]) -> None:

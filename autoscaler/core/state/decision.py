@@ -88,21 +88,26 @@ def reason_of(d: OneDecision) -> Reason:
     return Reason(int(reasons(d)))  # type: ignore[arg-type]  # scalars are arrays of no dimension
 
 
-def explain(d: OneDecision, *, upstream: str = "") -> str:
-    """A decision in one sentence. upstream: name of the service that ``d.upstream`` stands for."""
+def explain(d: OneDecision, *, upstream: str = "", rps: bool = False) -> str:
+    """A decision in one sentence.
+
+    upstream: name of the service that ``d.upstream`` stands for. rps: whether the revision's metric
+    is requests per second.
+    """
     reason = reason_of(d)
     aside = ""
     if reason != Reason.FORECAST and d.predicted > d.want:
         aside = f"; the forecast would have {_pods(d.predicted)}"
-    return f"{_wanted(d.want)}: {_because(d, reason, upstream)}{aside}."
+    return f"{_wanted(d.want)}: {_because(d, reason, upstream, rps)}{aside}."
 
 
-def _because(d: OneDecision, reason: Reason, upstream: str) -> str:
+def _because(d: OneDecision, reason: Reason, upstream: str, rps: bool) -> str:
     alone = f"(Knative alone: {_wanted(d.kpa)})"
     sentences = {
         Reason.NO_DATA: "there is no statistic yet, so what is there stays",
-        Reason.STABLE: f"demand over the stable window averages {d.stable:.4g}",
-        Reason.PANIC: f"panicking, as demand over the panic window averages {d.panic:.4g}",
+        Reason.STABLE: f"demand over the stable window averages {_demand(d.stable, rps)}",
+        Reason.PANIC: f"panicking, as demand over the panic window averages "
+        f"{_demand(d.panic, rps)}",
         Reason.FORECAST: f"the forecast finds {_pods(d.predicted)} worth having {alone}",
         Reason.DELAY: f"scale-down delay keeps {_pods(d.kpa)}",
         Reason.MIN_SCALE: "the lower bound (min-scale or initial-scale) holds it up",
@@ -122,6 +127,11 @@ def _upstream(d: OneDecision, name: str) -> str:
         f"{name or 'an upstream'} rose to {d.upstream_rate:.3g} rps {ago_s:.0f} s ago; "
         f"gain {d.gain:.2g}, lag {d.lag_s:.2g} s"
     )
+
+
+def _demand(value: float, rps: bool) -> str:
+    number = f"{value:.0f}" if value >= 9.95 else f"{value:.2g}"
+    return f"{number} requests {'a second' if rps else 'in flight'}"
 
 
 def _pods(n: int) -> str:

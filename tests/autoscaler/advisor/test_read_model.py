@@ -8,7 +8,7 @@ from autoscaler.advisor.read_model import MOST_CHANGES, ReadModel
 from autoscaler.core.prediction.dependencies import Edges, Origin
 from autoscaler.core.prediction.forecasts import ForecastBundle
 from autoscaler.core.state.decision import Reason
-from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Mode
+from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Metric, Mode
 from autoscaler.errors import PermanentError
 from autoscaler.health import Health
 from tests.autoscaler.advisor.controller import Controller
@@ -64,7 +64,17 @@ def test_shows_the_last_decision_of_each_revision_of_a_service(controller: Contr
     one, two = controller.model.revisions("shop/cart")
     assert (one.name.revision, one.want, one.reason) == ("shop/cart-1", 1, Reason.STABLE)
     assert (two.name.revision, two.want, two.decision.stable) == ("shop/cart-2", 3, 210.0)
-    assert two.sentence == "3 pods: panicking, as demand over the panic window averages 210."
+    averages = "averages 210 requests in flight"
+    assert two.sentence == f"3 pods: panicking, as demand over the panic window {averages}."
+
+
+def test_a_revision_by_requests_a_second_is_explained_in_that_unit(tmp_path: Path) -> None:
+    controller = Controller(tmp_path)
+    controller.has("shop/cart-1", spec=replace(OUTWARD, metric=Metric.RPS, target=10.0))
+    (change,) = controller.ticks(10, 210.0)
+    (state,) = controller.model.revisions("shop/cart")
+    assert "averages 210 requests a second" in state.sentence
+    assert change.sentence == state.sentence
 
 
 def test_does_not_follow_the_fleet_after_the_snapshot(controller: Controller) -> None:

@@ -28,13 +28,25 @@ def told(
 
 
 def test_stable() -> None:
-    assert told(CALM) == (Reason.STABLE, "1 pod: demand over the stable window averages 30.")
+    assert told(CALM) == (
+        Reason.STABLE,
+        "1 pod: demand over the stable window averages 30 requests in flight.",
+    )
+
+
+def test_small_demand_is_rounded_and_has_its_unit() -> None:
+    decision = row_of(answer(one(KNATIVE_DEFAULTS, demand=(0.0,) * 19 + (0.5,))), 0)
+    for rps, said in ((False, "0.025 requests in flight"), (True, "0.025 requests a second")):
+        assert f"stable window averages {said}." in explain(decision, rps=rps)
 
 
 def test_panic() -> None:
     reason, sentence = told(JUMP)
     assert reason == Reason.PANIC
-    assert sentence == "13 pods: panicking, as demand over the panic window averages 900."
+    assert (
+        sentence
+        == "13 pods: panicking, as demand over the panic window averages 900 requests in flight."
+    )
 
 
 def test_no_data() -> None:
@@ -120,5 +132,6 @@ def test_early() -> None:
 def test_a_shadowed_forecast_is_told_beside_the_answer() -> None:
     assert told(CALM, expected=450.0, mode=Mode.SHADOW) == (
         Reason.STABLE,
-        "1 pod: demand over the stable window averages 30; the forecast would have 5 pods.",
+        "1 pod: demand over the stable window averages 30 requests in flight; the forecast would "
+        "have 5 pods.",
     )
