@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autoscaler.cli.options import Context, Kubeconfig, Output, Url, one_line_errors
-from autoscaler.errors import PermanentError
+from autoscaler.errors import AutoscalerError, PermanentError
 from autoscaler.files import check_writable
 
 if TYPE_CHECKING:
@@ -17,13 +17,34 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-KINDS = ["services", "forecasts", "decisions", "dependencies"]
+KINDS = ("services", "forecasts", "decisions", "dependencies")
 COLUMNS = (
     "READY, WANTED, KNATIVE, FORECAST and UPSTREAM are pods: that there are, that are wanted, and "
     "that Knative's own rule, the forecast and calls of upstreams would have. P50 to P99 are "
     "requests in flight at once in the present window; PEAK is the highest P99 ahead. -o json and "
     "yaml give the API's own objects, -o name gives namespace/service, as explain takes it."
 )
+
+
+def _kinds(incomplete: str) -> list[str]:
+    """Completions of a resource."""
+    return [kind for kind in KINDS if kind.startswith(incomplete)]
+
+
+def _services(called: typer.Context, incomplete: str) -> list[str]:
+    """Completions of a service; none where nobody answers."""
+    from autoscaler.cli.resources import all_services
+    from autoscaler.cli.source import connected
+
+    given = called.params.get  # what is typed so far may lack any of them
+    try:
+        with connected(given("url") or "", given("context") or "", given("kubeconfig")) as api:
+            known = list(all_services(api))
+    except AutoscalerError:
+        return []
+    return [name for name in known if name.startswith(incomplete)]
+
+
 Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Only of this one.")]
 
 
@@ -31,12 +52,13 @@ Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Only of this 
 def get(
     resource: Annotated[
         str,
-        typer.Argument(
-            metavar="RESOURCE", help=f"{', '.join(KINDS)}.", autocompletion=lambda: KINDS
-        ),
+        typer.Argument(metavar="RESOURCE", help=f"{', '.join(KINDS)}.", autocompletion=_kinds),
     ] = "",
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="service, or namespace/service.")
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME", help="service, or namespace/service.", autocompletion=_services
+        ),
     ] = None,
     namespace: Namespace = "",
     all_namespaces: Annotated[
@@ -70,7 +92,9 @@ def get(
 
 @app.command()
 def explain(
-    service: Annotated[str, typer.Argument(help="service, or namespace/service.")],
+    service: Annotated[
+        str, typer.Argument(help="service, or namespace/service.", autocompletion=_services)
+    ],
     namespace: Namespace = "",
     url: Url = "",
     context: Context = "",

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import httpx
 import pytest
 import yaml
-from typer.testing import Result
+from typer.testing import CliRunner, Result
 
 from autoscaler.cli.commands import KINDS
+from autoscaler.cli.main import app as command_line
 from autoscaler.cli.resources import RESOURCES
 from tests.autoscaler.advisor.controller import Controller
 from tests.autoscaler.cli.conftest import Asked
@@ -196,8 +197,25 @@ def test_what_there_is_not_is_named_with_what_there_is(
     assert said in refused(ask("get", *args))
 
 
-def test_a_resource_is_completed() -> None:
-    assert [one.name for one in RESOURCES] == KINDS
+def completed(typed: str) -> list[str]:
+    """What a shell is offered for the last word."""
+    asked = {"COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split(" ")) - 1)}
+    asked |= {"_KN_AHEAD_COMPLETE": "complete_bash"}
+    result = CliRunner().invoke(command_line, [], prog_name="kn-ahead", env=asked)
+    return result.stdout.split()
+
+
+@pytest.mark.usefixtures("ask")
+def test_resources_and_services_are_completed() -> None:
+    assert tuple(one.name for one in RESOURCES) == KINDS
+    assert completed("kn-ahead get de") == ["decisions", "dependencies"]
+    assert completed("kn-ahead get services sh") == ["shop/browse", "shop/cart"]
+    assert completed("kn-ahead explain jobs/") == ["jobs/nightly"]
+
+
+def test_nothing_is_completed_where_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KN_AHEAD_URL", "http://127.0.0.1:1")
+    assert completed("kn-ahead explain sh") == []
 
 
 def test_a_format_that_there_is_not_is_refused(ask: Asked) -> None:
