@@ -64,7 +64,7 @@ def forecast(
     fit_rounds: FitRounds = DEFAULTS.rounds,
     report: Annotated[Path, typer.Option(help="Where the HTML page goes.")] = REPORT,
 ) -> None:
-    """What is ahead of a service, and how right such forecasts were? From a Prometheus alone."""
+    """What is ahead of a service, and how right were such forecasts? From a Prometheus alone."""
     from autoscaler.cli.table import console
     from autoscaler.clock import SystemClock
     from benchmarks.forecast.look_ahead import look_ahead, service_of
