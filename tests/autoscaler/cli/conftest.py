@@ -22,6 +22,12 @@ from tests.autoscaler.api.serving import serving
 Asked = Callable[..., Result]
 
 
+@pytest.fixture(autouse=True)
+def no_settings_of_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KN_AHEAD_URL", "NO_COLOR", "FORCE_COLOR", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def url(app: FastAPI, model: ReadModel) -> Iterator[str]:  # noqa: F811
     """Of the shop; browse calls cart, cart calls purchase, which has neither pods nor forecast."""

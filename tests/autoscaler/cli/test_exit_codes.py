@@ -6,15 +6,33 @@ import re
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from autoscaler.cli.exit_codes import BY_SIGNAL, MEANINGS, ExitCode
+from autoscaler.cli.launch import main
 from tests.autoscaler.cli.conftest import run
 from tests.programs import kn_ahead, running
 
 RECORDED = Path(__file__).parents[2] / "golden" / "kpa_ticks.jsonl.gz"
+
+
+Ended = Callable[..., tuple[object, str]]
+
+
+@pytest.fixture
+def ended(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ended:
+    """Runs a command line as the program does: how it ended, and what it said on stderr."""
+
+    def run_program(*command: str) -> tuple[object, str]:
+        monkeypatch.setattr(sys, "argv", ["kn-ahead", *command])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return end.value.code, capsys.readouterr().err
+
+    return run_program
 
 
 def test_help_ends_with_the_table() -> None:
@@ -52,16 +70,16 @@ def test_a_benchmark_whose_answers_differ_ends_with_1(tmp_path: Path) -> None:
         [],
     ],
 )
-def test_what_cannot_be_used_ends_with_2(command: list[str]) -> None:
-    with running(*kn_ahead(*command)) as it:
-        assert it.ends() == ExitCode.UNUSABLE
-        assert "Traceback" not in it.said
+def test_what_cannot_be_used_ends_with_2(ended: Ended, command: list[str]) -> None:
+    code, said = ended(*command)
+    assert code == ExitCode.UNUSABLE
+    assert "Traceback" not in said
 
 
-def test_a_mistyped_command_is_answered_with_the_nearest() -> None:
-    with running(*kn_ahead("grpah")) as it:
-        assert it.ends() == ExitCode.UNUSABLE
-    assert it.said == "kn-ahead: No such command 'grpah'. Did you mean 'graph'?"
+def test_a_mistyped_command_is_answered_with_the_nearest(ended: Ended) -> None:
+    code, said = ended("grpah")
+    assert code == ExitCode.UNUSABLE
+    assert said == "kn-ahead: No such command 'grpah'. Did you mean 'graph'?\n"
 
 
 def test_ctrl_c_ends_with_130_and_no_traceback() -> None:
