@@ -125,13 +125,17 @@ def _upstream(d: OneDecision, name: str) -> str:
     ago_s = max(0.0, d.at_s - d.upstream_since_s)
     return (
         f"{name or 'an upstream'} rose to {d.upstream_rate:.3g} rps {ago_s:.0f} s ago; "
-        f"gain {d.gain:.2g}, lag {d.lag_s:.2g} s"
+        f"gain {d.gain:.2g}, lag {_number(d.lag_s)} s"
     )
 
 
 def _demand(value: float, rps: bool) -> str:
-    number = f"{value:.0f}" if value >= 9.95 else f"{value:.2g}"
-    return f"{number} requests {'a second' if rps else 'in flight'}"
+    return f"{_number(value)} requests {'a second' if rps else 'in flight'}"
+
+
+def _number(value: float) -> str:
+    """As people write it: no more digits than say something, and never 1e+02."""
+    return f"{value:.2g}" if value < 10 else f"{value:.0f}"
 
 
 def _pods(n: int) -> str:

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from autoscaler.core.state.decision import Reason, explain, reason_of, row_of
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Active, Mode
 from tests.autoscaler.core.stories import AT_WORK, BASE_S, answer, forecast, one
@@ -127,6 +129,11 @@ def test_early() -> None:
     reason, sentence = told(CALM + (900.0,) * 8 + (30.0,) * 6, expected=100.0, mode=Mode.FULL)
     assert reason == Reason.EARLY
     assert sentence == "1 pod: the forecast expects no need for more (Knative alone: 13 pods)."
+
+
+@pytest.mark.parametrize(("demand", "said"), [(0.008333, "0.0083"), (1.25, "1.2"), (123.4, "123")])
+def test_demand_is_told_in_no_more_digits_than_say_something(demand: float, said: str) -> None:
+    assert told((demand,) * 60)[1].endswith(f"averages {said}.")
 
 
 def test_a_shadowed_forecast_is_told_beside_the_answer() -> None:
