@@ -9,6 +9,7 @@ from autoscaler.api import pages, probes, problems, routes
 from autoscaler.api.answers import ApiAnswer
 from autoscaler.api.authorization import Authorization, Authorize
 from autoscaler.api.metrics import page as metrics
+from autoscaler.api.pages import Front
 from autoscaler.api.rendering import Renderer
 from autoscaler.api.request_size import RequestSize
 from autoscaler.clock import Clock
@@ -31,11 +32,16 @@ class _Api(FastAPI):
 
 
 def create_app(
-    model: ReadModel, clock: Clock, refusals: Refusals, authorize: Authorize | None = None
+    model: ReadModel,
+    clock: Clock,
+    refusals: Refusals,
+    authorize: Authorize | None = None,
+    front: Front | None = None,
 ) -> FastAPI:
     """The API over a read model; the clock gives the age of what is in there.
 
-    refusals: of this process. authorize: whether a token may read a path; None = all may.
+    refusals: of this process. authorize: whether a token may read a path; None = all may. front:
+    what surrounds the decisions on pages.
     """
     app = _Api(
         title="kn-ahead",
@@ -51,7 +57,7 @@ def create_app(
     renderer = Renderer()
     app.include_router(probes.router(model, clock))
     app.include_router(routes.router(model, clock, renderer))
-    app.include_router(pages.router(app, model, clock, renderer))
+    app.include_router(pages.router(app, model, clock, renderer, front or Front()))
     app.include_router(metrics.router(model, clock, refusals, renderer))
     # The middleware added last runs first.
     if authorize is not None:

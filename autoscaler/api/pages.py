@@ -1,10 +1,11 @@
-"""HTML pages: the present decisions, and the documentation of the API.
+"""HTML pages: the present decisions, each service, and the documentation of the API.
 
 They load no external resource: a cluster may have no access to the Internet.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from autoscaler.api.bodies import body
 from autoscaler.api.dependencies import Listing, listing
 from autoscaler.api.graph.picture import svg
 from autoscaler.api.rendering import Renderer
+from autoscaler.api.routes import Namespace, ServiceName, known
 from autoscaler.api.words import TEMPLATES
 from autoscaler.clock import Clock
 from autoscaler.core.types import IntArray
@@ -27,7 +29,25 @@ MOST_DRAWN = 100  # dependencies in the picture beside the table
 HTML = "text/html"
 
 
-def router(app: FastAPI, model: ReadModel, clock: Clock, renderer: Renderer) -> APIRouter:
+def _nothing() -> str:
+    """No notice."""
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Front:
+    """What surrounds the decisions."""
+
+    notice: Callable[[], str] = _nothing
+    """HTML above the decisions."""
+
+    refresh_s: float = REFRESH_S
+    """From one renewal of a page to the next, s."""
+
+
+def router(
+    app: FastAPI, model: ReadModel, clock: Clock, renderer: Renderer, front: Front
+) -> APIRouter:
     """The pages of an app."""
     pages = APIRouter(include_in_schema=False)
 
@@ -40,11 +60,25 @@ def router(app: FastAPI, model: ReadModel, clock: Clock, renderer: Renderer) -> 
         graph = await renderer.page(
             ("graph", offset), (edges.known, names), lambda: _graph(edges, names)
         )
-        state = model.readiness(clock.now())
+        around = _Around(state=model.readiness(clock.now()), graph=graph, front=front)
         page = await renderer.page(
             ("overview", offset),
-            (model.version, state),
-            lambda: _overview(model, offset, state, graph),
+            (model.version, around.state, around.notice),
+            lambda: _overview(model, offset, around),
+        )
+        return body(page, HTML)
+
+    @pages.get("/services/{namespace}/{service}")
+    async def service(namespace: Namespace, service: ServiceName) -> Response:
+        """All of one service: decisions, forecast, changes, dependencies."""
+        name, now = known(model, namespace, service), clock.now()
+        edges = await listing(model, renderer)
+        graph = await renderer.page(("graph of", name), edges.known, lambda: _graph(edges, (name,)))
+        around = _Around(state=model.readiness(now), graph=graph, front=front)
+        page = await renderer.page(
+            ("service", name),
+            (model.version, around.state),
+            lambda: _service(model, name, now, around),
         )
         return body(page, HTML)
 
@@ -56,16 +90,31 @@ def router(app: FastAPI, model: ReadModel, clock: Clock, renderer: Renderer) -> 
     return pages
 
 
-def _overview(model: ReadModel, offset: int, state: Readiness, graph: Mapping[str, Any]) -> bytes:
+class _Around:
+    """What pages have besides their own content."""
+
+    def __init__(self, *, state: Readiness, graph: Mapping[str, Any], front: Front) -> None:
+        self.state, self.graph = state, graph
+        self.notice, self.refresh_s = front.notice(), front.refresh_s
+
+
+def _overview(model: ReadModel, offset: int, around: _Around) -> bytes:
     page = readings.services(model, limit=PAGE, offset=offset)
     names = [f"{one.namespace}/{one.service}" for one in page.services]
     decisions = [[readings.decision(state) for state in model.revisions(name)] for name in names]
     text = TEMPLATES.get_template("overview.html.j2").render(
-        page=page,
-        rows=list(zip(page.services, decisions, strict=True)),
-        state=state,
-        graph=graph,
-        refresh_s=REFRESH_S,
+        page=page, rows=list(zip(page.services, decisions, strict=True)), **vars(around)
+    )
+    return text.encode()
+
+
+def _service(model: ReadModel, name: str, now: float, around: _Around) -> bytes:
+    text = TEMPLATES.get_template("service.html.j2").render(
+        name=name,
+        decided=[(readings.decision(one), readings.unit(one)) for one in model.revisions(name)],
+        changes=readings.decisions(model, name).changes,
+        forecast=readings.forecast(model, name, now=now),
+        **vars(around),
     )
     return text.encode()
 

@@ -162,6 +162,11 @@ def decision(state: RevisionState) -> DecisionAnswer:
     )
 
 
+def unit(state: RevisionState) -> str:
+    """What a revision's demand is counted in."""
+    return "requests a second" if state.snapshot.rps[state.row] else "requests in flight"
+
+
 def _change(changed: Changed) -> ChangeAnswer:
     return ChangeAnswer(
         at=_utc(changed.decision.at_s),

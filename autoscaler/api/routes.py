@@ -67,7 +67,7 @@ def _add_services(routes: APIRouter, model: ReadModel, clock: Clock, renderer: R
     )
     async def forecast(namespace: Namespace, service: ServiceName) -> ForecastAnswer:
         """Quantiles of the peak demand (requests in flight at once) in each window ahead."""
-        return readings.forecast(model, _known(model, namespace, service), now=clock.now())
+        return readings.forecast(model, known(model, namespace, service), now=clock.now())
 
     @routes.get(
         "/v1/decisions/{namespace}/{service}",
@@ -77,7 +77,7 @@ def _add_services(routes: APIRouter, model: ReadModel, clock: Clock, renderer: R
     )
     async def decisions(namespace: Namespace, service: ServiceName) -> Response:
         """Pods wanted of each revision, the candidates that competed, and why, in a sentence."""
-        name = _known(model, namespace, service)
+        name = known(model, namespace, service)
         make = partial(readings.decisions, model, name)
         return await _rendered(model, renderer, ("decisions", name), make)
 
@@ -121,7 +121,8 @@ async def _rendered(
     return body(await renderer.page(key, model.version, encoded), "application/json")
 
 
-def _known(model: ReadModel, namespace: str, service: str) -> str:
+def known(model: ReadModel, namespace: str, service: str) -> str:
+    """The name of a service. Raises UnknownServiceError."""
     name = f"{namespace}/{service}"
     if not model.knows(name):
         raise UnknownServiceError(name, model.services)

@@ -1,5 +1,6 @@
 """Numbers formatted for people, and the templates that use them."""
 
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,16 @@ def percent(value: float | None) -> str:
     return UNKNOWN if value is None else f"{np.floor(round(value * 1000, 6)) / 10:g} %"
 
 
+def moment(time: datetime) -> str:
+    """Date and time of day, UTC."""
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def time_of_day(time: datetime) -> str:
+    """Of a time that is near."""
+    return f"{time:%H:%M:%S}"
+
+
 def in_words(edge: DependencyAnswer) -> str:
     """One edge in a line."""
     parts = [
@@ -46,4 +57,6 @@ TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-TEMPLATES.filters |= {"seconds": seconds, "number": number, "percent": percent}
+TEMPLATES.filters |= {
+    each.__name__: each for each in (seconds, number, percent, moment, time_of_day)
+}
