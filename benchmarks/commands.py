@@ -3,8 +3,6 @@
 Each imports its modules when it runs, so that none waits for plotting or compilers without need.
 """
 
-import os
-from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +11,6 @@ import typer
 
 from autoscaler.cli.options import (
     COUNT,
-    PORT,
     Concurrency,
     FitRounds,
     FitRows,
@@ -23,6 +20,7 @@ from autoscaler.cli.options import (
 )
 from autoscaler.errors import PermanentError
 from autoscaler.files import check_writable, whole_file
+from benchmarks.demo import commands as demo
 from benchmarks.forecast import commands as forecast
 from benchmarks.whatif import commands as whatif
 from learner.settings import LearnerSettings
@@ -39,8 +37,8 @@ DEFAULTS = LearnerSettings()
 app = typer.Typer()
 app.add_typer(whatif.app)
 app.add_typer(forecast.app)
+app.add_typer(demo.app)
 REPORT = Path("kn-ahead-report.html")
-DEMO_REPORT = Path("kn-ahead-demo.html")
 
 TraceFile = Annotated[
     list[Path],
@@ -174,40 +172,6 @@ def prior(
             fit_prior(demands, LearnerSettings(max_rows=fit_rows, rounds=fit_rounds)), output
         )
         typer.echo(f"Prior: {output.resolve()}, {output.stat().st_size / 2**20:.1f} MiB")
-
-
-@app.command()
-def demo(
-    report: Annotated[Path, typer.Option(help="Where the HTML report goes.")] = DEMO_REPORT,
-    host: Annotated[str, typer.Option(help="Address that the REST API listens on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port of the REST API.", parser=PORT)] = 8080,
-    serve: Annotated[bool, typer.Option(help="Leave the API serving; not in CI (CI=true).")] = "CI"
-    not in os.environ,
-) -> None:
-    """A synthetic shop: two weeks learned, two days replayed under all policies, then the API."""
-    from rich.console import Console
-
-    from autoscaler.advisor.read_model import ReadModel
-    from autoscaler.api.app import create_app
-    from autoscaler.api.server import ServerSettings, server
-    from autoscaler.clock import SimulatedClock
-    from autoscaler.health import Health
-    from autoscaler.refusals import Refusals
-    from benchmarks.demo import demonstrate
-    from benchmarks.report.screen import Screen
-
-    with one_line_errors():
-        check_writable(report)
-        screen, refusals = Screen(Console()), Refusals()
-        model, clock = ReadModel(Health()), SimulatedClock()
-        web = create_app(model, clock, refusals)
-        # First, so that a port in use is reported before the work.
-        api = server(web, ServerSettings(host=host, port=port), refusals) if serve else None
-        demonstrate(screen, report, model, clock)
-        if api:
-            screen.print(f"REST API: {api.url}/  (Ctrl-C ends it)")
-            with suppress(KeyboardInterrupt):
-                api.run()
 
 
 def _replay_of(trace: "Trace", settings: "ReplaySettings", service: str) -> "Replay":
