@@ -37,7 +37,7 @@ from benchmarks.simulator.arrivals import draw, measure
 from benchmarks.simulator.simulation import Policy, Simulation, World
 from benchmarks.traces.trace import Trace
 
-WARM_UP_S = 3600.0  # s before the live part that are simulated at once, so that pods stand
+WARM_UP_S = 1200.0  # s before the live part that are simulated at once, so that pods stand
 TURN_TICKS = 5  # from one snapshot to the next
 FORECASTS_AT_ONCE = 60  # steps; each sees only what came before it
 

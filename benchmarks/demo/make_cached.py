@@ -30,14 +30,14 @@ def make_cached(shop: Shop, screen: Screen, path: Path, now: float) -> None:
     """Run the shop, and write what it came to. now: Unix s."""
     replay = learned(shop, screen)
     scores = screen.run(replay)
-    files = asyncio.run(last_hour(replay, shop.whole))
+    files = asyncio.run(last_files(replay, shop.whole))
     made_at = f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d %H:%M} UTC"
     origin = Origin(command=COMMAND, made_at=made_at)
     write_cached(path, files, figures(replay, scores), origin, replay.demand.end_s)
 
 
-async def last_hour(replay: Replay, whole: Trace) -> dict[str, bytes]:
-    """The files of the hour before the live part, by name; the tick has every change of it."""
+async def last_files(replay: Replay, whole: Trace) -> dict[str, bytes]:
+    """The files of what came before the live part, by name; the tick has every change."""
     with TemporaryDirectory(prefix="kn-ahead-") as name:
         folder = Path(name)
         live = LiveShop(replay, whole, ReadModel(Health()), SimulatedClock(), folder)

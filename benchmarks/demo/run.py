@@ -116,28 +116,26 @@ def reported(replay: Replay, screen: Screen, report: Path) -> list[str]:
 
 @contextmanager
 def going_on(replay: Replay, shop: Shop, door: FrontDoor) -> Iterator[None]:
-    """Meanwhile the shop goes on live, in a thread, and is served once it has come to today."""
-    ended = Event()
+    """Meanwhile the shop goes on live, in a thread, and is served."""
+    ended, model, clock = Event(), ReadModel(Health()), SimulatedClock()
+    with TemporaryDirectory(prefix="kn-ahead-") as folder:
+        live = LiveShop(replay, shop.whole, model, clock, Path(folder))
+        asyncio.run(
+            live.warm_up()
+        )  # at once: beside the replay it would take several times as long
+        door.status.live, door.status.cached = live, None
+        door.show(model, clock)
 
-    async def go_on() -> None:
-        model, clock = ReadModel(Health()), SimulatedClock()
-        with TemporaryDirectory(prefix="kn-ahead-") as folder:
-            live = LiveShop(replay, shop.whole, model, clock, Path(folder))
-            await live.warm_up()
-            door.status.live, door.status.cached = live, None
-            door.show(model, clock)
-            await keep_pace(live, SystemClock(), ended)
+        def go_on() -> None:
+            try:
+                asyncio.run(keep_pace(live, SystemClock(), ended))
+            except Exception:
+                log.exception("the live shop ended")
 
-    def run() -> None:
+        thread = Thread(target=go_on, name="live")
+        thread.start()
         try:
-            asyncio.run(go_on())
-        except Exception:
-            log.exception("the live shop ended")
-
-    thread = Thread(target=run, name="live")
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+            yield
+        finally:
+            ended.set()
+            thread.join()

@@ -9,7 +9,7 @@ import pytest
 from autoscaler.api.app import create_app
 from autoscaler.refusals import Refusals
 from benchmarks.demo.cached import SHIPPED, Cached, read_cached, write_cached
-from benchmarks.demo.make_cached import last_hour
+from benchmarks.demo.make_cached import last_files
 from benchmarks.demo.status import Figures, Origin
 from benchmarks.replay import Replay
 from benchmarks.traces.trace import Trace
@@ -54,7 +54,7 @@ def test_the_shipped_one_is_of_a_morning_at_which_something_is_wanted(shipped: C
 def test_what_is_written_is_read(replay: Replay, whole: Trace, tmp_path: Path) -> None:
     figures = Figures(title="Two services", rows=(("Knative (KPA)", "9", "1.0"),))
     origin = Origin(command="python -m somewhere", made_at="then")
-    files = asyncio.run(last_hour(replay, whole))
+    files = asyncio.run(last_files(replay, whole))
     write_cached(tmp_path / "cached.zip", files, figures, origin, replay.demand.end_s)
     read = asyncio.run(read_cached(tmp_path / "cached.zip"))
     assert (read.origin, read.figures) == (origin, figures)

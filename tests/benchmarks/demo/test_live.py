@@ -77,7 +77,7 @@ def test_every_change_is_shown_newest_first(went: Went) -> None:
         assert changes[0].decision.want == went.model.revisions(service)[0].want
 
 
-def test_warming_up_gives_every_change_of_the_hour(went: Went) -> None:
+def test_warming_up_gives_every_change_on_the_way(went: Went) -> None:
     at_s = went.warmed_up.decision.at_s
     assert (np.diff(at_s) >= 0).all()
     assert went.warm_s - WARM_UP_S < at_s.min() <= at_s.max() <= went.warm_s
