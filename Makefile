@@ -43,7 +43,7 @@ $(VENV)/dev: requirements-dev.lock $(VENV)/run
 	@$(BIN)/python -m compileall -q -j0 $(VENV)/lib >/dev/null 2>&1 || true
 	@touch $@
 
-demo: $(VENV)/run  ## a synthetic shop: two weeks learned, two days replayed, then live; its page is there within seconds
+demo: $(VENV)/run  ## a synthetic shop: learned, replayed, then live; its page is there within seconds
 	$(BIN)/kn-ahead demo
 
 prometheus:  ## a Prometheus server for the tests that read from a real one

@@ -77,7 +77,8 @@ class Screen:
                 put(Progress(stage=stage, share=share, begun_s=begun_s))
 
             yield show
-            show(stage, 1.0)
+            if stage:  # else nothing was to be done
+                show(stage, 1.0)
 
     def run(self, replay: Replay, *, processes: int = 1) -> list[PolicyScore]:
         """Run the replay while showing its scores; returns the final ones. As `Replay.run`."""

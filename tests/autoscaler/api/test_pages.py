@@ -103,6 +103,17 @@ def test_a_page_renews_its_parts_in_place_and_itself_only_without_scripts(
     assert len(set(renewed)) == len(renewed)
 
 
+@pytest.mark.parametrize("page", ["/", "/docs", "/services/shop/cart"])
+def test_what_scrolls_is_reached_by_the_keyboard_and_has_a_name_of_its_own(
+    client: Client, page: str
+) -> None:
+    text = client.get(page).text
+    names = re.findall('tabindex="0" role="region" aria-label="([^"]+)"', text)
+    assert len(names) == text.count('class="scroll"') + text.count("<pre")
+    assert len(set(names)) == len(names)
+    assert "<main>" in text
+
+
 def test_a_service_has_a_page_for_people(client: Client) -> None:
     text = " ".join(client.get("/services/shop/cart").text.split())
     assert "4 pods: the forecast finds 4 pods worth having (Knative alone: 2 pods)." in text

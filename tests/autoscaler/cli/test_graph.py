@@ -178,6 +178,9 @@ def test_reads_all_pages_of_a_running_autoscaler() -> None:
         assert sorted(names(read_edges(RestApi(url)))) == sorted(names(there))
 
 
+REACHED_BY_KEYBOARD = 'class="scroll" tabindex="0" role="region" aria-label="[^"]+"'
+
+
 def test_a_page_stands_alone_and_holds_picture_and_table(tmp_path: Path) -> None:
     page = tmp_path / "graph.html"
     result = invoke("--bundle", saved(tmp_path, CHAIN), "--output", page, "--all")
@@ -186,6 +189,8 @@ def test_a_page_stands_alone_and_holds_picture_and_table(tmp_path: Path) -> None
     text = page.read_text()
     assert text.count('<path class="arrow"') == text.count("<tr><td") == 5
     assert not re.findall(r"<(?:script|link|img|iframe)|src=|url\((?!#)|href=", text)
+    assert "<main>" in text
+    assert text.count('class="scroll"') == len(re.findall(REACHED_BY_KEYBOARD, text)) == 2
 
 
 def test_only_direct_ones_unless_all_are_asked_for(tmp_path: Path) -> None:
