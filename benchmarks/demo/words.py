@@ -27,9 +27,9 @@ def verdict(scores: Sequence[PolicyScore]) -> list[str]:
 def next_steps() -> list[tuple[str, str]]:
     """What to do, and how."""
     return [
-        ("Ask your own Prometheus", f"{program()} whatif --prometheus http://prometheus:9090"),
-        ("Replay a trace of yours", f"{program()} replay --help"),
-        ("Run it in a cluster", "README.md, In a cluster; it begins in shadow mode"),
+        ("Your Prometheus", f"{program()} whatif --prometheus http://prometheus:9090"),
+        ("Your trace", f"{program()} replay --help"),
+        ("Your cluster", "README.md, In a cluster; it begins in shadow mode"),
     ]
 
 
