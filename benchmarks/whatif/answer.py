@@ -38,6 +38,16 @@ def sentences(verdict: Verdict, *, learned_days: float, scored_days: float) -> l
     return lines
 
 
+def unforeseen(surprises: int, starts: int) -> list[str]:
+    """How many starts came without warning, as `without_warning` counts them."""
+    if not starts:
+        return []
+    return [
+        f"Of {starts:,} calls after a pause {surprises / starts:.0%} came without warning: nothing"
+        " before them made one likelier than usual. Those are not foreseen, only held ready for."
+    ]
+
+
 def beside_recorded(recorded: float, simulated: float) -> list[str]:
     """Pod-hours of ready pods as they were, and simulated ones; NaN = nobody recorded them."""
     if not recorded > 0:

@@ -9,6 +9,7 @@ from benchmarks.policies.policies import FULL, revision
 from benchmarks.replay import WARM_UP_S, ReplaySettings
 from benchmarks.report.screen import Screen
 from benchmarks.whatif.cluster import OwnSettings, own_settings
+from benchmarks.whatif.first import SCORED_S, first_look
 from benchmarks.whatif.past import Past, read_past
 from benchmarks.whatif.prices import read_prices
 from benchmarks.whatif.run import Question
@@ -18,7 +19,7 @@ from learner.sources.access import Access
 from learner.sources.counters import Grid
 from learner.sources.presets import OwnQueries
 from learner.sources.queries import MAX_POINTS, PrometheusServer
-from learner.sources.request_reader import POINTS
+from learner.sources.request_reader import POINTS, PastRequests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,7 @@ class Asked:
         past = self._past(screen)
         return Question(
             past=past,
-            settings=self._settings(past),
+            settings=self._settings(past.end_s, past.scored_s(moment(self.score, 0.0))),
             own=self._own(past, cluster) if cluster else None,
             prices=prices,
         )
@@ -67,17 +68,23 @@ class Asked:
     def _past(self, screen: Screen) -> Past:
         points = POINTS, MAX_POINTS
         server = PrometheusServer(self.prometheus, points=points, access=self.access)
+
+        def look(recent: PastRequests) -> None:
+            said = first_look(recent, self._settings(recent.end_s, SCORED_S))
+            if said:
+                screen.print(said)
+
         with screen.progress() as progress:
-            return read_past(server, self.grid, self.queries, progress)
+            return read_past(server, self.grid, self.queries, progress, look)
 
     def _own(self, past: Past, cluster: ClusterSettings) -> OwnSettings:
         default = revision(self.concurrency, self.start_up_s, self.drain_s)
         return own_settings(past.requests.services, cluster, default, self.concurrency)
 
-    def _settings(self, past: Past) -> ReplaySettings:
-        scored_s, step_s = past.scored_s(moment(self.score, 0.0)), float(self.grid.step_s)
+    def _settings(self, end_s: float, scored_s: float) -> ReplaySettings:
+        step_s = float(self.grid.step_s)
         return ReplaySettings(
-            fit_until_s=past.end_s - scored_s, step_s=step_s, start_up_s=self.start_up_s,
+            fit_until_s=end_s - scored_s, step_s=step_s, start_up_s=self.start_up_s,
             drain_s=self.drain_s, concurrency=self.concurrency, price_s=self.price_s,
             swept=(FULL,), warm_up_s=min(WARM_UP_S, scored_s // (4 * step_s) * step_s),
             learner=self.learner,

@@ -11,7 +11,7 @@ from benchmarks.traces.trace import Trace
 from learner.sources.counters import Grid
 from learner.sources.presets import OwnQueries
 from learner.sources.queries import PrometheusServer
-from learner.sources.request_reader import PastRequests, RequestReader
+from learner.sources.request_reader import OnRecent, PastRequests, RequestReader
 
 DAY_S = 86_400.0
 LEAST_HOURS, ENOUGH_DAYS = 0.25, 7.0  # of data: to show how it works, to believe the answer
@@ -45,8 +45,7 @@ class Past:
     @property
     def end_s(self) -> float:
         """Unix s."""
-        n_steps = int(self.requests.counts.shape[1])
-        return self.requests.start_s + n_steps * self.requests.step_s
+        return self.requests.end_s
 
     def recorded_pod_hours(self, last_steps: int) -> float:
         """Of ready pods, in so many steps at the end; NaN where less than half of it is known."""
@@ -100,10 +99,15 @@ def span(days: float) -> str:
 
 
 def read_past(
-    server: PrometheusServer, grid: Grid, asked: str | OwnQueries, progress: OnProgress
+    server: PrometheusServer,
+    grid: Grid,
+    asked: str | OwnQueries,
+    progress: OnProgress,
+    on_recent: OnRecent | None = None,
 ) -> Past:
     """asked: a preset's name, "auto", or queries of the user's own.
 
+    on_recent: called with the last days alone, where a preset counted them, before all is read.
     Raises AutoscalerError where there is too little to learn from and to score.
     """
     reader = RequestReader(server)
@@ -117,7 +121,7 @@ def read_past(
     else:
         progress("looking who counted requests", 0.0)
         preset = reader.found(grid, asked)
-        read = reader.read(preset, grid, show)
+        read = reader.read(preset, grid, show, on_recent)
         counted_by, missing = f"{preset.title} (--source {preset.name})", preset.missing
     ready_pods = reader.ready_pods(grid)
     progress("reading requests", 1.0)

@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.policies.policies import FULL, priced
 from benchmarks.replay import Replay, ReplaySettings
 from benchmarks.report import outcome
@@ -18,6 +20,7 @@ from benchmarks.whatif.answer import (
     change_rows,
     price_rows,
     sentences,
+    unforeseen,
 )
 from benchmarks.whatif.cluster import OwnSettings
 from benchmarks.whatif.floor_answer import FloorAnswer
@@ -26,7 +29,9 @@ from benchmarks.whatif.money import Money
 from benchmarks.whatif.past import DAY_S, Past
 from benchmarks.whatif.prices import Prices
 from benchmarks.whatif.verdict import Verdict, verdict_of
+from benchmarks.whatif.warning import without_warning
 from learner.engine import ExpertsFactory, NewModel
+from learner.models.levels import pods_needed
 from learner.prior.file import SHIPPED, load_prior
 
 ASSUMED = (
@@ -79,6 +84,7 @@ def answered(question: Question, screen: Screen, report: Path, json: Path | None
     verdict = verdict_of(replay, policy, requests=scores[0].total.requests)
     learned_days = replay.first * settings.step_s / DAY_S
     said = sentences(verdict, learned_days=learned_days, scored_days=past.days - learned_days)
+    said += unforeseen(*_surprises(replay))
     recorded = past.recorded_pod_hours(replay.series.pods.shape[1])
     said += beside_recorded(recorded, scores[0].total.allocated_pod_s / 3600)
     for line in (*said, *question.assumed(), *question.costs()):
@@ -141,6 +147,13 @@ def with_prior(settings: ReplaySettings) -> NewModel:
     windows, prior = settings.learner.windows, load_prior(SHIPPED)
     model = prior.model(windows=windows, step_s=settings.step_s)
     return ExpertsFactory(windows, model, prior.rows)
+
+
+def _surprises(replay: Replay) -> tuple[int, int]:
+    """Starts of what is scored that came without warning, and all of them."""
+    scored = replay.series.pods.shape[1]
+    given = replay.table.exceedance[:, -scored:, 0, 0].astype(np.float64)
+    return without_warning(pods_needed(replay.demand)[:, -scored:], given)
 
 
 def _processes() -> int:

@@ -46,6 +46,11 @@ class PastRequests:
     counts: FloatArray  # (n, n_steps) requests that ended in the step; NaN = gap
     duration_s: FloatArray  # (n, n_steps) mean time that they take, s; NaN = not known
 
+    @property
+    def end_s(self) -> float:
+        """Unix s at which the last step ends."""
+        return self.start_s + int(self.counts.shape[1]) * self.step_s
+
 
 OnShare = Callable[[float], None]
 OnRecent = Callable[[PastRequests], None]
