@@ -27,7 +27,7 @@ from autoscaler.core.state.revision import (
     ObservedArrays,
     SpecArrays,
 )
-from autoscaler.core.types import BoolArray, FloatArray, IntArray
+from autoscaler.core.types import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +108,9 @@ def _decision(
 ) -> DecisionArrays:
     """The candidates combined, bounded, and held by the scale-to-zero rule."""
     kpa, upstream = candidates.kpa, candidates.upstream
-    desired, early = _combine(kpa, candidates.predicted, upstream.pods, spec, reactive)
+    desired = _combine(kpa, candidates.predicted, upstream.pods, spec, reactive)
     bounded = clip(desired, spec, observed)
-    last = last_pod(bounded, spec, observed, at, early)
+    last = last_pod(bounded, spec, observed, at)
     # Nothing is decided until its ServerlessService is set up.
     want = np.where(observed.set_up, last.want, NO_ANSWER)
     return Decision(
@@ -180,18 +180,15 @@ def _combine(
     anticipated: IntArray,
     spec: SpecArrays,
     reactive: Reactive,
-) -> tuple[IntArray, BoolArray]:
-    """KPA, the forecast and the upstreams together, as the mode allows; -1 = no answer.
-
-    Beside it, (n,) where the forecast may let pods go that Knative's rule would keep.
-    """
+) -> IntArray:
+    """KPA, the forecast and the upstreams together, as the mode allows; -1 = no answer."""
     ahead = np.maximum(predicted, anticipated)
     # A forecast of zero must not decide where KPA has no answer.
     outward = np.where(ahead > 0, np.maximum(kpa, ahead), kpa)
-    fewer = np.maximum(ahead, reactive.seen_by_panic)
-    early = (spec.mode == Mode.FULL) & (predicted >= 0) & (kpa >= 0)
-    free = np.where(early & (fewer < kpa), fewer, outward)
-    return np.where(spec.mode >= Mode.OUTWARD, free, kpa), early
+    early = np.maximum(ahead, reactive.seen_by_panic)
+    full = np.where((predicted >= 0) & (kpa >= 0), np.where(early < kpa, early, outward), outward)
+    free = np.where(spec.mode == Mode.FULL, full, outward)
+    return np.where(spec.mode >= Mode.OUTWARD, free, kpa)
 
 
 def _activators(spec: SpecArrays, ready: IntArray) -> IntArray:

@@ -1,9 +1,9 @@
 """The scale-to-zero state machine, pure.
 
 The last pod may go only when no request can be lost by it: the revision was active for a stable
-window (for a panic window, where a forecast lets it go), the activator answers at its address, and
-has been in the path for a grace period. Every row is in one state of the condition Active;
-`last_pod` decides for rows whose bounded answer is zero, `next_active` computes the next state.
+window, the activator answers at its address, and has been in the path for a grace period. Every row
+is in one state of the condition Active; `last_pod` decides for rows whose bounded answer is zero,
+`next_active` computes the next state.
 
 Source: knative/serving pkg/reconciler/autoscaling/kpa/scaler.go (handleScaleToZero) and kpa.go
 (computeActiveCondition).
@@ -27,17 +27,9 @@ class LastPod:
 
 
 def last_pod(
-    bounded: IntArray,
-    spec: SpecArrays,
-    observed: ObservedArrays,
-    now: FloatArray,
-    early: BoolArray,
+    bounded: IntArray, spec: SpecArrays, observed: ObservedArrays, now: FloatArray
 ) -> LastPod:
-    """The bounded answer, with the last pod held while it may not go.
-
-    now: (n,) Unix s. early: (n,) rows that a forecast may let go once they were active for a panic
-    window; Knative's rule waits for a stable one.
-    """
+    """The bounded answer, with the last pod held while it may not go. now: (n,) Unix s."""
     never_zero = (bounded == 0) & ~spec.enable_scale_to_zero
     zero = (bounded == 0) & spec.enable_scale_to_zero
     since = now - observed.active_since_s
@@ -45,7 +37,7 @@ def last_pod(
     active = zero & (observed.active == Active.TRUE)
     inactive = zero & (observed.active == Active.FALSE)
     given_up = activating & (since > spec.activation_timeout_s)
-    too_young = active & (since < np.where(early, spec.panic_window_s, spec.stable_window_s))
+    too_young = active & (since < spec.stable_window_s)
 
     want = np.where(activating & ~given_up, NO_ANSWER, bounded)
     want = np.where(too_young | never_zero, 1, want)

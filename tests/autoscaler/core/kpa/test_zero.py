@@ -25,26 +25,19 @@ def row(revision: Revision, **seen: Any) -> Fleet:
 
 
 def fate(
-    after_s: float,
-    revision: Revision = KNATIVE_DEFAULTS,
-    bounded: int = 0,
-    *,
-    early: bool = False,
-    **seen: Any,
+    after_s: float, revision: Revision = KNATIVE_DEFAULTS, bounded: int = 0, **seen: Any
 ) -> tuple[int, bool]:
     """Pods wanted and whether that is applied, some seconds after Active changed."""
     fleet = row(revision, **seen)
     now = np.array([BASE_S + after_s])
-    last = last_pod(np.array([bounded]), fleet.spec, fleet.observed, now, np.array([early]))
+    last = last_pod(np.array([bounded]), fleet.spec, fleet.observed, now)
     return int(last.want[0]), bool(last.apply[0])
 
 
 def probes(revision: Revision = KNATIVE_DEFAULTS, bounded: int = 0, **seen: Any) -> bool:
     fleet = row(revision, **seen)
     return bool(
-        last_pod(
-            np.array([bounded]), fleet.spec, fleet.observed, np.array([BASE_S]), np.array([False])
-        ).probe[0]
+        last_pod(np.array([bounded]), fleet.spec, fleet.observed, np.array([BASE_S])).probe[0]
     )
 
 
@@ -74,11 +67,6 @@ def test_activating_is_given_up_after_its_deadline() -> None:
 
 def test_an_active_revision_keeps_a_pod_for_a_stable_window() -> None:
     assert fate(59.5, active=Active.TRUE) == STAYS
-
-
-def test_a_forecast_may_let_its_pod_go_after_a_panic_window() -> None:
-    assert fate(5.5, active=Active.TRUE, early=True) == STAYS
-    assert fate(6.0, active=Active.TRUE, early=True) == WAITS
 
 
 def test_then_it_becomes_inactive_before_the_pod_goes() -> None:

@@ -18,16 +18,10 @@ LATER = st.integers(0, 900).map(lambda s: BASE_S + s / 4)
 
 
 def fate(
-    revision: Revision,
-    observed: Observed[float, int, bool],
-    now: float,
-    bounded: int = 0,
-    *,
-    early: bool = False,
+    revision: Revision, observed: Observed[float, int, bool], now: float, bounded: int = 0
 ) -> LastPod:
     fleet = row(revision, observed)
-    now_s, let = np.array([now]), np.array([early])
-    return last_pod(np.array([bounded]), fleet.spec, fleet.observed, now_s, let)
+    return last_pod(np.array([bounded]), fleet.spec, fleet.observed, np.array([now]))
 
 
 def row(revision: Revision, observed: Observed[float, int, bool]) -> Fleet:
@@ -57,14 +51,13 @@ def test_the_machine_is_knatives_table(
 
 
 @MORE
-@given(revision=revisions(), observed=looks(), now=LATER, early=st.booleans())
-def test_never_zero_while_active_for_less_than_a_window(
-    revision: Revision, observed: Observed[float, int, bool], now: float, early: bool
+@given(revision=revisions(), observed=looks(), now=LATER)
+def test_never_zero_while_active_for_less_than_the_stable_window(
+    revision: Revision, observed: Observed[float, int, bool], now: float
 ) -> None:
     observed = replace(observed, active=Active.TRUE)
-    window_s = revision.panic_window_s if early else revision.stable_window_s
-    young = now - observed.active_since_s < window_s
-    assert fate(revision, observed, now, early=early).want[0] == 1 or not young
+    young = now - observed.active_since_s < revision.stable_window_s
+    assert fate(revision, observed, now).want[0] == 1 or not young
 
 
 @MORE
