@@ -12,6 +12,7 @@ from typing import Self
 from autoscaler.clock import Clock, SystemClock
 
 EVERY_S = 5.0  # from one line to the next
+LEAST_SHARE = 0.01  # from which on it tells how long the rest takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +25,10 @@ class Progress:
     figures: str = ""  # found so far, in a few words
 
     def left_s(self, now: float) -> float | None:
-        """Seconds until the stage ends, if it goes on as it went; None = nothing to go by."""
-        return (now - self.begun_s) * (1 / self.share - 1) if self.share > 0 else None
+        """Seconds until the stage ends, if it goes on as it went; None = too little to go by."""
+        if self.share < LEAST_SHARE:
+            return None
+        return (now - self.begun_s) * (1 / self.share - 1)
 
     def sentence(self, now: float) -> str:
         """In a line. now: Unix s."""

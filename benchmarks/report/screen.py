@@ -25,7 +25,8 @@ from benchmarks.report.page import Section
 from benchmarks.report.progress import Progress, ProgressLines
 from benchmarks.scores.score import PolicyScore
 
-STEPS_A_REFRESH = 20  # replayed steps from one update of the table to the next
+REFRESH_S = 1.0  # from one update of the table to the next, at least
+REST = 20.0  # times as long as an update took: of large fleets it takes a second and more
 REPLAYING = "replaying"
 
 Put = Callable[[Progress], None]
@@ -82,15 +83,19 @@ class Screen:
 
     def run(self, replay: Replay, *, processes: int = 1) -> list[PolicyScore]:
         """Run the replay while showing its scores; returns the final ones. As `Replay.run`."""
-        begun_s, turn = self._clock.now(), 0
-        with self._bar(lambda: table(replay, replay.scores())) as put:
+        begun_s = next_s = self._clock.now()
+        scores: list[PolicyScore] = []
+        with self._bar(lambda: table(replay, scores)) as put:
             put(Progress(stage=REPLAYING, share=0.0, begun_s=begun_s))
 
             def show_step(running: Replay) -> None:
-                nonlocal turn
-                turn += 1
-                if turn % STEPS_A_REFRESH == 0:
-                    self._show(running, running.scores(), running.share_done, begun_s, put)
+                nonlocal next_s, scores
+                now = self._clock.now()
+                if now >= next_s:
+                    scores = running.scores()
+                    self._show(running, scores, running.share_done, begun_s, put)
+                    shown_s = self._clock.now()
+                    next_s = shown_s + max(REFRESH_S, REST * (shown_s - now))
 
             scores = replay.run(show_step, processes=processes)
             self._show(replay, scores, 1.0, begun_s, put)

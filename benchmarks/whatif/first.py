@@ -16,8 +16,8 @@ from benchmarks.whatif.run import with_prior
 from learner.settings import LearnerSettings
 from learner.sources.request_reader import PastRequests
 
-SERVICES = 24  # that are looked at, of those called
-SCORED_S = 43_200.0
+SERVICES = 48  # that are looked at, of those called
+SCORED_S = 14_400.0
 QUICK = LearnerSettings(max_rows=5_000, rounds=40)
 
 

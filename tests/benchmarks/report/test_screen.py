@@ -50,7 +50,7 @@ def test_a_line_is_written_every_few_seconds_even_where_the_work_says_nothing() 
 def test_a_line_says_how_long_the_stage_will_still_take() -> None:
     progress = Progress(stage="replaying", share=0.25, begun_s=100.0, figures="cold: 3")
     assert progress.sentence(130.0) == "replaying: 25%, 30 s, about 90 s left; cold: 3"
-    assert Progress(stage="", share=0.0, begun_s=100.0).left_s(130.0) is None
+    assert Progress(stage="", share=0.009, begun_s=100.0).left_s(130.0) is None
 
 
 def test_where_nothing_was_to_be_done_nothing_is_said() -> None:

@@ -12,7 +12,7 @@ from benchmarks.whatif.first import SCORED_S, SERVICES, first_look
 from benchmarks.whatif.made_fleet import made_fleet
 from learner.sources.request_reader import PastRequests
 
-STEP_S, N_STEPS = 60.0, 1440
+STEP_S, N_STEPS = 60.0, 720
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_it_says_what_it_is_from(recent: PastRequests) -> None:
     assert re.match(
         r"At a first look, kn-ahead would have served about \d+% of [\d,]+ cold requests warm,"
         rf" for \d+% (more|fewer) pod-hours: {SERVICES} of {SERVICES + 6} services, learned from"
-        r" 12.0 hours, 12.0 hours scored",
+        r" 8.0 hours, 4.0 hours scored",
         said,
     )
 
