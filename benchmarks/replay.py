@@ -34,11 +34,13 @@ from learner.engine import Learner, NewModel, mixed
 from learner.settings import LearnerSettings
 
 WARM_UP_S = 600.0  # s at the start of the replayed part that are not scored
+STEPS_AT_ONCE = 10  # simulated before anybody is told: parts of the services wait for each other
+SERIES = ("allocated_s", "cold_from_zero", "cold_scale_out")  # that are counted at each step
 ORIGINS_AT_ONCE = 240  # forecasts made in one call: bounds memory, and lets progress be shown
 MODEL, ORACLE = "model", "oracle"
 
 OnProgress = Callable[[str, float], None]  # current stage, and the share of it that is done
-OnStep = Callable[["Replay"], None]  # called after every replayed step
+OnStep = Callable[["Replay"], None]  # called after every few replayed steps
 
 
 def _ignore_progress(_stage: str, _share: float) -> None:
@@ -204,19 +206,17 @@ class Replay:
         n_policies, n = len(self.simulation.policies), len(self.simulation.world.services)
         shape = n_policies * n, len(ends)
         self.series = StepSeries(pods=np.zeros(shape, np.float32), cold=np.zeros(shape, np.float32))
-        pods_s, cold, then = self._counts()
-        for i, end in enumerate(ends):
-            self.simulation.run(float(end))
-            now_pods_s, now_cold, now = self._counts()
-            self.series.pods[:, i] = (now_pods_s - pods_s) / (now - then)
-            self.series.cold[:, i] = now_cold - cold
-            pods_s, cold, then = now_pods_s, now_cold, now
+        pods_s, cold = np.zeros(shape[0]), np.zeros(shape[0])
+        spans = np.diff(ends, prepend=self.scored_from_s)
+        for begin in range(0, len(ends), STEPS_AT_ONCE):
+            some = ends[begin : begin + STEPS_AT_ONCE].tolist()
+            for i, counts in enumerate(self.simulation.run_through(some, SERIES), begin):
+                pods_s_then, cold_then = pods_s, cold
+                pods_s = counts["allocated_s"].ravel()
+                cold = (counts["cold_from_zero"] + counts["cold_scale_out"]).ravel()
+                self.series.pods[:, i] = (pods_s - pods_s_then) / spans[i]
+                self.series.cold[:, i] = cold - cold_then
             on_step(self)
-
-    def _counts(self) -> tuple[FloatArray, FloatArray, float]:
-        counts = self.simulation.counts(("allocated_s", "cold_from_zero", "cold_scale_out"))
-        cold = counts["cold_from_zero"] + counts["cold_scale_out"]
-        return counts["allocated_s"].flatten(), cold.flatten().astype(float), self.simulation.now
 
     def scores(self) -> list[PolicyScore]:
         """Scores up to the simulation's present."""

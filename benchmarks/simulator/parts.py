@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -25,6 +25,10 @@ class Simulated(Protocol):
 
     def run(self, until: float) -> None:
         """Simulate until whole Unix s ``until``."""
+        ...
+
+    def run_through(self, ends: Sequence[float], names: Sequence[str]) -> list[Counts]:
+        """Simulate until each of whole Unix s in turn; what some columns count then."""
         ...
 
     def counts(self, names: Sequence[str] = ()) -> Counts:
@@ -91,9 +95,17 @@ class Parts:
         self._ask("run", until)
         self.now = until
 
+    def run_through(self, ends: Sequence[float], names: Sequence[str]) -> list[Counts]:
+        """As `Simulation.run_through`; each part waits for the others at the last end alone."""
+        parts: list[list[Counts]] = self._ask("run_through", list(ends), tuple(names))
+        self.now = ends[-1]
+        return [self._whole(at_end) for at_end in zip(*parts, strict=True)]
+
     def counts(self, names: Sequence[str] = ()) -> Counts:
         """As `Simulation.counts`."""
-        parts: list[Counts] = self._ask("counts", tuple(names))
+        return self._whole(self._ask("counts", tuple(names)))
+
+    def _whole(self, parts: Sequence[Counts]) -> Counts:
         whole: Counts = {}
         for name, first in parts[0].items():
             shape = len(self.policies), len(self.world.services), *first.shape[2:]
@@ -106,7 +118,7 @@ class Parts:
         """As `Simulation.reset_counts`."""
         self._ask("reset_counts")
 
-    def _ask(self, method: str, *arguments: object) -> list[Counts]:
+    def _ask(self, method: str, *arguments: object) -> list[Any]:
         """What each answers, in order. Raises EOFError where a process has ended."""
         for end in self._ends:
             end.send((method, arguments))

@@ -9,6 +9,8 @@ import numpy as np
 from benchmarks.policies.policies import FULL, priced
 from benchmarks.replay import Replay, ReplaySettings
 from benchmarks.report import outcome
+from benchmarks.report.equal_pods import EqualPods, equal_pods
+from benchmarks.report.equal_pods import section as at_equal_pods
 from benchmarks.report.page import Section, write_report
 from benchmarks.report.screen import Screen
 from benchmarks.scores.score import PolicyScore
@@ -84,12 +86,15 @@ def answered(question: Question, screen: Screen, report: Path, json: Path | None
     verdict = verdict_of(replay, policy, requests=scores[0].total.requests)
     learned_days = replay.first * settings.step_s / DAY_S
     said = sentences(verdict, learned_days=learned_days, scored_days=past.days - learned_days)
+    equal = equal_pods(scores)
+    said[1:1] = _at_as_many_pods(equal[0], policy)
     said += unforeseen(*_surprises(replay))
     recorded = past.recorded_pod_hours(replay.series.pods.shape[1])
     said += beside_recorded(recorded, scores[0].total.allocated_pod_s / 3600)
     for line in (*said, *question.assumed(), *question.costs()):
         screen.print(line)
     sections = [
+        at_equal_pods(equal),
         Section("kn-ahead by price, in mode full", PRICE_COLUMNS, tuple(price_rows(scores))),
         Section(f"Services: {policy}", CHANGE_COLUMNS, tuple(change_rows(verdict.changes))),
         *_cost(question, replay, scores),
@@ -147,6 +152,12 @@ def with_prior(settings: ReplaySettings) -> NewModel:
     windows, prior = settings.learner.windows, load_prior(SHIPPED)
     model = prior.model(windows=windows, step_s=settings.step_s)
     return ExpertsFactory(windows, model, prior.rows)
+
+
+def _at_as_many_pods(equal: EqualPods, policy: str) -> list[str]:
+    """What another price does for no more pods than Knative takes, if it is another one."""
+    other = equal.ours is not None and equal.ours.policy != policy
+    return [equal.sentence()] if other and equal.setting.total.cold_requests else []
 
 
 def _surprises(replay: Replay) -> tuple[int, int]:

@@ -45,6 +45,20 @@ def test_parts_count_what_one_simulation_does() -> None:
         assert parts.now == whole.now == 900.0
 
 
+def test_what_they_count_on_the_way_is_what_one_counts_that_stops_there() -> None:
+    given, ends = services(5), [60.0, 61.0, 300.0]
+    stopped = Simulation(given, [KPA, FULL], start_s=0.0)
+    expected = []
+    for end in ends:
+        stopped.run(end)
+        expected.append(stopped.counts(("requests",))["requests"].copy())
+    with Parts(given, [KPA, FULL], start_s=0.0, n_parts=2) as parts:
+        for each in (parts, Simulation(given, [KPA, FULL], start_s=0.0)):
+            found = each.run_through(ends, ("requests",))
+            np.testing.assert_array_equal([counts["requests"] for counts in found], expected)
+            assert each.now == 300.0
+
+
 def test_a_process_that_has_ended_is_an_error_and_not_a_wait() -> None:
     with Parts(services(4), [KPA], start_s=0.0, n_parts=2) as parts:
         parts._processes[1].kill()
