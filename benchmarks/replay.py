@@ -19,12 +19,18 @@ from benchmarks.policies.policies import (
     OUTWARD,
     baselines,
     configured,
+    copy,
     oracle,
     ours,
 )
 from benchmarks.scores.score import PolicyScore, score
 from benchmarks.simulator.arrivals import draw, measure
-from benchmarks.simulator.forecasts import ForecastTable, joined, oracle_forecasts
+from benchmarks.simulator.forecasts import (
+    ForecastTable,
+    copied_forecasts,
+    joined,
+    oracle_forecasts,
+)
 from benchmarks.simulator.parts import Simulated, simulation_of
 from benchmarks.simulator.settings import Configured
 from benchmarks.simulator.simulation import Policy, World
@@ -37,7 +43,8 @@ WARM_UP_S = 600.0  # s at the start of the replayed part that are not scored
 STEPS_AT_ONCE = 10  # simulated before anybody is told: parts of the services wait for each other
 SERIES = ("allocated_s", "cold_from_zero", "cold_scale_out")  # that are counted at each step
 ORIGINS_AT_ONCE = 240  # forecasts made in one call: bounds memory, and lets progress be shown
-MODEL, ORACLE = "model", "oracle"
+MODEL, ORACLE, COPY = "model", "oracle", "copy"
+WEEK_S = 604_800.0
 
 OnProgress = Callable[[str, float], None]  # current stage, and the share of it that is done
 OnStep = Callable[["Replay"], None]  # called after every few replayed steps
@@ -169,7 +176,15 @@ class Replay:
     def policies(self) -> list[Policy]:
         """All policies compared."""
         s, base = self.settings, self.configured.revision
-        return [*baselines(base), *ours(base, s.price_s, MODEL, s.swept), oracle(base, ORACLE)]
+        copied = [copy(base, COPY)] if self._knows_a_week else []
+        mine = ours(base, s.price_s, MODEL, s.swept)
+        return [*baselines(base), *copied, *mine, oracle(base, ORACLE)]
+
+    @property
+    def _knows_a_week(self) -> bool:
+        """Whether each step of the future has one a week before it."""
+        steps = WEEK_S / self.demand.step_s
+        return steps == round(steps) and self.first >= steps
 
     def run(self, on_step: OnStep = _ignore_step, *, processes: int = 1) -> list[PolicyScore]:
         """Simulate the future under every policy; scores without the warm-up.
@@ -178,7 +193,10 @@ class Replay:
         """
         s, start = self.settings, float(self.table.made_at_s[0])
         origins = np.arange(self.first, self.demand.n_steps)
-        world = self.world({ORACLE: oracle_forecasts(self.table, self.demand, origins)})
+        tables = {ORACLE: oracle_forecasts(self.table, self.demand, origins)}
+        if self._knows_a_week:
+            tables[COPY] = copied_forecasts(self.table, self.demand, origins, WEEK_S)
+        world = self.world(tables)
         simulation = simulation_of(world, self.policies(), start_s=start, processes=processes)
         self.simulation: Simulated = simulation
         with closing(simulation):

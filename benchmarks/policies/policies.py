@@ -15,6 +15,7 @@ FULL = "kn-ahead full"
 RETENTION = "KPA, retention"
 ALWAYS = "KPA, min-scale 1"
 ORACLE = "oracle"
+COPY = "as a week ago"
 KEEP_ALIVE_MINUTES = (5, 10, 20)
 SWEEP = (1 / 30, 1 / 10, 1 / 3, 1.0, 3.0, 10.0)  # factors on the price asked for
 UTILISATION = 0.7  # Knative's container-concurrency-target-percentage
@@ -83,6 +84,11 @@ def ours(
         for name, mode in modes.items()
         for part in (SWEEP if name in swept else (1.0,))
     ]
+
+
+def copy(base: Settings, table: str) -> Policy:
+    """Forecasts that each minute is as a week ago; decisions, start-up and steps as kn-ahead."""
+    return Policy(name=COPY, revision=replace(base, mode=Mode.FULL), forecasts=table)
 
 
 def oracle(base: Settings, table: str) -> Policy:

@@ -10,7 +10,16 @@ import numpy as np
 from autoscaler.core.prediction.forecasts import demand_at
 from autoscaler.core.types import FloatArray
 from autoscaler.files import whole_file
-from benchmarks.policies.policies import ALWAYS, FULL, KPA, ORACLE, OUTWARD, RETENTION, priced
+from benchmarks.policies.policies import (
+    ALWAYS,
+    COPY,
+    FULL,
+    KPA,
+    ORACLE,
+    OUTWARD,
+    RETENTION,
+    priced,
+)
 from benchmarks.replay import Replay
 from benchmarks.report.figures import Curve, Timeline
 from benchmarks.report.page import Report, Section
@@ -34,7 +43,8 @@ NOTES = (
     "pods started.",
     "memory: normalised, pod-seconds from creation to gone / pod-seconds with a request in flight.",
     "Forecasts are fitted on the time before the replayed part, and each is made from the steps "
-    "before its own. The oracle knows each step's peak in advance, and decides as kn-ahead does.",
+    "before its own. The oracle knows each step's peak in advance, and decides as kn-ahead does; "
+    "as a week ago: what came in the same minute of the week before is expected again.",
     "outward: forecasts only add pods to Knative's answer. full: they may also remove pods early, "
     "never below the demand of the panic window.",
 )
@@ -126,7 +136,7 @@ def _curves(scores: Sequence[PolicyScore]) -> tuple[Curve, ...]:
     ]
     return (
         *(_curve(name, [names[n] for n in found], cut, line=True) for name, found, cut in lines),
-        *(_curve(n, [names[n]], n, line=False) for n in (KPA, ALWAYS, ORACLE) if n in names),
+        *(_curve(n, [names[n]], n, line=False) for n in (KPA, ALWAYS, COPY, ORACLE) if n in names),
     )
 
 

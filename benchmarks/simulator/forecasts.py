@@ -93,6 +93,19 @@ def oracle_forecasts(like: ForecastTable, demand: Demand, origins: IntArray) -> 
     )
 
 
+def copied_forecasts(
+    like: ForecastTable, demand: Demand, origins: IntArray, ago_s: float
+) -> ForecastTable:
+    """Forecasts that what came ``ago_s`` before comes again, to the minute; as `oracle_forecasts`.
+
+    ago_s: a multiple of the step, longer than the horizon.
+    """
+    steps = round(ago_s / demand.step_s)
+    before = np.pad(demand.peak, ((0, 0), (steps, 0)), constant_values=np.nan)
+    known = replace(demand, peak=before[:, : demand.n_steps])
+    return replace(oracle_forecasts(like, known, origins), model=("copy",) * len(like.services))
+
+
 def _peak_ahead(peak: FloatArray, first: IntArray, length: int) -> FloatArray:
     """(n, n_origins) greatest value of ``length`` steps from each first step on."""
     padded = np.pad(peak, ((0, 0), (0, length + int(first.max(initial=0)))))

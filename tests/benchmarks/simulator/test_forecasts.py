@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 
 from autoscaler.core.types import FloatArray
-from benchmarks.simulator.forecasts import ForecastTable, oracle_forecasts, stack
+from benchmarks.simulator.forecasts import (
+    ForecastTable,
+    copied_forecasts,
+    oracle_forecasts,
+    stack,
+)
 from learner.demand import Demand
 
 PEAKS = np.array([[0.0, 1.0, 0.0, 3.0, 2.0, np.nan, 0.5, 0.0], [4.0] + [0.0] * 7])
@@ -54,6 +59,13 @@ def test_the_oracle_knows_nothing_of_a_gap_and_of_what_is_beyond_the_end() -> No
 def test_the_oracle_knows_crests_beyond_the_cells_of_the_model_it_stands_beside() -> None:
     knowing = oracle_forecasts(table([0]), truth(), np.array([0]))
     assert knowing.bundle(0).demand_at(np.array(0.5))[1].tolist() == [4, 0, 0]
+
+
+def test_a_copy_says_what_came_so_long_ago() -> None:
+    copied = copied_forecasts(table([3, 0]), truth(), np.array([3, 0]), ago_s=120.0)
+    assert copied.bundle(0).demand_at(np.array(0.5))[0].tolist() == [1, 0, 3]  # of 1, 2, 3-4
+    assert copied.bundle(1).demand_at(np.array(0.5))[0].tolist() == [0, 0, 1]  # nothing, 0, 1
+    assert copied.model == ("copy", "copy")
 
 
 def test_the_oracle_is_named_as_the_model() -> None:
