@@ -97,8 +97,13 @@ class _Cluster:
             connect = client.CoreV1Api(api).connect_get_namespaced_pod_portforward
             return self._asked(FORWARD_RIGHT, partial(portforward, connect), pod, ports=str(PORT))
 
-    def _api(self) -> Any:
-        return client.ApiClient(self._settings)
+    @contextmanager
+    def _api(self) -> Iterator[Any]:
+        with client.ApiClient(self._settings) as api:
+            try:
+                yield api
+            finally:  # what is kept alive for further requests, the client itself leaves open
+                api.rest_client.pool_manager.clear()
 
     def _leading(self, api: Any, pods: Sequence[str]) -> str:
         """Holders of leases are named pod_address; without the right to read them, the first."""

@@ -41,7 +41,7 @@ def recent() -> Demand:
 
 @contextlib.contextmanager
 def learning(*arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "autoscaler.cli.main", "learn", *map(str, arguments)]
+    command = [sys.executable, "-m", "autoscaler.cli.launch", "learn", *map(str, arguments)]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield process

@@ -133,7 +133,7 @@ def test_early() -> None:
 
 @pytest.mark.parametrize(("demand", "said"), [(0.008333, "0.0083"), (1.25, "1.2"), (123.4, "123")])
 def test_demand_is_told_in_no_more_digits_than_say_something(demand: float, said: str) -> None:
-    assert told((demand,) * 60)[1].endswith(f"averages {said}.")
+    assert told((demand,) * 60)[1].endswith(f"averages {said} requests in flight.")
 
 
 def test_a_shadowed_forecast_is_told_beside_the_answer() -> None:
