@@ -17,10 +17,15 @@ from autoscaler.refusals import Refusals
 
 
 class _Api(FastAPI):
-    """FastAPI, with each answer's whole example in the schema: FastAPI itself drops nulls."""
+    """FastAPI, with each answer's whole example in the schema: FastAPI itself drops nulls.
+
+    And with problem details as a component, so that a client made of it has one class for them.
+    """
 
     def openapi(self) -> dict[str, Any]:
         schema = super().openapi()
+        problem = problems.Problem
+        schema["components"]["schemas"].setdefault(problem.__name__, problem.model_json_schema())
         examples = {answer.__name__: answer.example for answer in ApiAnswer.__subclasses__()}
         for path in schema["paths"].values():
             for response in path["get"]["responses"].values():
@@ -51,6 +56,7 @@ def create_app(
         "Errors are problem details (RFC 9457).",
         docs_url=None,  # FastAPI's own page loads its assets from elsewhere
         redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,  # names of functions in clients
         redirect_slashes=False,  # a name that ends in a slash is another one, and unknown
     )
     problems.install(app)

@@ -67,7 +67,7 @@ def install(app: FastAPI) -> None:
 def documented(status: HTTPStatus, **example: Any) -> dict[int | str, dict[str, Any]]:
     """An entry of a route's `responses` for an error status."""
     shown = {**Problem.example, "status": int(status), **example}
-    content = {"schema": Problem.model_json_schema(), "example": shown}
+    content = {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}, "example": shown}
     return {int(status): {"description": shown["title"], "content": {MEDIA_TYPE: content}}}
 
 

@@ -43,6 +43,18 @@ def test_every_path_is_documented(schema: dict[str, Any]) -> None:
     }
 
 
+def test_a_client_made_of_it_has_names_for_people_and_one_class_of_problems(
+    schema: dict[str, Any],
+) -> None:
+    names = [one["operationId"] for each in schema["paths"].values() for one in each.values()]
+    assert len(set(names)) == len(names)
+    assert {"services", "forecast", "decisions", "dependencies"} <= set(names)
+    assert "Problem" in schema["components"]["schemas"]
+    problems = [shown for kind, shown in contents(schema) if kind == "application/problem+json"]
+    assert problems
+    assert {one["schema"]["$ref"] for one in problems} == {"#/components/schemas/Problem"}
+
+
 def test_every_answer_has_an_example_of_its_own_shape(schema: dict[str, Any]) -> None:
     for media_type, content in contents(schema):
         example = content["example"]
