@@ -30,6 +30,10 @@ def until(
         time.sleep(every_s)
 
 
+# In the background, as in some CI, signals of the keyboard are ignored by what is started.
+HEARING_CTRL_C = ("env", "--default-signal=INT")
+
+
 class Running:
     """A process, and the lines that it says on stderr and stdout."""
 

@@ -14,7 +14,7 @@ import pytest
 from autoscaler.cli.exit_codes import BY_SIGNAL, MEANINGS, ExitCode
 from autoscaler.cli.launch import main
 from tests.autoscaler.cli.conftest import run
-from tests.programs import kn_ahead, running
+from tests.programs import HEARING_CTRL_C, kn_ahead, running
 
 RECORDED = Path(__file__).parents[2] / "golden" / "kpa_ticks.jsonl.gz"
 
@@ -83,11 +83,9 @@ def test_a_mistyped_command_is_answered_with_the_nearest(ended: Ended) -> None:
 
 
 def test_ctrl_c_ends_with_130_and_no_traceback() -> None:
-    # In the background, as in some CI, signals of the keyboard are ignored by what is started.
-    heard = ("env", "--default-signal=INT")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with running(*heard, *kn_ahead("get", "services", "--url", url)) as it:
+        with running(*HEARING_CTRL_C, *kn_ahead("get", "services", "--url", url)) as it:
             asked, _ = silent.accept()
             with asked:
                 it.process.send_signal(signal.SIGINT)

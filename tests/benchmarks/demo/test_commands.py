@@ -2,7 +2,6 @@
 
 import signal
 import socket
-import sys
 from pathlib import Path
 
 import httpx
@@ -10,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from autoscaler.cli.main import app
-from tests.programs import running
+from tests.programs import HEARING_CTRL_C, kn_ahead, running
 
 
 def test_a_port_in_use_is_refused_before_the_work_with_another_one(tmp_path: Path) -> None:
@@ -38,8 +37,8 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_work(
 def test_a_cached_result_is_served_at_once_and_ctrl_c_ends_it_in_good_order(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = (sys.executable, "-m", "autoscaler.cli.launch", "demo", "--serve", f"--port={port}")
-    with running(*command, f"--report={tmp_path / 'page.html'}") as it:
+    command = kn_ahead("demo", "--serve", f"--port={port}", f"--report={tmp_path / 'page.html'}")
+    with running(*HEARING_CTRL_C, *command) as it:
         url = it.says(r"Open (http://\S+)/ now")[1]
         text = httpx.get(url).text
         assert "What you see is cached" in text
