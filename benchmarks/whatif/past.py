@@ -71,7 +71,7 @@ class Past:
         """What was found, and what is missing."""
         r = self.requests
         lines = [
-            f"{len(r.services):,} services, {span(self.days)}, {np.nansum(r.counts):,.0f}"
+            f"{many(len(r.services), 'service')}, {span(self.days)}, {np.nansum(r.counts):,.0f}"
             f" requests, counted by {self.counted_by}."
         ]
         if self.missing:
@@ -85,6 +85,15 @@ class Past:
             much = ", which is much" if self.gaps > MANY_GAPS else ""
             lines.append(f"{self.gaps:.1%} of the time Prometheus saw nothing{much}.")
         return lines
+
+
+def many(n: int, what: str) -> str:
+    """A number of things.
+
+    >>> many(1, "service"), many(2_000, "service")
+    ('1 service', '2,000 services')
+    """
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
 def span(days: float) -> str:
