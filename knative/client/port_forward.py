@@ -27,6 +27,7 @@ FORWARD_RIGHT = "get and create pods/portforward"
 RIGHTS = f"get deployments.apps, list pods, {FORWARD_RIGHT}"
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
 PIECE = 1 << 16  # bytes
+CLOSING, CLOSING_S = 100, 2.0  # looks at whether a connection is closed, within so many s
 
 
 @contextmanager
@@ -169,6 +170,8 @@ class _Forward:
         self._listening.close()
         for each in self._opened:
             each.close()
+        for each in self._opened:
+            _see_closed(each.websocket)
 
     def _accept(self) -> None:
         ready = list(self._opened)
@@ -207,6 +210,15 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
     with suppress(OSError):
         while piece := source.recv(PIECE):
             target.sendall(piece)
+
+
+def _see_closed(websocket: Any) -> None:
+    """A thread of the client's closes it, but where an error has ended that."""
+    for _ in range(CLOSING):
+        if websocket.sock is None:
+            return
+        threading.Event().wait(CLOSING_S / CLOSING)
+    websocket.shutdown()
 
 
 def _shut(end: socket.socket) -> None:
