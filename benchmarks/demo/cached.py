@@ -34,6 +34,19 @@ class Cached:
     clock: SimulatedClock
 
 
+def advisor_of(folder: Path, model: ReadModel, clock: SimulatedClock) -> Advisor:
+    """Fills the model from the files of controller and learner in one folder."""
+    files = AdvisorSettings(snapshots=folder, advice=folder, bundle=folder / FORECASTS)
+    return Advisor(
+        files,
+        model,
+        clock,
+        load_bundle=load_bundle,
+        on_change=lambda _: None,
+        refusals=Refusals(),
+    )
+
+
 async def read_cached(path: Path = SHIPPED) -> Cached:
     """The result in a file. Raises PermanentError where another version wrote it."""
     model, clock = ReadModel(Health()), SimulatedClock()
@@ -43,15 +56,7 @@ async def read_cached(path: Path = SHIPPED) -> Cached:
             file.extractall(folder)
         about = json.loads((folder / ABOUT).read_text())
         clock.advance(about["now"])
-        files = AdvisorSettings(snapshots=folder, advice=folder, bundle=folder / FORECASTS)
-        advisor = Advisor(
-            files,
-            model,
-            clock,
-            load_bundle=load_bundle,
-            on_change=lambda _: None,
-            refusals=Refusals(),
-        )
+        advisor = advisor_of(folder, model, clock)
         await advisor.read_snapshot()
         await advisor.read_bundle()
         await advisor.update_graph()

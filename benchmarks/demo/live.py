@@ -13,9 +13,8 @@ from threading import Event
 
 import numpy as np
 
-from autoscaler.advisor.advisor import Advisor, AdvisorSettings
 from autoscaler.advisor.read_model import ReadModel
-from autoscaler.bundle.file import load_bundle, save_bundle
+from autoscaler.bundle.file import save_bundle
 from autoscaler.clock import Clock, SimulatedClock
 from autoscaler.core.control import Advised, ControlState, control
 from autoscaler.core.names import name_id
@@ -27,8 +26,7 @@ from autoscaler.core.types import IntArray
 from autoscaler.exchange.advice import NAME as ADVICE
 from autoscaler.exchange.advice import for_fleet, read_advice
 from autoscaler.exchange.snapshot import NAMES, TICK, Changes, Named, write_names, write_tick
-from autoscaler.refusals import Refusals
-from benchmarks.demo.cached import FORECASTS
+from benchmarks.demo.cached import FORECASTS, advisor_of
 from benchmarks.demo.status import SPEED
 from benchmarks.policies.policies import FULL, pod_capacity, priced
 from benchmarks.replay import Replay
@@ -74,15 +72,7 @@ class LiveShop:
         self._first = 0
         # The step that is forecast next; before `replay.first` nothing was.
         self._step = max(round((start_s - self._demand.start_s) / s.step_s), replay.first)
-        files = AdvisorSettings(snapshots=folder, advice=folder, bundle=folder / FORECASTS)
-        self._advisor = Advisor(
-            files,
-            model,
-            clock,
-            load_bundle=load_bundle,
-            on_change=lambda _: None,
-            refusals=Refusals(),
-        )
+        self._advisor = advisor_of(folder, model, clock)
         named = map(_named, self.fleet.keys, whole.services)
         write_names(folder / NAMES, [one.encoded() for one in named])
 

@@ -23,7 +23,6 @@ from autoscaler.files import check_writable
 from learner.settings import LearnerSettings
 
 if TYPE_CHECKING:
-    from learner.sources.counters import Grid
     from learner.sources.presets import OwnQueries
 
 DEFAULTS = LearnerSettings()
@@ -71,7 +70,7 @@ def forecast(
     from benchmarks.forecast.picture import checked, print_ahead, write_page
     from benchmarks.replay import ReplaySettings
     from benchmarks.report.screen import Screen
-    from benchmarks.whatif.past import DAY_S, read_past
+    from benchmarks.whatif.past import DAY_S, grid_of, read_past
     from learner.sources.access import Access
     from learner.sources.queries import MAX_POINTS, PrometheusServer
     from learner.sources.request_reader import POINTS
@@ -79,7 +78,7 @@ def forecast(
     with one_line_errors():
         check_writable(report)
         asked = _asked(service, query, source)
-        grid = _grid(history, end, step_s, SystemClock().now())
+        grid = grid_of(history, end, step_s, SystemClock().now())
         access = Access(
             token_file=token_file, headers=tuple(header or ()), ca_file=ca_file, cert=client_cert,
             key=client_key,
@@ -118,18 +117,3 @@ def _asked(service: str, query: str, source: str) -> "str | OwnQueries":
     for label in ("namespace", "service"):
         labelled = f'label_replace({labelled}, "{label}", "query", "", "")'
     return OwnQueries(requests=labelled, duration="", labels=("namespace", "service"))
-
-
-def _grid(history: str, end: str, step_s: float, now_s: float) -> "Grid":
-    """All steps that are read. Raises PermanentError."""
-    from learner.sources.counters import Grid
-
-    if not (step_s >= 1 and step_s % 1 == 0):
-        raise PermanentError(f"step is {step_s:g}; allowed: whole seconds >= 1")
-    end_s = (moment(end, now_s) if end else now_s) // step_s * step_s
-    number = int(moment(history, 0.0) // step_s)
-    if not 0 < number * step_s <= end_s <= now_s:
-        raise PermanentError(
-            f"history is {history}, until {end or 'now'}; allowed: a time after 1970 that is over"
-        )
-    return Grid(start_s=int(end_s - number * step_s), step_s=int(step_s), n_points=number + 1)

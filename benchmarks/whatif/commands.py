@@ -17,7 +17,6 @@ from autoscaler.cli.options import (
     Headers,
     StepS,
     TokenFile,
-    moment,
     one_line_errors,
 )
 from autoscaler.errors import PermanentError
@@ -25,7 +24,6 @@ from autoscaler.files import check_writable
 from learner.settings import LearnerSettings
 
 if TYPE_CHECKING:
-    from learner.sources.counters import Grid
     from learner.sources.presets import OwnQueries
 
 DEFAULTS = LearnerSettings()
@@ -123,6 +121,7 @@ def whatif(
     from autoscaler.clock import SystemClock
     from benchmarks.report.screen import Screen
     from benchmarks.whatif.asking import Asked
+    from benchmarks.whatif.past import grid_of
     from benchmarks.whatif.run import answered
     from learner.sources.access import Access
 
@@ -130,7 +129,7 @@ def whatif(
         for file in (report, json) if json else (report,):
             check_writable(file)
         queries = _queries(source, requests, duration, labels)
-        grid = _grid(history, end, step_s, SystemClock().now())
+        grid = grid_of(history, end, step_s, SystemClock().now())
         access = Access(
             token_file=token_file, headers=tuple(header or ()), ca_file=ca_file, cert=client_cert,
             key=client_key,
@@ -181,12 +180,13 @@ def floors(
     from autoscaler.clock import SystemClock
     from benchmarks.report.screen import Screen
     from benchmarks.whatif.asking import Asked
+    from benchmarks.whatif.past import grid_of
     from benchmarks.whatif.run import floors_alone, show
     from learner.sources.access import Access
 
     with one_line_errors():
         queries = _queries(source, requests, duration, labels)
-        grid = _grid(history, end, step_s, SystemClock().now())
+        grid = grid_of(history, end, step_s, SystemClock().now())
         access = Access(
             token_file=token_file, headers=tuple(header or ()), ca_file=ca_file, cert=client_cert,
             key=client_key,
@@ -222,19 +222,3 @@ def _queries(source: str, requests: str, duration: str, labels: str) -> "str | O
     if len(names) != 2 or not all(names):
         raise PermanentError(f"labels is {labels!r}; allowed: two, as namespace,service")
     return OwnQueries(requests=requests, duration=duration, labels=names)
-
-
-def _grid(history: str, end: str, step_s: float, now_s: float) -> "Grid":
-    """All steps that are read. Raises PermanentError."""
-    from learner.sources.counters import Grid
-
-    if not (step_s >= 1 and step_s % 1 == 0):
-        raise PermanentError(f"step is {step_s:g}; allowed: whole seconds >= 1")
-    end_s = (moment(end, now_s) if end else now_s) // step_s * step_s
-    number = int(moment(history, 0.0) // step_s)
-    if not 0 < number * step_s <= end_s <= now_s:
-        raise PermanentError(
-            f"history is {history}, until {end or 'now'}; allowed: a time after 1970 that is over"
-        )
-    start_s = int(end_s - number * step_s)
-    return Grid(start_s=start_s, step_s=int(step_s), n_points=number + 1)

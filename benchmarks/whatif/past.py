@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from autoscaler.cli.options import moment
 from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
 from benchmarks.replay import OnProgress
@@ -85,6 +86,22 @@ class Past:
             much = ", which is much" if self.gaps > MANY_GAPS else ""
             lines.append(f"{self.gaps:.1%} of the time Prometheus saw nothing{much}.")
         return lines
+
+
+def grid_of(history: str, end: str, step_s: float, now_s: float) -> Grid:
+    """All points of a past that is asked for. history: such as 14d. end: ISO time; "" = now.
+
+    step_s: s. now_s: Unix s. Raises PermanentError.
+    """
+    if not (step_s >= 1 and step_s % 1 == 0):
+        raise PermanentError(f"step is {step_s:g}; allowed: whole seconds >= 1")
+    end_s = (moment(end, now_s) if end else now_s) // step_s * step_s
+    number = int(moment(history, 0.0) // step_s)
+    if not 0 < number * step_s <= end_s <= now_s:
+        raise PermanentError(
+            f"history is {history}, until {end or 'now'}; allowed: a time after 1970 that is over"
+        )
+    return Grid(start_s=int(end_s - number * step_s), step_s=int(step_s), n_points=number + 1)
 
 
 def many(n: int, what: str) -> str:

@@ -2,20 +2,16 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from autoscaler.cli.main import app
-from benchmarks.simulator.arrivals import Requests
-from benchmarks.whatif.exposition import GENERATIONS, START_S, backfill_requests
-from benchmarks.whatif.made_fleet import made_fleet
-from tests.conftest import prometheus_server
+from tests.e2e.made_prometheus import end_of, made_prometheus
 
 DAYS = 0.5
-END = datetime.fromtimestamp(START_S + DAYS * 86_400, UTC).isoformat()
+END = end_of(DAYS)
 REGULAR = "shop/regular-001"
 
 
@@ -23,12 +19,7 @@ REGULAR = "shop/regular-001"
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Six made services over half a day."""
     folder = tmp_path_factory.mktemp("prometheus")
-    names, made = made_fleet(6, DAYS)
-    moved = Requests(
-        arrival_s=made.arrival_s + START_S, service_s=made.service_s, offset=made.offset
-    )
-    backfill_requests(names, moved, GENERATIONS["1.23"], folder / "data")
-    with prometheus_server(folder) as url:
+    with made_prometheus(folder, 6, DAYS) as url:
         yield url
 
 

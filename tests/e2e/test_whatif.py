@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,28 +13,22 @@ from typer.testing import CliRunner, Result
 from autoscaler.cli.main import app
 from benchmarks.policies.policies import FULL, KPA
 from benchmarks.replay import Replay, ReplaySettings
-from benchmarks.simulator.arrivals import Requests
 from benchmarks.traces.trace import Trace
-from benchmarks.whatif.exposition import GENERATIONS, START_S, backfill_requests
+from benchmarks.whatif.exposition import START_S
 from benchmarks.whatif.made_fleet import made_fleet
 from benchmarks.whatif.run import with_prior
 from learner.settings import LearnerSettings
-from tests.conftest import prometheus_server
+from tests.e2e.made_prometheus import end_of, made_prometheus
 
 DAYS = 1.0
-END = datetime.fromtimestamp(START_S + DAYS * 86_400, UTC).isoformat()
+END = end_of(DAYS)
 
 
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Ten made services over a day, as Knative 1.23 exports them."""
     folder = tmp_path_factory.mktemp("prometheus")
-    names, made = made_fleet(10, DAYS)
-    moved = Requests(
-        arrival_s=made.arrival_s + START_S, service_s=made.service_s, offset=made.offset
-    )
-    backfill_requests(names, moved, GENERATIONS["1.23"], folder / "data")
-    with prometheus_server(folder) as url:
+    with made_prometheus(folder, 10, DAYS) as url:
         yield url
 
 

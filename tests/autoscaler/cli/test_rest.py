@@ -1,8 +1,9 @@
 """Asking a REST API: who answers without an end, or refuses, is told in one line."""
 
-import time
+import itertools
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, StreamingResponse
@@ -47,14 +48,10 @@ def test_an_answer_that_is_too_large_is_given_up(monkeypatch: pytest.MonkeyPatch
 
 
 def test_an_answer_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    def drops() -> Iterator[bytes]:
-        for _ in range(500):
-            yield b" " * rest.PIECE
-            time.sleep(0.01)
-
+    monkeypatch.setattr(rest, "API_ANSWER_BYTES", Limit("x", np.inf, "bytes", "in a test"))
     monkeypatch.setattr(rest, "API_ANSWER_S", Limit("x", 0.05, "s", "in a test"))
     with pytest.raises(PermanentError, match=r"without an end; allowed: 0.05 s"):
-        ask(answering(drops()))
+        ask(answering(itertools.repeat(b" " * 1000)))
 
 
 @pytest.mark.parametrize(
