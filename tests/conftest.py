@@ -12,10 +12,11 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from benchmarks.traces.openmetrics import backfill
+from benchmarks.traces.openmetrics import backfill, make_blocks
 from learner.demand import Demand
 
 ServeHistory = Callable[[Demand], str]
+ServeText = Callable[[str], str]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -66,6 +67,20 @@ def serve_history(tmp_path: Path) -> Iterator[ServeHistory]:
 
         def serve(demand: Demand) -> str:
             backfill(demand, tmp_path / "data")
+            return stack.enter_context(prometheus_server(tmp_path))
+
+        yield serve
+
+
+@pytest.fixture
+def serve_text(tmp_path: Path) -> Iterator[ServeText]:
+    """Call it with OpenMetrics text: a real Prometheus that has it; ends with the test."""
+    with contextlib.ExitStack() as stack:
+
+        def serve(text: str) -> str:
+            exposition = tmp_path / "text"
+            exposition.write_text(text)
+            make_blocks(exposition, tmp_path / "data")
             return stack.enter_context(prometheus_server(tmp_path))
 
         yield serve

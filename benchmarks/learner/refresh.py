@@ -25,7 +25,7 @@ from autoscaler.clock import SimulatedClock
 from benchmarks.learner.fleet import BEGIN_S, STEP_S, Fleet
 from learner.demand import Demand
 from learner.engine import Learner
-from learner.publishing.publisher import SETTLE_S, Publisher, PublishSettings
+from learner.publishing.publisher import Publisher, PublishSettings, settle_s
 from learner.settings import LearnerSettings
 from learner.sources.remembered import Remembered
 
@@ -71,7 +71,7 @@ def measure(services: int, days: int = DAYS, fit: LearnerSettings | None = None)
         fits.append(time.perf_counter() - begin)
         return future
 
-    clock = SimulatedClock(BEGIN_S + days * 86_400 + SETTLE_S + 1)
+    clock = SimulatedClock(BEGIN_S + days * 86_400 + settle_s(STEP_S) + 1)
     with tempfile.TemporaryDirectory() as folder:
         settings = PublishSettings(
             bundle=Path(folder) / "forecasts.npz", step_s=STEP_S, history_s=days * 86_400.0,

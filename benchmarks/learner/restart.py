@@ -32,7 +32,7 @@ from learner.models.pooled import Pooled
 from learner.prior.file import load_prior
 from learner.publishing.checkpoint import Checkpoint, WarmStart
 from learner.publishing.fitted_file import Fitted, save_fitted
-from learner.publishing.publisher import SETTLE_S, Publisher, PublishSettings
+from learner.publishing.publisher import Publisher, PublishSettings, settle_s
 from learner.settings import WINDOWS
 from learner.sources.remembered import Remembered
 from learner.state.file import RECENT_STEPS, save_state
@@ -84,7 +84,7 @@ def prepare(services: int, folder: Path) -> None:
 
 def measure(services: int, folder: Path, away: int = AWAY) -> Cost:
     """Start with what is in the folder, so many steps later. Nothing runs beside the loop."""
-    clock = SimulatedClock(BEGIN_S + (WINDOW + away) * STEP_S + SETTLE_S + 1)
+    clock = SimulatedClock(BEGIN_S + (WINDOW + away) * STEP_S + settle_s(STEP_S) + 1)
     settings = PublishSettings(
         bundle=folder / "forecasts.npz", step_s=STEP_S, history_s=WINDOW * STEP_S
     )

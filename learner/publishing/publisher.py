@@ -39,7 +39,7 @@ from learner.sharding.local import Local
 from learner.sharding.model import Sharded
 from learner.sharding.shards import Shards
 from learner.sources.access import Access
-from learner.sources.demand_reader import PrometheusReader
+from learner.sources.demand_reader import PrometheusReader, shown_after_s
 from learner.sources.queries import PrometheusServer
 from learner.sources.remembered import Remembered
 from learner.sources.upstreams import UpstreamSeries, WithUpstreams
@@ -48,7 +48,7 @@ from learner.status import LearnerStatus, Outcomes
 
 STATE = "carried state"  # as a part that may be faulty
 LEAST_HISTORY_S = 86_400.0  # a learner that may hold less has nothing to say
-SETTLE_S = 3.0  # s after a step's end until its samples are in Prometheus
+STORED_S = 1.0  # s after a scrape until its samples are in Prometheus
 
 log = get_logger(__name__)
 
@@ -141,7 +141,7 @@ class Publisher:
     def wait(self) -> None:
         """Sleep until the next step has ended and settled."""
         step_s = self._settings.step_s
-        now = self._clock.now() - SETTLE_S
+        now = self._clock.now() - settle_s(step_s)
         self._sleep(step_s - now % step_s)
 
     def publish(self) -> None:
@@ -213,7 +213,7 @@ class Publisher:
 
     def _read(self) -> Demand:
         s, started_s = self._settings, self._clock.now()
-        end_s = (started_s - SETTLE_S) // s.step_s * s.step_s
+        end_s = (started_s - settle_s(s.step_s)) // s.step_s * s.step_s
         demand = self._read_as_far_back_as_can_be(end_s)
         now = self._clock.now()
         slow = f"took {now - started_s:.0f} s; forecasts come every {s.step_s:.0f} s at best"
@@ -234,6 +234,11 @@ class Publisher:
                 self._history_s = half_s
                 shorter = f"{error}; {half_s / 86_400:.3g} days are read"
                 self._faults.report("length of the past", shorter, self._clock.now())
+
+
+def settle_s(step_s: float) -> float:
+    """Time from the end of a step until it can be read, s."""
+    return shown_after_s(step_s) + STORED_S
 
 
 def prometheus_publisher(

@@ -5,6 +5,11 @@ number in flight is a gauge that the autoscaler exports once a step; a step with
 observed. Where either has no sample the step is a gap, never a zero. What a pod takes is a gauge
 too, of which the newest sample counts.
 
+What is exported is of the seconds before: two pass until a second is counted, and until a scrape
+shows it as much as lies between two scrapes. So a step is read a little after its end
+(`shown_after_s`): else what came in its last seconds would count as the next step's, and pods would
+be started for it when it is over.
+
 A step is what happened in (t, t + step]. Prometheus 2 closes the window of a range selector on both
 sides and Prometheus 3 leaves the left side open; one millisecond less than a step means the same to
 both, as samples lie on whole milliseconds.
@@ -18,6 +23,8 @@ from typing import Any
 
 import numpy as np
 
+from autoscaler.core.demand import MOST_DELAY_S
+from autoscaler.core.state.services import SHORT_PEAK_S
 from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
 from autoscaler.health import Health
@@ -225,8 +232,22 @@ class PrometheusReader:
             )
 
 
+def shown_after_s(step_s: float) -> float:
+    """How long after a step what happened in it is shown, whole s; shorter than the step.
+
+    Of short steps all of it is, if Prometheus scrapes once in `SHORT_PEAK_S`; what came just before
+    a step then counts as the step's too. Of longer ones this would be as long as a scrape interval,
+    and make a call at the full minute one of the minute before: so some of it is shown later.
+    """
+    shown_s = MOST_DELAY_S + (SHORT_PEAK_S if step_s < SHORT_STEP_S else 0)
+    return min(shown_s, step_s - 1.0)
+
+
 def _over_a_step(query: str, grid: Grid) -> str:
-    return query.replace("$step", f"{grid.step_s * 1000 - 1}ms")
+    window = f"{grid.step_s * 1000 - 1}ms]"
+    if shown_s := int(shown_after_s(grid.step_s)):
+        window += f" offset -{shown_s}s"
+    return query.replace("$step]", window)
 
 
 def _service(labels: dict[str, str]) -> str:

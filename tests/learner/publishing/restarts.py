@@ -14,7 +14,7 @@ from learner.demand import Demand
 from learner.engine import ExpertsFactory, Learner
 from learner.models import Exceedance
 from learner.publishing.checkpoint import Checkpoint, WarmStart
-from learner.publishing.publisher import SETTLE_S, Publisher, PublishSettings
+from learner.publishing.publisher import Publisher, PublishSettings, settle_s
 from learner.settings import LearnerSettings
 from learner.sources.remembered import Remembered
 
@@ -127,4 +127,4 @@ class Process:
 
 
 def clock_at(step: int) -> SimulatedClock:
-    return SimulatedClock(START_S + step * STEP_S + SETTLE_S + 1.0)
+    return SimulatedClock(START_S + step * STEP_S + settle_s(STEP_S) + 1.0)

@@ -12,7 +12,7 @@ from autoscaler.limits import HISTORY
 from autoscaler.refusals import LimitError
 from learner.demand import Demand
 from learner.engine import Learner
-from learner.publishing.publisher import SETTLE_S, Publisher, PublishSettings
+from learner.publishing.publisher import Publisher, PublishSettings, settle_s
 from learner.settings import LearnerSettings
 from learner.status import LearnerStatus
 
@@ -90,7 +90,7 @@ def publisher(
 
 
 def test_a_bundle_appears_that_ends_where_the_last_whole_step_ended(tmp_path: Path) -> None:
-    clock, source = SimulatedClock(START_S + SETTLE_S + 1.0), Recorded()
+    clock, source = SimulatedClock(START_S + settle_s(STEP_S) + 1.0), Recorded()
     publisher(tmp_path, source, clock).publish()
     bundle = load_bundle(tmp_path / "forecasts.npz")
     assert (bundle.services, bundle.made_at_s) == (("shop/sync",), START_S)
@@ -98,7 +98,7 @@ def test_a_bundle_appears_that_ends_where_the_last_whole_step_ended(tmp_path: Pa
 
 
 def test_of_a_past_that_is_more_than_may_be_held_half_is_read(tmp_path: Path) -> None:
-    clock, source = SimulatedClock(START_S + SETTLE_S + 1.0), Recorded()
+    clock, source = SimulatedClock(START_S + settle_s(STEP_S) + 1.0), Recorded()
     source.most_steps = 2_000
     made = publisher(tmp_path, source, clock, history=6_000)
     made.publish()
@@ -112,7 +112,7 @@ def test_of_a_past_that_is_more_than_may_be_held_half_is_read(tmp_path: Path) ->
 
 
 def test_of_less_than_a_day_nothing_is_published(tmp_path: Path) -> None:
-    clock, source = SimulatedClock(START_S + SETTLE_S + 1.0), Recorded()
+    clock, source = SimulatedClock(START_S + settle_s(STEP_S) + 1.0), Recorded()
     source.most_steps = 1_000
     with pytest.raises(LimitError, match="the past of all has more than"):
         publisher(tmp_path, source, clock, history=6_000).publish()
@@ -122,7 +122,7 @@ def test_a_step_is_read_once_it_has_settled(tmp_path: Path) -> None:
     clock, source = SimulatedClock(START_S + 12.0), Recorded()
     with pytest.raises(EndedError):
         publisher(tmp_path, source, clock, turns=3).run()
-    assert clock.now() == START_S + 3 * STEP_S + SETTLE_S
+    assert clock.now() == START_S + 3 * STEP_S + settle_s(STEP_S)
     assert [end for _, end, _ in source.asked] == [START_S + n * STEP_S for n in (1, 2, 3)]
 
 

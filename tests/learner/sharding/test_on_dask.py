@@ -15,7 +15,7 @@ from autoscaler.core.prediction.forecasts import ForecastBundle
 from autoscaler.errors import TransientError
 from learner.demand import Demand
 from learner.engine import Learner
-from learner.publishing.publisher import SETTLE_S, Publisher, PublishSettings, on_shards
+from learner.publishing.publisher import Publisher, PublishSettings, on_shards, settle_s
 from learner.settings import LearnerSettings
 from learner.sharding import remote
 from learner.sharding.backend import Backend
@@ -48,7 +48,7 @@ class Loop:
 
     def __init__(self, folder: Path, backend: Backend, refit_steps: int = 3) -> None:
         folder.mkdir()
-        self.clock = SimulatedClock(START_S + HISTORY * STEP_S + SETTLE_S)
+        self.clock = SimulatedClock(START_S + HISTORY * STEP_S + settle_s(STEP_S))
         self.bundle = folder / "forecasts.npz"
         settings = PublishSettings(
             bundle=self.bundle, step_s=STEP_S, history_s=HISTORY * STEP_S,

@@ -90,8 +90,8 @@ def test_windows_are_a_millisecond_short_of_a_step(server: FakePrometheus) -> No
     server.answer = always(matrix((CART, points(1, 1, 1, 1))))
     read(server.url)
     assert {asked["query"] for asked in server.asked} == {
-        "last_over_time(kn_ahead_requests_total[59999ms])",
-        "max_over_time(kn_ahead_peak_in_flight[59999ms])",
+        "last_over_time(kn_ahead_requests_total[59999ms] offset -2s)",
+        "max_over_time(kn_ahead_peak_in_flight[59999ms] offset -2s)",
     }
 
 
@@ -107,7 +107,7 @@ def test_a_request_that_no_scrape_saw_in_flight_needed_a_pod_all_the_same(
 def test_short_steps_are_read_from_what_is_shown_for_as_short(server: FakePrometheus) -> None:
     server.answer = always(matrix((CART, [(600.0 + 5 * i, "1") for i in range(4)])))
     PrometheusReader(server.url, capacity=1.0).read(start_s=600, end_s=615, step_s=5)
-    assert "max_over_time(kn_ahead_short_peak_in_flight[4999ms])" in {
+    assert "max_over_time(kn_ahead_short_peak_in_flight[4999ms] offset -4s)" in {
         asked["query"] for asked in server.asked
     }
 

@@ -66,7 +66,7 @@ def test_an_html_error_page_is_not_quoted(server: FakePrometheus) -> None:
         ),
         (matrix(({"job": "x"}, points(1))), "{'job': 'x'}; allowed: with namespace, service"),
         (Reply(body='{"data":{"result":[{"metric":3,"values":[]}]}}'), "labels are no text"),
-        (matrix(), "has no series for last_over_time(kn_ahead_requests_total[59999ms])"),
+        (matrix(), "has no series for last_over_time(kn_ahead_requests_total[59999ms] offset -2s)"),
         (matrix((CART, points(1))), "has 0 steps with data"),
         (matrix((CART, points(1, 2))), "has 1 steps with data"),
     ],

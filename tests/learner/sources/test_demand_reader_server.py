@@ -10,6 +10,7 @@ from learner.demand import Demand
 from learner.sources.demand_reader import PrometheusReader, PrometheusSettings
 
 ServeHistory = Callable[[Demand], str]
+ServeText = Callable[[str], str]
 
 
 def history(*, n_steps: int, step_s: float, start_s: float = 1_612_051_200.0) -> Demand:
@@ -55,6 +56,35 @@ def test_asks_for_no_more_points_than_prometheus_gives(serve_history: ServeHisto
     written = history(n_steps=25_000, step_s=1.0)
     reader = PrometheusReader(serve_history(written), capacity=7.0)
     assert_same(reader.read(start_s=written.start_s, end_s=written.end_s, step_s=1.0), written)
+
+
+@pytest.mark.parametrize(
+    ("called_s", "shown_in"),  # s after the third short step began; the step in which it is seen
+    [(0.5, (1, 2)), (4.9, (1, 2)), (5.5, (2,)), (9.9, (2,))],
+)
+def test_what_came_at_the_end_of_a_short_step_is_never_of_the_next(
+    serve_text: ServeText, called_s: float, shown_in: tuple[int, ...]
+) -> None:
+    start_s, step_s, call_s = 1_612_051_200, 10, 20.0 + called_s
+    scrapes = np.arange(0.0, 61.0, 5.0) + 1.3
+    # A second is counted two seconds after it is over, and then shown for five.
+    counted = scrapes >= np.ceil(call_s) + 2
+    shown = counted & (scrapes < np.ceil(call_s) + 2 + 5)
+    of = '{namespace="shop",service="cart"}'
+    lines = ["# TYPE kn_ahead_requests counter"]
+    lines += [
+        f"kn_ahead_requests_total{of} {n:d} {start_s + at}"
+        for at, n in zip(scrapes, counted, strict=True)
+    ]
+    lines += ["# TYPE kn_ahead_short_peak_in_flight gauge"]
+    lines += [
+        f"kn_ahead_short_peak_in_flight{of} {n:d} {start_s + at}"
+        for at, n in zip(scrapes, shown, strict=True)
+    ]
+    url = serve_text("\n".join([*lines, "# EOF", ""]))
+    reader = PrometheusReader(url, capacity=1.0)
+    read = reader.read(start_s=start_s, end_s=start_s + 50, step_s=step_s)
+    assert np.flatnonzero(read.peak[0] > 0).tolist() in [[step] for step in shown_in]
 
 
 def test_prometheus_words_reach_the_user_when_it_refuses(serve_history: ServeHistory) -> None:
