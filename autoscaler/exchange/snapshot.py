@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from autoscaler.core.state.account import Account
 from autoscaler.core.state.decision import Decision, DecisionArrays
 from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.state.revision import (
@@ -30,7 +31,7 @@ from autoscaler.exchange.layout import Arrays, Field, Layout
 from autoscaler.limits import CHANGES, NAMES_BYTES, NOTES_BYTES, REVISIONS
 
 TICK, NAMES = "tick", "names.json"
-VERSION = 4
+VERSION = 5
 
 _WIRE = {np.float64: "<f8", np.int64: "<i8", np.bool_: "|b1"}
 _SPEC = (
@@ -73,6 +74,7 @@ LAYOUT = Layout(
         *_columns("decision_", Decision, "revisions"),
         Field("service", "<i8", ("services",)),
         *_columns("calls_", Calls, "services", _CALLS),
+        *_columns("account_", Account, "services"),
         Field("in_flight", "<f8", ("services",)),
         Field("peak", "<f8", ("services",)),
         Field("short_peak", "<f8", ("services",)),
@@ -149,6 +151,7 @@ def write_tick(
         ("memory_", fleet.memory),
         ("decision_", fleet.decision),
         ("calls_", services.calls),
+        ("account_", services.account),
         ("change_", changes.decision),
     ):
         arrays |= {prefix + f.name: getattr(view, f.name) for f in fields(view)}

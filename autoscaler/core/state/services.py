@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autoscaler.core.names import name_id
+from autoscaler.core.state.account import NOTHING_COUNTED, Account, AccountArrays
 from autoscaler.core.state.columns import Column, Table
 from autoscaler.core.state.rate_history import RateHistory
 from autoscaler.core.state.revision import DTYPES, F, I
@@ -48,6 +49,7 @@ class Services:
         self.keys: list[str] = []  # row -> "namespace/service"
         self._rows: dict[str, int] = {}  # and back
         self._calls: Table[CallsArrays] = Table(Calls, DTYPES)
+        self._account: Table[AccountArrays] = Table(Account, DTYPES)
         self._seconds = Column(np.float64, (PEAK_S,))  # in flight, a ring of one-second averages
         self._n_seconds = 0  # counted so far
         self._starts = Column(np.int32, (len(PARTS),))
@@ -72,6 +74,11 @@ class Services:
     def calls(self) -> CallsArrays:
         """(n,) each."""
         return self._calls.view
+
+    @property
+    def account(self) -> AccountArrays:
+        """(n,) each."""
+        return self._account.view
 
     @property
     def peak(self) -> FloatArray:
@@ -123,7 +130,8 @@ class Services:
     @property
     def nbytes(self) -> int:
         """Memory held, bytes."""
-        return self._calls.nbytes + self.rates.nbytes + sum(c.nbytes for c in self._columns)
+        tables = self._calls.nbytes + self._account.nbytes + self.rates.nbytes
+        return tables + sum(column.nbytes for column in self._columns)
 
     @property
     def _columns(self) -> tuple[Column[Any], ...]:
@@ -139,6 +147,7 @@ class Services:
             row = self._rows[key] = len(self.keys)
             self.keys.append(key)
             self._calls.append([_never_called(key)])
+            self._account.append([NOTHING_COUNTED])
             for column in self._columns:
                 column.append(np.zeros((*column.values.shape[:-1], 1)))
             self.rates.append(1)
@@ -151,6 +160,7 @@ class Services:
         if self.calls.revisions[row]:
             return False
         self._calls.remove(row)
+        self._account.remove(row)
         self.rates.remove(row)
         for column in self._columns:
             column.remove(row)
