@@ -71,9 +71,9 @@ def decide(
     averages = _averages(fleet, selected, index, spec, at)
     reactive = react(spec, take(fleet.memory, selected), observed.ready, averages, at)
     kpa, delayed = _delayed(fleet, index, spec, reactive, at)
-    predicted = _allowed(pods_ahead(advice, selected, spec, observed.replicas, at), spec, reactive)
+    predicted = allowed(pods_ahead(advice, selected, spec, observed.replicas, at), spec, reactive)
     upstream = anticipate(fleet, advice.paths, index, at)
-    upstream = replace(upstream, pods=_allowed(upstream.pods, spec, reactive))
+    upstream = replace(upstream, pods=allowed(upstream.pods, spec, reactive))
     candidates = _Candidates(kpa=kpa, predicted=predicted, upstream=upstream)
     return Step(
         rows=index,
@@ -108,7 +108,7 @@ def _decision(
 ) -> DecisionArrays:
     """The candidates combined, bounded, and held by the scale-to-zero rule."""
     kpa, upstream = candidates.kpa, candidates.upstream
-    desired = _combine(kpa, candidates.predicted, upstream.pods, spec, reactive)
+    desired = combine(kpa, candidates.predicted, upstream.pods, spec, reactive)
     bounded = clip(desired, spec, observed)
     last = last_pod(bounded, spec, observed, at)
     # Nothing is decided until its ServerlessService is set up.
@@ -167,14 +167,14 @@ def _delayed(
     return kpa, delayed
 
 
-def _allowed(pods: IntArray, spec: SpecArrays, reactive: Reactive) -> IntArray:
+def allowed(pods: IntArray, spec: SpecArrays, reactive: Reactive) -> IntArray:
     """Pods ahead within activation scale, scale-up rate and mode; -1 = none is asked for."""
     activated = np.where(pods > 0, np.maximum(pods, spec.activation_scale), pods)
     allowed = np.minimum(activated, reactive.max_up).astype(np.int64)
     return np.where(spec.mode == Mode.OFF, NO_ANSWER, allowed)
 
 
-def _combine(
+def combine(
     kpa: IntArray,
     predicted: IntArray,
     anticipated: IntArray,

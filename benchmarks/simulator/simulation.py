@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from autoscaler.core.accounting import count_report, count_tick
 from autoscaler.core.control import Advised, ControlState, Reported, Tick, control
 from autoscaler.core.prediction.advice import Advice
 from autoscaler.core.prediction.predictive import TICK_S, PodCosts, read_at_price
@@ -70,7 +71,10 @@ class World:
 class Simulation:
     """Simulates a world under policies. Row p * n + i is service i under policy p."""
 
-    def __init__(self, world: World, policies: Sequence[Policy], *, start_s: float) -> None:
+    def __init__(
+        self, world: World, policies: Sequence[Policy], *, start_s: float, twins: bool = False
+    ) -> None:
+        """twins: whether each row's twin is counted beside it."""
         n = len(world.services)
         self.policies = tuple(policies)
         self.world = world
@@ -85,6 +89,7 @@ class Simulation:
         )
         self.cluster.begin(start_s)
         self.state = ControlState(fleet=_fleet(world, policies, start_s))
+        self._twins = twins
         self._rows = np.arange(len(self.fleet))
         self._reported = np.zeros(len(self.fleet), dtype=np.bool_)  # rows reported last second
         self._poked = np.zeros(len(self.fleet))  # requests of this second that a poke reported
@@ -100,6 +105,8 @@ class Simulation:
                     control(self.state, Advised(advice=advice), self.now)
                 now = self.cluster.state.clock
                 done = control(self.state, Tick(), now)
+                if self._twins:
+                    count_tick(self.state, now)
                 self.cluster.scale(*apply_instructions(self.state, done, None, now))
 
     def run_through(self, ends: Sequence[float], names: Sequence[str]) -> list[Counts]:
@@ -155,6 +162,7 @@ class Simulation:
             by_activator=True,
         )
         done = control(self.state, first, at)
+        self._count(first, at)
         self.cluster.scale(*apply_instructions(self.state, done, rows, at))
 
     def _report(self) -> None:
@@ -170,8 +178,13 @@ class Simulation:
             by_activator=False,
         )
         control(self.state, report, self.now)
+        self._count(report, self.now)
         self._reported = alive
         self._poked[:] = 0.0
+
+    def _count(self, report: Reported, now: float | FloatArray) -> None:
+        if self._twins:
+            count_report(self.state, report, now)
 
 
 class _RollingForecasts:

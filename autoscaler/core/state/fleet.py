@@ -40,13 +40,14 @@ from autoscaler.core.state.revision import (
     SpecArrays,
 )
 from autoscaler.core.state.services import Services
+from autoscaler.core.state.virtual import Twins, VirtualArrays
 from autoscaler.core.state.window import Window
 from autoscaler.core.types import FloatArray, IntArray
 from autoscaler.errors import PermanentError
 
 Rows = IntArray | slice
 ALL = slice(None)
-Columns = TypeVar("Columns", SpecArrays, ObservedArrays, MemoryArrays)
+Columns = TypeVar("Columns", SpecArrays, ObservedArrays, MemoryArrays, VirtualArrays)
 
 LARGEST_SAMPLE = 1e9  # requests; a total of doubles keeps six decimals beside it
 _FIXED = ("weighted_exponential", "scale_down_delay_s")  # read once only, as in Knative
@@ -76,6 +77,7 @@ class Fleet:
         self.stable = Window()
         self.panic = Window()
         self.delay = DelayWindow()
+        self.twins = Twins()
         self.services = Services()
 
     def __len__(self) -> int:
@@ -144,7 +146,15 @@ class Fleet:
     def _columns(self) -> tuple[Any, ...]:
         """Everything that has an entry for each row."""
         return (
-            *(self.stable, self.panic, self.delay, self._ids, self._service, self._pods),
+            *(
+                self.stable,
+                self.panic,
+                self.delay,
+                self.twins,
+                self._ids,
+                self._service,
+                self._pods,
+            ),
             *(self._spec, self._observed, self._memory, self._decision, self._requested),
         )
 
@@ -181,6 +191,7 @@ class Fleet:
         self.stable.append(np.array([s.stable_window_s for s in specs], dtype=np.int64))
         self.panic.append(np.array([s.panic_window_s for s in specs], dtype=np.int64))
         self.delay.append(np.array([s.scale_down_delay_s for s in specs], dtype=np.float64))
+        self.twins.append(specs)
 
     def _check_new(self, revisions: Mapping[str, Revision], **entries: Sequence[object]) -> None:
         known = [key for key in revisions if key in self._rows]
@@ -199,6 +210,7 @@ class Fleet:
         self._spec.put(row, revision, leave=_FIXED)
         self.stable.resize(row, revision.stable_window_s)
         self.panic.resize(row, revision.panic_window_s)
+        self.twins.resize(row, revision)
 
     def move(self, key: str, service: str) -> None:
         """Make a revision one of another service."""

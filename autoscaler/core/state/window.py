@@ -131,6 +131,14 @@ class Window:
         """(n,) linear average at whole Unix ``second`` (n,) of each row's ``metric`` (n,)."""
         last, first, size = self._last[rows], self._first[rows], self._rings.size[rows]
         missing = np.maximum(second - last, 0)
+        divisor = np.minimum(last - first + 1, size - missing)
+        total = self.total(rows, second, metric)
+        return round6(total / np.maximum(divisor, 1))
+
+    def total(self, rows: IntArray | slice, second: IntArray, metric: IntArray) -> FloatArray:
+        """(n,) sum over the window up to ``second``."""
+        last, size = self._last[rows], self._rings.size[rows]
+        missing = np.maximum(second - last, 0)
         total = np.where(metric == 0, self._total[0, rows], self._total[1, rows])
         partly = (missing > 0) & (missing < size)
         if partly.any():
@@ -139,8 +147,11 @@ class Window:
             slots = self._rings.runs(row, second[which], missing[which])
             column = np.repeat(metric[which], missing[which])
             total[which] -= self._sums(self._values[column, slots], missing[which])
-        divisor = np.minimum(last - first + 1, size - missing)
-        return np.where(missing < size, round6(total / np.maximum(divisor, 1)), 0.0)
+        return np.where(missing < size, total, 0.0)
+
+    def span(self, rows: IntArray) -> tuple[IntArray, IntArray]:
+        """(n,) seconds of the first and the last sample; `NEVER` where there is none."""
+        return self._first[rows], self._last[rows]
 
     def since(self, second: int) -> IntArray:
         """(k,) rows with a sample of that second or a later one."""

@@ -5,11 +5,13 @@ It keeps what was observed of every revision of our classes (`Revisions`), lets 
 the same events give the same instructions, live and when a recording is replayed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
 
+from autoscaler.core.accounting import count_report, count_tick
 from autoscaler.core.control import (
     Advised,
     Answered,
@@ -26,6 +28,7 @@ from autoscaler.core.state.fleet import Fleet
 from autoscaler.errors import PermanentError
 from autoscaler.exchange.advice import AdviceTable, for_fleet
 from autoscaler.health import Health
+from autoscaler.logs import get_logger
 from knative.controller.state import events as seen
 from knative.controller.state.changes import ChangeLog
 from knative.controller.state.events import Event
@@ -42,8 +45,11 @@ from knative.controller.state.revisions import Revisions
 from knative.leadership.elector import Leadership, address_of
 from knative.settings.cluster import cluster_config, progress_deadline_s
 
+TWIN = "twin"  # the name under which it is reported that the other policy is not counted
 WRITES = "writes"  # the name under which failed plans are reported
 PLAIN = "it crashed again and again, and follows Knative's rule alone until it is started anew"
+
+log = get_logger(__name__)
 
 NO_LEADER = "following: nobody leads yet"
 
@@ -67,6 +73,7 @@ class Controller:
         self._failed_plans = FailedPlans()
         self._table: AdviceTable | None = None
         self._next_second = NONE_COUNTED
+        self._counts = not plain
         if plain:
             self.health.report("breaker", PLAIN, 0.0)
 
@@ -171,6 +178,7 @@ class Controller:
         self._align_advice(now)
         for report in reports_of(event, self.fleet, now):
             yield from self._instruct(control(self._state, report, now), now)
+            self._count(partial(count_report, self._state, report), now)
 
     def _tick(self, now: float) -> Todo:
         if self.leadership is Leadership.FOLLOWING or not len(self.fleet):
@@ -179,6 +187,18 @@ class Controller:
         done = control(self._state, Tick(), now)
         self._next_second = count_demand(self.fleet, self._next_second, now)
         yield from self._instruct(done, now)
+        self._count(partial(count_tick, self._state), now)
+
+    def _count(self, count: Callable[[float], None], now: float) -> None:
+        """Count what the other policy would do; what fails there must not keep anything waiting."""
+        if not self._counts:
+            return
+        try:
+            count(now)
+        except Exception as error:  # nothing is decided by it
+            log.exception("not counted any more")
+            self._counts = False
+            self.health.report(TWIN, f"not counted any more: {error!r:.200}", now)
 
     def _decide_changed(self, now: float) -> Todo:
         """Between ticks: decide for new revisions, and update the conditions of changed ones."""

@@ -190,3 +190,25 @@ def test_a_revision_that_is_not_ours_wakes_nobody(world: World) -> None:
     at_zero(world, "cart")
     assert world.receives("shop/elsewhere", concurrency=5.0) == []
     assert world.handle(replace(statistics({}), keys=[])) == []
+
+
+# --- what the other policy would do ---------------------------------------------------------------
+
+
+def test_what_the_other_policy_would_do_is_counted_beside(world: World) -> None:
+    world.has_revision(annotations={"kn-ahead.dev/mode": "outward"})
+    world.tick()
+    world.receives(KEY, concurrency=5.0)
+    account = world.fleet.services.account
+    assert account.requests.tolist() == [5.0]
+    assert account.ahead_cold.tolist() == [0.0]
+
+
+def test_a_count_that_fails_is_reported_and_keeps_nothing_waiting(world: World) -> None:
+    world.has_revision(ready=0, asked=0, active="False")
+    world.tick()
+    world.fleet.twins = None  # type: ignore[assignment]  # any fault of the twins
+    assert plans(world.receives(KEY, concurrency=1.0))
+    assert "not counted any more" in str(world.controller.health.by_part["twin"])
+    world.tick()
+    assert world.want() == 1

@@ -1,0 +1,288 @@
+"""The twin: what the policy that is not in force would do, with virtual pods, on the same demand.
+
+Beside a revision that we scale (`outward`, `full`) runs Knative's rule; beside one that Knative's
+rule scales (`off`, `shadow`) runs what `outward` would do. Both decide with the same functions as
+the revision itself; what they want becomes virtual pods, ready after the service's start-up time.
+A call that finds neither a pod nor one on its way starts one at once, as a poke does.
+
+The statistics are those of the revision, as its twin would have got them: a revision without pods
+is silent, so the average of one that has just been called is over its own age.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from autoscaler.core.decider import allowed, combine
+from autoscaler.core.kpa.bounds import clip
+from autoscaler.core.kpa.reactive import Averages, Reactive, react
+from autoscaler.core.kpa.zero import last_pod, next_active
+from autoscaler.core.prediction.advice import Advice
+from autoscaler.core.prediction.predictive import TICK_S, pods_ahead
+from autoscaler.core.queues import start_up_s, step_silent
+from autoscaler.core.state.fleet import Fleet, take
+from autoscaler.core.state.revision import (
+    NO_ANSWER,
+    Active,
+    Memory,
+    Mode,
+    Observed,
+    ObservedArrays,
+    SpecArrays,
+)
+from autoscaler.core.state.virtual import ALWAYS, NOT_YET
+from autoscaler.core.state.window import Window, round6
+from autoscaler.core.types import FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaled:
+    """Pods that twins created and let go in a tick; (k,) each."""
+
+    rows: IntArray
+    created: IntArray
+    let_go: IntArray
+    at_s: FloatArray  # Unix s
+
+    @classmethod
+    def joined(cls, parts: Sequence["Scaled"]) -> "Scaled":
+        """All of them; a row may be in several."""
+        columns = {f.name: [getattr(part, f.name) for part in parts] for f in fields(cls)}
+        return cls(**{name: np.concatenate(column) for name, column in columns.items()})
+
+
+_NO_ROWS = np.zeros(0, dtype=np.int64)
+NONE_SCALED = Scaled(rows=_NO_ROWS, created=_NO_ROWS, let_go=_NO_ROWS, at_s=np.zeros(0))
+
+
+def step_twins(fleet: Fleet, advice: Advice | None, now: FloatArray) -> Scaled:
+    """Let twins decide at Unix s ``now`` (n,), after the revisions did; their pods follow."""
+    _begin(fleet, now)
+    v = fleet.twins.view
+    coming = np.flatnonzero(v.ready != v.replicas)
+    become_ready(fleet, coming, now[coming])
+    step_silent(fleet, now)
+    scaled = []
+    if len(called := np.flatnonzero(~np.isnan(v.called_s))):
+        at = v.called_s[called]
+        scaled.append(_decide(fleet, advice, called, _first_averages(fleet, called, at), at))
+        v.called_s[called] = np.nan
+    if len(awake := _awake(fleet)):
+        at = now[awake]
+        scaled.append(_decide(fleet, advice, awake, _averages(fleet, awake, at), at))
+    return Scaled.joined(scaled) if scaled else NONE_SCALED
+
+
+def _awake(fleet: Fleet) -> IntArray:
+    """(n,) rows whose twin may want something: at zero, without calls, nothing would change."""
+    v, mode, ahead = fleet.twins.view, fleet.spec.mode, fleet.decision
+    at_zero = (v.replicas == 0) & (v.kpa <= 0) & (v.active == Active.FALSE)
+    at_zero &= np.isnan(v.panic_since_s) & (v.first_ready_s == NOT_YET)
+    expected = (mode == Mode.SHADOW) & ((ahead.predicted > 0) | (ahead.anticipated > 0))
+    return np.flatnonzero(v.begun & (~at_zero | expected))
+
+
+def _decide(
+    fleet: Fleet, advice: Advice | None, rows: IntArray, averages: Averages, at: FloatArray
+) -> Scaled:
+    """What twins of some rows want at Unix s ``at`` (n,) by averages; their pods follow."""
+    v, spec = fleet.twins.view, take(fleet.spec, rows)
+    observed = _observed(fleet, rows, at)
+    memory = Memory(**{f.name: getattr(v, f.name)[rows] for f in fields(Memory)})
+    reactive = react(spec, memory, observed.ready, averages, at)
+    kpa = _delayed(fleet, rows, reactive, at)
+    desired = _desired(fleet, advice, rows, spec, kpa, reactive, at)
+    last = last_pod(clip(desired, spec, observed), spec, observed, at)
+    want = np.where(observed.set_up, last.want, NO_ANSWER)
+    active = next_active(want, spec, observed)
+    proxied = (want <= 0) | (reactive.excess_burst_capacity < 0) | (observed.ready == 0)
+    since_s = np.where(np.isnan(observed.proxied_since_s), at, observed.proxied_since_s)
+    v.panic_since_s[rows] = reactive.panic_since_s
+    v.max_panic_pods[rows] = reactive.max_panic_pods
+    v.excess_burst_capacity[rows] = reactive.excess_burst_capacity
+    v.kpa[rows] = kpa
+    v.active_since_s[rows] = np.where(active != observed.active, at, observed.active_since_s)
+    v.active[rows] = active
+    v.proxied_since_s[rows] = np.where(proxied, since_s, np.nan)
+    to_scale = np.flatnonzero(last.apply & (want >= 0) & (want != observed.replicas))
+    return _scale(fleet, rows[to_scale], want[to_scale], at[to_scale])
+
+
+def _begin(fleet: Fleet, now: FloatArray) -> None:
+    """Make twins of revisions that have just been set up: copies of what was observed."""
+    v, observed, memory = fleet.twins.view, fleet.observed, fleet.memory
+    rows = np.flatnonzero(observed.set_up & ~v.begun)
+    if not len(rows):
+        return
+    v.begun[rows] = True
+    v.ready[rows] = observed.ready[rows]
+    v.replicas[rows] = np.maximum(observed.replicas[rows], observed.ready[rows])
+    coming = v.replicas[rows] - v.ready[rows]
+    up = coming > 0
+    _start(fleet, rows[up], coming[up], now[rows[up]] + start_up_s(fleet, rows[up]))
+    for name in ("active", "active_since_s", "proxied_since_s"):
+        getattr(v, name)[rows] = getattr(observed, name)[rows]
+    for name in ("panic_since_s", "max_panic_pods", "kpa", "excess_burst_capacity"):
+        getattr(v, name)[rows] = getattr(memory, name)[rows]
+    v.stable_first_s[rows], v.last_s[rows] = fleet.stable.span(rows)
+    v.panic_first_s[rows], _ = fleet.panic.span(rows)
+    v.at_s[rows] = now[rows]
+    v.pods[rows] = observed.ready[rows]
+    v.cold_ready[rows] = observed.ready[rows] > 0
+    _note_first_ready(fleet, rows)
+
+
+def become_ready(fleet: Fleet, rows: IntArray, at: FloatArray) -> None:
+    """Virtual pods of rows (n,) that are ready by Unix s ``at`` (n,)."""
+    twins, v = fleet.twins, fleet.twins.view
+    batch, place = np.nonzero(twins.ready_s[:, rows] <= at)
+    row = rows[place]
+    np.add.at(v.ready, row, twins.pods[batch, row])
+    twins.ready_s[batch, row], twins.pods[batch, row] = NOT_YET, 0
+
+
+def _observed(fleet: Fleet, rows: IntArray, at: FloatArray) -> ObservedArrays:
+    """What would be observed of the virtual pods of some rows at Unix s ``at`` (n,)."""
+    v, real = fleet.twins.view, fleet.observed
+    active_since_s = v.active_since_s[rows]
+    return Observed(
+        ready=v.ready[rows],
+        replicas=v.replicas[rows],
+        set_up=real.set_up[rows],
+        named=real.named[rows],
+        active=v.active[rows],
+        active_since_s=active_since_s,
+        proxied_since_s=v.proxied_since_s[rows],
+        # It is asked at the tick after it became inactive, and has answered at the next one.
+        probe_passed=at - active_since_s > 1.5 * TICK_S,
+        initialized=real.initialized[rows],
+    )
+
+
+def hear(fleet: Fleet, rows: IntArray, second: FloatArray) -> None:
+    """Statistics of twins in rows (n,) for a second (n,): after silence, a series begins anew."""
+    v, spec = fleet.twins.view, fleet.spec
+    gap_s = second - v.last_s[rows]
+    for first_s, length_s in (
+        (v.stable_first_s, spec.stable_window_s),
+        (v.panic_first_s, spec.panic_window_s),
+    ):
+        began = gap_s >= length_s[rows]
+        first_s[rows[began]] = second[began]
+    v.last_s[rows] = np.maximum(second, v.last_s[rows])
+
+
+def _averages(fleet: Fleet, rows: IntArray, at: FloatArray) -> Averages:
+    """What the windows would hold: the revision's demand, over the age of the twin's statistics."""
+    v, spec, twins, second = fleet.twins.view, fleet.spec, fleet.twins, np.floor(at)
+    heard = (v.ready[rows] > 0) | (v.first_ready_s[rows] < NOT_YET)
+    hear(fleet, rows[heard], second[heard])
+    silent = second - v.last_s[rows] > spec.stable_window_s[rows]
+    stable = (fleet.stable, twins.stable), v.stable_first_s, spec.stable_window_s
+    panic = (fleet.panic, twins.panic), v.panic_first_s, spec.panic_window_s
+    return Averages(
+        stable=_average(rows, *stable, spec.metric[rows], second),
+        panic=_average(rows, *panic, spec.metric[rows], second),
+        no_data=silent & spec.has_scrape_target[rows],
+    )
+
+
+def _first_averages(fleet: Fleet, rows: IntArray, at: FloatArray) -> Averages:
+    """Of one request in flight, as the activator reports the first that it holds."""
+    v, spec, second = fleet.twins.view, fleet.spec, np.floor(at)
+    stable_s = np.clip(second - v.stable_first_s[rows] + 1.0, 1.0, spec.stable_window_s[rows])
+    panic_s = np.clip(second - v.panic_first_s[rows] + 1.0, 1.0, spec.panic_window_s[rows])
+    heard = np.zeros(len(rows), dtype=np.bool_)
+    return Averages(stable=1.0 / stable_s, panic=1.0 / panic_s, no_data=heard)
+
+
+def _average(
+    rows: IntArray,
+    windows: tuple[Window, Window],
+    first_s: FloatArray,
+    length_s: IntArray,
+    metric: IntArray,
+    second: FloatArray,
+) -> FloatArray:
+    """(n,) demand as measured, with what only the twin lets wait, over the age of the series."""
+    whole = second.astype(np.int64)
+    measured, waiting = windows[0].total(rows, whole, metric), np.zeros(len(rows))
+    if len(some := np.flatnonzero(~windows[1].empty(rows, whole))):
+        waiting[some] = windows[1].total(rows[some], whole[some], metric[some])
+    age_s = np.clip(second - first_s[rows] + 1.0, 1.0, length_s[rows])
+    return round6(np.maximum(measured + waiting, 0.0) / age_s)
+
+
+def _delayed(fleet: Fleet, rows: IntArray, reactive: Reactive, at: FloatArray) -> IntArray:
+    """(n,) the rule's answer for some rows after scale-down delay."""
+    delay = fleet.twins.delay
+    has = delay.delayed(rows) & fleet.spec.reachable[rows] & ~reactive.no_data
+    some = np.flatnonzero(has)
+    if not len(some):
+        return reactive.desired
+    kpa = reactive.desired.copy()
+    kpa[some] = delay.greatest(rows[some], at[some], reactive.desired[some])
+    delay.record(rows[some], at[some], reactive.desired[some])
+    return kpa
+
+
+def _desired(
+    fleet: Fleet,
+    advice: Advice | None,
+    rows: IntArray,
+    spec: SpecArrays,
+    kpa: IntArray,
+    reactive: Reactive,
+    at: FloatArray,
+) -> IntArray:
+    """(n,) Knative's answer for some rows; in shadow, with what forecasts and upstreams add."""
+    shadow = spec.mode == Mode.SHADOW
+    if not shadow.any() or advice is None or advice.layout != fleet.layout:
+        return kpa
+    # Where it is not in shadow, the twin is Knative's, to which forecasts are as good as off.
+    spec = replace(spec, mode=np.where(shadow, Mode.OUTWARD, Mode.OFF))
+    replicas = fleet.twins.view.replicas[rows]
+    predicted = allowed(pods_ahead(advice, rows, spec, replicas, at), spec, reactive)
+    return combine(kpa, predicted, fleet.decision.anticipated[rows], spec, reactive)
+
+
+def _scale(fleet: Fleet, rows: IntArray, want: IntArray, at: FloatArray) -> Scaled:
+    """Create virtual pods, or let them go: those on their way first, as a ReplicaSet does."""
+    v = fleet.twins.view
+    more = want - v.replicas[rows]
+    created, let_go = np.maximum(more, 0), np.maximum(-more, 0)
+    v.replicas[rows] = want
+    up = created > 0
+    _start(fleet, rows[up], created[up], at[up] + start_up_s(fleet, rows[up]))
+    _let_go(fleet, rows[~up], let_go[~up])
+    _note_first_ready(fleet, rows)
+    return Scaled(rows=rows, created=created, let_go=let_go, at_s=at)
+
+
+def _note_first_ready(fleet: Fleet, rows: IntArray) -> None:
+    v, coming_s = fleet.twins.view, fleet.twins.ready_s[:, rows].min(axis=0)
+    v.first_ready_s[rows] = np.where(v.ready[rows] > 0, ALWAYS, coming_s)
+
+
+def _start(fleet: Fleet, rows: IntArray, pods: IntArray, ready_s: FloatArray) -> None:
+    """Put pods on their way; where there is no batch free, with those that come last."""
+    twins = fleet.twins
+    free = np.argmax(twins.ready_s[:, rows], axis=0)  # without any, the one that comes last
+    former = twins.ready_s[free, rows]
+    twins.ready_s[free, rows] = np.where(np.isinf(former), ready_s, np.maximum(former, ready_s))
+    twins.pods[free, rows] += pods
+
+
+def _let_go(fleet: Fleet, rows: IntArray, pods: IntArray) -> None:
+    """Let go those on their way, last first, then those that are ready."""
+    twins, v = fleet.twins, fleet.twins.view
+    left = pods.copy()
+    order = np.argsort(-twins.ready_s[:, rows], axis=0)  # free batches, which hold none, first
+    for batch in order:
+        gone = np.minimum(left, twins.pods[batch, rows])
+        twins.pods[batch, rows] -= gone
+        left -= gone
+        empty = twins.pods[batch, rows] == 0
+        twins.ready_s[batch[empty], rows[empty]] = NOT_YET
+    v.ready[rows] -= left
