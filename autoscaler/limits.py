@@ -440,6 +440,30 @@ EDGE_GAIN = Limit(
 )
 FETCH_S = Limit("fetch_s", 30.0, "s", "until a bundle is whole: 1 MiB/s; it is asked for again")
 
+# --- the ledger (advisor) ------------------------------------------------------------------------
+
+LEDGER_ROWS = Limit(
+    "ledger_rows",
+    50_000,
+    "services in an hour or a day",
+    "five times our goal; what comes then is not counted",
+)
+LEDGER_NAMES = Limit(
+    "ledger_names", 16 * MIB, "bytes of names", "LEDGER_ROWS of the longest; as LEDGER_BYTES"
+)
+LEDGER_BYTES = Limit(
+    "ledger_bytes",
+    16 * MIB,
+    "bytes of an hour or a day on disk",
+    "10,000 services take 0.5 MB; the period begins anew, and the file is set aside",
+)
+LEDGER_FOLDER = Limit(
+    "ledger_folder",
+    512 * MIB,
+    "bytes of the ledger on disk",
+    "a year of 10,000 services takes 200 MB; the oldest days go",
+)
+
 # --- archives of arrays (learner's notebook, traces, bundles) ------------------------------------
 
 ARCHIVE_BYTES = Limit(

@@ -22,6 +22,12 @@ Bundle = Annotated[
     str, typer.Option(help="Path or URL of the learner's forecasts; none: Knative's rule alone.")
 ]
 ApiPort = Annotated[int, typer.Option(help="Of the REST API and the metrics.", parser=ANY_PORT)]
+LedgerFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--ledger", help="Folder that keeps what was saved over restarts; none: in memory, a day."
+    ),
+]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Key = Annotated[
     Path | None, typer.Option(help="File with the key that the learner signs forecasts with.")
@@ -52,6 +58,7 @@ def advisor(
     snapshots: Annotated[Path, typer.Option(help="Folder of the controller's snapshots.")],
     advice: Annotated[Path, typer.Option(help="Folder for the advice.")],
     bundle: Bundle = "",
+    ledger: LedgerFolder = None,
     key: Key = None,
     ca_file: CaFile = None,
     host: Host = "0.0.0.0",  # noqa: S104
@@ -81,6 +88,7 @@ def advisor(
         settings = AdvisorProcessSettings(
             advisor=AdvisorSettings(snapshots=snapshots, advice=advice, bundle=file),
             server=ServerSettings(host=host, port=api_port, tls_cert=tls_cert, tls_key=tls_key),
+            ledger=ledger,
             bundle_url=url,
             ca_file=ca_file,
             authorize=authorize,
@@ -111,6 +119,7 @@ def controller(context: typer.Context) -> None:
 @app.command()
 def autoscale(
     bundle: Bundle = "",
+    ledger: LedgerFolder = None,
     key: Key = None,
     ca_file: CaFile = None,
     host: Host = "0.0.0.0",  # noqa: S104
@@ -131,6 +140,7 @@ def autoscale(
     set_up(log_level, log_format)
     learner = [f"--bundle={bundle}"] if bundle else []
     learner += [f"--key={key}"] if key else []
+    kept = [f"--ledger={ledger}"] if ledger else []
     learner += [f"--ca-file={ca_file}"] if ca_file else []
     run, listen = [sys.executable, "-m", "autoscaler.cli.launch"], f"--host={host}"
     with one_line_errors(), tempfile.TemporaryDirectory(prefix="kn-ahead-") as folder:
@@ -140,6 +150,6 @@ def autoscale(
         for name in ("snapshots", "advice"):
             Path(folder, name).mkdir()
         act = [*run, "controller", *files, listen, f"--port={port}"]
-        show = [*run, "advisor", *files, *learner, listen, f"--api-port={api_port}"]
+        show = [*run, "advisor", *files, *learner, *kept, listen, f"--api-port={api_port}"]
         children = Child("controller", act, essential=True), Child("advisor", show)
         raise typer.Exit(keep(children))

@@ -1,7 +1,8 @@
 """The advisor: reads the controller's snapshots and the learner's forecasts, and writes advice.
 
-Four loops run concurrently, so that none waits for another: one reads snapshots, one reads the
-learner's bundle, one computes the dependency graph, and one writes advice when it has changed. Long
+Five loops run concurrently, so that none waits for another: one reads snapshots, one reads the
+learner's bundle, one computes the dependency graph, one saves the ledger, and one writes advice
+when it has changed. Long
 steps run in threads. An error in a loop is shown and logged, and the loop goes on.
 """
 
@@ -27,7 +28,7 @@ from autoscaler.health import FORECASTS
 from autoscaler.logs import get_logger
 from autoscaler.refusals import Refusals
 
-SNAPSHOT_S, BUNDLE_S, GRAPH_S = 0.5, 1.0, 2.0  # periods of the loops
+SNAPSHOT_S, BUNDLE_S, GRAPH_S, LEDGER_S = 0.5, 1.0, 2.0, 5.0  # periods of the loops
 GONE_S = 10.0  # s without a snapshot after which the controller counts as gone
 
 _NO_EDGES = no_edges(())  # one object: edges are compared by identity
@@ -79,6 +80,7 @@ class Advisor:
             group.create_task(self._repeat("snapshots", self.read_snapshot, SNAPSHOT_S))
             group.create_task(self._repeat(FORECASTS, self.read_bundle, BUNDLE_S))
             group.create_task(self._repeat("dependencies", self.update_graph, GRAPH_S))
+            group.create_task(self._repeat("ledger", self.save_ledger, LEDGER_S))
             group.create_task(self._repeat("advice", self._advise_when_changed, 0.0))
 
     async def _repeat(self, part: str, step: Callable[[], Awaitable[str]], pause_s: float) -> None:
@@ -124,6 +126,10 @@ class Advisor:
             return False
         self._read[path] = version
         return True
+
+    async def save_ledger(self) -> str:
+        """Write what is due of the ledger."""
+        return await asyncio.to_thread(self._model.ledger.save, self._clock.now())
 
     # --- forecasts ---------------------------------------------------------------------------
 

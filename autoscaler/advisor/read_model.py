@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from autoscaler.advisor.frame import Frame, RevisionState
+from autoscaler.advisor.ledger.ledger import Ledger
 from autoscaler.core.prediction.dependencies import Edges, no_edges
 from autoscaler.core.prediction.forecasts import ForecastBundle
 from autoscaler.core.state.decision import OneDecision, Reason, explain, reason_of, row_of
@@ -64,11 +65,15 @@ class _Forecasts:
 class ReadModel:
     """Holds the last snapshot, forecasts and edges; reads no clock and does no I/O."""
 
-    def __init__(self, health: Health) -> None:
-        """health: of the parts of the advisor; the controller's come with its snapshots."""
+    def __init__(self, health: Health, ledger: Ledger | None = None) -> None:
+        """health: of the parts of the advisor; the controller's come with its snapshots.
+
+        ledger: None = one that ends with this.
+        """
         self.health = health
         self.version = 0  # counts up whenever anything is put in
         self.frame = Frame()
+        self.ledger = ledger or Ledger()
         self._forecasts: _Forecasts | None = None
         self.known_edges = KnownEdges()
         self.events: Mapping[str, int] = {}  # Kubernetes Events by outcome
@@ -85,6 +90,8 @@ class ReadModel:
         self.frame = Frame.of(snapshot, names, former)
         if self.frame.revisions is not former.revisions:
             self._list_services()
+        leads = self.frame.note("leading", bool, missing=True)
+        self.ledger.fold(snapshot, self.frame.service_names, leads=leads)
         changes = list(self._changes_of(snapshot, names))
         if changes:
             self._store(changes)

@@ -32,8 +32,8 @@ Either = Annotated[
 ]
 Direct = Annotated[bool | None, Query(description="Only what is direct, or is not")]
 
-_UNKNOWN = documented(HTTPStatus.NOT_FOUND)
-_INVALID = documented(
+UNKNOWN = documented(HTTPStatus.NOT_FOUND)
+INVALID = documented(
     HTTPStatus.UNPROCESSABLE_ENTITY,
     type=BAD_REQUEST,
     title="Invalid request",
@@ -51,19 +51,17 @@ def router(model: ReadModel, clock: Clock, renderer: Renderer) -> APIRouter:
 
 
 def _add_services(routes: APIRouter, model: ReadModel, clock: Clock, renderer: Renderer) -> None:
-    @routes.get(
-        "/v1/services", tags=["services"], responses=_INVALID, response_model=ServicesAnswer
-    )
+    @routes.get("/v1/services", tags=["services"], responses=INVALID, response_model=ServicesAnswer)
     async def services(limit: Limit = 100, offset: Offset = 0) -> Response:
         """A page of the services in alphabetical order, each with its mode and desired scale."""
         key = "services", limit, offset
         make = partial(readings.services, model, limit=limit, offset=offset)
-        return await _rendered(model, renderer, key, make)
+        return await rendered(model.version, renderer, key, make)
 
     @routes.get(
         "/v1/forecasts/{namespace}/{service}",
         tags=["services"],
-        responses={**_UNKNOWN, **_INVALID},
+        responses={**UNKNOWN, **INVALID},
     )
     async def forecast(namespace: Namespace, service: ServiceName) -> ForecastAnswer:
         """Quantiles of the peak demand (requests in flight at once) in each window ahead."""
@@ -72,14 +70,14 @@ def _add_services(routes: APIRouter, model: ReadModel, clock: Clock, renderer: R
     @routes.get(
         "/v1/decisions/{namespace}/{service}",
         tags=["services"],
-        responses={**_UNKNOWN, **_INVALID},
+        responses={**UNKNOWN, **INVALID},
         response_model=DecisionsAnswer,
     )
     async def decisions(namespace: Namespace, service: ServiceName) -> Response:
         """Pods wanted of each revision, the candidates that competed, and why, in a sentence."""
         name = known(model, namespace, service)
         make = partial(readings.decisions, model, name)
-        return await _rendered(model, renderer, ("decisions", name), make)
+        return await rendered(model.version, renderer, ("decisions", name), make)
 
 
 def _add_dependencies(routes: APIRouter, model: ReadModel, renderer: Renderer) -> None:
@@ -88,7 +86,7 @@ def _add_dependencies(routes: APIRouter, model: ReadModel, renderer: Renderer) -
         tags=["services"],
         responses={
             **documented(HTTPStatus.NOT_FOUND, instance="/v1/dependencies"),
-            **_INVALID,
+            **INVALID,
         },
         response_model=DependenciesAnswer,
     )
@@ -107,18 +105,18 @@ def _add_dependencies(routes: APIRouter, model: ReadModel, renderer: Renderer) -
             return edges.page(listing, chosen, limit=limit, offset=offset)
 
         key = "dependencies", service, direct, limit, offset
-        return await _rendered(model, renderer, key, make)
+        return await rendered(model.version, renderer, key, make)
 
 
-async def _rendered(
-    model: ReadModel, renderer: Renderer, key: Hashable, make: Callable[[], ApiAnswer]
+async def rendered(
+    version: Hashable, renderer: Renderer, key: Hashable, make: Callable[[], ApiAnswer]
 ) -> Response:
-    """An answer that is made once for all requests of one version of the model."""
+    """An answer that is made once for all requests of one version of its source."""
 
     def encoded() -> bytes:
         return make().model_dump_json().encode()
 
-    return body(await renderer.page(key, model.version, encoded), "application/json")
+    return body(await renderer.page(key, version, encoded), "application/json")
 
 
 def known(model: ReadModel, namespace: str, service: str) -> str:

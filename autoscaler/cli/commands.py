@@ -1,4 +1,4 @@
-"""The commands that ask a running autoscaler: get, explain, graph.
+"""The commands that ask a running autoscaler: get, explain, ledger, graph.
 
 Each imports its modules when it runs, so that help and completion come at once.
 """
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autoscaler.cli.options import Context, Kubeconfig, Output, Url, one_line_errors
+from autoscaler.cli.options import DAYS, Context, Kubeconfig, Output, Url, one_line_errors
 from autoscaler.errors import AutoscalerError, PermanentError
 from autoscaler.files import check_writable
 
@@ -23,6 +23,15 @@ COLUMNS = (
     "that Knative's own rule, the forecast and calls of upstreams would have. P50 to P99 are "
     "requests in flight at once in the present window; PEAK is the highest P99 ahead. -o json and "
     "yaml give the API's own objects, -o name gives namespace/service, as explain takes it."
+)
+
+
+LEDGER_COLUMNS = (
+    "KNATIVE and AHEAD are requests that arrived while no pod was ready, under Knative's rule and "
+    "under kn-ahead: one of the two was in force, the other is estimated. SAVED is the one less "
+    "the other, with an interval of 95 % that does not hold how wrong the estimate may be; "
+    "MORE is hours of pod of kn-ahead less those of Knative's rule. In mode shadow it is what "
+    "would have been saved."
 )
 
 
@@ -46,6 +55,14 @@ def _services(called: typer.Context, incomplete: str) -> list[str]:
 
 
 Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Only of this one.")]
+AllNamespaces = Annotated[
+    bool, typer.Option("--all-namespaces", "-A", help="As without --namespace.")
+]
+HowPrinted = Annotated[Output, typer.Option("--output", "-o", help="How it is printed.")]
+SortBy = Annotated[
+    str, typer.Option(metavar="COLUMN", help="A column's head; -COLUMN: from its other end.")
+]
+NoHeaders = Annotated[bool, typer.Option("--no-headers", help="Rows alone.")]
 
 
 @app.command(epilog=COLUMNS)
@@ -61,25 +78,19 @@ def get(
         ),
     ] = None,
     namespace: Namespace = "",
-    all_namespaces: Annotated[
-        bool, typer.Option("--all-namespaces", "-A", help="As without --namespace.")
-    ] = False,
-    output: Annotated[Output, typer.Option("--output", "-o", help="How it is printed.")] = (
-        Output.TABLE
-    ),
-    sort_by: Annotated[
-        str, typer.Option(metavar="COLUMN", help="A column's head; -COLUMN: from its other end.")
-    ] = "",
-    no_headers: Annotated[bool, typer.Option("--no-headers", help="Rows alone.")] = False,
+    all_namespaces: AllNamespaces = False,
+    output: HowPrinted = Output.TABLE,
+    sort_by: SortBy = "",
+    no_headers: NoHeaders = False,
     url: Url = "",
     context: Context = "",
     kubeconfig: Kubeconfig = None,
 ) -> None:
     """List what a running autoscaler knows: services, forecasts, decisions, dependencies."""
-    from autoscaler.cli.get import View
     from autoscaler.cli.get import get as show
     from autoscaler.cli.resources import Selection, resource_named
     from autoscaler.cli.source import connected
+    from autoscaler.cli.table import View
     from autoscaler.clock import SystemClock
 
     with one_line_errors():
@@ -108,6 +119,40 @@ def explain(
 
     with one_line_errors(), connected(url, context, kubeconfig) as api:
         show(api, Selection(namespace=namespace, names=(service,)), SystemClock())
+
+
+@app.command(epilog=LEDGER_COLUMNS)
+def ledger(
+    service: Annotated[
+        str,
+        typer.Argument(
+            metavar="SERVICE",
+            help="service, or namespace/service: its days; none: all services.",
+            autocompletion=_services,
+        ),
+    ] = "",
+    namespace: Namespace = "",
+    all_namespaces: AllNamespaces = False,
+    days: Annotated[int, typer.Option(help="How many, until now.", parser=DAYS)] = 7,
+    output: HowPrinted = Output.TABLE,
+    sort_by: SortBy = "",
+    no_headers: NoHeaders = False,
+    url: Url = "",
+    context: Context = "",
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Say what kn-ahead saved beside Knative's rule: cold requests, and pods for them."""
+    from autoscaler.cli.ledger import fleet, one_service
+    from autoscaler.cli.resources import Selection
+    from autoscaler.cli.source import connected
+    from autoscaler.cli.table import View
+
+    with one_line_errors(), connected(url, context, kubeconfig) as api:
+        selection = Selection(
+            namespace="" if all_namespaces else namespace, names=(service,) if service else ()
+        )
+        view = View(output=output, sort_by=sort_by, headers=not no_headers)
+        (one_service if service else fleet)(api, selection, view, days)
 
 
 @app.command()

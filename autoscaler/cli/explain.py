@@ -16,12 +16,11 @@ from autoscaler.api.answers import (
     ForecastAnswer,
     WindowAnswer,
 )
-from autoscaler.cli.resources import Selection, all_services, dependencies_of, services_named
+from autoscaler.cli.resources import Selection, all_services, dependencies_of, only_service
 from autoscaler.cli.rest import RestApi
 from autoscaler.cli.table import UNKNOWN, show
 from autoscaler.cli.words import age, number, percent, plain, since
 from autoscaler.clock import Clock
-from autoscaler.errors import PermanentError
 
 BAR = 32  # characters of the longest bar
 INKS = ("█", "▓", "░")  # up to P50, P90, P99
@@ -40,7 +39,7 @@ def explain(api: RestApi, selection: Selection, clock: Clock) -> None:
 
     Raises PermanentError for a service that is not known, or that several namespaces have.
     """
-    name = _only(services_named(list(all_services(api)), selection), selection)
+    name = only_service(list(all_services(api)), selection)
     now = datetime.fromtimestamp(clock.now(), UTC)
     decisions = api.ask(f"/v1/decisions/{name}", DecisionsAnswer).body
     forecast = api.ask(f"/v1/forecasts/{name}", ForecastAnswer).body
@@ -52,15 +51,6 @@ def explain(api: RestApi, selection: Selection, clock: Clock) -> None:
         *_neighbours(name, edges),
         *_changed(decisions.changes[:MOST_CHANGES], now),
     )
-
-
-def _only(names: Sequence[str], selection: Selection) -> str:
-    if len(names) != 1:
-        raise PermanentError(
-            f"service {selection.names[0]!r} is in several namespaces; "
-            f"allowed: one of {', '.join(names)}"
-        )
-    return names[0]
 
 
 # --- decisions ------------------------------------------------------------------------------------

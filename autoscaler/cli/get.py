@@ -1,28 +1,17 @@
 """`kn-ahead get`: objects of a running autoscaler as a table, JSON, YAML or names."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import typer
-import yaml
 
+from autoscaler.cli.objects import print_objects
 from autoscaler.cli.options import Output
 from autoscaler.cli.resources import Found, Resource, Selection
 from autoscaler.cli.rest import RestApi
-from autoscaler.cli.table import Column, print_table, sorted_by
+from autoscaler.cli.table import Column, View, print_table, sorted_by
 from autoscaler.clock import Clock
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """How what was found is shown."""
-
-    output: Output
-    sort_by: str  # a column; "" = in alphabetical order
-    headers: bool
 
 
 def get(api: RestApi, resource: Resource, selection: Selection, view: View, clock: Clock) -> None:
@@ -36,7 +25,7 @@ def get(api: RestApi, resource: Resource, selection: Selection, view: View, cloc
     found = resource.find(api, selection)
     if view.output in (Output.JSON, Output.YAML):
         one = resource.one_a_name and len(selection.names) == len(found.objects) == 1
-        _print_objects(found.objects[0] if one else found.objects, view.output)
+        print_objects(found.objects[0] if one else found.objects, view.output)
     elif not found.rows:
         where = f" in namespace {selection.namespace}" if selection.namespace else ""
         typer.echo(f"No {resource.name} found{where}.", err=True)
@@ -49,13 +38,6 @@ def get(api: RestApi, resource: Resource, selection: Selection, view: View, cloc
 def _columns(resource: Resource, view: View, now: datetime) -> Sequence[Column[Any]]:
     wide = view.output is Output.WIDE
     return [column for column in resource.columns(now) if wide or not column.wide]
-
-
-def _print_objects(objects: Any, output: Output) -> None:
-    if output is Output.JSON:
-        typer.echo(json.dumps(objects, indent=4))
-    else:
-        typer.echo(yaml.safe_dump(objects, sort_keys=False).rstrip())
 
 
 def _print_rows(

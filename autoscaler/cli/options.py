@@ -38,6 +38,7 @@ class Output(StrEnum):
 
 
 PORT, ANY_PORT, COUNT, FIT = within(1, 65_535), within(0, 65_535), within(0), within(1)
+DAYS = within(1, 400)
 
 StepS = Annotated[float, typer.Option("--step", help="Step of the demand learned from, s.")]
 Concurrency = Annotated[

@@ -79,6 +79,17 @@ def services_named(known: Sequence[str], selection: Selection) -> list[str]:
     return [found for name in selection.names for found in _named(known, name, selection)]
 
 
+def only_service(known: Sequence[str], selection: Selection) -> str:
+    """The one service of a selection. Raises PermanentError where there is none, or several."""
+    found = services_named(known, selection)
+    if len(found) != 1:
+        raise PermanentError(
+            f"service {selection.names[0]!r} is in several namespaces; "
+            f"allowed: one of {', '.join(found)}"
+        )
+    return found[0]
+
+
 def _named(known: Sequence[str], name: str, selection: Selection) -> list[str]:
     whole = f"{selection.namespace}/{name}" if selection.namespace and "/" not in name else name
     found = [one for one in known if whole in (one, one.partition("/")[2]) and one in selection]

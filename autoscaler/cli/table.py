@@ -9,6 +9,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from autoscaler.cli.options import Output
 from autoscaler.cli.words import plain
 from autoscaler.errors import PermanentError
 
@@ -33,6 +34,15 @@ class Column(Generic[Row]):
     def name(self) -> str:
         """As --sort-by names it."""
         return self.head.partition("(")[0].lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """How what was found is shown."""
+
+    output: Output
+    sort_by: str  # a column; "" = in alphabetical order
+    headers: bool
 
 
 def console(width: int | None = None) -> Console:

@@ -16,6 +16,7 @@ from pathlib import Path
 from autoscaler.advisor.advisor import Advisor, AdvisorSettings
 from autoscaler.advisor.bundles import LoadBundle
 from autoscaler.advisor.fetch import keep_fetching
+from autoscaler.advisor.ledger.ledger import Ledger
 from autoscaler.advisor.read_model import Change, ReadModel
 from autoscaler.api.app import create_app
 from autoscaler.api.authorization import Authorize
@@ -50,6 +51,9 @@ class AdvisorProcessSettings:
 
     server: ServerSettings
     """Where the API is served."""
+
+    ledger: Path | None = None
+    """Folder in which the ledger is kept over restarts; None = in memory, for a day."""
 
     bundle_url: str = ""
     """URL from which the bundle is copied to `advisor.bundle`; "" = the learner writes the file."""
@@ -106,7 +110,7 @@ class AdvisorProcess:
     ) -> None:
         self._settings, self._clock = settings, clock
         self._health, self._refusals = Health(self._fault_changed), Refusals()
-        self._model = ReadModel(self._health)
+        self._model = ReadModel(self._health, Ledger(settings.ledger))
         self._events = EventRecorder(api, clock, partial(self._report, "events")) if api else None
         if self._events:
             self._model.events = self._events.outcomes

@@ -80,6 +80,12 @@ class Controller:
         rows = control(self.state, event, now).decided
         return self.model.put_snapshot(self.snapshot(second, rows, before[rows]), self.names)
 
+    def counts(self, service: str, **more: float) -> None:
+        """What a service's account grows by."""
+        account, row = self.fleet.services.account, self.fleet.services.row(service)
+        for name, value in more.items():
+            getattr(account, name)[row] += value
+
     def snapshot(
         self, second: float, rows: IntArray = NOBODY, before: IntArray = NOBODY
     ) -> Snapshot:

@@ -6,7 +6,7 @@ from httpx import Client
 from pydantic import TypeAdapter
 
 from autoscaler.advisor.read_model import ReadModel
-from autoscaler.api import answers
+from autoscaler.api.answers import ApiAnswer
 from autoscaler.api.app import create_app
 from autoscaler.api.pages import Front
 from autoscaler.api.problems import Problem
@@ -38,6 +38,8 @@ def test_every_path_is_documented(schema: dict[str, Any]) -> None:
         "/metrics",
         "/v1/services",
         "/v1/dependencies",
+        "/v1/ledger",
+        "/v1/ledger/{namespace}/{service}",
         "/v1/forecasts/{namespace}/{service}",
         "/v1/decisions/{namespace}/{service}",
     }
@@ -48,7 +50,7 @@ def test_a_client_made_of_it_has_names_for_people_and_one_class_of_problems(
 ) -> None:
     names = [one["operationId"] for each in schema["paths"].values() for one in each.values()]
     assert len(set(names)) == len(names)
-    assert {"services", "forecast", "decisions", "dependencies"} <= set(names)
+    assert {"services", "forecast", "decisions", "dependencies", "ledger"} <= set(names)
     assert "Problem" in schema["components"]["schemas"]
     problems = [shown for kind, shown in contents(schema) if kind == "application/problem+json"]
     assert problems
@@ -62,7 +64,8 @@ def test_every_answer_has_an_example_of_its_own_shape(schema: dict[str, Any]) ->
             Problem.model_validate(example)
         elif media_type == "application/json":
             shape = content["schema"]["$ref"].rpartition("/")[2]
-            TypeAdapter(getattr(answers, shape)).validate_python(example)
+            (kind,) = (one for one in ApiAnswer.__subclasses__() if one.__name__ == shape)
+            TypeAdapter(kind).validate_python(example)
         else:
             assert example.startswith("# HELP kn_ahead_")
 

@@ -1,0 +1,1 @@
+"""What the ledger holds, for people and programs: answers, sentences, routes."""
