@@ -16,6 +16,8 @@ from autoscaler.api import readings
 from autoscaler.api.bodies import body
 from autoscaler.api.dependencies import Listing, listing
 from autoscaler.api.graph.picture import svg
+from autoscaler.api.ledger.answers import ServiceLedgerAnswer
+from autoscaler.api.ledger.readings import DAYS, Period, sentences, service_ledger
 from autoscaler.api.rendering import Renderer
 from autoscaler.api.routes import Namespace, ServiceName, known
 from autoscaler.api.words import TEMPLATES
@@ -61,10 +63,12 @@ def router(
             ("graph", offset), (edges.known, names), lambda: _graph(edges, names)
         )
         around = _Around(state=model.readiness(clock.now()), graph=graph, front=front)
+        now, ledger = clock.now(), model.ledger
+        saved = await renderer.page("saved", ledger.version, lambda: sentences(ledger, now))
         page = await renderer.page(
             ("overview", offset),
-            (model.version, around.state, around.notice),
-            lambda: _overview(model, offset, around),
+            (model.version, around.state, around.notice, *saved),
+            lambda: _overview(model, offset, saved, around),
         )
         return body(page, HTML)
 
@@ -74,11 +78,17 @@ def router(
         name, now = known(model, namespace, service), clock.now()
         edges = await listing(model, renderer)
         graph = await renderer.page(("graph of", name), edges.known, lambda: _graph(edges, (name,)))
+        ledger, period = model.ledger, Period.calendar(DAYS, now)
+        saved = await renderer.page(
+            ("saved by", name),
+            ledger.version,
+            lambda: service_ledger(ledger, period, name, "day"),
+        )
         around = _Around(state=model.readiness(now), graph=graph, front=front)
         page = await renderer.page(
             ("service", name),
-            (model.version, around.state),
-            lambda: _service(model, name, now, around),
+            (model.version, around.state, ledger.version),
+            lambda: _service(model, name, now, saved, around),
         )
         return body(page, HTML)
 
@@ -98,19 +108,25 @@ class _Around:
         self.notice, self.refresh_s = front.notice(), front.refresh_s
 
 
-def _overview(model: ReadModel, offset: int, around: _Around) -> bytes:
+def _overview(model: ReadModel, offset: int, saved: Sequence[str], around: _Around) -> bytes:
     page = readings.services(model, limit=PAGE, offset=offset)
     names = [f"{one.namespace}/{one.service}" for one in page.services]
     decisions = [[readings.decision(state) for state in model.revisions(name)] for name in names]
     text = TEMPLATES.get_template("overview.html.j2").render(
-        page=page, rows=list(zip(page.services, decisions, strict=True)), **vars(around)
+        page=page,
+        rows=list(zip(page.services, decisions, strict=True)),
+        saved=saved,
+        **vars(around),
     )
     return text.encode()
 
 
-def _service(model: ReadModel, name: str, now: float, around: _Around) -> bytes:
+def _service(
+    model: ReadModel, name: str, now: float, saved: ServiceLedgerAnswer, around: _Around
+) -> bytes:
     text = TEMPLATES.get_template("service.html.j2").render(
         name=name,
+        saved=saved,
         decided=[(readings.decision(one), readings.unit(one)) for one in model.revisions(name)],
         changes=readings.decisions(model, name).changes,
         forecast=readings.forecast(model, name, now=now),

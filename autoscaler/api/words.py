@@ -36,6 +36,21 @@ def time_of_day(time: datetime) -> str:
     return f"{time:%H:%M:%S}"
 
 
+def day(time: datetime) -> str:
+    """A date."""
+    return f"{time:%Y-%m-%d}"
+
+
+def whole(count: float) -> str:
+    """A count, which may be estimated."""
+    return f"{round(count):,}"
+
+
+def hours(value_s: float) -> str:
+    """s in hours."""
+    return f"{round(value_s / 3600, 1) + 0.0:,.1f}"
+
+
 def in_words(edge: DependencyAnswer) -> str:
     """One edge in a line."""
     parts = [
@@ -58,5 +73,6 @@ TEMPLATES = Environment(
     lstrip_blocks=True,
 )
 TEMPLATES.filters |= {
-    each.__name__: each for each in (seconds, number, percent, moment, time_of_day)
+    each.__name__: each
+    for each in (seconds, number, percent, moment, time_of_day, day, whole, hours)
 }

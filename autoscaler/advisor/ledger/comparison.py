@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from autoscaler.advisor.ledger.counted import COLUMNS
-from autoscaler.advisor.ledger.table import Sums, Table, differences, merged
+from autoscaler.advisor.ledger.table import Sums, Table, differences
 from autoscaler.core.types import IntArray
 
 NORMAL_95 = 1.96  # standard deviations of a normal distribution that hold 95 % of it
@@ -69,10 +69,9 @@ class Compared:
     sums: Sums  # (N_ROWS, n)
 
     @classmethod
-    def over(cls, tables: Sequence[Table]) -> "Compared":
-        """All tables as one period."""
-        whole = tables[0] if len(tables) == 1 else merged(tables, start_s=0.0, length_s=0.0)
-        return cls(services=whole.services, mode=whole.mode, sums=whole.sums)
+    def of(cls, table: Table) -> "Compared":
+        """As a table has them."""
+        return cls(services=table.services, mode=table.mode, sums=table.sums)
 
     def together(self, chosen: np.ndarray[Any, Any] | Sequence[int]) -> Comparison:
         """Some rows as one. chosen: (n,) which, or their indices."""

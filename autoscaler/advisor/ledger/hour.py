@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from autoscaler.advisor.ledger.counted import COLUMNS
-from autoscaler.advisor.ledger.table import HOUR_S, Table, with_squares
+from autoscaler.advisor.ledger.table import Table, with_squares
 from autoscaler.core.names import name_id
 from autoscaler.core.types import FloatArray, IntArray
 from autoscaler.limits import LEDGER_ROWS
@@ -48,8 +48,8 @@ class Hour:
         self._sums = np.pad(self._sums, ((0, 0), (0, missing)))
         return np.array(places, dtype=np.int64)
 
-    def table(self, names: Mapping[int, str]) -> Table:
-        """What is known so far of services that have a name and were counted at all."""
+    def table(self, names: Mapping[int, str], until_s: float) -> Table:
+        """What is known until Unix s, of services that have a name and were counted at all."""
         named, services = self._names(names)
         mode = np.array([mode for _, mode in self._rows], dtype=np.int64)[named]
         sums = self._sums[:, named]
@@ -59,7 +59,7 @@ class Hour:
             mode, sums = mode[some], sums[:, some]
         return Table(
             start_s=self.start_s,
-            length_s=HOUR_S,
+            length_s=until_s - self.start_s,
             covered_s=self.covered_s,
             services=services,
             mode=mode,

@@ -1,6 +1,7 @@
 """The ledger: folds every snapshot into the hour that goes on, and answers what a period held."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
@@ -64,7 +65,7 @@ class Ledger:
         if former is not None and seconds is not None:
             hour.add(counted.service, modes(snapshot), counted.since(former), seconds)
         with self._lock:
-            self._present = hour.table(self._names), counted
+            self._present = hour.table(self._names, counted.at_s), counted
 
     def _follow(self) -> None:
         """Forget what is not written: the files are of the replica that acts."""
@@ -83,7 +84,8 @@ class Ledger:
             begun = self._store.hour(start_s) if self._store else None
             with self._lock:
                 if self._present:
-                    self._over[self._present[0].start_s] = self._present[0]
+                    ended = replace(self._present[0], length_s=HOUR_S)
+                    self._over[ended.start_s] = ended
                 begun = self._over.pop(start_s, begun)
                 for former_s in sorted(self._over)[:-MOST_UNSAVED]:
                     del self._over[former_s]
@@ -152,28 +154,31 @@ class Ledger:
         ends = [table.start_s + table.length_s - table.covered_s for table in known]
         return min(ends, default=None)
 
-    def hours(self, start_s: float, end_s: float) -> list[Table]:
+    def hours(self, start_s: float, end_s: float) -> Iterator[Table]:
         """Hours that begin within a period, in order; none for one of which nothing is known."""
         entries, tables = self._within(start_s, end_s)
-        read = [
-            self._store.read(entry.path)
-            for entry in entries
-            if self._store and entry.length_s == HOUR_S
-        ]
-        return sorted([*filter(None, read), *tables], key=lambda table: table.start_s)
+        there: list[Entry | Table] = [*entries, *tables]
+        for one in sorted(there, key=lambda one: one.start_s):
+            if isinstance(one, Table):
+                yield one
+            elif one.length_s == HOUR_S and self._store and (read := self._store.read(one.path)):
+                yield read
 
-    def days(self, start_s: float, end_s: float) -> list[Table]:
+    def days(self, start_s: float, end_s: float) -> Iterator[Table]:
         """The same by days of UTC, of which the first and the last may be in part.
 
         A day whose hours are not kept is there as a whole.
         """
         entries, tables = self._within(start_s, end_s)
-        days = {day: self._read(those) for day, those in _by_day(entries).items()}
-        hours = _by_day(tables)
-        return [
-            _merged([table for table in (days.get(day), *hours.get(day, ())) if table])
-            for day in sorted({*(day for day, table in days.items() if table), *hours})
-        ]
+        files, hours = _by_day(entries), _by_day(tables)
+        for day in sorted({*files, *hours}):
+            read = self._read(files[day]) if day in files else None
+            found = [*([read] if read else ()), *hours.get(day, ())]
+            if len(found) > 1:
+                begin_s, ended_s = min(t.start_s for t in found), max(t.end_s for t in found)
+                yield merged(found, start_s=begin_s, length_s=ended_s - begin_s)
+            else:
+                yield from found
 
     def _read(self, entries: Sequence[Entry]) -> Table | None:
         return self._store.table(entries) if self._store else None
@@ -185,7 +190,7 @@ class Ledger:
         entries = [
             entry
             for entry in (self._store.entries() if self._store else ())
-            if start_s < entry.start_s + entry.length_s and entry.start_s < end_s
+            if start_s < entry.end_s and entry.start_s < end_s
             if not (entry.length_s == HOUR_S and entry.start_s in tables)
         ]
         inside = [tables[at_s] for at_s in sorted(tables) if start_s <= at_s < end_s]
@@ -197,10 +202,3 @@ def _by_day(found: Sequence[Period]) -> dict[float, list[Period]]:
     for one in found:
         days.setdefault(one.start_s // DAY_S * DAY_S, []).append(one)
     return days
-
-
-def _merged(tables: list[Table]) -> Table:
-    if len(tables) == 1:
-        return tables[0]
-    start_s = min(table.start_s for table in tables)
-    return merged(tables, start_s=start_s, length_s=max(t.end_s for t in tables) - start_s)

@@ -7,7 +7,8 @@
 A damaged file is set aside as `NAME.damaged`, and said once; its period is a gap.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from autoscaler.advisor.ledger.file import (
 )
 from autoscaler.advisor.ledger.table import DAY_S, HOUR_S, Table, merged
 from autoscaler.errors import PermanentError
-from autoscaler.limits import LEDGER_FOLDER
+from autoscaler.limits import LEDGER_FOLDER, Limit
 
 HOURS_KEPT_S = 7 * DAY_S  # s after the end of a day that its hours are kept apart
 DAYS_KEPT = 400
@@ -32,6 +33,8 @@ DAMAGED = ".damaged"
 
 # Names of files, as times of UTC, and the length of what they hold, s.
 _KINDS = {"%Y-%m-%dT%H.hour": HOUR_S, "%Y-%m-%d.day": DAY_S}
+# Drafts of writers that were killed, and what was damaged.
+_LEFT_OVER = re.compile(r"\.(going-on|[\dT-]+\.(hour|day))\.[0-9a-f]+|.+\.damaged")
 MOST_SAID = 10  # faults that wait to be said
 _CACHED = 16  # days, of 0.6 MB each at 10,000 services
 
@@ -46,13 +49,18 @@ class Entry:
     mtime_ns: int  # only an hour that time was set back into is written again
     n_bytes: int
 
+    @property
+    def end_s(self) -> float:
+        """Unix s."""
+        return self.start_s + self.length_s
+
 
 class Store:
     """Reads and writes the folder; may be read by several threads, and written by one."""
 
-    def __init__(self, folder: Path) -> None:
-        """folder: made if it is not there."""
-        self._folder = folder
+    def __init__(self, folder: Path, most: Limit = LEDGER_FOLDER) -> None:
+        """folder: made if it is not there. most: bytes of files in it."""
+        self._folder, self._most = folder, most
         self.faults: list[str] = []  # what was set aside, until somebody has said it
         self._merged: Callable[[tuple[Entry, ...]], Table | None] = lru_cache(_CACHED)(self._merge)
 
@@ -88,11 +96,13 @@ class Store:
         return self._merged(tuple(entries))
 
     def _merge(self, entries: tuple[Entry, ...]) -> Table | None:
-        tables = [table for entry in entries if (table := self.read(entry.path))]
-        if len(tables) <= 1:
-            return tables[0] if tables else None
-        start_s = tables[0].start_s
-        return merged(tables, start_s=start_s, length_s=tables[-1].end_s - start_s)
+        if len(entries) == 1:
+            return self.read(entries[0].path)
+        start_s, last = entries[0].start_s, entries[-1]
+        return merged(self._all(entries), start_s=start_s, length_s=last.end_s - start_s)
+
+    def _all(self, entries: Iterable[Entry]) -> Iterator[Table]:
+        return filter(None, (self.read(entry.path) for entry in entries))
 
     def read(self, path: Path) -> Table | None:
         """One period; None = it is not there, or damaged."""
@@ -150,10 +160,13 @@ class Store:
         entries = self.entries()
         size = sum(entry.n_bytes for entry in entries)
         for entry in entries:  # the oldest first
-            if entry.start_s >= now - DAYS_KEPT * DAY_S and size <= LEDGER_FOLDER.most:
-                return
+            if entry.start_s >= now - DAYS_KEPT * DAY_S and size <= self._most.most:
+                break
             size -= entry.n_bytes
             entry.path.unlink(missing_ok=True)
+        for path in self._folder.iterdir():
+            if _LEFT_OVER.fullmatch(path.name) and path.stat().st_mtime < now - HOURS_KEPT_S:
+                path.unlink(missing_ok=True)
 
     def _fold_hours(self, now: float) -> None:
         hours: dict[float, list[Entry]] = {}
@@ -163,8 +176,7 @@ class Store:
         for day_s, entries in hours.items():
             # Where the day was written already, its hours are what a crash left.
             if not self._path(day_s, DAY_S).exists():
-                tables = [table for entry in entries if (table := self.read(entry.path))]
-                self.write(merged(tables, start_s=day_s, length_s=DAY_S))
+                self.write(merged(self._all(entries), start_s=day_s, length_s=DAY_S))
             for entry in entries:
                 entry.path.unlink(missing_ok=True)
 

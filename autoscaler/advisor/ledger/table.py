@@ -4,7 +4,7 @@ Beside the sums there are sums of squares, over hours, of what the policies diff
 interval of a saving is known of any period, though its hours are not kept (`comparison`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,27 +54,46 @@ def with_squares(sums: FloatArray) -> FloatArray:
     return np.concatenate([sums, differences(sums) ** 2])
 
 
-def merged(tables: Sequence[Table], *, start_s: float, length_s: float) -> Table:
-    """One table over several that lie within a longer period."""
-    rows: dict[tuple[str, int], int] = {}
-    places = [
-        np.array(
-            [
-                rows.setdefault(key, len(rows))
-                for key in zip(table.services, table.mode.tolist(), strict=True)
-            ],
-            dtype=np.int64,
+def merged(tables: Iterable[Table], *, start_s: float, length_s: float) -> Table:
+    """One table over several that lie within a longer period; each is read once, in its turn."""
+    whole = Merging()
+    for table in tables:
+        whole.add(table)
+    return whole.table(start_s, length_s)
+
+
+class Merging:
+    """Adds tables up, one at a time: a year of them would not fit into memory."""
+
+    def __init__(self) -> None:
+        self.covered_s = 0.0
+        self._rows: dict[tuple[str, int], int] = {}
+        self._sums = np.zeros((N_ROWS, 0))
+        self._last: Table | None = None
+        self._place: IntArray = np.zeros(0, dtype=np.int64)  # of its rows
+
+    def add(self, table: Table) -> None:
+        """Add one more."""
+        last = self._last
+        if not (last and last.services == table.services and np.array_equal(last.mode, table.mode)):
+            self._last, self._place = table, self._places(table)
+        self._sums[:, self._place] += table.sums
+        self.covered_s += table.covered_s
+
+    def _places(self, table: Table) -> IntArray:
+        rows = self._rows
+        keys = zip(table.services, table.mode.tolist(), strict=True)
+        place = np.array([rows.setdefault(key, len(rows)) for key in keys], dtype=np.int64)
+        self._sums = np.pad(self._sums, ((0, 0), (0, len(rows) - self._sums.shape[1])))
+        return place
+
+    def table(self, start_s: float, length_s: float) -> Table:
+        """All of them as one."""
+        return Table(
+            start_s=start_s,
+            length_s=length_s,
+            covered_s=self.covered_s,
+            services=tuple(service for service, _ in self._rows),
+            mode=np.array([mode for _, mode in self._rows], dtype=np.int64),
+            sums=self._sums,
         )
-        for table in tables
-    ]
-    sums = np.zeros((N_ROWS, len(rows)))
-    for table, place in zip(tables, places, strict=True):
-        sums[:, place] += table.sums
-    return Table(
-        start_s=start_s,
-        length_s=length_s,
-        covered_s=sum(table.covered_s for table in tables),
-        services=tuple(service for service, _ in rows),
-        mode=np.array([mode for _, mode in rows], dtype=np.int64),
-        sums=sums,
-    )

@@ -52,11 +52,9 @@ def _sentence(when: str, of: Comparison, *, would: bool) -> str:
     low, high = round(interval.low), round(interval.high)
     pods = _pods(of.more_pod_s.value)
     if cold < 0:
-        were = "there would have been" if would else "there were"
-        return (
-            f"{when} {were} {-cold:,} more {_requests(-cold)} than under Knative alone, {pods} "
-            f"(95 %: {-high:,} to {-low:,})."
-        )
+        were = "would have been" if would else "was" if cold == -1 else "were"
+        more = f"{-cold:,} more {_requests(-cold)} than under Knative alone"
+        return f"{when} there {were} {more}, {pods} (95 %: {-high:,} to {-low:,})."
     were = "would have been" if would else "was" if cold <= 1 else "were"
     many = f"{cold:,}" if cold else "no"
     return f"{when} {many} {_requests(cold or 1)} {were} saved {pods} (95 %: {low:,} to {high:,})."

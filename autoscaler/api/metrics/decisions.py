@@ -1,6 +1,6 @@
 """Decisions of each revision, and demand of each service: `kn_ahead_*`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -19,6 +19,14 @@ COLD = "Requests that arrived while no pod was ready"
 IN_FLIGHT = f"Mean of requests in flight over the last {PEAK_S} s"
 PEAK = "Greatest one-second average of requests in flight, of the last {} s"
 CAPACITY = "Requests in flight that a pod takes, of the revision with most of the traffic"
+LEDGER_REQUESTS = "Requests that arrived in seconds that were counted for both policies"
+_EACH = "under each policy: one was in force, the other is estimated; differences are for PromQL"
+LEDGER = (  # column of an account, name, what it is
+    ("cold", "cold_requests", f"{COLD}, {_EACH}"),
+    ("cold_s", "cold_seconds", f"s that cold requests waited for a pod, {_EACH}"),
+    ("pod_s", "pod_seconds", f"s of pod, from creation to gone, {_EACH}"),
+    ("starts", "pod_starts", f"Pods that were created, {_EACH}"),
+)
 LAST_START = f"When a request came after {IDLE_S:g} s or more without one, the last time"
 LAST_CALL = "When a request came, the last time"
 
@@ -82,8 +90,32 @@ def of_services(snapshot: Snapshot, labels: Labels) -> Iterator[str]:
     )
     for name, kind, about, values, known in families:
         yield family(f"kn_ahead_{name}", kind, about, own, values, known)
+    yield from ledger(snapshot, labels)
     yield starts(snapshot, labels)
     yield drains(snapshot, labels)
+
+
+def ledger(snapshot: Snapshot, labels: Labels) -> Iterator[str]:
+    """What services cost under both policies.
+
+    There is no metric of what was saved: it may fall, and a counter must not. In PromQL it is
+    ``sum(increase(X{policy="knative"}[7d])) - sum(increase(X{policy="kn-ahead"}[7d]))``.
+    """
+    counted = LEDGER_REQUESTS, labels.service, snapshot.columns["account_requests"]
+    yield _ledger_family("requests", *counted, np.asarray(labels.named_service))
+    policies = (("knative", "knative"), ("ahead", "kn-ahead"))
+    both = [f'{own},policy="{name}"' for _, name in policies for own in labels.service]
+    named = np.tile(labels.named_service, len(policies))
+    for column, name, about in LEDGER:
+        values = [snapshot.columns[f"account_{policy}_{column}"] for policy, _ in policies]
+        yield _ledger_family(name, about, both, np.concatenate(values), named)
+
+
+def _ledger_family(
+    name: str, about: str, labels: Sequence[str], values: Values, known: BoolArray
+) -> str:
+    own = [braced(one) for one in labels]
+    return family(f"kn_ahead_ledger_{name}_total", "counter", about, own, values, known)
 
 
 def _pod_capacity(snapshot: Snapshot) -> FloatArray:

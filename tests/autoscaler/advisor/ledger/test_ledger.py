@@ -11,6 +11,7 @@ import pytest
 from autoscaler.advisor.ledger.comparison import Compared
 from autoscaler.advisor.ledger.counted import COLUMNS, GAP_S
 from autoscaler.advisor.ledger.ledger import Ledger
+from autoscaler.advisor.ledger.table import merged
 from autoscaler.advisor.read_model import ReadModel
 from autoscaler.core.names import name_id
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Mode
@@ -43,7 +44,8 @@ def begins_anew(controller: Controller, folder: Path) -> Controller:
 
 def known(model: ReadModel, service: str = CART, *modes: Mode, column: str = "requests") -> float:
     """A sum of all that is known of a service, while in some modes or in any."""
-    rows = Compared.over(model.ledger.days(0.0, float("inf")))
+    days = model.ledger.days(0.0, float("inf"))
+    rows = Compared.of(merged(days, start_s=0.0, length_s=0.0))
     chosen = [
         name == service and (not modes or Mode(int(mode)) in modes)
         for name, mode in zip(rows.services, rows.mode, strict=True)

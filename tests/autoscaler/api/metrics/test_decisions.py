@@ -140,6 +140,24 @@ def test_drains_are_shown(client: Client, controller: Controller) -> None:
     assert seen["kn_ahead_drain_seconds_sum"] == 70.5
 
 
+def test_both_policies_are_counted_beside_each_other(
+    client: Client, controller: Controller
+) -> None:
+    sums = {"requests": 40.0, "knative_cold": 4.0, "ahead_cold": 1.0, "knative_cold_s": 16.5,
+            "ahead_cold_s": 3.5, "knative_pod_s": 100.0, "ahead_pod_s": 120.0,
+            "knative_starts": 5.0, "ahead_starts": 3.0}  # fmt: skip
+    controller.counts("shop/cart", **sums)
+    controller.shows(5)
+    for policy, own in (("knative", "knative"), ("kn-ahead", "ahead")):
+        assert samples(client, policy=policy, **CART) == {
+            "kn_ahead_ledger_cold_requests_total": sums[f"{own}_cold"],
+            "kn_ahead_ledger_cold_seconds_total": sums[f"{own}_cold_s"],
+            "kn_ahead_ledger_pod_seconds_total": sums[f"{own}_pod_s"],
+            "kn_ahead_ledger_pod_starts_total": sums[f"{own}_starts"],
+        }
+    assert samples(client, **CART)["kn_ahead_ledger_requests_total"] == 40.0
+
+
 def test_changes_are_counted_by_service_and_reason(client: Client) -> None:
     seen = samples(client, reason=Reason.FORECAST.name, **CART)
     assert seen["kn_ahead_changes_total"] == 1
