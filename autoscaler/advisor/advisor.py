@@ -28,7 +28,7 @@ from autoscaler.health import FORECASTS
 from autoscaler.logs import get_logger
 from autoscaler.refusals import Refusals
 
-SNAPSHOT_S, BUNDLE_S, GRAPH_S, LEDGER_S = 0.5, 1.0, 2.0, 5.0  # periods of the loops
+SNAPSHOT_S, BUNDLE_S, GRAPH_S, LEDGER_S = 0.5, 1.0, 2.0, 2.0  # periods of the loops
 GONE_S = 10.0  # s without a snapshot after which the controller counts as gone
 
 _NO_EDGES = no_edges(())  # one object: edges are compared by identity

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from autoscaler.advisor.advisor import AdvisorSettings
 from autoscaler.api.server import ServerSettings
 from autoscaler.bundle.file import load_bundle
@@ -80,6 +82,33 @@ def test_a_bundle_is_fetched_from_a_learner_that_serves_it(scene: Scene, tmp_pat
         finally:
             learner.shutdown()
     assert not list(tmp_path.glob("kn-ahead-*"))  # the copy has gone
+
+
+def test_another_process_goes_on_with_the_ledger_of_one_that_ended(
+    scene: Scene, tmp_path: Path
+) -> None:
+    folder = tmp_path / "ledger"
+
+    def counted(client: httpx.Client) -> float:
+        of_all = client.get("/v1/ledger").json()["comparison"]
+        return float(of_all["requests"]) if of_all else 0.0
+
+    scene.tick()
+    with advising(scene, f"--ledger={folder}") as (it, client):
+        until(lambda: client.get("/readyz").status_code == 200, "a snapshot")
+        scene.controller.counts(SERVICE, requests=5.0)
+        scene.tick()
+        until((folder / "going-on").exists, "it is saved")
+        assert it.stops() == 0
+    scene.controller.counts(SERVICE, requests=2.0)
+    scene.tick()
+    with advising(scene, f"--ledger={folder}") as (it, client):
+        until(lambda: counted(client) == 7.0, "all of it is known")
+        (folder / "2026-01-01T00.hour").write_bytes(b"damaged")
+        assert client.get("/v1/ledger", params={"days": 400}).status_code == 200
+        it.says("unhealthy part=ledger why=.*2026-01-01T00.hour is damaged")
+        it.says("healthy again part=ledger")
+        assert it.stops() == 0
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):

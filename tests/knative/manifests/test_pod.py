@@ -2,7 +2,7 @@
 
 import pytest
 
-from autoscaler.limits import MIB
+from autoscaler.limits import LEDGER_FOLDER, MIB
 from tests.knative.manifests.manifest import (
     ADVISOR,
     CONTAINERS,
@@ -119,6 +119,14 @@ def test_the_advisor_fails_to_get_memory_before_its_limit_ends_it() -> None:
     limit = bytes_of(container("advisor")["resources"]["limits"]["memory"])
     own = parsed("advisor")["memory"] * MIB
     assert own + bytes_of(volumes("advisor")["/advice"]["emptyDir"]["sizeLimit"]) < 0.9 * limit
+
+
+def test_the_ledger_fits_twice_into_its_folder_which_takes_no_memory() -> None:
+    """A folder that outgrows its limit has the whole pod evicted."""
+    folder = volumes("advisor")[str(parsed("advisor")["ledger"])]
+    assert 2 * LEDGER_FOLDER.most <= bytes_of(folder["emptyDir"]["sizeLimit"])
+    assert "medium" not in folder["emptyDir"]
+    assert not folder["ro"]
 
 
 def test_the_controllers_limit_holds_what_it_takes_under_attack_and_its_folder() -> None:
