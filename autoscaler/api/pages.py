@@ -17,7 +17,7 @@ from autoscaler.api.bodies import body
 from autoscaler.api.dependencies import Listing, listing
 from autoscaler.api.graph.picture import svg
 from autoscaler.api.ledger.answers import ServiceLedgerAnswer
-from autoscaler.api.ledger.readings import DAYS, Period, sentences, service_ledger
+from autoscaler.api.ledger.readings import DAYS, Period, sentences, service_ledger, version
 from autoscaler.api.rendering import Renderer
 from autoscaler.api.routes import Namespace, ServiceName, known
 from autoscaler.api.words import TEMPLATES
@@ -64,7 +64,7 @@ def router(
         )
         around = _Around(state=model.readiness(clock.now()), graph=graph, front=front)
         now, ledger = clock.now(), model.ledger
-        saved = await renderer.page("saved", ledger.version, lambda: sentences(ledger, now))
+        saved = await renderer.page("saved", version(ledger, now), lambda: sentences(ledger, now))
         page = await renderer.page(
             ("overview", offset),
             (model.version, around.state, around.notice, *saved),
@@ -81,13 +81,13 @@ def router(
         ledger, period = model.ledger, Period.calendar(DAYS, now)
         saved = await renderer.page(
             ("saved by", name),
-            ledger.version,
+            version(ledger, now),
             lambda: service_ledger(ledger, period, name, "day"),
         )
         around = _Around(state=model.readiness(now), graph=graph, front=front)
         page = await renderer.page(
             ("service", name),
-            (model.version, around.state, ledger.version),
+            (model.version, around.state, version(ledger, now)),
             lambda: _service(model, name, now, saved, around),
         )
         return body(page, HTML)

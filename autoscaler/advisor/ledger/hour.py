@@ -19,6 +19,7 @@ class Hour:
     def __init__(self, start_s: float, begun: Table | None = None) -> None:
         """begun: what is known of this hour already."""
         self.start_s = start_s
+        self.is_full = False
         self.covered_s = begun.covered_s if begun else 0.0
         self._rows: dict[tuple[int, int], int] = {}  # by `name_id` and mode
         self._sums = np.zeros((len(COLUMNS), 0))
@@ -44,6 +45,7 @@ class Hour:
             rows.setdefault(key, len(rows)) if len(rows) < most else rows.get(key, -1)
             for key in zip(service.tolist(), mode.tolist(), strict=True)
         ]
+        self.is_full |= -1 in places
         missing = len(rows) - self._sums.shape[1]
         self._sums = np.pad(self._sums, ((0, 0), (0, missing)))
         return np.array(places, dtype=np.int64)

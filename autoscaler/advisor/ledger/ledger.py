@@ -13,6 +13,7 @@ from autoscaler.advisor.ledger.table import DAY_S, HOUR_S, Table, merged
 from autoscaler.core.names import name_id
 from autoscaler.errors import PermanentError
 from autoscaler.exchange.snapshot import Snapshot
+from autoscaler.limits import LEDGER_ROWS
 
 FRESH_S = 10.0  # from one version to the next
 SAVE_S = 60.0  # from one writing of the hour that goes on to the next
@@ -126,6 +127,8 @@ class Ledger:
         except (PermanentError, OSError) as error:
             unwritten = [f"nothing is kept over a restart: {error}"]
         faults, self._store.faults = self._store.faults, []
+        if self._hour and self._hour.is_full:
+            faults.append(f"this hour has {LEDGER_ROWS}; what came then is not counted")
         return "; ".join([*unwritten, *faults])
 
     def _save(self, store: Store, now: float) -> None:

@@ -159,10 +159,13 @@ class Store:
         self._fold_hours(now)
         entries = self.entries()
         size = sum(entry.n_bytes for entry in entries)
-        for entry in entries:  # the oldest first
-            if entry.start_s >= now - DAYS_KEPT * DAY_S and size <= self._most.most:
+        days = {_day(entry.start_s) for entry in entries}
+        # The oldest first; by their number, since a clock may be wrong and a year would go.
+        for entry in entries:
+            if len(days) <= DAYS_KEPT and size <= self._most.most:
                 break
             size -= entry.n_bytes
+            days.discard(_day(entry.start_s))
             entry.path.unlink(missing_ok=True)
         for path in self._folder.iterdir():
             if _LEFT_OVER.fullmatch(path.name) and path.stat().st_mtime < now - HOURS_KEPT_S:

@@ -1,6 +1,6 @@
 """Answers from the ledger: one function each."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, cast
@@ -26,6 +26,7 @@ from autoscaler.core.types import BoolArray
 
 By = Literal["hour", "day"]
 DAYS = 7
+FRESH_S = 60.0  # s after which an answer is made anew though nothing was counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +196,11 @@ def ledger(
             for name, rows in list(services.items())[offset : offset + limit]
         ],
     )
+
+
+def version(of: Ledger, now: float) -> Hashable:
+    """What an answer is made once for. now: Unix s."""
+    return of.version, now // FRESH_S
 
 
 def sentences(of: Ledger, now: float) -> list[str]:

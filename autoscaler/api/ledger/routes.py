@@ -57,7 +57,8 @@ def router(model: ReadModel, clock: Clock, renderer: Renderer) -> APIRouter:
         offset: Offset = 0,
     ) -> Response:
         """What all services cost under Knative's rule and under kn-ahead, and what was saved."""
-        period = asked(clock.now(), days, begin, end, by)
+        now = clock.now()
+        period = asked(now, days, begin, end, by)
         make = partial(
             readings.ledger,
             model.ledger,
@@ -68,7 +69,7 @@ def router(model: ReadModel, clock: Clock, renderer: Renderer) -> APIRouter:
             offset=offset,
         )
         key = "ledger", namespace, by, days, period.start_s, end, limit, offset
-        return await rendered(model.ledger.version, renderer, key, make)
+        return await rendered(readings.version(model.ledger, now), renderer, key, make)
 
     @routes.get(
         "/v1/ledger/{namespace}/{service}",
@@ -85,7 +86,8 @@ def router(model: ReadModel, clock: Clock, renderer: Renderer) -> APIRouter:
         end: End = None,
     ) -> Response:
         """What one service cost under both policies, by days or hours, and what was saved."""
-        period = asked(clock.now(), days, begin, end, by)
+        now = clock.now()
+        period = asked(now, days, begin, end, by)
         name = f"{namespace}/{service}"
 
         def make() -> ServiceLedgerAnswer:
@@ -95,7 +97,7 @@ def router(model: ReadModel, clock: Clock, renderer: Renderer) -> APIRouter:
             return answer
 
         key = "ledger of", name, by, days, period.start_s, end
-        return await rendered(model.ledger.version, renderer, key, make)
+        return await rendered(readings.version(model.ledger, now), renderer, key, make)
 
     return routes
 

@@ -16,6 +16,7 @@ from autoscaler.advisor.read_model import ReadModel
 from autoscaler.core.names import name_id
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Mode
 from autoscaler.health import Health
+from autoscaler.limits import Limit
 from tests.autoscaler.advisor.controller import Controller
 
 BEGIN_S = 1_772_442_000.0  # 2026-03-02T09:00:00Z
@@ -367,3 +368,21 @@ def test_names_in_files_are_those_of_services(
     restart()
     (first, *_) = controller.model.ledger.hours(0.0, float("inf"))
     assert first.services == (CART,)
+
+
+def test_more_services_than_an_hour_takes_are_a_fault_and_the_others_are_counted(
+    controller: Controller, restart: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    controller.shows(0)
+    assert controller.model.ledger.save(BEGIN_S) == ""
+    for n in range(3):
+        controller.has(f"shop/more{n}-1")
+    monkeypatch.setattr("autoscaler.advisor.ledger.hour.LEDGER_ROWS", few(2))
+    controller.counts(CART, requests=1.0)
+    controller.shows(2)
+    assert known(controller.model) == 1.0
+    assert "what came then is not counted" in controller.model.ledger.save(BEGIN_S + 2)
+
+
+def few(most: int) -> Limit:
+    return Limit("ledger_rows", most, "services", "in a test")

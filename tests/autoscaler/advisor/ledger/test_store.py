@@ -95,12 +95,17 @@ def test_hours_that_a_crash_left_beside_their_day_do_not_count_twice(
 
 
 def test_days_are_kept_for_longer_than_a_year(store: Store, folder: Path) -> None:
-    store.write(an_hour(DAY))
-    store.tidy(LATER)
+    for day in range(DAYS_KEPT + 1):
+        store.write(replace(an_hour(DAY + day * DAY_S), length_s=DAY_S))
     store.tidy(DAY + DAYS_KEPT * DAY_S)
+    assert len(names(folder)) == DAYS_KEPT
+    assert names(folder)[0] == "2026-03-03.day"
+
+
+def test_a_clock_that_jumps_ahead_by_years_drops_nothing(store: Store, folder: Path) -> None:
+    store.write(an_hour(DAY))
+    store.tidy(DAY + 3000 * DAY_S)
     assert names(folder) == ["2026-03-02.day"]
-    store.tidy(DAY + DAYS_KEPT * DAY_S + 1)
-    assert names(folder) == []
 
 
 def test_the_oldest_go_where_the_folder_would_grow_too_large(folder: Path) -> None:
