@@ -101,8 +101,8 @@ class Ledger:
         if found is None:
             return None
         (table, counted), ended = found, store.hour(found[0].start_s)
-        if ended and ended.covered_s >= table.covered_s:
-            return None  # what was written while it went on is a part of it
+        if ended and ended.covered_s > table.covered_s:
+            return None  # it was ended; what was written while it went on is a part of that
         with self._lock:
             self._present = found
         if not self._followed:
