@@ -142,7 +142,7 @@ class Ledger:
         if present and (over or abs(present[1].at_s - self._saved_s) >= SAVE_S):
             store.write_going_on(*present)
             self._saved_s = present[1].at_s
-        if over or not self._tidied:
+        if over or (present and not self._tidied):
             store.tidy(now)
             self._tidied = True
 
