@@ -1,9 +1,10 @@
 """Results of a replay as a table, a JSON file and an HTML report."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -84,13 +85,16 @@ def headline(scores: Sequence[PolicyScore], price_s: float) -> list[PolicyScore]
     return [s for s in scores if "@" not in s.policy or s.policy in shown]
 
 
-def write_json(replay: Replay, scores: Sequence[PolicyScore], path: Path) -> None:
-    """Write settings and scores, per policy and service."""
+def write_json(
+    replay: Replay, scores: Sequence[PolicyScore], path: Path, **more: Mapping[str, Any]
+) -> None:
+    """Write settings and scores, per policy and service, and more."""
     found = {
         "settings": asdict(replay.settings),
         "services": list(replay.demand.services),
         "models": list(replay.table.model),
         "policies": [s.as_json() for s in scores],
+        **more,
     }
     with whole_file(path) as file:
         file.write(json.dumps(found, indent=1).encode())

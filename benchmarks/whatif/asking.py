@@ -9,6 +9,7 @@ from benchmarks.policies.policies import FULL, revision
 from benchmarks.replay import WARM_UP_S, ReplaySettings
 from benchmarks.report.screen import Screen
 from benchmarks.whatif.cluster import OwnSettings, own_settings
+from benchmarks.whatif.coverage import Coverage, coverage_of
 from benchmarks.whatif.first import SCORED_S, first_look
 from benchmarks.whatif.past import Past, read_past
 from benchmarks.whatif.prices import read_prices
@@ -51,10 +52,12 @@ class Asked:
         prices = read_prices(self.prices) if self.prices else None
         cluster = self._cluster(screen) if self.of_cluster else None
         past = self._past(screen)
+        coverage = coverage_of(past, cluster)
         return Question(
             past=past,
+            coverage=coverage,
             settings=self._settings(past.end_s, past.scored_s(moment(self.score, 0.0))),
-            own=self._own(past, cluster) if cluster else None,
+            own=self._own(past, cluster, coverage) if cluster else None,
             prices=prices,
         )
 
@@ -77,9 +80,10 @@ class Asked:
         with screen.progress() as progress:
             return read_past(server, self.grid, self.queries, progress, look)
 
-    def _own(self, past: Past, cluster: ClusterSettings) -> OwnSettings:
+    def _own(self, past: Past, cluster: ClusterSettings, coverage: Coverage) -> OwnSettings:
         default = revision(self.concurrency, self.start_up_s, self.drain_s)
-        return own_settings(past.requests.services, cluster, default, self.concurrency)
+        services = past.requests.services
+        return own_settings(services, cluster, default, self.concurrency, coverage.silent)
 
     def _settings(self, end_s: float, scored_s: float) -> ReplaySettings:
         step_s = float(self.grid.step_s)

@@ -1,6 +1,6 @@
 """Settings that a cluster has now, for the services that were called."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,11 +40,16 @@ class OwnSettings:
 
 
 def own_settings(
-    services: Sequence[str], cluster: ClusterSettings, default: Revision, concurrency: int
+    services: Sequence[str],
+    cluster: ClusterSettings,
+    default: Revision,
+    concurrency: int,
+    silent: Collection[str] = (),
 ) -> OwnSettings:
     """Those of the cluster; the default where it does not have a service any more.
 
-    Raises PermanentError where it has none of them.
+    silent: services that export nothing, of which nobody knows whether they were called.
+    Raises PermanentError where the cluster has none of them.
     """
     found = [cluster.services.get(name) for name in services]
     if not any(found):
@@ -66,7 +71,7 @@ def own_settings(
         uncalled={
             name: each.revision.min_scale
             for name, each in sorted(cluster.services.items())
-            if name not in services and each.revision.min_scale >= 1
+            if name not in (*services, *silent) and each.revision.min_scale >= 1
         },
     )
 
@@ -96,9 +101,6 @@ def _said(
             f"No pod is there to tell how long a start takes: {default.lead_s:g} s is assumed, and"
             f" that pods drain {default.drain_s:g} s."
         )
-    silent = sorted(set(cluster.services) - set(services))
-    if silent:
-        lines.append(f"There, and not called in that time: {_some(silent)}.")
     others = [
         name for name, each in zip(services, found, strict=True) if each and not each.knatives
     ]

@@ -10,6 +10,7 @@ from autoscaler.errors import PermanentError
 from benchmarks.replay import OnProgress
 from benchmarks.traces.trace import Trace
 from learner.sources.counters import Grid
+from learner.sources.presence_reader import Presence, PresenceReader
 from learner.sources.presets import OwnQueries
 from learner.sources.queries import PrometheusServer
 from learner.sources.request_reader import OnRecent, PastRequests, RequestReader
@@ -27,6 +28,8 @@ class Past:
     ready_pods: FloatArray  # (n_steps,) of all services, recorded at the end of each; NaN = not
     counted_by: str  # in words
     missing: str  # in words; "" = nothing is known to be
+    source: str  # a preset's name; "" = the user's own query
+    presence: Presence | None  # of single services; None = that is not known
 
     @property
     def days(self) -> float:
@@ -35,8 +38,8 @@ class Past:
 
     @property
     def gaps(self) -> float:
-        """Share of the steps that are not known."""
-        return float(np.isnan(self.requests.counts[0]).mean())
+        """Share of the steps of which nothing is known."""
+        return float(np.isnan(self.requests.counts).all(axis=0).mean())
 
     def scored_s(self, asked_s: float) -> float:
         """How much is simulated at its end, whole steps: a third of what there is at most."""
@@ -141,6 +144,7 @@ def read_past(
     def show(share: float) -> None:
         progress("reading requests", share)
 
+    source, presence = "", None
     if isinstance(asked, OwnQueries):
         read = reader.read_own(asked, grid, show)
         counted_by, missing = "your own query", "" if asked.duration else "how long requests take"
@@ -148,6 +152,9 @@ def read_past(
         progress("looking who counted requests", 0.0)
         preset = reader.found(grid, asked)
         read = reader.read(preset, grid, show, on_recent)
+        progress("looking for gaps", 0.0)
+        presence = PresenceReader(server).read(preset, grid)
+        read, source = _with_gaps(read, presence), preset.name
         counted_by, missing = f"{preset.title} (--source {preset.name})", preset.missing
     ready_pods = reader.ready_pods(grid)
     progress("reading requests", 1.0)
@@ -157,13 +164,24 @@ def read_past(
         ready_pods=ready_pods[len(ready_pods) - requests.counts.shape[1] :],
         counted_by=counted_by,
         missing=missing,
+        source=source,
+        presence=presence,
     )
     return _enough(past, f"Prometheus at {server.shown_url}")
 
 
+def _with_gaps(requests: PastRequests, presence: Presence) -> PastRequests:
+    """The same, not known where a service's pods were not seen."""
+    counts = requests.counts.copy()
+    for row, name in enumerate(requests.services):
+        if name in presence.missed:
+            counts[row, presence.missed[name]] = np.nan
+    return replace(requests, counts=counts)
+
+
 def _known_part(requests: PastRequests) -> PastRequests:
     """Without the steps before the first one that is known, and without services never called."""
-    known = np.flatnonzero(~np.isnan(requests.counts[0]))
+    known = np.flatnonzero(~np.isnan(requests.counts).all(axis=0))
     first = int(known[0]) if len(known) else requests.counts.shape[1]
     called = np.flatnonzero(np.nansum(requests.counts, axis=1) > 0)
     return replace(

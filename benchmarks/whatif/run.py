@@ -25,6 +25,7 @@ from benchmarks.whatif.answer import (
     unforeseen,
 )
 from benchmarks.whatif.cluster import OwnSettings
+from benchmarks.whatif.coverage import Coverage
 from benchmarks.whatif.floor_answer import FloorAnswer
 from benchmarks.whatif.floors import floors_of, with_floor
 from benchmarks.whatif.money import Money
@@ -47,13 +48,14 @@ class Question:
     """What is asked, and of what."""
 
     past: Past
+    coverage: Coverage
     settings: ReplaySettings
     own: OwnSettings | None = None  # of the services; None = all are as `settings` says
     prices: Prices | None = None
 
     def fitted(self, screen: Screen) -> Replay:
         """A replay that has learned what is past, which is said."""
-        for line in self.past.said():
+        for line in (*self.past.said(), *self.coverage.said()):
             screen.print(line)
         configured = self.own.configured if self.own else None
         replay = Replay(self.past.trace(), self.settings, configured)
@@ -101,6 +103,7 @@ def answered(question: Question, screen: Screen, report: Path, json: Path | None
     ]
     for section in sections:
         screen.print_table(section)
+    sections.append(question.coverage.section())
     if question.own and (len(with_floor(replay)) or question.own.uncalled):
         floors = floor_answer(question, question.own, replay, screen)
         show(floors.most(MOST_SHOWN), floors.said(), screen)
@@ -112,7 +115,7 @@ def answered(question: Question, screen: Screen, report: Path, json: Path | None
     )  # fmt: skip
     write_report(page, report)
     if json:
-        outcome.write_json(replay, scores, json)
+        outcome.write_json(replay, scores, json, coverage=question.coverage.as_json())
     screen.print(f"Report: {report.resolve()}" + (f"  Scores: {json.resolve()}" if json else ""))
     return verdict
 
@@ -193,7 +196,7 @@ def _assumed(settings: ReplaySettings) -> str:
 def _facts(question: Question) -> list[tuple[str, str]]:
     read, *more = question.past.said()
     facts = [
-        ("Read", read),
+        ("Read", " ".join((read, *question.coverage.said()))),
         ("Missing", " ".join(more).removeprefix("Not known: ")),
         ("Settings" if question.own else "Assumed", " ".join(question.assumed())),
         ("Price of a cold request", f"{question.settings.price_s:g} s of idle pod"),

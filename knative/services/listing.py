@@ -50,13 +50,18 @@ class Cluster:
             f" allowed: {LIST_OBJECTS.most:,.0f}"
         )
 
-    async def configmap(self, namespace: str, name: str) -> dict[str, str] | None:
-        """A ConfigMap's data without its examples; None = there is none. Raises PermanentError."""
+    async def configmap(
+        self, namespace: str, name: str, *, optional: bool = False
+    ) -> dict[str, str] | None:
+        """A ConfigMap's data without its examples; None = there is none.
+
+        optional: None as well where it must not be read. Raises PermanentError.
+        """
         path = f"/api/v1/namespaces/{namespace}/configmaps/{name}"
         try:
             data = (await self.api.get(path)).get("data") or {}
         except ApiError as error:
-            if error.status == NOT_FOUND:
+            if error.status == NOT_FOUND or (optional and error.status == FORBIDDEN):
                 return None
             raise self._refused(error, "get", path) from error
         return {key: value for key, value in data.items() if not key.startswith("_")}

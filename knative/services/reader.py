@@ -42,6 +42,7 @@ class ServiceSettings:
     concurrency: int  # requests in flight that a pod takes at most; 0 = no limit
     start_up_s: float | None  # as measured of its newest pods; None = none tells
     requested: Requested | None  # by each pod, queue-proxy included; None = not known
+    pods: int  # that are there now
     knatives: bool  # scaled by Knative's own rule; False = by an HPA, say
 
 
@@ -53,6 +54,7 @@ class ClusterSettings:
     kubeconfig: Path | None  # that was asked for; None = the environment's
     services: Mapping[str, ServiceSettings]  # by "namespace/service"
     configured: bool  # config-autoscaler was there; False = Knative's defaults hold
+    observability: Mapping[str, str] | None  # data of config-observability; None = not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +94,7 @@ async def read_from(cluster: Cluster, start_up_s: float, drain_s: float) -> Clus
     autoscalers = await cluster.listed(PODAUTOSCALERS, podautoscaler)
     data = await cluster.configmap(SYSTEM, "config-autoscaler")
     deployment = await cluster.configmap(SYSTEM, "config-deployment") or {}
+    observability = await cluster.configmap(SYSTEM, "config-observability", optional=True)
     requested = dict(await cluster.listed(REVISIONS, _requested))
     pods = await cluster.listed(PODS, pod, REVISION_LABEL)
     read = _Read(
@@ -106,7 +109,11 @@ async def read_from(cluster: Cluster, start_up_s: float, drain_s: float) -> Clus
         for name, pas in _by(autoscalers, lambda pa: pa.service).items()
     }
     return ClusterSettings(
-        context=cluster.name, services=services, configured=data is not None, kubeconfig=None
+        context=cluster.name,
+        services=services,
+        configured=data is not None,
+        observability=observability,
+        kubeconfig=None,
     )
 
 
@@ -115,7 +122,8 @@ def _settings(
 ) -> ServiceSettings:
     """Of a service, by the PodAutoscalers of its revisions."""
     revisions = [f"{pa.namespace}/{pa.name}" for pa in pas]
-    measured = start_up_of([pod for name in revisions for pod in read.pods.get(name, ())])
+    pods = [pod for name in revisions for pod in read.pods.get(name, ())]
+    measured = start_up_of(pods)
     pa = max(pas, key=lambda each: (_reached(each), each.configuration_generation, each.name))
     revision = revision_of(
         pa,
@@ -131,6 +139,7 @@ def _settings(
         concurrency=pa.concurrency,
         start_up_s=measured,
         requested=requested + read.proxy if requested else None,
+        pods=len(pods),
         knatives=pa.annotations.get(CLASS, OUR_CLASSES[0]) in OUR_CLASSES,
     )
 

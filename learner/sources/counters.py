@@ -36,6 +36,15 @@ class Grid:
         """Unix s of the last point."""
         return self.start_s + (self.n_points - 1) * self.step_s
 
+    @property
+    def window(self) -> str:
+        """A step for PromQL, open on its left side in every version: samples lie on whole ms."""
+        return f"{self.step_s * 1000 - 1}ms"
+
+    def place(self, at_s: FloatArray) -> IntArray:
+        """(k,) the points at times (k,) in Unix s."""
+        return np.rint((at_s - self.start_s) / self.step_s).astype(np.int64)
+
 
 def shown_time(time_s: float) -> str:
     """Unix s for messages."""

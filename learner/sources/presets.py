@@ -52,8 +52,15 @@ class Preset:
     of: Name = of_service
     """Makes its name of their values."""
 
-    joined: bool = False
-    """Whether the labels are those of ``target_info``, joined by job, instance and pod."""
+    pods: str = ""
+    """What each pod that is scraped exports, called or not, and has the labels: joined by job,
+    instance and pod. "" = pods export nothing before they are called."""
+
+    switch: str = ""
+    """Key of config-observability that has to be ``prometheus``; "" = that switches nothing."""
+
+    switched: str = ""
+    """What the key is where nobody has set it."""
 
     missing: str
     """What it does not tell, for people."""
@@ -99,7 +106,9 @@ PRESETS = (
         requests="kn_serving_invocation_duration_seconds_count",
         seconds="kn_serving_invocation_duration_seconds_sum",
         labels=_OTEL_LABELS,
-        joined=True,
+        pods='target_info{kn_service_name!=""}',
+        switch="request-metrics-protocol",
+        switched="none",
         missing="requests between a pod's last scrape and its end",
     ),
     Preset(
@@ -109,6 +118,8 @@ PRESETS = (
         seconds="revision_app_request_latencies_sum",
         unit_s=1e-3,
         labels=_LEGACY_LABELS,
+        switch="metrics.request-metrics-backend-destination",
+        switched="prometheus",
         missing="requests between a pod's last scrape and its end",
     ),
     Preset(
@@ -149,9 +160,12 @@ PRESETS = (
         missing="requests that go to pods directly; times include waits for a pod",
     ),
 )
+REPLICAS = "prometheus_replica, replica"  # labels of two servers that scrape the same
 # Ready pods of all revisions, as Knative's autoscaler counts them.
 READY_PODS = (
     "sum(max by (k8s_namespace_name, kn_revision_name) (kn_revision_pods_count))"
     " or sum(max by (namespace_name, revision_name) (autoscaler_actual_pods))"
 )
+# The same by revision: what they are called, and the labels that name a service.
+PODS = (("kn_revision_pods_count", _OTEL_LABELS), ("autoscaler_actual_pods", _LEGACY_LABELS))
 BY_NAME = {preset.name: preset for preset in PRESETS}

@@ -22,11 +22,10 @@ from autoscaler.limits import COUNT, HISTORY
 from autoscaler.names import fault_of_name
 from autoscaler.refusals import LimitError
 from learner.sources.counters import Grid, shown_time
-from learner.sources.presets import BY_NAME, PRESETS, READY_PODS, OwnQueries, Preset
+from learner.sources.presets import BY_NAME, PRESETS, READY_PODS, REPLICAS, OwnQueries, Preset
 from learner.sources.queries import Labels, PrometheusServer
 
 LOOK_BACK = "1h"  # within which a counter is the same one: scrapes may fail for so long
-REPLICAS = "prometheus_replica, replica"  # labels of two servers that scrape the same
 HOUR_S, DAY_S = 3600, 86_400
 MOST_NAMED = 5
 RECENT_S = 3 * DAY_S  # that say something already, while all that was before is being read
@@ -127,7 +126,7 @@ class RequestReader:
         pods = np.full(grid.n_points, np.nan)
         for _, series in self._days_back(READY_PODS, grid):
             for _, at_s, values in series:
-                pods[_place(at_s, grid)] = values
+                pods[grid.place(at_s)] = values
         return pods[1:]
 
     def _unnamed(self, what: str, labels: Sequence[str]) -> str:
@@ -164,7 +163,7 @@ class RequestReader:
                     found[name] = np.zeros(grid.n_points - 1)
                     if len(found) * grid.n_points > HISTORY.most:
                         raise LimitError(HISTORY, f"{len(found)} services (read less of the past)")
-                step = _place(at_s, grid) - 1
+                step = grid.place(at_s) - 1
                 sound = (step >= 0) & (values > 0) & (values < COUNT.most)
                 np.add.at(found[name], step[sound], values[sound])
             on_share(1 - first / grid.n_points)
@@ -192,9 +191,9 @@ class RequestReader:
     def _observed(self, counts: FloatArray, grid: Grid) -> BoolArray:
         """(n_steps,) whether Prometheus saw anything in a step and in the one before it."""
         seen = np.zeros(grid.n_points, dtype=np.bool_)
-        for _, series in self._days_back(f"count(last_over_time(up[{_window(grid)}]))", grid):
+        for _, series in self._days_back(f"count(last_over_time(up[{grid.window}]))", grid):
             for _, at_s, _ in series:
-                seen[_place(at_s, grid)] = True
+                seen[grid.place(at_s)] = True
         if not seen.any():  # whoever wrote the series wrote nothing of the scrapes
             seen[:] = True
         # What the counters had before is taken for the first step's.
@@ -206,7 +205,7 @@ class RequestReader:
         """In how many hours it was exported."""
         number = max((grid.last_s - grid.start_s) // HOUR_S, 1)
         hourly = Grid(start_s=grid.last_s - number * HOUR_S, step_s=HOUR_S, n_points=number + 1)
-        query = f"count(last_over_time({preset.requests}[{_window(hourly)}]))"
+        query = f"count(last_over_time({preset.requests}[{hourly.window}]))"
         days = self._days_back(query, hourly)
         return sum(len(values) for _, series in days for _, _, values in series)
 
@@ -225,15 +224,14 @@ class RequestReader:
 
 def growth(preset: Preset, selector: str, grid: Grid) -> str:
     """PromQL: how much a counter grew in the step before each point, by service."""
-    window, labels = _window(grid), ", ".join(preset.labels)
+    window, labels = grid.window, ", ".join(preset.labels)
     now = f"last_over_time({selector}[{window}])"
     before = f"last_over_time({selector}[{LOOK_BACK}] offset {grid.step_s}s)"
     grown = f"max without ({REPLICAS}) (({now} - {before} >= 0) or {now})"
-    if preset.joined:
-        info = f'last_over_time(target_info{{{preset.labels[-1]}!=""}}[{window}])'
+    if preset.pods:
         grown += (
             f" * on (job, instance, pod) group_left ({labels})"
-            f" max by (job, instance, pod, {labels}) ({info})"
+            f" max by (job, instance, pod, {labels}) (last_over_time({preset.pods}[{window}]))"
         )
     return f"sum by ({labels}) ({grown})"
 
@@ -283,12 +281,3 @@ def _recent(found: dict[str, FloatArray], grid: Grid, first: int) -> PastRequest
     counts = np.array([found[name][first:] for name in services]).reshape(len(services), -1)
     recent = grid.piece(first, grid.n_points - first)
     return _past(services, counts, np.full_like(counts, np.nan), recent)
-
-
-def _window(grid: Grid) -> str:
-    """A step, open on its left side in every version: samples lie on whole milliseconds."""
-    return f"{grid.step_s * 1000 - 1}ms"
-
-
-def _place(at_s: FloatArray, grid: Grid) -> IntArray:
-    return np.rint((at_s - grid.start_s) / grid.step_s).astype(np.int64)

@@ -211,18 +211,35 @@ def test_floors_are_answered_and_their_commands_are_understood(
         )
 
 
-def test_a_what_if_says_whose_settings_it_used(
+@pytest.fixture
+def observability(admin: Objects) -> Iterator[None]:
+    """As Knative ships it."""
+    name = "config-observability"
+    admin.core.create_namespaced_config_map(
+        SYSTEM, {"metadata": {"name": name}, "data": {"_example": "request-metrics-protocol: grpc"}}
+    )
+    yield
+    admin.core.delete_namespaced_config_map(name, SYSTEM)
+
+
+@pytest.mark.usefixtures("observability")
+def test_a_what_if_says_whose_settings_it_used_and_who_exports_nothing(
     prometheus: str, kubeconfig: Path, cluster: Objects, tmp_path: Path
 ) -> None:
     make(cluster, "cart", min_scale="1")
     make(cluster, "login")
     make(cluster, "unused")
     report = tmp_path / "report.html"
-    result = run("whatif", prometheus, kubeconfig, "--report", str(report))
+    scores = tmp_path / "scores.json"
+    result = run("whatif", prometheus, kubeconfig, "--report", str(report), "--json", str(scores))
     assert result.exit_code == 0, result.output
+    coverage = json.loads(scores.read_text())["coverage"]
+    assert (coverage["counted"], coverage["gaps"]) == (3, {})
+    assert f"{cluster.namespace}/unused" in coverage["silent"]
     for part in (
         "Settings of 2 of 3 services are those of context plane; 1 is not there any more",
-        "There, and not called in that time: ",
+        "export nothing: request-metrics-protocol is none, not prometheus",
+        "To have them counted, which starts all pods anew: kubectl -n knative-serving patch",
         "1 service has a min-scale",
         f"kubectl --kubeconfig {kubeconfig} --context plane",
     ):

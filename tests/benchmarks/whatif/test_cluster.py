@@ -18,6 +18,7 @@ CART = ServiceSettings(
     concurrency=3,
     start_up_s=8.0,
     requested=Requested(cpu=0.5, memory_gib=1.0),
+    pods=2,
     knatives=True,
 )
 LOGIN = replace(CART, start_up_s=None, requested=None, revision=replace(DEFAULT, retention_s=60.0))
@@ -26,7 +27,9 @@ CALLED = ("shop/cart", "shop/gone", "shop/login")
 
 def cluster(*, configured: bool = True, **services: ServiceSettings) -> ClusterSettings:
     names = {f"shop/{name}": each for name, each in services.items()}
-    return ClusterSettings(context="prod", kubeconfig=None, services=names, configured=configured)
+    return ClusterSettings(
+        context="prod", kubeconfig=None, services=names, configured=configured, observability=None
+    )
 
 
 def said(found: ClusterSettings) -> list[str]:
@@ -47,7 +50,6 @@ def test_what_is_known_and_what_is_assumed_is_said() -> None:
         " defaults.",
         "Pods of 1 of them were seen to start, in 8 s in the median; of all others 5 s is assumed,"
         " and that pods drain 30 s.",
-        "There, and not called in that time: shop/idle, shop/unused.",
         LEAST,
     ]
 
@@ -55,6 +57,11 @@ def test_what_is_known_and_what_is_assumed_is_said() -> None:
 def test_min_scales_of_services_that_nobody_called_are_known() -> None:
     found = cluster(cart=CART, unused=CART, idle=LOGIN)
     assert own_settings(CALLED, found, DEFAULT, 0).uncalled == {"shop/unused": 2}
+
+
+def test_of_who_exports_nothing_nobody_knows_whether_it_was_called() -> None:
+    found = cluster(cart=CART, unused=CART, idle=LOGIN)
+    assert own_settings(CALLED, found, DEFAULT, 0, ("shop/unused",)).uncalled == {}
 
 
 def test_where_all_is_known_nothing_is_said_of_what_is_not() -> None:
