@@ -99,11 +99,11 @@ def learn(
         check_writable(bundle)
         history_s, refit_s, secret = moment(history, 0.0), moment(refit, 0.0), read_key(key)
         # Only now what takes seconds to import.
+        from autoscaler.access import Access
         from autoscaler.api.server import ServerSettings
         from learner.prior.file import SHIPPED
         from learner.publishing.bundle_server import BundleServer
         from learner.publishing.publisher import PublishSettings, prometheus_publisher
-        from learner.sources.access import Access
         from learner.sources.upstreams import upstreams_of
         from learner.status import LearnerStatus
 

@@ -8,15 +8,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autoscaler.cli.options import DAYS, Context, Kubeconfig, Output, Url, one_line_errors
+from autoscaler.cli.options import (
+    DAYS,
+    ApiCaFile,
+    ApiHeaders,
+    ApiTokenFile,
+    Context,
+    Kubeconfig,
+    Output,
+    Url,
+    one_line_errors,
+)
 from autoscaler.errors import AutoscalerError, PermanentError
 from autoscaler.files import check_writable
 
 if TYPE_CHECKING:
+    from autoscaler.access import Access
     from autoscaler.core.prediction.dependencies import Edges
 
 app = typer.Typer()
 
+OF_THE_API = ("url", "context", "kubeconfig", "token_file", "header", "ca_file")
 KINDS = ("services", "forecasts", "decisions", "dependencies")
 COLUMNS = (
     "READY, WANTED, KNATIVE, FORECAST and UPSTREAM are pods: that there are, that are wanted, and "
@@ -42,12 +54,19 @@ def _kinds(incomplete: str) -> list[str]:
 
 def _services(called: typer.Context, incomplete: str) -> list[str]:
     """Completions of a service; none where nobody answers."""
+    from autoscaler.access import Access
     from autoscaler.cli.resources import all_services
     from autoscaler.cli.source import connected
 
     given = called.params.get  # what is typed so far may lack any of them
+    where = given("url") or "", given("context") or "", given("kubeconfig")
     try:
-        with connected(given("url") or "", given("context") or "", given("kubeconfig")) as api:
+        access = Access(
+            token_file=given("token_file"),
+            headers=tuple(given("header") or ()),
+            ca_file=given("ca_file"),
+        )
+        with connected(*where, access) as api:
             known = list(all_services(api))
     except AutoscalerError:
         return []
@@ -85,8 +104,12 @@ def get(
     url: Url = "",
     context: Context = "",
     kubeconfig: Kubeconfig = None,
+    token_file: ApiTokenFile = None,
+    header: ApiHeaders = None,
+    ca_file: ApiCaFile = None,
 ) -> None:
     """List what a running autoscaler knows: services, forecasts, decisions, dependencies."""
+    from autoscaler.access import Access
     from autoscaler.cli.get import get as show
     from autoscaler.cli.resources import Selection, resource_named
     from autoscaler.cli.source import connected
@@ -97,7 +120,8 @@ def get(
         kind = resource_named(resource)
         selection = Selection(namespace="" if all_namespaces else namespace, names=names or ())
         view = View(output=output, sort_by=sort_by, headers=not no_headers)
-        with connected(url, context, kubeconfig) as api:
+        access = Access(token_file=token_file, headers=tuple(header or ()), ca_file=ca_file)
+        with connected(url, context, kubeconfig, access) as api:
             show(api, kind, selection, view, SystemClock())
 
 
@@ -110,15 +134,21 @@ def explain(
     url: Url = "",
     context: Context = "",
     kubeconfig: Kubeconfig = None,
+    token_file: ApiTokenFile = None,
+    header: ApiHeaders = None,
+    ca_file: ApiCaFile = None,
 ) -> None:
     """Say why a service has its pods: what competed, what is forecast, and what it depends on."""
+    from autoscaler.access import Access
     from autoscaler.cli.explain import explain as show
     from autoscaler.cli.resources import Selection
     from autoscaler.cli.source import connected
     from autoscaler.clock import SystemClock
 
-    with one_line_errors(), connected(url, context, kubeconfig) as api:
-        show(api, Selection(namespace=namespace, names=(service,)), SystemClock())
+    with one_line_errors():
+        access = Access(token_file=token_file, headers=tuple(header or ()), ca_file=ca_file)
+        with connected(url, context, kubeconfig, access) as api:
+            show(api, Selection(namespace=namespace, names=(service,)), SystemClock())
 
 
 @app.command(epilog=LEDGER_COLUMNS)
@@ -140,19 +170,25 @@ def ledger(
     url: Url = "",
     context: Context = "",
     kubeconfig: Kubeconfig = None,
+    token_file: ApiTokenFile = None,
+    header: ApiHeaders = None,
+    ca_file: ApiCaFile = None,
 ) -> None:
     """Say what kn-ahead saved beside Knative's rule: cold requests, and pods for them."""
+    from autoscaler.access import Access
     from autoscaler.cli.ledger import fleet, one_service
     from autoscaler.cli.resources import Selection
     from autoscaler.cli.source import connected
     from autoscaler.cli.table import View
 
-    with one_line_errors(), connected(url, context, kubeconfig) as api:
+    with one_line_errors():
         selection = Selection(
             namespace="" if all_namespaces else namespace, names=(service,) if service else ()
         )
         view = View(output=output, sort_by=sort_by, headers=not no_headers)
-        (one_service if service else fleet)(api, selection, view, days)
+        access = Access(token_file=token_file, headers=tuple(header or ()), ca_file=ca_file)
+        with connected(url, context, kubeconfig, access) as api:
+            (one_service if service else fleet)(api, selection, view, days)
 
 
 @app.command()
@@ -161,6 +197,9 @@ def graph(
     url: Url = "",
     context: Context = "",
     kubeconfig: Kubeconfig = None,
+    token_file: ApiTokenFile = None,
+    header: ApiHeaders = None,
+    ca_file: ApiCaFile = None,
     bundle: Annotated[
         Path | None, typer.Option(help="Forecasts that the learner published, instead.")
     ] = None,
@@ -178,19 +217,22 @@ def graph(
     ] = 0.0,
 ) -> None:
     """Show the dependencies between services, in the terminal and as a picture."""
+    from autoscaler.access import Access
     from autoscaler.api.graph.picture import check_suffix
     from autoscaler.bundle.file import load_bundle
     from autoscaler.cli.graph import picture, shown
     from autoscaler.cli.table import console
 
     with one_line_errors():
-        named = [name for name in ("url", "context", "kubeconfig") if _is_given(called, name)]
+        named = [name for name in OF_THE_API if _is_given(called, name)]
         if bundle and named:
-            raise PermanentError(f"graph got --bundle and --{named[0]}; allowed: one of both")
+            option = named[0].replace("_", "-")
+            raise PermanentError(f"graph got --bundle and --{option}; allowed: one of both")
+        access = Access(token_file=token_file, headers=tuple(header or ()), ca_file=ca_file)
         if output:
             check_suffix(output)
             check_writable(output)
-        known = load_bundle(bundle).edges if bundle else _edges(url, context, kubeconfig)
+        known = load_bundle(bundle).edges if bundle else _edges(url, context, kubeconfig, access)
         edges = shown(known, direct=direct, least=least, service=service)
         console().print(picture(edges, of=known))
         if output:
@@ -203,11 +245,11 @@ def _is_given(called: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def _edges(url: str, context: str, kubeconfig: Path | None) -> "Edges":
+def _edges(url: str, context: str, kubeconfig: Path | None, access: "Access") -> "Edges":
     from autoscaler.cli.graph_source import read_edges
     from autoscaler.cli.source import connected
 
-    with connected(url, context, kubeconfig) as api:
+    with connected(url, context, kubeconfig, access) as api:
         return read_edges(api)
 
 

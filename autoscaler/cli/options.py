@@ -68,6 +68,15 @@ ClientCert = Annotated[
 ]
 ClientKey = Annotated[Path | None, typer.Option(help="Its private key, PEM.")]
 
+ApiTokenFile = Annotated[Path | None, typer.Option(help="File that holds a bearer token for it.")]
+ApiHeaders = Annotated[
+    list[str] | None,
+    typer.Option("--header", help="Sent to it, as 'Name: value'; repeatable."),
+]
+ApiCaFile = Annotated[
+    Path | None, typer.Option(help="Certificates, PEM, that the URL's is checked against.")
+]
+
 DEFAULT_URL = "http://127.0.0.1:9090"
 Url = Annotated[
     str,

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
 
+from autoscaler.access import Access, who_was_told
 from autoscaler.api.answers import ApiAnswer
 from autoscaler.clock import SystemClock
 from autoscaler.errors import PermanentError
@@ -40,11 +41,13 @@ class Answer(Generic[Body]):
 class RestApi:
     """Asks the API at a URL; may be used by `AT_ONCE` threads."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, access: Access | None = None) -> None:
+        """access: sent with each request. Raises PermanentError for a token that is none."""
         self.url = url
         self._session, self._clock = requests.Session(), SystemClock()
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(pool_maxsize=AT_ONCE))
+        (access or Access()).apply(self._session)
 
     def __enter__(self) -> Self:
         """Itself."""
@@ -89,7 +92,12 @@ class RestApi:
     def _get(self, url: str, parameters: dict[str, str | int]) -> tuple[requests.Response, bytes]:
         try:
             with self._session.get(
-                url, params=parameters, timeout=TIMEOUT_S, stream=True, proxies=_proxies(url)
+                url,
+                params=parameters,
+                timeout=TIMEOUT_S,
+                stream=True,
+                proxies=_proxies(url),
+                verify=self._session.verify,  # else the environment's file is taken before it
             ) as response:
                 return response, self._whole(url, response)
         except (RequestException, ValueError) as error:  # ValueError: an invalid URL
@@ -129,7 +137,10 @@ def _refused(url: str, response: requests.Response, content: bytes) -> Permanent
         )
     if response.status_code == requests.codes.not_found:
         return NotThereError(detail)
-    return PermanentError(f"{url} answers {response.status_code}: {detail}")
+    who = ""
+    if response.status_code in {requests.codes.unauthorized, requests.codes.forbidden}:
+        who = f"; {who_was_told(response.request)}"
+    return PermanentError(f"{url} answers {response.status_code}: {detail}{who}")
 
 
 def _in_words(kind: type[ApiAnswer]) -> str:

@@ -64,6 +64,7 @@ def forecast(
     report: Annotated[Path, typer.Option(help="Where the HTML page goes.")] = REPORT,
 ) -> None:
     """What is ahead of a service, and how right were such forecasts? From a Prometheus alone."""
+    from autoscaler.access import Access
     from autoscaler.cli.table import console
     from autoscaler.clock import SystemClock
     from benchmarks.forecast.look_ahead import look_ahead, service_of
@@ -71,7 +72,6 @@ def forecast(
     from benchmarks.replay import ReplaySettings
     from benchmarks.report.screen import Screen
     from benchmarks.whatif.past import DAY_S, grid_of, read_past
-    from learner.sources.access import Access
     from learner.sources.queries import MAX_POINTS, PrometheusServer
     from learner.sources.request_reader import POINTS
 

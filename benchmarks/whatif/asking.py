@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from autoscaler.access import Access
 from autoscaler.cli.options import moment
 from autoscaler.errors import PermanentError
 from benchmarks.policies.policies import FULL, revision
@@ -16,7 +17,6 @@ from benchmarks.whatif.prices import read_prices
 from benchmarks.whatif.run import Question
 from knative.services.reader import ClusterSettings, read_settings
 from learner.settings import LearnerSettings
-from learner.sources.access import Access
 from learner.sources.counters import Grid
 from learner.sources.presets import OwnQueries
 from learner.sources.queries import MAX_POINTS, PrometheusServer

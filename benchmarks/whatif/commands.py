@@ -118,12 +118,12 @@ def whatif(
     """
     from rich.console import Console
 
+    from autoscaler.access import Access
     from autoscaler.clock import SystemClock
     from benchmarks.report.screen import Screen
     from benchmarks.whatif.asking import Asked
     from benchmarks.whatif.past import grid_of
     from benchmarks.whatif.run import answered
-    from learner.sources.access import Access
 
     with one_line_errors():
         for file in (report, json) if json else (report,):
@@ -177,12 +177,12 @@ def floors(
     """
     from rich.console import Console
 
+    from autoscaler.access import Access
     from autoscaler.clock import SystemClock
     from benchmarks.report.screen import Screen
     from benchmarks.whatif.asking import Asked
     from benchmarks.whatif.past import grid_of
     from benchmarks.whatif.run import floors_alone, show
-    from learner.sources.access import Access
 
     with one_line_errors():
         queries = _queries(source, requests, duration, labels)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from autoscaler.access import Access
 from autoscaler.bundle.file import save_bundle
 from autoscaler.clock import Clock, SystemClock
 from autoscaler.core.prediction.dependencies import Edges
@@ -38,7 +39,6 @@ from learner.sharding.backend import Backend
 from learner.sharding.local import Local
 from learner.sharding.model import Sharded
 from learner.sharding.shards import Shards
-from learner.sources.access import Access
 from learner.sources.demand_reader import PrometheusReader, shown_after_s
 from learner.sources.queries import PrometheusServer
 from learner.sources.remembered import Remembered

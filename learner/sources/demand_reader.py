@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from autoscaler.access import Access
 from autoscaler.core.demand import MOST_DELAY_S
 from autoscaler.core.state.services import SHORT_PEAK_S
 from autoscaler.core.types import FloatArray
@@ -32,7 +33,6 @@ from autoscaler.limits import COUNT, HISTORY, POD_CAPACITY, SERVICE_SERIES
 from autoscaler.names import fault_of_name
 from autoscaler.refusals import LimitError
 from learner.demand import Demand
-from learner.sources.access import Access
 from learner.sources.counters import (
     Grid,
     Instances,

@@ -19,6 +19,7 @@ from prometheus_api_client.prometheus_connect import PrometheusConnect
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 from tenacity import wait_exponential as wait
 
+from autoscaler.access import Access, who_was_told
 from autoscaler.core.types import FloatArray
 from autoscaler.errors import AutoscalerError, PermanentError, TransientError
 from autoscaler.health import Health
@@ -33,7 +34,6 @@ from autoscaler.limits import (
 )
 from autoscaler.logs import get_logger
 from autoscaler.refusals import LimitError
-from learner.sources.access import Access, who_was_told
 from learner.sources.bounded_http import MOST_REDIRECTS, BoundedAdapter, TooLargeError, TooSlowError
 from learner.sources.counters import Grid
 from learner.status import LearnerStatus

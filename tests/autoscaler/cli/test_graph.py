@@ -223,7 +223,7 @@ def test_no_dependency_yet_is_said_and_nothing_is_drawn(tmp_path: Path) -> None:
 
 
 def test_with_both_sources_it_says_so(tmp_path: Path) -> None:
-    for other in ("--url", "--context", "--kubeconfig"):
+    for other in ("--url", "--context", "--kubeconfig", "--token-file"):
         said = refused(invoke(other, "http://x", "--bundle", tmp_path))
         assert f"graph got --bundle and {other}; allowed: one of both" in said
 

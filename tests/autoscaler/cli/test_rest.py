@@ -1,19 +1,26 @@
 """Asking a REST API: who answers without an end, or refuses, is told in one line."""
 
+import http.server
 import itertools
+import ssl
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from autoscaler.access import Access
 from autoscaler.api.answers import HealthAnswer
 from autoscaler.cli import rest
 from autoscaler.cli.rest import NotThereError, RestApi
 from autoscaler.errors import PermanentError
 from autoscaler.limits import Limit
 from tests.autoscaler.api.serving import serving
+from tests.certificates import Certificates
 
 
 def ask(app: FastAPI) -> HealthAnswer:
@@ -79,3 +86,38 @@ def test_what_a_problem_document_says_is_passed_on(
 def test_whoever_else_answers_is_named(body: str) -> None:
     with pytest.raises(PermanentError, match=r"that is no health .*allowed: kn-ahead's REST API"):
         ask(answering(iter([body.encode()])))
+
+
+class Healthy(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"status": "ok"}')
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@contextmanager
+def secure(certificates: Certificates) -> Iterator[str]:
+    """Whoever trusts the CA is answered; yields the address."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.cert, certificates.key)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Healthy) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"https://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_certificates_are_checked_against_those_that_are_given(tmp_path: Path) -> None:
+    certificates = Certificates(tmp_path / "ours")
+    with secure(certificates) as url:
+        with RestApi(url, Access(ca_file=certificates.ca)) as api:
+            assert api.ask("/healthz", HealthAnswer).body == HealthAnswer()
+        with RestApi(url) as api, pytest.raises(PermanentError, match="certificate verify failed"):
+            api.ask("/healthz", HealthAnswer)

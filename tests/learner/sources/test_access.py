@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from autoscaler.access import Access
 from autoscaler.errors import AutoscalerError, PermanentError
-from learner.sources.access import Access
 from learner.sources.counters import Grid
 from learner.sources.queries import PrometheusServer
 from tests.certificates import Certificates

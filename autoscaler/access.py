@@ -1,4 +1,5 @@
-"""Who we are to a Prometheus, and whom we trust to be one: headers, tokens, certificates.
+"""Who we are to a Prometheus or to an autoscaler's REST API, and whom we trust to be one: headers,
+tokens, certificates.
 
 A user and a password may stand in its address. Proxies are those of the environment.
 """
@@ -18,10 +19,10 @@ TELL_WHO = ("Authorization", "X-Scope-OrgID")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """What is sent with every query, and what is checked of whoever answers."""
+    """What is sent with every request, and what is checked of whoever answers."""
 
     token_file: Path | None = None
-    """Holds a bearer token; read anew for every query, as tokens are renewed."""
+    """Holds a bearer token; read anew each time, as tokens are renewed."""
 
     headers: tuple[str, ...] = ()
     """As ``Name: value``: a tenant's, say."""
