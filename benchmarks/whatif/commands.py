@@ -73,7 +73,7 @@ Kubeconfig = Annotated[
 ]
 PriceFile = Annotated[
     Path | None,
-    typer.Option("--prices", help="TOML of cpu_hour, gib_hour, currency: what pods cost."),
+    typer.Option("--prices", help="TOML of cpu_hour, gib_hour, currency; example prices else."),
 ]
 
 

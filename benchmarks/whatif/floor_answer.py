@@ -1,6 +1,6 @@
 """What min-scales buy and cost: in words, as rows for people, as commands and as JSON."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -71,7 +71,7 @@ class FloorAnswer:
         saved = f"{_hours(sum(floor.saved_s for floor in better))} pod-hours less"
         if self.money:
             month = sum(self._a_month(floor) for floor in better)
-            saved += f", {month:,.2f} {self.money.currency} a month"
+            saved += f", {month:,.2f} {self.money.currency} a month{self.money.by}"
         lines.append(
             f"{len(better)} of them would have had no more cold requests for {saved}. That held in"
             f" these {span(self.days)}: watch the first days after a change."
@@ -104,7 +104,7 @@ class FloorAnswer:
         """Plain values, ready for json.dump."""
         found: dict[str, Any] = {"context": self.own.context, "days": self.days}
         if self.money:
-            found["currency"] = self.money.currency
+            found |= {"currency": self.money.currency, "prices": asdict(self.money.prices)}
         uncalled = [
             {"service": name, "min_scale": least} for name, least in self.own.uncalled.items()
         ]

@@ -1,7 +1,8 @@
 """What policies cost in money, as rows for people."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -33,6 +34,11 @@ class Money:
         """Its name."""
         return self.prices.currency
 
+    @property
+    def by(self) -> str:
+        """Whose prices they are, for behind a sum; "" = those that were given."""
+        return " at example prices" if self.prices.example else ""
+
     def cost(self, pod_s: FloatArray) -> float:
         """Of pod-seconds of the services (n,); what is not known does not count."""
         return float(np.nansum(self.pod_hour * pod_s) / 3600)
@@ -43,10 +49,7 @@ class Money:
 
     def section(self, scores: Sequence[PolicyScore]) -> Section:
         """Policies by what they cost."""
-        costs = {
-            each.policy: self.cost(np.array([s.allocated_pod_s for s in each.services]))
-            for each in scores
-        }
+        costs = self._costs(scores)
         now = costs[KPA]
         columns = "policy", "cold", self.currency, "a month", "against now"
         rows = [
@@ -59,7 +62,17 @@ class Money:
             )
             for each in scores
         ]
-        return Section(f"Cost in {self.currency}", columns, tuple(rows))
+        return Section(f"Cost in {self.currency}{self.by}", columns, tuple(rows))
+
+    def as_json(self, scores: Sequence[PolicyScore]) -> dict[str, Any]:
+        """Prices, and what policies cost, ready for json.dump."""
+        return asdict(self.prices) | {"policies": self._costs(scores)}
+
+    def _costs(self, scores: Sequence[PolicyScore]) -> dict[str, float]:
+        return {
+            each.policy: self.cost(np.array([s.allocated_pod_s for s in each.services]))
+            for each in scores
+        }
 
     def said(self) -> str:
         """What is counted, and what is not."""

@@ -20,6 +20,7 @@ class Prices:
     cpu_hour: float  # of a core, for an hour
     gib_hour: float  # of a GiB of memory, for an hour
     currency: str
+    example: bool = False  # whether they are ours, for want of others
 
     def pod_hour(self, cpu: FloatArray, memory_gib: FloatArray) -> FloatArray:
         """(n,) of a pod, for an hour. cpu: cores. NaN where it is not known what it requests."""
@@ -27,10 +28,15 @@ class Prices:
 
     def said(self) -> str:
         """In words."""
+        pods = "Example prices (set your own with --prices FILE): pods" if self.example else "Pods"
         return (
-            f"Pods cost {self.cpu_hour:g} {self.currency} an hour for each core that they request,"
-            f" and {self.gib_hour:g} for each GiB"
+            f"{pods} cost {self.cpu_hour:g} {self.currency} an hour for each core that they"
+            f" request, and {self.gib_hour:g} for each GiB"
         )
+
+
+# About what clouds ask for containers without a commitment; round, as nobody pays just that.
+EXAMPLE = Prices(cpu_hour=0.04, gib_hour=0.005, currency="USD", example=True)
 
 
 def read_prices(path: Path) -> Prices:

@@ -30,7 +30,7 @@ from benchmarks.whatif.floor_answer import FloorAnswer
 from benchmarks.whatif.floors import floors_of, with_floor
 from benchmarks.whatif.money import Money
 from benchmarks.whatif.past import DAY_S, Past
-from benchmarks.whatif.prices import Prices
+from benchmarks.whatif.prices import EXAMPLE, Prices
 from benchmarks.whatif.verdict import Verdict, verdict_of
 from benchmarks.whatif.warning import without_warning
 from learner.engine import ExpertsFactory, NewModel
@@ -51,7 +51,7 @@ class Question:
     coverage: Coverage
     settings: ReplaySettings
     own: OwnSettings | None = None  # of the services; None = all are as `settings` says
-    prices: Prices | None = None
+    prices: Prices | None = None  # None = `EXAMPLE`
 
     def fitted(self, screen: Screen) -> Replay:
         """A replay that has learned what is past, which is said."""
@@ -64,10 +64,11 @@ class Question:
         return replay
 
     def money(self, days: float) -> Money | None:
-        """What pods cost, of that many days; None = nobody said."""
-        if self.own and self.prices:
-            return Money.of(self.prices, self.own, days)
-        return None
+        """What pods cost, of that many days; None = nobody knows what they request."""
+        if self.own is None:
+            return None
+        money = Money.of(self.prices or EXAMPLE, self.own, days)
+        return None if np.isnan(money.pod_hour).all() else money
 
     def costs(self) -> list[str]:
         """What pods cost, in words."""
@@ -115,7 +116,11 @@ def answered(question: Question, screen: Screen, report: Path, json: Path | None
     )  # fmt: skip
     write_report(page, report)
     if json:
-        outcome.write_json(replay, scores, json, coverage=question.coverage.as_json())
+        more = {"coverage": question.coverage.as_json()}
+        money = question.money(_scored_days(replay))
+        if money:
+            more["cost"] = money.as_json(scores)
+        outcome.write_json(replay, scores, json, **more)
     screen.print(f"Report: {report.resolve()}" + (f"  Scores: {json.resolve()}" if json else ""))
     return verdict
 

@@ -236,11 +236,16 @@ def test_a_what_if_says_whose_settings_it_used_and_who_exports_nothing(
     coverage = json.loads(scores.read_text())["coverage"]
     assert (coverage["counted"], coverage["gaps"]) == (3, {})
     assert f"{cluster.namespace}/unused" in coverage["silent"]
+    cost = json.loads(scores.read_text())["cost"]
+    assert (cost["example"], cost["currency"]) == (True, "USD")
+    assert cost["policies"]["Knative (KPA)"] > 0
     for part in (
         "Settings of 2 of 3 services are those of context plane; 1 is not there any more",
         "export nothing: request-metrics-protocol is none, not prometheus",
         "To have them counted, which starts all pods anew: kubectl -n knative-serving patch",
         "1 service has a min-scale",
+        "Example prices (set your own with --prices FILE): pods cost 0.04 USD an hour",
+        "Cost in USD at example prices",
         f"kubectl --kubeconfig {kubeconfig} --context plane",
     ):
         assert part in result.stdout

@@ -19,7 +19,7 @@ from benchmarks.whatif.cluster import OwnSettings
 from benchmarks.whatif.floor_answer import PREDICTS, FloorAnswer
 from benchmarks.whatif.floors import Floor, Outcome, Plan, changed, floors_of
 from benchmarks.whatif.money import Money
-from benchmarks.whatif.prices import Prices
+from benchmarks.whatif.prices import EXAMPLE, Prices
 from learner.settings import LearnerSettings
 
 STEPS, LEARNED = 240, 120
@@ -253,3 +253,16 @@ def test_policies_cost_what_their_pods_request_and_what_is_not_known_is_said(
         " pods request is not known of 1 of 4 services, which are not counted; pods of 1 of 4"
         " services request nothing that costs."
     )
+    assert costs.as_json(scores)["policies"][KPA] == pytest.approx(expected)
+
+
+def test_example_prices_are_called_so_wherever_they_are_used(
+    scores: Sequence[PolicyScore],
+) -> None:
+    costs = Money.of(EXAMPLE, replace(OWN, cpu=np.ones(4), memory_gib=np.ones(4)), days=2.0)
+    assert costs.said().startswith("Example prices (set your own with --prices FILE): pods cost ")
+    assert costs.section(scores).title == "Cost in USD at example prices"
+    assert costs.as_json(scores)["example"]
+    found = answer(FLOOR, money=costs)
+    assert "USD a month at example prices" in "\n".join(found.said())
+    assert found.as_json()["prices"]["example"]
