@@ -71,14 +71,24 @@ def _markdown(report: Report) -> str:
 def _html(report: Report) -> str:
     colour = colours(_policies(report))
     # The figures are our own SVG: matplotlib has escaped their texts.
-    curves = draw_curves(report.curves, colour) if report.curves else ""
+    both = ("wide", False), ("narrow", True)
+    curves = [
+        (kind, Markup(draw_curves(report.curves, colour, narrow=narrow)))  # noqa: S704
+        for kind, narrow in both
+        if report.curves
+    ]
     timelines = [
-        (t.service, _points(t), bool(t.cold), Markup(draw_timeline(t, colour)))  # noqa: S704
+        (
+            t.service,
+            _points(t),
+            bool(t.cold),
+            [(kind, Markup(draw_timeline(t, colour, narrow=narrow))) for kind, narrow in both],  # noqa: S704
+        )
         for t in report.timelines
     ]
     return _TEMPLATES.get_template("report.html.j2").render(
         report=report,
-        curves=Markup(curves),  # noqa: S704
+        curves=curves,
         timelines=timelines,
     )
 

@@ -3,6 +3,8 @@
 Colours are placeholders: hex values used for nothing else, replaced in the SVG by the page's CSS
 variables (`--ink`, `--series-0`, ...), so that a figure follows its light and dark scheme. Without
 pyplot, which would keep every figure in memory.
+
+Each is drawn wide for a screen, or narrow for a phone: shrunk to half its width none can be read.
 """
 
 import io
@@ -48,6 +50,7 @@ _STYLE: dict[Any, Any] = {
     "axes.facecolor": "none",
 }
 _WIDE = 20.0  # ratio of greatest to least above which a scale is logarithmic
+NARROW = 4.4  # in: of a phone
 MOST_POINTS = 2000  # more steps are drawn several to a point
 _DAY_S = 86_400.0
 
@@ -58,10 +61,13 @@ def colours(names: list[str]) -> dict[str, str]:
     return {name: SERIES[i % len(SERIES)] for i, name in enumerate(order)}
 
 
-def draw_curves(curves: "tuple[Curve, ...]", colour: Mapping[str, str]) -> str:
+def draw_curves(
+    curves: "tuple[Curve, ...]", colour: Mapping[str, str], *, narrow: bool = False
+) -> str:
     """Cold-request rate against normalised memory, as SVG."""
-    with _style("curves"):
-        figure = Figure(figsize=(9.5, 5.5), layout="constrained")
+    with _style("curves", narrow=narrow):
+        size = (NARROW, 6.5) if narrow else (9.5, 5.5)
+        figure = Figure(figsize=size, layout="constrained")
         axes = figure.add_subplot()
         for curve in curves:
             shape = {"marker": "o", "markersize": 4} if curve.line else {"marker": "D"}
@@ -74,12 +80,13 @@ def draw_curves(curves: "tuple[Curve, ...]", colour: Mapping[str, str]) -> str:
                 clip_on=False,
                 **shape,
             )
-        axes.set_xlabel("Normalised memory: allocated / used (1 is ideal)")
+        ideal = "" if narrow else " (1 is ideal)"
+        axes.set_xlabel(f"Normalised memory: allocated / used{ideal}")
         axes.set_ylabel("Cold requests, % of all requests")
         _scale_rate(axes, np.concatenate([curve.cold_rate for curve in curves]))
         _scale_memory(axes, np.concatenate([curve.normalised_memory for curve in curves]))
         axes.margins(x=0.09)
-        figure.legend(loc="outside upper left", ncols=4)
+        figure.legend(loc="outside upper left", ncols=1 if narrow else 4)
         figure.draw_without_rendering()
         _label_points(axes, sorted(curves, key=lambda curve: curve.line))
         return _svg(figure)
@@ -127,25 +134,27 @@ def _label_points(axes: Axes, curves: "list[Curve]") -> None:
                 )
 
 
-def draw_timeline(timeline: Timeline, colour: Mapping[str, str]) -> str:
+def draw_timeline(timeline: Timeline, colour: Mapping[str, str], *, narrow: bool = False) -> str:
     """Demand with its forecast, pods, and cold requests over one time axis, as SVG."""
     group = steps_a_point(len(timeline.peak))
     starts = np.arange(0, len(timeline.peak), group)
     edges = np.append(starts, len(timeline.peak)) * timeline.step_s + timeline.start_s
     days = edges / _DAY_S  # (points + 1,) days since 1970, as the date axis counts
-    with _style(timeline.service):
+    with _style(timeline.service, narrow=narrow):
         ratios = (3.0, 2.4, 1.5) if timeline.cold else (3.0, 2.4)
-        figure = Figure(figsize=(11.0, 1.09 * sum(ratios)), layout="constrained")
+        width = NARROW if narrow else 11.0
+        figure = Figure(figsize=(width, 1.09 * sum(ratios)), layout="constrained")
         demand, pods, *cold = figure.subplots(len(ratios), sharex=True, height_ratios=ratios)
         lowest = cold[0] if cold else pods
-        _draw_demand(demand, timeline, days, starts)
+        _draw_demand(demand, timeline, days, starts, ncols=2 if narrow else 5)
         for policy, count in timeline.pods:
             top = np.fmax.reduceat(count, starts)
             pods.stairs(top, days, baseline=None, color=colour[policy], label=policy, linewidth=1.3)
-        _whole_numbers(pods, "Pods")
+        _whole_numbers(pods, "Pods", ncols=1 if narrow else 5)
         for axes in cold:
             _draw_cold(axes, timeline, days, starts, colour)
-        locator = AutoDateLocator()  # type: ignore[no-untyped-call]
+        most = 5 if narrow else None  # ticks that have room
+        locator = AutoDateLocator(maxticks=most)  # type: ignore[no-untyped-call]
         lowest.xaxis.set_major_locator(locator)
         formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
         lowest.xaxis.set_major_formatter(formatter)
@@ -160,7 +169,9 @@ def steps_a_point(n_steps: int) -> int:
     return -(-n_steps // MOST_POINTS)
 
 
-def _draw_demand(axes: Axes, timeline: Timeline, days: FloatArray, starts: IntArray) -> None:
+def _draw_demand(
+    axes: Axes, timeline: Timeline, days: FloatArray, starts: IntArray, *, ncols: int
+) -> None:
     bands = [
         (q, np.fmax.reduceat(values, starts)) for q, values in sorted(timeline.band, key=_level)
     ]
@@ -181,7 +192,7 @@ def _draw_demand(axes: Axes, timeline: Timeline, days: FloatArray, starts: IntAr
         axes.stairs(values, days, baseline=None, color=BAND, linewidth=1.2, label=label)
     peak = np.fmax.reduceat(timeline.peak, starts)
     axes.stairs(peak, days, baseline=None, color=INK, linewidth=0.8, label="demand")
-    _whole_numbers(axes, "Requests in flight at once")
+    _whole_numbers(axes, "Requests in flight at once", ncols)
 
 
 def _draw_cold(
@@ -218,7 +229,7 @@ def _level(band: tuple[float, FloatArray]) -> float:
     return band[0]
 
 
-def _whole_numbers(axes: Axes, label: str) -> None:
+def _whole_numbers(axes: Axes, label: str, ncols: int) -> None:
     """An axis of whole numbers from zero, with the legend above."""
     axes.set_ylabel(label)
     axes.use_sticky_edges = False  # keeps the highest line off the frame
@@ -226,13 +237,13 @@ def _whole_numbers(axes: Axes, label: str) -> None:
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.legend(
-        loc="lower left", bbox_to_anchor=(0, 1), ncols=5, borderaxespad=0.2, columnspacing=1.4
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=ncols, borderaxespad=0.2, columnspacing=1.4
     )
 
 
-def _style(salt: str) -> AbstractContextManager[None]:
+def _style(salt: str, *, narrow: bool) -> AbstractContextManager[None]:
     """Our style; the salt makes ids unique to a figure, and the same in every run."""
-    return mpl.rc_context(_STYLE | {"svg.hashsalt": salt})
+    return mpl.rc_context(_STYLE | {"svg.hashsalt": f"{salt}, narrow" if narrow else salt})
 
 
 def _svg(figure: Figure) -> str:

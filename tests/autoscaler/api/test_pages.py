@@ -1,5 +1,7 @@
 import re
 from typing import Any
+from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import pytest
 from httpx import Client
@@ -82,7 +84,11 @@ def test_every_error_is_a_problem(schema: dict[str, Any]) -> None:
 def test_a_page_loads_nothing(client: Client, page: str) -> None:
     answer = client.get(page)
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert not re.findall(r"<(?:link|img|iframe)|src=|url\(|https?://", answer.text)
+    before, icon, after = re.split(
+        r'<link rel="icon" href="data:image/svg\+xml,([^"]*)">', answer.text
+    )
+    assert ElementTree.fromstring(unquote(icon)).tag.endswith("svg")
+    assert not re.findall(r"<(?:link|img|iframe)|src=|url\(|https?://", before + after)
 
 
 def test_the_documentation_shows_every_path_and_a_null(client: Client) -> None:

@@ -84,7 +84,10 @@ def test_shows_facts_table_and_notes(page: str) -> None:
 
 
 def test_every_plot_names_its_axes_units_and_policies(page: str) -> None:
-    assert page.count("<svg") == page.count("<figcaption>") == 3
+    assert page.count("<figcaption>") == 3
+    assert page.count("<svg") == page.count('<div class="wide">') * 2 == 6  # and one for a phone
+    pictures = re.findall(r'<div class="(\w+)"><svg[^>]*viewBox="0 0 ([\d.]+) ', page)
+    assert {kind for kind, width in pictures if float(width) <= 360} == {"narrow"}
     for text in (
         "Cold requests, % of all requests",
         "Normalised memory: allocated / used (1 is ideal)",
