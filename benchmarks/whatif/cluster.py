@@ -35,8 +35,13 @@ class OwnSettings:
     @property
     def kubectl(self) -> list[str]:
         """A command's first words, which lead to that cluster."""
-        file = ["--kubeconfig", str(self.kubeconfig)] if self.kubeconfig else []
-        return ["kubectl", *file, "--context", self.context]
+        return kubectl(self.context, self.kubeconfig)
+
+
+def kubectl(context: str, kubeconfig: Path | None) -> list[str]:
+    """A command's first words, which lead to a cluster."""
+    file = ["--kubeconfig", str(kubeconfig)] if kubeconfig else []
+    return ["kubectl", *file, "--context", context]
 
 
 def own_settings(

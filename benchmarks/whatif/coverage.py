@@ -1,5 +1,7 @@
 """Who was counted, who has gaps, and who exports nothing and why, service by service."""
 
+import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report.page import Section
+from benchmarks.whatif.cluster import kubectl
 from benchmarks.whatif.past import MANY_GAPS, Past, many
-from knative.services.reader import ClusterSettings
+from knative.services.reader import SYSTEM, ClusterSettings
 from learner.sources.presets import BY_NAME
 
 TITLE = "Services that were not seen all the time"
@@ -16,10 +19,7 @@ COLUMNS = ("service", "not seen", "why")
 MOST_NAMED = 3
 PROMETHEUS = "prometheus"
 GAP, SILENT = "a pod was there, and Prometheus did not see it", "exports nothing"
-CHANGE = (
-    "To have them counted, which starts all pods anew: kubectl -n knative-serving patch configmap"
-    ' config-observability --type merge --patch \'{{"data":{{"{key}":"prometheus"}}}}\''
-)
+CHANGE = "To have them counted, which starts all pods anew"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,20 +104,29 @@ def _silent(
     preset = BY_NAME.get(past.source)
     if not (past.presence and preset and preset.switch):
         return set(), "", ""
+    silent = set(past.presence.silent) - set(past.requests.services)
     unseen = there - past.presence.seen
     data = cluster.observability if cluster else None
     protocol = data.get(preset.switch, preset.switched) if data is not None else ""
-    remedy = CHANGE.format(key=preset.switch)
     if protocol not in {"", PROMETHEUS}:
-        return unseen, f"{preset.switch} is {protocol}, not {PROMETHEUS}", remedy if unseen else ""
-    silent = set(past.presence.silent)
-    if cluster and preset.pods:
+        silent |= unseen
+    elif cluster and preset.pods:
         silent |= {name for name in unseen if cluster.services[name].pods}
     if not silent:
         return silent, "", ""
-    if protocol:
+    if protocol == PROMETHEUS:
         return silent, "probably nobody scrapes port 9091 of their pods", ""
-    return silent, f"probably {preset.switch} is not {PROMETHEUS}", remedy
+    found = f"is {protocol}, not" if protocol else "is probably not"
+    why = f"{preset.switch} {found} {PROMETHEUS}"
+    return silent, why, f"{CHANGE}: {_command(preset.switch, cluster)}"
+
+
+def _command(key: str, cluster: ClusterSettings | None) -> str:
+    """What has queue-proxies export, for a shell."""
+    words = kubectl(cluster.context, cluster.kubeconfig) if cluster else ["kubectl"]
+    words += ["--namespace", SYSTEM, "patch", "configmap", "config-observability"]
+    patch = json.dumps({"data": {key: PROMETHEUS}}, separators=(",", ":"))
+    return shlex.join([*words, "--type", "merge", "--patch", patch])
 
 
 def _have(number: int) -> str:

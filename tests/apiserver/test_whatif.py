@@ -242,7 +242,7 @@ def test_a_what_if_says_whose_settings_it_used_and_who_exports_nothing(
     for part in (
         "Settings of 2 of 3 services are those of context plane; 1 is not there any more",
         "export nothing: request-metrics-protocol is none, not prometheus",
-        "To have them counted, which starts all pods anew: kubectl -n knative-serving patch",
+        "To have them counted, which starts all pods anew: kubectl --kubeconfig",
         "1 service has a min-scale",
         "Example prices (set your own with --prices FILE): pods cost 0.04 USD an hour",
         "Cost in USD at example prices",

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.policies.policies import revision
 from benchmarks.traces.openmetrics import make_blocks
-from benchmarks.whatif.coverage import CHANGE, GAP, SILENT, Coverage, coverage_of
+from benchmarks.whatif.coverage import GAP, SILENT, Coverage, coverage_of
 from benchmarks.whatif.past import Past, read_past
 from knative.services.reader import ClusterSettings, ServiceSettings
 from learner.sources.counters import Grid
@@ -135,7 +135,9 @@ def test_where_the_cluster_says_why_all_that_were_not_counted_export_nothing(
     found = of_three(observability, source)
     assert found.said() == [
         f"1 of 3 services was counted; 2 export nothing: {said} (shop/none, shop/pods).",
-        CHANGE.format(key=key),
+        "To have them counted, which starts all pods anew: kubectl --context prod --namespace"
+        " knative-serving patch configmap config-observability --type merge --patch"
+        f' \'{{"data":{{"{key}":"prometheus"}}}}\'',
     ]
     assert found.section().rows[0] == ("shop/none", "100%", SILENT)
     assert found.as_json()["silent"] == ["shop/none", "shop/pods"]
@@ -144,7 +146,7 @@ def test_where_the_cluster_says_why_all_that_were_not_counted_export_nothing(
 @pytest.mark.parametrize(
     ("observability", "why", "remedies"),
     [
-        (None, "probably request-metrics-protocol is not prometheus", 1),
+        (None, "request-metrics-protocol is probably not prometheus", 1),
         (
             {"request-metrics-protocol": "prometheus"},
             "probably nobody scrapes port 9091 of their pods",
@@ -171,7 +173,9 @@ def test_who_is_seen_and_has_no_requests_was_not_called() -> None:
 def test_without_a_cluster_knative_s_autoscaler_tells_of_who_exports_nothing() -> None:
     presence = replace(NOBODY, silent=frozenset({"shop/pay"}))
     (first, _) = coverage_of(a_past("knative", presence), None).said()
-    assert first.startswith("1 of 2 services was counted; 1 exports nothing: probably ")
+    assert first.startswith(
+        "1 of 2 services was counted; 1 exports nothing: request-metrics-protocol is probably not "
+    )
 
 
 def test_of_a_mesh_nothing_is_said_of_queue_proxies() -> None:
