@@ -1,8 +1,8 @@
-"""Requests as Knative's queue-proxies would have exported them, backfilled into a Prometheus.
+"""Requests as an exporter would have exported them, backfilled into a Prometheus.
 
 Pods come with the first call and go some time after the last one; their counters begin at their
-first request; each is scraped now and then. Names and labels are those of Knative 1.23 as recorded,
-or of 1.18. Which pod serves a request is simplified: a service has one pod at a time.
+first request; each is scraped now and then. Which pod serves a request is simplified: a service has
+one pod at a time.
 
     python -m benchmarks.whatif.exposition DATA --services 300 --days 14 --generation 1.23
 
@@ -11,7 +11,7 @@ makes a Prometheus data folder of a made fleet: serve it with ``prometheus --sto
 """
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -24,23 +24,13 @@ from autoscaler.cli.options import one_line_errors
 from autoscaler.core.types import FloatArray
 from benchmarks.simulator.arrivals import Requests
 from benchmarks.traces.openmetrics import BLOCK_S, make_blocks
+from benchmarks.whatif.exporters import GENERATIONS, Exporter
 from benchmarks.whatif.made_fleet import made_fleet
 
 SCRAPE_S = 60.0
 GONE_S = 90.0  # after its last call ended: Knative's window, and its grace
+NEVER_S = 1e12  # longer than any gap between calls
 START_S = 1_790_000_000 // BLOCK_S * BLOCK_S  # Unix s of the made traffic's first moment
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Generation:
-    """How a version of Knative exports."""
-
-    family: str  # of the counters
-    requests: str
-    seconds: str
-    unit_s: float  # of the latter
-    labels: Callable[[str, str, str], str]  # of namespace, service and pod
-    info: Callable[[str, str, str], str] | None  # those of target_info
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,78 +45,51 @@ class Pod:
     seconds: FloatArray  # (k,) that they took
 
 
-def _target(namespace: str, service: str, pod: str) -> str:
-    return (
-        f'job="knative/queue-proxy",namespace="{namespace}",pod="{pod}",container="queue-proxy"'
-        f',endpoint="http-usermetric",instance="{service}:9091"'
-    )
-
-
-def _otel(namespace: str, service: str, pod: str) -> str:
-    scope = 'otel_scope_name="knative.dev/serving/pkg/queue"'
-    return f'{{{_target(namespace, service, pod)},http_response_status_code="200",{scope}}}'
-
-
-def _otel_info(namespace: str, service: str, pod: str) -> str:
-    resource = f'k8s_namespace_name="{namespace}",k8s_pod_name="{pod}",kn_service_name="{service}"'
-    names = f'kn_configuration_name="{service}",kn_revision_name="{service}-00001"'
-    return f"{{{_target(namespace, service, pod)},{resource},{names}}}"
-
-
-def _legacy(namespace: str, service: str, pod: str) -> str:
-    names = f'namespace_name="{namespace}",service_name="{service}",pod_name="{pod}"'
-    revision = f'configuration_name="{service}",revision_name="{service}-00001"'
-    code = 'response_code="200",response_code_class="2xx",container_name="queue-proxy"'
-    return f"{{{_target(namespace, service, pod)},{names},{revision},{code}}}"
-
-
-GENERATIONS = {
-    "1.23": Generation(
-        family="kn_serving_invocation_duration_seconds",
-        requests="kn_serving_invocation_duration_seconds_count",
-        seconds="kn_serving_invocation_duration_seconds_sum",
-        unit_s=1.0,
-        labels=_otel,
-        info=_otel_info,
-    ),
-    "1.18": Generation(
-        family="revision_app_request",
-        requests="revision_app_request_count",
-        seconds="revision_app_request_latencies_sum",
-        unit_s=1e-3,
-        labels=_legacy,
-        info=None,
-    ),
-}
-
-
 def backfill_requests(
-    services: Sequence[str], requests: Requests, generation: Generation, data: Path
+    services: Sequence[str],
+    requests: Requests,
+    exporter: Exporter,
+    data: Path,
+    phases: np.random.Generator | None = None,
 ) -> None:
-    """Into a Prometheus data folder. Raises PermanentError where promtool is missing or refuses."""
-    pods = list(pods_of(services, requests))
+    """Into a Prometheus data folder. Raises PermanentError where promtool is missing or refuses.
+
+    phases: draws when in its interval each is scraped; None = when whole minutes begin.
+    """
+    pods = list(pods_of(services, requests, phases, gone_s=GONE_S if exporter.at_pods else NEVER_S))
     end_s = max(float(pod.scraped_s[-1]) for pod in pods)
     first_s = min(float(pod.scraped_s[0]) for pod in pods)
     with tempfile.TemporaryDirectory() as folder:
         text = Path(folder) / "pods.om"
         for begin_s in np.arange(first_s // BLOCK_S * BLOCK_S, end_s, BLOCK_S):
             with text.open("w", encoding="utf-8") as file:
-                _write(pods, generation, begin_s, begin_s + BLOCK_S, file)
+                _write(pods, exporter, begin_s, begin_s + BLOCK_S, file)
             make_blocks(text, data)
 
 
-def pods_of(services: Sequence[str], requests: Requests) -> Iterator[Pod]:
-    """All pods, service by service."""
+def pods_of(
+    services: Sequence[str],
+    requests: Requests,
+    phases: np.random.Generator | None = None,
+    gone_s: float = GONE_S,
+) -> Iterator[Pod]:
+    """All pods, service by service.
+
+    phases: as of `backfill_requests`. gone_s: after the last call.
+    """
+    end_s = float((requests.arrival_s + requests.service_s).max()) + GONE_S
     for name, (begin, end) in zip(services, pairwise(requests.offset), strict=True):
         namespace, _, service = name.partition("/")
         order = np.argsort(requests.arrival_s[begin:end] + requests.service_s[begin:end])
         took_s = requests.service_s[begin:end][order]
         ended_s = requests.arrival_s[begin:end][order] + took_s
-        last = np.flatnonzero(np.diff(ended_s, append=np.inf) > GONE_S)
+        last = np.flatnonzero(np.diff(ended_s, append=np.inf) > gone_s)
         for number, (first, end_of) in enumerate(pairwise([0, *(last + 1).tolist()])):
             of_pod = slice(first, end_of)
-            begin_s = np.ceil(ended_s[first] / SCRAPE_S) * SCRAPE_S
-            scraped_s = np.arange(begin_s, ended_s[end_of - 1] + GONE_S, SCRAPE_S)
+            phase_s = phases.uniform(0, SCRAPE_S) if phases else 0.0
+            begin_s = np.ceil((ended_s[first] - phase_s) / SCRAPE_S) * SCRAPE_S + phase_s
+            gone_at_s = min(ended_s[end_of - 1] + gone_s, end_s)
+            scraped_s = np.arange(begin_s, gone_at_s, SCRAPE_S)
             so_far = np.searchsorted(ended_s[of_pod], scraped_s, side="right")
             yield Pod(
                 namespace=namespace,
@@ -139,16 +102,18 @@ def pods_of(services: Sequence[str], requests: Requests) -> Iterator[Pod]:
 
 
 def _write(
-    pods: Sequence[Pod], generation: Generation, begin_s: float, end_s: float, file: TextIO
+    pods: Sequence[Pod], exporter: Exporter, begin_s: float, end_s: float, file: TextIO
 ) -> None:
     """The samples in [begin_s, end_s)."""
     within = [
         (pod, slice(*np.searchsorted(pod.scraped_s, (begin_s, end_s)).tolist())) for pod in pods
     ]
     within = [(pod, some) for pod, some in within if some.start < some.stop]
-    g = generation
+    g = exporter
     file.write(f"# TYPE {g.family} unknown\n")
     for name, values in ((g.requests, "requests"), (g.seconds, "seconds")):
+        if not name:
+            continue
         unit = g.unit_s if values == "seconds" else 1.0
         for pod, some in within:
             labels = g.labels(pod.namespace, pod.service, pod.name)

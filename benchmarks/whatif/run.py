@@ -14,6 +14,7 @@ from benchmarks.report.equal_pods import section as at_equal_pods
 from benchmarks.report.page import Section, write_report
 from benchmarks.report.screen import Screen
 from benchmarks.scores.score import PolicyScore
+from benchmarks.whatif.accuracy import accuracy_of
 from benchmarks.whatif.answer import (
     CHANGE_COLUMNS,
     MOST_SHOWN,
@@ -55,7 +56,7 @@ class Question:
 
     def fitted(self, screen: Screen) -> Replay:
         """A replay that has learned what is past, which is said."""
-        for line in (*self.past.said(), *self.coverage.said()):
+        for line in (*self.past.said(), *self.coverage.said(), accuracy_of(self.past.source)):
             screen.print(line)
         configured = self.own.configured if self.own else None
         replay = Replay(self.past.trace(), self.settings, configured)
@@ -203,6 +204,7 @@ def _facts(question: Question) -> list[tuple[str, str]]:
     facts = [
         ("Read", " ".join((read, *question.coverage.said()))),
         ("Missing", " ".join(more).removeprefix("Not known: ")),
+        ("Accuracy", accuracy_of(question.past.source)),
         ("Settings" if question.own else "Assumed", " ".join(question.assumed())),
         ("Price of a cold request", f"{question.settings.price_s:g} s of idle pod"),
     ]

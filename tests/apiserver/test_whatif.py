@@ -21,7 +21,8 @@ from typer.testing import CliRunner, Result
 from autoscaler.cli.main import app
 from autoscaler.errors import PermanentError
 from benchmarks.simulator.arrivals import Requests
-from benchmarks.whatif.exposition import GENERATIONS, START_S, backfill_requests
+from benchmarks.whatif.exporters import GENERATIONS
+from benchmarks.whatif.exposition import START_S, backfill_requests
 from knative.client.api import Object
 from knative.client.kubeconfig import connect
 from knative.services.listing import Cluster

@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.whatif.exposition import GENERATIONS, START_S, backfill_requests
+from benchmarks.whatif.exporters import GENERATIONS
+from benchmarks.whatif.exposition import START_S, backfill_requests
 from benchmarks.whatif.made_fleet import made_fleet
 from tests.conftest import prometheus_server
 

@@ -8,8 +8,8 @@ import pytest
 
 from autoscaler.core.types import FloatArray
 from benchmarks.simulator.arrivals import Requests
+from benchmarks.whatif.exporters import ELSEWHERE, GENERATIONS
 from benchmarks.whatif.exposition import (
-    GENERATIONS,
     GONE_S,
     START_S,
     backfill_requests,
@@ -46,12 +46,15 @@ def ended(requests: Requests) -> FloatArray:
     )
 
 
-@pytest.mark.parametrize("generation", GENERATIONS)
+EXPORTERS = GENERATIONS | {name: each for name, each in ELSEWHERE.items() if name}
+
+
+@pytest.mark.parametrize("exporter", EXPORTERS)
 def test_every_request_is_read_back_in_its_minute(
-    fleet: tuple[tuple[str, ...], Requests], generation: str, tmp_path: Path
+    fleet: tuple[tuple[str, ...], Requests], exporter: str, tmp_path: Path
 ) -> None:
     names, requests = fleet
-    backfill_requests(names, requests, GENERATIONS[generation], tmp_path / "data")
+    backfill_requests(names, requests, EXPORTERS[exporter], tmp_path / "data")
     with prometheus_server(tmp_path) as url:
         reader = RequestReader(PrometheusServer(url))
         grid = Grid(start_s=int(START_S), step_s=STEP_S, n_points=N_STEPS + 1)
