@@ -153,7 +153,9 @@ def read_past(
         preset = reader.found(grid, asked)
         read = reader.read(preset, grid, show, on_recent)
         progress("looking for gaps", 0.0)
-        presence = PresenceReader(server).read(preset, grid)
+        presence = PresenceReader(server).read(
+            preset, grid, lambda share: progress("looking for gaps", share)
+        )
         read, source = _with_gaps(read, presence), preset.name
         counted_by, missing = f"{preset.title} (--source {preset.name})", preset.missing
     ready_pods = reader.ready_pods(grid)

@@ -6,6 +6,7 @@ not exported, the same pod's series go on later. Where Prometheus itself was awa
 has found that.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +21,7 @@ UNSEEN_S = 1800  # for which a pod is missed; by shorter times reading takes twi
 AROUND_S = 21_600  # within which a pod's series are looked for, before and after
 POINTS_AT_ONCE = 144  # most pods live shorter, and each is looked for at each point
 
+OnShare = Callable[[float], None]
 Shown = dict[str, BoolArray]  # (n_points,) by service
 
 
@@ -38,9 +40,10 @@ class PresenceReader:
     def __init__(self, server: PrometheusServer) -> None:
         self._server = server
 
-    def read(self, preset: Preset, grid: Grid) -> Presence:
-        """Of services that a preset's exporters name, or Knative's autoscaler. Raises
-        AutoscalerError.
+    def read(self, preset: Preset, grid: Grid, on_share: OnShare) -> Presence:
+        """Of services that a preset's exporters name, or Knative's autoscaler.
+
+        on_share: called with the share that is read of what takes longest. Raises AutoscalerError.
         """
         coarse, steps = _coarse(grid)
         labels = ", ".join(preset.labels)
@@ -53,7 +56,7 @@ class PresenceReader:
         else:
             later = replace(coarse, start_s=coarse.start_s + AROUND_S)
             query = _gone_between(preset, coarse)
-            missed = self._read(query, preset.labels, preset.of, later)
+            missed = self._read(query, preset.labels, preset.of, later, on_share)
         return Presence(
             missed={name: _by_step(at, steps, grid) for name, at in missed.items() if at.any()},
             seen=frozenset(seen),
@@ -69,7 +72,14 @@ class PresenceReader:
                 found[name] = found.get(name, np.zeros_like(at)) | at
         return found
 
-    def _read(self, query: str, labels: tuple[str, ...], of: Name, grid: Grid) -> Shown:
+    def _read(
+        self,
+        query: str,
+        labels: tuple[str, ...],
+        of: Name,
+        grid: Grid,
+        on_share: OnShare = lambda _: None,
+    ) -> Shown:
         """Whether the query says anything of a service at a point."""
         found: Shown = {}
         for first in range(0, grid.n_points, POINTS_AT_ONCE):
@@ -80,6 +90,7 @@ class PresenceReader:
                     continue
                 at = found.setdefault(name, np.zeros(grid.n_points, dtype=np.bool_))
                 at[grid.place(at_s)] = True
+            on_share(min((first + POINTS_AT_ONCE) / grid.n_points, 1.0))
         return found
 
 
