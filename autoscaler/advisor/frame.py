@@ -93,6 +93,16 @@ class RevisionState:
         return float(self.snapshot.columns["spec_cold_price_s"][self.row])
 
     @property
+    def max_extra(self) -> float:
+        """Most pod time ahead, of what Knative's rule wants, a fraction; inf = no bill."""
+        return float(self.snapshot.columns["spec_max_extra"][self.row])
+
+    @property
+    def credit_s(self) -> float:
+        """S of pod that prediction may still cost; without a meaning where there is no bill."""
+        return float(self.snapshot.columns["credit_left_s"][self.row])
+
+    @property
     def ready(self) -> int:
         """Pods ready."""
         return int(self.snapshot.columns["observed_ready"][self.row])

@@ -63,6 +63,10 @@ class ServiceAnswer(ApiAnswer):
         description="Pods that Knative's own rule asks for, over its revisions; null = no data"
     )
     ready: int = Field(description="Pods ready, over its revisions")
+    credit_s: float | None = Field(
+        description="S of pod that its bills still pay for ahead of Knative, over its revisions; "
+        "null = none has a bill"
+    )
     revisions: int = Field(description="Revisions that are decided")
     reasons: list[str] = Field(description="The rules that determined the answers")
     forecast_made_at: datetime | None = Field(
@@ -78,6 +82,7 @@ class ServiceAnswer(ApiAnswer):
         "desired_scale": 4,
         "kpa": 2,
         "ready": 2,
+        "credit_s": 412.4,
         "revisions": 1,
         "reasons": ["FORECAST"],
         "forecast_made_at": _MADE,
@@ -175,6 +180,12 @@ class DecisionAnswer(ApiAnswer):
     decided_at: datetime
     mode: ModeName
     cold_price_s: float = Field(description="What a cold request is worth, in s of idle pod")
+    max_extra: float | None = Field(
+        description="Most pod time ahead, of what Knative's rule wants, a fraction; null = no bill"
+    )
+    credit_s: float | None = Field(
+        description="S of pod that its bill still pays for ahead of Knative; null = no bill"
+    )
     ready: int = Field(description="Pods ready")
     desired_scale: int | None = Field(description="Pods wanted; null = hold what there is")
     candidates: CandidatesAnswer
@@ -188,6 +199,8 @@ class DecisionAnswer(ApiAnswer):
         "decided_at": _NOW,
         "mode": "outward",
         "cold_price_s": 600.0,
+        "max_extra": 0.2,
+        "credit_s": 412.4,
         "ready": 2,
         "desired_scale": 4,
         "candidates": CandidatesAnswer.example,

@@ -50,6 +50,7 @@ def _service(model: ReadModel, name: str) -> ServiceAnswer:
         desired_scale=_total(r.want for r in revisions),
         kpa=_total(r.kpa for r in revisions),
         ready=sum(r.ready for r in revisions),
+        credit_s=_credit_s(revisions),
         revisions=len(revisions),
         reasons=sorted({r.reason.name for r in revisions}),
         forecast_made_at=_utc(model.forecasts.made_at_s)
@@ -62,6 +63,12 @@ def _total(pods: Iterable[int]) -> int | None:
     """Over revisions that have an answer; None where none has one."""
     answers = [n for n in pods if n > NO_ANSWER]
     return sum(answers) if answers else None
+
+
+def _credit_s(revisions: Iterable[RevisionState]) -> float | None:
+    """Over revisions that have a bill; None where none has one."""
+    credits_s = [r.credit_s for r in revisions if np.isfinite(r.max_extra)]
+    return sum(credits_s) if credits_s else None
 
 
 def forecast(model: ReadModel, name: str, *, now: float) -> ForecastAnswer:
@@ -144,6 +151,8 @@ def decision(state: RevisionState) -> DecisionAnswer:
         decided_at=_utc(made.at_s),
         mode=_mode(state.mode),
         cold_price_s=state.cold_price_s,
+        max_extra=state.max_extra if np.isfinite(state.max_extra) else None,
+        credit_s=_credit_s([state]),
         ready=state.ready,
         desired_scale=known(made.want),
         candidates=CandidatesAnswer(

@@ -64,6 +64,9 @@ def _decided(decisions: Sequence[DecisionAnswer]) -> Iterator[RenderableType]:
         yield _candidates(one)
         price = f"a cold request is worth {number(one.cold_price_s)} s of idle pod"
         yield _indented(Text(f"mode {one.mode}: {MODES[one.mode]}; price: {price}", style="dim"))
+        if one.max_extra is not None and one.credit_s is not None:
+            bill = f"pods ahead cost at most {100 * one.max_extra:.3g} % of Knative's"
+            yield _indented(Text(f"bill: {bill}; credit: {one.credit_s:.0f} s", style="dim"))
 
 
 def _candidates(one: DecisionAnswer) -> RenderableType:

@@ -158,6 +158,7 @@ def _service_columns(now: datetime) -> Sequence[Column[ServiceAnswer]]:
         Column(head="MODE", value=lambda s: joined(s.modes)),
         Column(head="REASON", value=lambda s: joined(s.reasons)),
         Column(head="FORECAST", value=lambda s: since(s.forecast_made_at, now), text=age),
+        Column(head="CREDIT(s)", value=lambda s: s.credit_s, text=number, number=True, wide=True),
         Column(head="MODEL", value=lambda s: s.model, wide=True),
     )
 
@@ -240,6 +241,8 @@ def _decision_columns(now: datetime) -> Sequence[Column[_Decided]]:
         Column(head="AGE", value=of(lambda d: since(d.decided_at, now)), text=age),
         Column(head="MODE", value=of(lambda d: d.mode), wide=True),
         Column(head="PRICE(s)", value=of(lambda d: d.cold_price_s), text=number, number=True,
+               wide=True),
+        Column(head="CREDIT(s)", value=of(lambda d: d.credit_s), text=number, number=True,
                wide=True),
         Column(head="STABLE", value=of(lambda d: d.averages.stable), text=number, number=True,
                wide=True),

@@ -1,6 +1,6 @@
 """decide(): one pure step over the fleet.
 
-    want = scale_to_zero( bounds( max( kpa, predicted, anticipated ) ) )
+    want = scale_to_zero( bill( bounds( max( kpa, predicted, anticipated ) ) ) )
 
 Without a forecast and without calls of an upstream, or where the mode forbids them, the answer is
 Knative's digit for digit. With them it is never below Knative's, unless the revision's mode is
@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from autoscaler.core.kpa.bounds import clip
+from autoscaler.core.billing import Billed, billed
+from autoscaler.core.claim import Asked
 from autoscaler.core.kpa.reactive import Averages, Reactive, react
 from autoscaler.core.kpa.zero import last_pod
 from autoscaler.core.prediction.advice import Advice, no_advice
@@ -24,7 +25,6 @@ from autoscaler.core.state.revision import (
     Memory,
     MemoryArrays,
     Mode,
-    ObservedArrays,
     SpecArrays,
 )
 from autoscaler.core.types import FloatArray, IntArray
@@ -39,10 +39,13 @@ class Step:
     decision: DecisionArrays
     memory: MemoryArrays
     delayed: IntArray  # positions among these rows that have a scale-down delay
+    bill: Billed
 
     def apply(self, fleet: Fleet) -> None:
         """Store memory, decisions, and the answers that scale-down delay looks back at."""
-        fleet.remember(ALL if self.all_rows else self.rows, self.memory, self.decision)
+        rows: Rows = ALL if self.all_rows else self.rows
+        fleet.remember(rows, self.memory, self.decision)
+        fleet.pay(rows, self.bill.credit, self.bill.cluster)
         if len(self.delayed):
             some = self.delayed
             at, desired = self.decision.at_s[some], self.decision.undelayed[some]
@@ -75,10 +78,21 @@ def decide(
     upstream = anticipate(fleet, advice.paths, index, at)
     upstream = replace(upstream, pods=allowed(upstream.pods, spec, reactive))
     candidates = _Candidates(kpa=kpa, predicted=predicted, upstream=upstream)
+    together = combine(kpa, predicted, upstream.pods, spec, reactive)
+    asked = Asked(
+        rows=selected,
+        spec=spec,
+        observed=observed,
+        at=at,
+        demand=(averages.stable > 0) | (averages.panic > 0),
+        kpa=kpa,
+        together=together,
+    )
+    bill = billed(fleet, asked, tick=rows is None)
     return Step(
         rows=index,
         all_rows=rows is None,
-        decision=_decision(spec, observed, averages, reactive, candidates, at),
+        decision=_decision(asked, averages, reactive, candidates, bill),
         memory=Memory(
             panic_since_s=reactive.panic_since_s,
             max_panic_pods=reactive.max_panic_pods,
@@ -86,6 +100,7 @@ def decide(
             excess_burst_capacity=reactive.excess_burst_capacity,
         ),
         delayed=delayed,
+        bill=bill,
     )
 
 
@@ -99,18 +114,15 @@ class _Candidates:
 
 
 def _decision(
-    spec: SpecArrays,
-    observed: ObservedArrays,
+    asked: Asked,
     averages: Averages,
     reactive: Reactive,
     candidates: _Candidates,
-    at: FloatArray,
+    bill: Billed,
 ) -> DecisionArrays:
-    """The candidates combined, bounded, and held by the scale-to-zero rule."""
-    kpa, upstream = candidates.kpa, candidates.upstream
-    desired = combine(kpa, candidates.predicted, upstream.pods, spec, reactive)
-    bounded = clip(desired, spec, observed)
-    last = last_pod(bounded, spec, observed, at)
+    """The candidates combined, bounded, within the bills, and held by the scale-to-zero rule."""
+    upstream, spec, observed, at = candidates.upstream, asked.spec, asked.observed, asked.at
+    last = last_pod(bill.bounded, spec, observed, at)
     # Nothing is decided until its ServerlessService is set up.
     want = np.where(observed.set_up, last.want, NO_ANSWER)
     return Decision(
@@ -120,11 +132,11 @@ def _decision(
         panic=averages.panic,
         panicking=reactive.panicking,
         undelayed=reactive.desired,
-        kpa=kpa,
+        kpa=candidates.kpa,
         predicted=candidates.predicted,
         anticipated=upstream.pods,
-        desired=desired,
-        bounded=bounded,
+        desired=asked.desired,
+        bounded=bill.bounded,
         want=want,
         scale=last.apply & observed.set_up & (want != observed.replicas),
         probe=last.probe & observed.set_up,
@@ -135,6 +147,12 @@ def _decision(
         upstream_since_s=upstream.since_s,
         gain=upstream.gain,
         lag_s=upstream.lag_s,
+        ahead=bill.ahead,
+        extra=bill.extra,
+        max_extra=bill.max_extra,
+        credit_s=bill.credit_s,
+        stay_s=bill.stay_s,
+        of_cluster=bill.of_cluster,
     )
 
 
@@ -181,14 +199,14 @@ def combine(
     spec: SpecArrays,
     reactive: Reactive,
 ) -> IntArray:
-    """KPA, the forecast and the upstreams together, as the mode allows; -1 = no answer."""
+    """KPA, the forecast and the upstreams together, shadow as if outward; -1 = no answer."""
     ahead = np.maximum(predicted, anticipated)
     # A forecast of zero must not decide where KPA has no answer.
     outward = np.where(ahead > 0, np.maximum(kpa, ahead), kpa)
     early = np.maximum(ahead, reactive.seen_by_panic)
     full = np.where((predicted >= 0) & (kpa >= 0), np.where(early < kpa, early, outward), outward)
-    free = np.where(spec.mode == Mode.FULL, full, outward)
-    return np.where(spec.mode >= Mode.OUTWARD, free, kpa)
+    # Where the mode is off nothing is predicted.
+    return np.where(spec.mode == Mode.FULL, full, outward)
 
 
 def _activators(spec: SpecArrays, ready: IntArray) -> IntArray:

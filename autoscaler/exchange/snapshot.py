@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from autoscaler.core.state.account import Account
+from autoscaler.core.state.credit import Credit
 from autoscaler.core.state.decision import Decision, DecisionArrays
 from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.state.revision import (
@@ -35,7 +36,7 @@ VERSION = 5
 
 _WIRE = {np.float64: "<f8", np.int64: "<i8", np.bool_: "|b1"}
 _SPEC = (
-    *("metric", "mode", "target", "cold_price_s", "lead_s", "drain_s"),
+    *("metric", "mode", "target", "cold_price_s", "lead_s", "drain_s", "max_extra"),
     *("share", "pod_capacity", "reachable", "activation_scale", "max_scale"),
 )
 _OBSERVED = ("ready", "replicas", "active", "set_up")
@@ -70,6 +71,7 @@ LAYOUT = Layout(
         *_columns("observed_", Observed, "revisions", _OBSERVED),
         *_columns("pods_", PodCounts, "revisions"),
         *_columns("memory_", Memory, "revisions", ("excess_burst_capacity",)),
+        *_columns("credit_", Credit, "revisions", ("left_s",)),
         Field("failing", "|b1", ("revisions",)),
         *_columns("decision_", Decision, "revisions"),
         Field("service", "<i8", ("services",)),
@@ -149,6 +151,7 @@ def write_tick(
         ("observed_", fleet.observed),
         ("pods_", fleet.pods),
         ("memory_", fleet.memory),
+        ("credit_", fleet.credit),
         ("decision_", fleet.decision),
         ("calls_", services.calls),
         ("account_", services.account),

@@ -158,7 +158,7 @@ def _reason(change: Change) -> str:
         return "ScaledToZero"
     if change.reason == Reason.EARLY:
         return "ReleasedEarly"
-    if change.reason in {Reason.FORECAST, Reason.UPSTREAM} and want > before:
+    if change.reason in {Reason.FORECAST, Reason.UPSTREAM, Reason.BILL} and want > before:
         return "ScaledAhead"
     return "ScaledFromZero" if change.before == 0 else "Scaled"
 

@@ -6,7 +6,14 @@ Source: knative/serving pkg/apis/autoscaling/register.go.
 
 from collections.abc import Mapping
 
-from autoscaler.annotations import COLD_PRICE, DOWNSTREAM_NAMESPACES, MODE, UPSTREAMS
+from autoscaler.annotations import (
+    COLD_PRICE,
+    DOWNSTREAM_NAMESPACES,
+    EXTRA_ALLOWANCE,
+    MAX_EXTRA,
+    MODE,
+    UPSTREAMS,
+)
 from autoscaler.limits import ANNOTATION_CHARS, ANNOTATION_LENGTH, Limit
 
 PREFIX = "autoscaling.knative.dev/"
@@ -30,7 +37,8 @@ _KNATIVES = (
     "window",
 )
 _OF_NAMES = (UPSTREAMS, DOWNSTREAM_NAMESPACES)
-_ONE_SPELLING = (f"{PREFIX}activation-scale", PROGRESS_DEADLINE, MODE, COLD_PRICE, *_OF_NAMES)
+_OURS = (MODE, COLD_PRICE, MAX_EXTRA, EXTRA_ALLOWANCE, *_OF_NAMES)
+_ONE_SPELLING = (f"{PREFIX}activation-scale", PROGRESS_DEADLINE, *_OURS)
 
 
 def _camel_case(key: str) -> str:

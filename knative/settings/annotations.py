@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from autoscaler.annotations import COLD_PRICE, MODE
+from autoscaler.annotations import COLD_PRICE, EXTRA_ALLOWANCE, MAX_EXTRA, MODE
 from autoscaler.core.state.revision import Metric, Mode, Revision, Spec
 from knative.mirror.annotation_names import PREFIX, PROGRESS_DEADLINE
 from knative.mirror.objects import PodAutoscaler
 from knative.settings.cluster import MODES, ClusterConfig
-from knative.settings.quantities import LARGEST, duration_s, integer, number
+from knative.settings.quantities import LARGEST, duration_s, fraction, integer, number
 
 T = TypeVar("T")
 # How each number is read, its least and its greatest value. Where Knative's webhook is not
@@ -74,6 +74,8 @@ def revision_of(
         lead_s=lead_s(price_s),
         drain_s=drain_s,
         cold_price_s=price_s,
+        max_extra=_readable(pa.annotations.get(MAX_EXTRA, ""), fraction, config.max_extra),
+        extra_allowance_s=_duration(pa.annotations, EXTRA_ALLOWANCE, config.extra_allowance),
         share=share,
     )
 

@@ -7,10 +7,11 @@ Source: knative/serving pkg/autoscaler/config/config.go.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from math import inf
 
 from autoscaler.core.state.revision import Mode
 from autoscaler.errors import PermanentError
-from knative.settings.quantities import boolean, duration_s, integer, number
+from knative.settings.quantities import boolean, duration_s, fraction, integer, number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,10 @@ class ClusterConfig:
     activator_capacity: float = 100.0
     mode: Mode = Mode.SHADOW  # key kn-ahead-mode
     cold_price: float = 600.0  # s; key kn-ahead-cold-price
+    max_extra: float = inf  # most pod time ahead, a fraction; inf = no bill; key kn-ahead-max-extra
+    extra_allowance: float = 600.0  # s of pod beyond that; key kn-ahead-extra-allowance
+    cluster_max_extra: float = inf  # of all together; key kn-ahead-cluster-max-extra
+    cluster_extra_allowance: float = 3600.0  # s of pod; key kn-ahead-cluster-extra-allowance
     across_namespaces: bool = False  # whether all namespaces consent; kn-ahead-across-namespaces
 
 
@@ -56,9 +61,16 @@ def _mode(text: str) -> Mode:
 LEAST_TARGET = 0.01
 MODES = tuple(mode.name.lower() for mode in Mode)
 _OWN = {
-    "mode": "kn-ahead-mode",
-    "cold_price": "kn-ahead-cold-price",
-    "across_namespaces": "kn-ahead-across-namespaces",
+    name: "kn-ahead-" + name.replace("_", "-")
+    for name in (
+        "mode",
+        "cold_price",
+        "max_extra",
+        "extra_allowance",
+        "cluster_max_extra",
+        "cluster_extra_allowance",
+        "across_namespaces",
+    )
 }
 _DURATIONS = {
     "stable_window",
@@ -66,7 +78,10 @@ _DURATIONS = {
     "scale_to_zero_pod_retention_period",
     "scale_down_delay",
     "cold_price",
+    "extra_allowance",
+    "cluster_extra_allowance",
 }
+_FRACTIONS = {"max_extra", "cluster_max_extra"}
 _ALLOWED: dict[str, tuple[Callable[[float], bool], str]] = {
     "initial_scale": (lambda v: v >= 0, ">= 0"),
     "min_scale": (lambda v: v >= 0, ">= 0"),
@@ -143,6 +158,8 @@ def _value(name: str, kind: object, key: str, text: str) -> object:
 def _read(name: str, kind: object, text: str) -> object:
     if name == "mode":
         return _mode(text)
+    if name in _FRACTIONS:
+        return fraction(text)
     if name in _DURATIONS:
         return duration_s(text)
     if name == "container_concurrency_target_percentage":

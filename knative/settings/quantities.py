@@ -13,6 +13,7 @@ _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 LARGEST = 2**31 - 1  # what Kubernetes can count
+LARGEST_FRACTION = 10.0  # so that 20, which may mean 20%, is refused
 LONGEST_S = (2**63 - 1) // 10**9  # of a Go duration
 _TRUE, _FALSE = ("1", "t", "T", "TRUE", "true", "True"), ("0", "f", "F", "FALSE", "false", "False")
 
@@ -43,6 +44,18 @@ def number(text: str) -> float:
     if not _NUMBER.fullmatch(_short(text)) or not math.isfinite(float(text)):
         raise ValueError(f"{text!r} is no number; allowed: such as 70 or 0.7")
     return float(text)
+
+
+def fraction(text: str) -> float:
+    """A part of something: 0.2, or 20%. Raises ValueError."""
+    body = _short(text)
+    try:
+        value = number(body.removesuffix("%").rstrip()) / (100 if body.endswith("%") else 1)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= LARGEST_FRACTION:
+        raise ValueError(f"{text!r} is no part; allowed: such as 20% or 0.2, up to 1000%")
+    return value
 
 
 def boolean(text: str) -> bool:

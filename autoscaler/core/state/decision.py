@@ -29,6 +29,7 @@ class Reason(IntEnum):
     EARLY = 9
     ACTIVATING = 10
     UPSTREAM = 11
+    BILL = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,12 @@ class Decision(Generic[F, I, B]):
     upstream_since_s: F  # Unix s at which it started or rose; NaN = none
     gain: F  # calls here that a call of it brings
     lag_s: F  # s from its call to the one here
+    ahead: I  # pods beyond Knative's that prediction asks for where there is a bill, in shadow too
+    extra: I  # of these, the ones that the bill pays for
+    max_extra: F  # of the bill that had the last word; inf = there is none
+    credit_s: F  # of that bill, before this tick was paid, s of pod; NaN = there is none
+    stay_s: F  # s for which a pod that is started ahead now would stay beyond this tick
+    of_cluster: B  # whether that bill is the whole cluster's
 
 
 DecisionArrays: TypeAlias = Decision[FloatArray, IntArray, BoolArray]
@@ -72,10 +79,12 @@ def reasons(d: DecisionArrays) -> IntArray:
     reason = np.where(d.desired < d.kpa, int(Reason.EARLY), reason)
     reason = np.where(d.bounded > np.maximum(d.desired, 0), int(Reason.MIN_SCALE), reason)
     reason = np.where(d.bounded < d.desired, int(Reason.MAX_SCALE), reason)
+    cut = (d.extra < d.ahead) & (d.desired > d.kpa)  # in shadow it is not applied
+    reason = np.where(cut, int(Reason.BILL), reason)
     activating = (d.bounded == 0) & (d.want < 0)
     reason = np.where(activating & ~d.no_data, int(Reason.ACTIVATING), reason)
     reason = np.where((d.bounded == 0) & (d.want > 0), int(Reason.LAST_POD), reason)
-    return np.where(d.want == 0, int(Reason.ZERO), reason)
+    return np.where((d.want == 0) & ~cut, int(Reason.ZERO), reason)
 
 
 def row_of(d: DecisionArrays, i: int) -> OneDecision:
@@ -96,8 +105,10 @@ def explain(d: OneDecision, *, upstream: str = "", rps: bool = False) -> str:
     """
     reason = reason_of(d)
     aside = ""
-    if reason != Reason.FORECAST and d.predicted > d.want:
+    if reason not in {Reason.FORECAST, Reason.BILL} and d.predicted > d.want:
         aside = f"; the forecast would have {_pods(d.predicted)}"
+        if d.extra < d.ahead:
+            aside += f", but {_bill(d)}"
     return f"{_wanted(d.want)}: {_because(d, reason, upstream, rps)}{aside}."
 
 
@@ -117,6 +128,7 @@ def _because(d: OneDecision, reason: Reason, upstream: str, rps: bool) -> str:
         Reason.ZERO: "no demand is seen" + (" and none forecast" if d.predicted == 0 else ""),
         Reason.UPSTREAM: f"{_upstream(d, upstream)} {alone}",
         Reason.EARLY: f"the forecast expects no need for more {alone}",
+        Reason.BILL: f"{_bill(d)} {alone}",
     }
     return sentences[reason]
 
@@ -126,6 +138,16 @@ def _upstream(d: OneDecision, name: str) -> str:
     return (
         f"{name or 'an upstream'} rose to {d.upstream_rate:.3g} rps {ago_s:.0f} s ago; "
         f"gain {d.gain:.2g}, lag {_number(d.lag_s)} s"
+    )
+
+
+def _bill(d: OneDecision) -> str:
+    whose = "the cluster's bill" if d.of_cluster else "the bill"
+    pods = "the pods" if d.of_cluster else "pods"
+    stay = f", and one that starts stays {d.stay_s:.0f} s" if d.stay_s else ""
+    return (
+        f"{whose} allows {d.extra} of {_pods(d.ahead)} ahead: {100 * d.max_extra:.3g} % of "
+        f"{pods} that Knative wants, credit {max(d.credit_s, 0.0):.0f} s{stay}"
     )
 
 

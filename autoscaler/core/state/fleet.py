@@ -16,12 +16,14 @@ import numpy as np
 
 from autoscaler.core.names import name_id
 from autoscaler.core.state.columns import Column, Table
+from autoscaler.core.state.credit import ClusterCredit, Credit, CreditArrays
 from autoscaler.core.state.decision import Decision, DecisionArrays
 from autoscaler.core.state.delay import DelayWindow
 from autoscaler.core.state.new_revision import (
     NO_DECISION,
     NO_PODS,
     NOTHING_REQUESTED,
+    first_credit,
     first_memory,
     first_observed,
 )
@@ -47,7 +49,9 @@ from autoscaler.errors import PermanentError
 
 Rows = IntArray | slice
 ALL = slice(None)
-Columns = TypeVar("Columns", SpecArrays, ObservedArrays, MemoryArrays, VirtualArrays)
+Columns = TypeVar(
+    "Columns", SpecArrays, ObservedArrays, MemoryArrays, CreditArrays, VirtualArrays
+)
 
 LARGEST_SAMPLE = 1e9  # requests; a total of doubles keeps six decimals beside it
 _FIXED = ("weighted_exponential", "scale_down_delay_s")  # read once only, as in Knative
@@ -73,12 +77,14 @@ class Fleet:
         self._pods: Table[PodCountsArrays] = Table(PodCounts, DTYPES)
         self._memory: Table[MemoryArrays] = Table(Memory, DTYPES)
         self._decision: Table[DecisionArrays] = Table(Decision, DTYPES)
+        self._credit: Table[CreditArrays] = Table(Credit, DTYPES)
         self._requested: Table[RequestedArrays] = Table(Requested, DTYPES)
         self.stable = Window()
         self.panic = Window()
         self.delay = DelayWindow()
         self.twins = Twins()
         self.services = Services()
+        self.cluster_credit = ClusterCredit()
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -133,6 +139,11 @@ class Fleet:
         return self._decision.view
 
     @property
+    def credit(self) -> CreditArrays:
+        """What prediction may still cost."""
+        return self._credit.view
+
+    @property
     def requested(self) -> RequestedArrays:
         """What was requested of the cluster last."""
         return self._requested.view
@@ -146,16 +157,9 @@ class Fleet:
     def _columns(self) -> tuple[Any, ...]:
         """Everything that has an entry for each row."""
         return (
-            *(
-                self.stable,
-                self.panic,
-                self.delay,
-                self.twins,
-                self._ids,
-                self._service,
-                self._pods,
-            ),
-            *(self._spec, self._observed, self._memory, self._decision, self._requested),
+            *(self.stable, self.panic, self.delay, self.twins, self._ids, self._service),
+            *(self._pods, self._spec, self._observed, self._memory, self._decision),
+            *(self._credit, self._requested),
         )
 
     def add(
@@ -187,6 +191,7 @@ class Fleet:
         self._pods.append([NO_PODS] * len(specs))
         self._memory.append(list(map(first_memory, specs, pods, repeat(now))))
         self._decision.append([NO_DECISION] * len(specs))
+        self._credit.append([first_credit(spec) for spec in specs])
         self._requested.append([NOTHING_REQUESTED] * len(specs))
         self.stable.append(np.array([s.stable_window_s for s in specs], dtype=np.int64))
         self.panic.append(np.array([s.panic_window_s for s in specs], dtype=np.int64))
@@ -255,6 +260,22 @@ class Fleet:
         """Store what a tick decided for rows, and what it leaves for the next one; (n,) each."""
         self._memory.write(rows, memory)
         self._decision.write(rows, decision)
+
+    def limit_cluster(self, max_extra: float, allowance_s: float) -> None:
+        """Set the whole cluster's bill; inf = none. An account that is open keeps its credit."""
+        former = self.cluster_credit
+        opened = np.isinf(former.max_extra)
+        self.cluster_credit = ClusterCredit(
+            max_extra=max_extra,
+            allowance_s=allowance_s,
+            left_s=allowance_s if opened else former.left_s,
+            paid=0 if opened else former.paid,
+        )
+
+    def pay(self, rows: Rows, credit: CreditArrays, cluster: ClusterCredit) -> None:
+        """Store the accounts of rows (n,), and the one of all."""
+        self._credit.write(rows, credit)
+        self.cluster_credit = cluster
 
     def requested_of(self, row: int) -> Requested[float, int, bool]:
         """What was requested last for one row."""

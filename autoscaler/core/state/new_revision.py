@@ -3,6 +3,7 @@
 import numpy as np
 
 from autoscaler.core.names import NO_NAME
+from autoscaler.core.state.credit import Credit
 from autoscaler.core.state.decision import Decision, OneDecision
 from autoscaler.core.state.revision import (
     NO_ANSWER,
@@ -37,6 +38,12 @@ NO_DECISION: OneDecision = Decision(
     upstream_since_s=np.nan,
     gain=0.0,
     lag_s=0.0,
+    ahead=0,
+    extra=0,
+    max_extra=np.inf,
+    credit_s=np.nan,
+    stay_s=0.0,
+    of_cluster=False,
 )
 NO_PODS: PodCounts[int] = PodCounts(unready=0, pending=0, terminating=0)
 NOTHING_REQUESTED: Requested[float, int, bool] = Requested(
@@ -52,6 +59,11 @@ NOTHING_REQUESTED: Requested[float, int, bool] = Requested(
     retry_s=np.nan,
     wait_s=0.0,
 )
+
+
+def first_credit(revision: Revision) -> Credit[float, int, bool]:
+    """A full account."""
+    return Credit(left_s=revision.extra_allowance_s, paid=0, stay_s=0.0, ahead=False)
 
 
 def first_observed(ready: int, now: float) -> Observed[float, int, bool]:

@@ -153,9 +153,14 @@ class Revisions:
         """Apply changed cluster settings to every revision."""
         self._config = config or self._config
         self._deadline_s = deadline_s or self._deadline_s
+        self._limit_cluster()
         for key, pa in self._podautoscalers.items():
             self.fleet.configure(key, self._revision(key, pa))
             self._changed(key)
+
+    def _limit_cluster(self) -> None:
+        config = self._config
+        self.fleet.limit_cluster(config.cluster_max_extra, config.cluster_extra_allowance)
 
     def update_shares(self, keys: Iterable[str]) -> None:
         """Update the share of their services' traffic that revisions get."""
@@ -167,6 +172,7 @@ class Revisions:
         """Make the fleet anew from the objects, as after a restart."""
         layout = self.fleet.layout
         self._state.fleet = Fleet()
+        self._limit_cluster()
         self._admit(list(self._podautoscalers), now)
         self.fleet.layout += layout  # so that advice mapped to the former rows is mapped again
 

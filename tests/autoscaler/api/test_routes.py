@@ -49,6 +49,7 @@ def test_lists_services_in_pages(client: Client) -> None:
         "desired_scale": 4,
         "kpa": 2,
         "ready": 2,
+        "credit_s": None,
         "revisions": 1,
         "reasons": ["FORECAST"],
         "forecast_made_at": "2026-03-02T09:00:00Z",
@@ -117,6 +118,8 @@ def test_a_decision_shows_what_competed_and_why(client: Client) -> None:
         "decided_at": "2026-03-02T09:00:04Z",
         "mode": "outward",
         "cold_price_s": 600.0,
+        "max_extra": None,
+        "credit_s": None,
         "ready": 2,
         "desired_scale": 4,
         "candidates": {"kpa": 2, "predicted": 4, "anticipated": None, "together": 4},
@@ -125,6 +128,20 @@ def test_a_decision_shows_what_competed_and_why(client: Client) -> None:
         "reason": "FORECAST",
         "sentence": "4 pods: the forecast finds 4 pods worth having (Knative alone: 2 pods).",
     }
+
+
+def test_a_bill_shows_its_credit(client: Client, controller: Controller) -> None:
+    fleet = controller.fleet
+    row = fleet.row("shop/cart-00001")
+    fleet.spec.max_extra[row], fleet.spec.extra_allowance_s[row] = 0.2, 30.0
+    controller.ticks(5)
+    controller.ticks(7)
+    controller.shows(7)
+    (decision,) = client.get("/v1/decisions/shop/cart").json()["revisions"]
+    assert (decision["max_extra"], decision["credit_s"]) == (0.2, 30.0 + 0.8 - 4.0)
+    services = client.get("/v1/services").json()["services"]
+    credit = {service["service"]: service["credit_s"] for service in services}
+    assert credit == dict.fromkeys(credit) | {"cart": decision["credit_s"]}
 
 
 def test_a_decision_shows_what_changed_of_late(client: Client) -> None:

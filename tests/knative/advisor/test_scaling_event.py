@@ -47,6 +47,7 @@ def a_change(
         (a_change(1, 0, Reason.ZERO), "ScaledToZero"),
         (a_change(1, 3, Reason.FORECAST), "ScaledAhead"),
         (a_change(0, 1, Reason.FORECAST), "ScaledAhead"),
+        (a_change(1, 2, Reason.BILL), "ScaledAhead"),
         (a_change(3, 2, Reason.FORECAST), "Scaled"),
         (a_change(3, 2, Reason.EARLY), "ReleasedEarly"),
         (a_change(None, 2), "Scaled"),

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from autoscaler.annotations import COLD_PRICE, DOWNSTREAM_NAMESPACES, MODE, UPSTREAMS
+from autoscaler.annotations import COLD_PRICE, DOWNSTREAM_NAMESPACES, MAX_EXTRA, MODE, UPSTREAMS
 from autoscaler.core.prediction.dependencies import Edges
 from knative.mirror.annotation_names import CLASS, NAME_OF
 from tests.autoscaler.advisor.graphs import edges_of
@@ -35,6 +35,7 @@ words = st.sampled_from(["a", "b", "c", "x", "y", "shop/a", "shop/c", "bank/x", 
 known = {
     MODE: st.sampled_from(["outward", "outward", "full", "shadow", "off"]),
     COLD_PRICE: st.sampled_from(["10m", "2h", "0s"]),
+    MAX_EXTRA: st.sampled_from(["0%", "20%"]),
     UPSTREAMS: st.lists(words, max_size=2).map(",".join),
     DOWNSTREAM_NAMESPACES: st.sampled_from(["", "", "shop", "bank,shop", "*"]),
     "autoscaling.knative.dev/window": st.sampled_from(["6s", "30s", "2m"]),

@@ -1,5 +1,6 @@
 from typing import Any
 
+import numpy as np
 import pytest
 
 from autoscaler.core.state.revision import Metric, Mode, Revision
@@ -209,3 +210,17 @@ def test_a_mode_that_is_none_leaves_the_clusters(word: str) -> None:
 @pytest.mark.parametrize(("text", "seconds"), [("2m", 120.0), ("0s", 0.0), ("dear", 600.0)])
 def test_a_revision_may_say_what_a_cold_request_costs(text: str, seconds: float) -> None:
     assert read({"kn-ahead.dev/cold-price": text}).cold_price_s == seconds
+
+
+def test_without_a_word_there_is_no_bill() -> None:
+    assert read({}).max_extra == np.inf
+
+
+@pytest.mark.parametrize(
+    ("text", "part"), [("20%", 0.2), ("0.2", 0.2), ("0", 0.0), ("20", 0.5), ("a lot", 0.5)]
+)
+def test_a_revision_may_say_what_prediction_may_cost(text: str, part: float) -> None:
+    config = ClusterConfig(max_extra=0.5, extra_allowance=60.0)
+    read_of = read({"kn-ahead.dev/max-extra": text}, config)
+    assert (read_of.max_extra, read_of.extra_allowance_s) == (part, 60.0)
+    assert read({"kn-ahead.dev/extra-allowance": "1h"}, config).extra_allowance_s == 3600.0

@@ -33,6 +33,10 @@ KEYS = [
     ("activator-capacity", "20", "activator_capacity", 20.0),
     ("kn-ahead-mode", "outward", "mode", Mode.OUTWARD),
     ("kn-ahead-cold-price", "90s", "cold_price", 90.0),
+    ("kn-ahead-max-extra", "20%", "max_extra", 0.2),
+    ("kn-ahead-extra-allowance", "1h", "extra_allowance", 3600.0),
+    ("kn-ahead-cluster-max-extra", "0.1", "cluster_max_extra", 0.1),
+    ("kn-ahead-cluster-extra-allowance", "0s", "cluster_extra_allowance", 0.0),
     ("kn-ahead-across-namespaces", "true", "across_namespaces", True),
 ]
 
@@ -65,6 +69,9 @@ REFUSED = [
     ("activator-capacity", "0.5"),
     ("kn-ahead-mode", "loud"),
     ("kn-ahead-cold-price", "-1s"),
+    ("kn-ahead-max-extra", "20"),
+    ("kn-ahead-cluster-max-extra", "-1%"),
+    ("kn-ahead-extra-allowance", "some"),
     ("kn-ahead-across-namespaces", "perhaps"),
 ]
 

@@ -1,0 +1,164 @@
+"""Laws of the bill: what prediction may cost, whatever it says and whatever happens."""
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autoscaler.core.state.revision import Mode, Revision
+from tests.autoscaler.core.histories import TICK_S, History, Wanted
+from tests.autoscaler.core.stories import LAW, revisions
+from tests.examples import examples
+
+BILL = settings(LAW, max_examples=examples(10, many=2_000))
+TICKS = 60
+EPS = 1e-6  # s, of rounding
+
+fractions = st.sampled_from([0.0, 0.1, 0.2, 1.0])
+allowances = st.sampled_from([0.0, 2.0, 9.0, 60.0, 600.0])
+seeds = st.integers(0, 2**32 - 1)
+
+
+@st.composite
+def under_a_bill(draw: st.DrawFn, mode: Mode | None = None) -> Revision:
+    revision = draw(revisions(mode))
+    return replace(revision, max_extra=draw(fractions), extra_allowance_s=draw(allowances))
+
+
+@dataclass(slots=True)
+class Sums:
+    """Pod time since an account began, s."""
+
+    spent_s: float = 0.0  # beyond Knative's, less what went early and what was earned
+    least_s: float = 0.0  # the least of it so far
+
+    def add(self, wanted: int, knative: int, max_extra: float) -> None:
+        self.least_s = min(self.least_s, self.spent_s)
+        self.spent_s += (wanted - (1 + max_extra) * knative) * TICK_S
+
+    @property
+    def most_s(self) -> float:
+        """The most of any stretch of time that ends now."""
+        return self.spent_s - self.least_s
+
+
+def pods(wanted: Wanted) -> tuple[int, int]:
+    """Wanted, and wanted by Knative alone; no decision asks for none."""
+    return max(wanted.pods, 0), max(wanted.knative, 0)
+
+
+@BILL
+@given(given_revisions=st.lists(under_a_bill(), min_size=1, max_size=3), seed=seeds)
+def test_no_stretch_of_time_costs_more_than_its_bill(
+    given_revisions: list[Revision], seed: int
+) -> None:
+    history = History(given_revisions, seed)
+    sums: dict[str, Sums] = defaultdict(Sums)
+
+    def ticked() -> None:
+        for key, wanted in history.wanted.items():
+            sums[key].add(*pods(wanted), wanted.revision.max_extra)
+            assert sums[key].most_s <= wanted.revision.extra_allowance_s + EPS
+
+    history.run(TICKS, ticked=ticked)
+
+
+@BILL
+@given(
+    given_revisions=st.lists(st.one_of(revisions(), under_a_bill()), min_size=1, max_size=4),
+    max_extra=fractions,
+    allowance_s=allowances,
+    seed=seeds,
+)
+def test_nor_does_the_whole_cluster(
+    given_revisions: list[Revision], max_extra: float, allowance_s: float, seed: int
+) -> None:
+    history = History(given_revisions, seed)
+    history.fleet.limit_cluster(max_extra, allowance_s)
+    sums = Sums()
+
+    def ticked() -> None:
+        every = [pods(wanted) for wanted in history.wanted.values()]
+        wanted, knative = np.array(every).reshape(-1, 2).sum(axis=0)
+        sums.add(wanted, knative, max_extra)
+        assert sums.most_s <= allowance_s + EPS
+
+    history.run(TICKS, ticked=ticked)
+
+
+@BILL
+@given(
+    given_revisions=st.lists(under_a_bill(), min_size=1, max_size=3),
+    max_extra=fractions,
+    allowance_s=allowances,
+    seed=seeds,
+)
+def test_between_ticks_no_more_is_wanted_than_the_credit_that_is_there(
+    given_revisions: list[Revision], max_extra: float, allowance_s: float, seed: int
+) -> None:
+    history = History(given_revisions, seed)
+    history.fleet.limit_cluster(max_extra, allowance_s)
+
+    def decided() -> None:
+        fleet = history.fleet
+        extra_s = {
+            key: TICK_S * max(0, np.subtract(*pods(wanted)))
+            for key, wanted in history.wanted.items()
+        }
+        there_s = fleet.credit.left_s + fleet.credit.paid * TICK_S
+        for key, spent_s in extra_s.items():
+            assert spent_s <= max(0.0, there_s[fleet.row(key)]) + EPS
+        all_s = fleet.cluster_credit.left_s + fleet.cluster_credit.paid * TICK_S
+        assert sum(extra_s.values()) <= max(0.0, all_s) + EPS
+
+    history.run(TICKS, ticked=lambda: None, decided=decided)
+
+
+@BILL
+@given(
+    given_revisions=st.lists(under_a_bill(Mode.OUTWARD), min_size=1, max_size=3),
+    max_extra=fractions,
+    seed=seeds,
+)
+def test_a_bill_never_takes_what_knative_wants(
+    given_revisions: list[Revision], max_extra: float, seed: int
+) -> None:
+    history = History(given_revisions, seed)
+    history.fleet.limit_cluster(max_extra, 60.0)
+
+    def decided() -> None:
+        for wanted in history.wanted.values():
+            if wanted.revision.mode != Mode.FULL:
+                assert wanted.pods >= wanted.knative
+
+    history.run(TICKS, ticked=decided, decided=decided)
+
+
+@BILL
+@given(
+    given_revisions=st.lists(under_a_bill(Mode.OUTWARD), min_size=1, max_size=3),
+    max_extra=fractions,
+    allowance_s=allowances | st.just(np.inf),
+    seed=seeds,
+)
+def test_without_a_request_pods_stand_for_no_longer_than_the_allowance(
+    given_revisions: list[Revision], max_extra: float, allowance_s: float, seed: int
+) -> None:
+    """Scale to zero holds pods that were started ahead: they are paid for until they are gone."""
+    idle = [
+        replace(r, min_scale=0, initial_scale=1, reachable=True, enable_scale_to_zero=True)
+        for r in given_revisions
+    ]
+    history = History(idle, seed, calm=True)
+    history.fleet.limit_cluster(max_extra, allowance_s)
+    stood_s: dict[str, float] = defaultdict(float)
+
+    def ticked() -> None:
+        for key, wanted in history.wanted.items():
+            stood_s[key] += wanted.replicas * TICK_S
+            assert stood_s[key] <= wanted.revision.extra_allowance_s + EPS
+        assert sum(stood_s.values()) <= allowance_s + EPS
+
+    history.run(2 * TICKS, ticked=ticked)

@@ -1,0 +1,112 @@
+"""Bills in the life of a few revisions, tick by tick."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from autoscaler.core.control import Advised, ControlState, Tick, control
+from autoscaler.core.state.decision import explain, row_of
+from autoscaler.core.state.fleet import Fleet
+from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Active, Mode
+from tests.autoscaler.core.stories import AT_WORK, BASE_S, forecast, look
+
+BUSY = replace(KNATIVE_DEFAULTS, mode=Mode.OUTWARD, max_extra=0.2, extra_allowance_s=10.0)
+
+
+class Ticks:
+    """Revisions with a pod each and the demand for it, and a forecast of more; ticks follow."""
+
+    def __init__(self, *specs: Any, demand: float = 30.0, expected: float = 250.0) -> None:
+        self.fleet, self.now = Fleet(), BASE_S
+        self.demand, self.expected = demand, expected
+        self.fleet.add({f"shop/s{i}": spec for i, spec in enumerate(specs)}, now=BASE_S)
+        for row in range(len(specs)):
+            look(self.fleet, row, AT_WORK)
+        self.state = ControlState(fleet=self.fleet)
+
+    def tick(self, n: int = 1) -> list[int]:
+        """So many ticks; the pods that the last one wants."""
+        for _ in range(n):
+            self.now += 2.0
+            rows = np.arange(len(self.fleet))
+            load = np.full((2, len(rows)), self.demand)
+            self.fleet.record(rows, np.full(len(rows), int(self.now)), load)
+            made = forecast([self.expected] * len(rows), now=self.now)
+            advice = replace(made, layout=self.fleet.layout)
+            control(self.state, Advised(advice=advice), self.now)
+            control(self.state, Tick(), self.now)
+            scaled, observed = self.fleet.decision.scale, self.fleet.observed
+            observed.replicas[scaled] = self.fleet.decision.want[scaled]
+            observed.ready[:] = observed.replicas
+        return [int(pods) for pods in self.fleet.decision.want]
+
+
+def test_an_account_is_spent_and_then_lives_on_what_knatives_pods_earn() -> None:
+    ticks = Ticks(BUSY)
+    assert [ticks.tick() for _ in range(4)] == [[3], [3], [2], [1]]
+    extra = [ticks.tick()[0] - 1 for _ in range(50)]
+    assert sum(extra) == 0.2 * 50
+
+
+def test_the_allowance_is_the_most_that_is_saved_up() -> None:
+    ticks = Ticks(BUSY, expected=0.0)
+    ticks.tick(500)
+    assert ticks.fleet.credit.left_s.tolist() == [10.0]
+
+
+def test_what_goes_early_may_be_spent() -> None:
+    ticks = Ticks(replace(BUSY, mode=Mode.FULL, max_extra=0.0), demand=250.0, expected=600.0)
+    ticks.tick(30)
+    assert ticks.fleet.credit.left_s < 2.0
+    ticks.demand, ticks.expected = 0.0, 0.0
+    ticks.tick(4)
+    assert ticks.fleet.decision.want < ticks.fleet.decision.kpa
+    assert ticks.fleet.credit.left_s > 2.0
+
+
+def test_a_bill_that_begins_finds_a_full_account() -> None:
+    ticks = Ticks(replace(BUSY, max_extra=np.inf))
+    assert ticks.tick(20) == [3]
+    ticks.fleet.configure("shop/s0", BUSY)
+    assert [ticks.tick() for _ in range(4)] == [[3], [3], [2], [1]]
+
+
+def test_in_shadow_nothing_is_paid() -> None:
+    ticks = Ticks(replace(BUSY, mode=Mode.SHADOW))
+    assert ticks.tick(20) == [1]
+    assert ticks.fleet.credit.left_s == 10.0
+
+
+def test_an_activation_scale_is_kept_whole_or_not_at_all() -> None:
+    idle = replace(BUSY, activation_scale=3, extra_allowance_s=500.0, max_extra=0.0)
+    ticks = Ticks(idle, demand=0.0)
+    ticks.fleet.observed.ready[:] = ticks.fleet.observed.replicas[:] = 0
+    ticks.fleet.observed.active[:] = int(Active.FALSE)
+    extra = []
+    for _ in range(300):
+        ticks.tick()
+        extra.append(int(ticks.fleet.decision.extra[0]))
+    assert set(extra) == {3, 0}
+
+
+def test_the_clusters_bill_pays_the_higher_price_first() -> None:
+    dear = replace(BUSY, max_extra=np.inf, cold_price_s=900.0)
+    ticks = Ticks(replace(dear, cold_price_s=60.0), dear, dear)
+    ticks.fleet.limit_cluster(0.0, 6.0)
+    assert ticks.tick() == [1, 3, 2]
+    assert ticks.tick() == [1, 1, 1]
+    assert explain(row_of(ticks.fleet.decision, 1)).startswith(
+        "1 pod: the cluster's bill allows 0 of 2 pods ahead: 0 % of the pods that Knative wants"
+    )
+
+
+def test_a_changed_bill_of_the_cluster_keeps_its_credit() -> None:
+    ticks = Ticks(replace(BUSY, max_extra=np.inf))
+    ticks.fleet.limit_cluster(0.0, 7.0)
+    ticks.tick()
+    ticks.fleet.limit_cluster(0.5, 100.0)
+    assert ticks.fleet.cluster_credit.left_s == 3.0
+    ticks.fleet.limit_cluster(np.inf, 100.0)
+    ticks.fleet.limit_cluster(0.5, 100.0)
+    assert ticks.fleet.cluster_credit.left_s == 100.0
