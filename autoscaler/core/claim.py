@@ -2,9 +2,9 @@
 
 Knative's are those that its rule wants in this tick, bounded and after the scale-to-zero rule. But
 where Knative had none and pods were started ahead, its rules make them stay as well: until one is
-ready, for a stable window, for a grace period, and as many as the scale-down rate keeps. Such pods
-are not Knative's: they earn nothing, and are paid for until they are gone, or demand is seen that
-its rule asks for pods for.
+ready, for a stable window, for a grace period, and as many as scale-down rate and delay keep. Such
+pods are not Knative's: they earn nothing, and are paid for until they are gone, or until demand is
+seen that its rule asks for pods for.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ import numpy as np
 
 from autoscaler.core.kpa.bounds import clip
 from autoscaler.core.kpa.zero import last_pod
-from autoscaler.core.prediction.bill import Stay
+from autoscaler.core.prediction.bill import Cost
 from autoscaler.core.prediction.predictive import TICK_S
 from autoscaler.core.state.credit import CreditArrays
 from autoscaler.core.state.fleet import Rows
@@ -61,6 +61,8 @@ class Claim:
     knative: IntArray  # pods that are Knative's
     ahead: IntArray  # asked for beyond them
     least: IntArray  # of those that are of any use
+    stands: IntArray  # pods that stand where `held`
+    begun: IntArray  # pods ahead that there are already
 
     @classmethod
     def of(cls, asked: Asked, former: CreditArrays, has_bill: BoolArray) -> "Claim":
@@ -76,6 +78,7 @@ class Claim:
         held = former.ahead & none
         alone = last_pod(floor, spec, observed, asked.at).want
         knative = np.where(held | ~observed.set_up, 0, np.maximum(alone, 0))
+        stands = np.where(held, np.maximum(observed.replicas, 0), 0)
         more = (most > floor) & observed.set_up & has_bill
         return cls(
             asked=asked,
@@ -86,15 +89,12 @@ class Claim:
             knative=knative,
             ahead=np.where(more, np.maximum(most - knative, 0), 0),
             least=np.minimum(spec.activation_scale, most) - knative,
+            stands=stands,
+            begun=np.maximum(former.paid, stands),
         )
 
-    @property
-    def stands(self) -> IntArray:
-        """(n,) pods that stand and were started ahead, where Knative has none."""
-        return np.where(self.held, np.maximum(self.asked.observed.replicas, 0), 0)
-
-    def stay(self) -> Stay:
-        """For how long pods ahead stay if nothing asks for them any more."""
+    def cost(self) -> Cost:
+        """What pods ahead cost, each and the last one of them."""
         spec, observed = self.asked.spec, self.asked.observed
         since_s = self.asked.at - observed.active_since_s
         active = observed.active == Active.TRUE
@@ -104,31 +104,44 @@ class Claim:
         young_s = np.maximum(spec.stable_window_s - np.where(active, since_s, 0.0), 0.0)
         old = active & (young_s == 0)
         end_s = np.maximum(spec.grace_s, np.where(spec.reachable, spec.retention_s, 0.0)) + SLACK_S
-        alone = self.none & (self.knative == 0)
-        down_s = TICK_S / (spec.max_scale_down_rate - 1.0)  # at most: a geometric series
+        # As many as the scale-down rate keeps, each for a delay: at most a geometric series.
+        down_s = (TICK_S + spec.scale_down_delay_s) / (spec.max_scale_down_rate - 1.0)
         # All of an old one stay to the end; a young one can be cut to the last before it is old.
-        last_s = young_s + SLACK_S + end_s * np.maximum(spec.activation_scale, 1)
-        return Stay(
-            each_s=np.where(alone, down_s + np.where(old, end_s, starts_s), 0.0),
+        stay_s = down_s + np.where(old, end_s, starts_s)
+        last_s = (
+            young_s
+            + spec.scale_down_delay_s
+            + SLACK_S
+            + end_s * np.maximum(spec.activation_scale, 1)
+        )
+        alone = self.none & (self.knative == 0)
+        keep_s = TICK_S + spec.drain_s + np.where(alone, stay_s, 0.0)
+        return Cost(
+            begun=self.begun,
+            keep_s=keep_s,
+            start_s=keep_s + np.where(alone, 0.0, spec.lead_s + SLACK_S),
             one_s=np.where(alone & ~old, last_s, 0.0),
         )
 
     def cut_to(self, extra: IntArray) -> IntArray:
         """(n,) pods within bounds where so many (n,) are ahead; Knative's answer where none is."""
-        some = np.where(extra > 0, self.knative + extra, self.floor)
+        some = np.where(extra > 0, np.maximum(self.knative + extra, self.floor), self.floor)
         return np.where(extra < self.ahead, some, self.most)
 
-    def counted(self, bounded: IntArray) -> tuple[IntArray, BoolArray]:
-        """(n,) pods that an account counts, and (n,) whether those that stand are ahead.
+    def spent(self, bounded: IntArray) -> tuple[FloatArray, BoolArray]:
+        """(n,) s of pod that a tick costs an account, and (n,) whether what stands is ahead.
 
         bounded: (n,) what the bills leave.
         """
-        observed = self.asked.observed
-        last = last_pod(bounded, self.asked.spec, observed, self.asked.at)
+        spec, observed = self.asked.spec, self.asked.observed
+        there = np.maximum(observed.replicas, 0)
+        last = last_pod(bounded, spec, observed, self.asked.at)
         want = np.where(observed.set_up, np.maximum(last.want, 0), 0)
-        stand = np.where(last.apply & observed.set_up, want, np.maximum(observed.replicas, 0))
+        stand = np.where(last.apply & observed.set_up, want, there)
         early = np.minimum(stand, self.knative)  # nothing is saved before they go
         counted = np.where(bounded < self.floor, early, want)
+        beyond = np.where(self.held, stand, counted) - self.knative
+        gone = np.minimum(self.begun - np.maximum(beyond, 0), there - stand)
         started = (self.knative == 0) & (bounded > 0) & observed.set_up
         ahead = self.none & (started | (self.held & (stand > 0)))
-        return np.where(self.held, stand, counted), ahead
+        return beyond * TICK_S + np.maximum(gone, 0) * spec.drain_s, ahead

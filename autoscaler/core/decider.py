@@ -151,7 +151,7 @@ def _decision(
         extra=bill.extra,
         max_extra=bill.max_extra,
         credit_s=bill.credit_s,
-        stay_s=bill.stay_s,
+        further_s=bill.further_s,
         of_cluster=bill.of_cluster,
     )
 

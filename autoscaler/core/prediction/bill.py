@@ -5,7 +5,7 @@ credit, a fraction r of their time; what is wanted, w, pays for what is beyond t
 
     available = credit + r k TICK_S
     w <= k + available / TICK_S
-    credit    = min(allowance, available - (w - k) TICK_S)
+    credit    = min(allowance, available - (w - k) TICK_S - drains)
 
 An account that begins full is never overdrawn by what this allows, so in every stretch of ticks,
 wherever it begins and ends,
@@ -17,8 +17,10 @@ from the first tick on; with it, it holds for every hour of a year, and what was
 year cannot be spent in one hour. So the allowance is what may be wanted at once, and the fraction
 what may be wanted for long.
 
-A pod that is started where Knative has none cannot go at once: see `Stay`. It is started only if
-the credit pays for all of that. Knative's own pods are never limited.
+A pod costs more than the ticks in which it is wanted: it starts, it may have to stay a while, and
+it drains (`Cost`). One more is started only if the credit pays for all of that, so that a short
+credit does not start and stop pods in vain; its drain is paid when it is let go. Knative's own pods
+are never limited.
 """
 
 from dataclasses import dataclass
@@ -30,18 +32,23 @@ from autoscaler.core.types import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stay:
-    """For how long pods ahead stay beyond this tick if nothing asks for them any more; (n,) each.
+class Cost:
+    """What pods ahead cost an account if nothing asks for them after this tick; (n,) each."""
 
-    Beside pods of Knative's they go at once: both are 0.
-    """
+    begun: IntArray  # pods ahead that there are already
+    keep_s: FloatArray  # s of pod, of each of them: this tick, and its end
+    start_s: FloatArray  # s of pod, of each further one: its start as well
+    one_s: FloatArray  # s of pod, once if there are any: the last one stays longest
 
-    each_s: FloatArray  # s of every one of them
-    one_s: FloatArray  # s of pod of the last one, after that
+    def end_s(self, pods: IntArray) -> FloatArray:
+        """(n,) s of pod that so many (n,) cost after this tick."""
+        return np.asarray(pods * (self.keep_s - TICK_S) + np.where(pods > 0, self.one_s, 0.0))
 
     def of(self, pods: IntArray) -> FloatArray:
-        """(n,) s of pod that so many (n,) may still cost."""
-        return np.asarray(pods * self.each_s + np.where(pods > 0, self.one_s, 0.0))
+        """(n,) s of pod that so many (n,) cost."""
+        further = np.maximum(pods - self.begun, 0)
+        one_s = np.where(pods > 0, self.one_s, 0.0)
+        return np.asarray((pods - further) * self.keep_s + further * self.start_s + one_s)
 
 
 def available_s(credit_s: FloatArray, knative: IntArray, max_extra: FloatArray) -> FloatArray:
@@ -53,25 +60,29 @@ def available_s(credit_s: FloatArray, knative: IntArray, max_extra: FloatArray) 
     return np.asarray(credit_s + earns * knative * TICK_S)
 
 
-def affordable(spendable_s: FloatArray, ahead: IntArray, least: IntArray, stay: Stay) -> IntArray:
+def affordable(spendable_s: FloatArray, ahead: IntArray, least: IntArray, cost: Cost) -> IntArray:
     """(n,) pods ahead that an account pays for, of those that are asked for.
 
     spendable_s: (n,) s of pod. ahead: (n,) asked for beyond Knative's. least: (n,) of them that are
     of any use, as an activation scale asks for so many; fewer are none.
     """
-    paid = np.floor((spendable_s - stay.one_s) / (TICK_S + stay.each_s))
+    left_s = spendable_s - cost.one_s
+    kept = np.clip(np.floor(left_s / cost.keep_s), 0, cost.begun)
+    further = np.floor((left_s - kept * cost.keep_s) / cost.start_s)
+    paid = kept + np.where(kept < cost.begun, 0, further)
     pods = np.clip(paid, 0, ahead).astype(np.int64)
     return np.where(pods < least, 0, pods)
 
 
 def credit_after(
-    spendable_s: FloatArray, knative: IntArray, wanted: IntArray, allowance_s: FloatArray
+    spendable_s: FloatArray, spent_s: FloatArray, allowance_s: FloatArray
 ) -> FloatArray:
-    """(n,) credit after a tick in which pods (n,) were wanted, s of pod.
+    """(n,) credit after a tick, s of pod.
 
-    spendable_s: (n,) as from `available_s`. allowance_s: (n,) most credit.
+    spendable_s: (n,) as from `available_s`. spent_s: (n,) on pods beyond Knative's in this tick,
+    and on drains of those that were let go; below 0 = saved. allowance_s: (n,) most credit.
     """
-    return np.asarray(np.minimum(spendable_s - (wanted - knative) * TICK_S, allowance_s))
+    return np.asarray(np.minimum(spendable_s - spent_s, allowance_s))
 
 
 def spendable_in_turn(

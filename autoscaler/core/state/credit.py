@@ -18,7 +18,7 @@ class Credit(Generic[F, I, B]):
 
     left_s: F  # s of pod; below 0 = overdrawn
     paid: I  # pods ahead that the last tick paid for
-    stay_s: F  # s of pod that its pods ahead may still cost if nothing asks for them any more
+    end_s: F  # s of pod that its pods ahead still cost if nothing asks for them any more
     ahead: B  # what stands was started ahead, and Knative's rule has asked for none since
 
 

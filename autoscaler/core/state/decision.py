@@ -61,7 +61,7 @@ class Decision(Generic[F, I, B]):
     extra: I  # of these, the ones that the bill pays for
     max_extra: F  # of the bill that had the last word; inf = there is none
     credit_s: F  # of that bill, before this tick was paid, s of pod; NaN = there is none
-    stay_s: F  # s for which a pod that is started ahead now would stay beyond this tick
+    further_s: F  # s of pod that one more pod ahead costs at least
     of_cluster: B  # whether that bill is the whole cluster's
 
 
@@ -144,10 +144,10 @@ def _upstream(d: OneDecision, name: str) -> str:
 def _bill(d: OneDecision) -> str:
     whose = "the cluster's bill" if d.of_cluster else "the bill"
     pods = "the pods" if d.of_cluster else "pods"
-    stay = f", and one that starts stays {d.stay_s:.0f} s" if d.stay_s else ""
     return (
         f"{whose} allows {d.extra} of {_pods(d.ahead)} ahead: {100 * d.max_extra:.3g} % of "
-        f"{pods} that Knative wants, credit {max(d.credit_s, 0.0):.0f} s{stay}"
+        f"{pods} that Knative wants, credit {max(d.credit_s, 0.0):.0f} s, "
+        f"one more costs {d.further_s:.0f} s"
     )
 
 

@@ -42,7 +42,7 @@ NO_DECISION: OneDecision = Decision(
     extra=0,
     max_extra=np.inf,
     credit_s=np.nan,
-    stay_s=0.0,
+    further_s=0.0,
     of_cluster=False,
 )
 NO_PODS: PodCounts[int] = PodCounts(unready=0, pending=0, terminating=0)
@@ -63,7 +63,7 @@ NOTHING_REQUESTED: Requested[float, int, bool] = Requested(
 
 def first_credit(revision: Revision) -> Credit[float, int, bool]:
     """A full account."""
-    return Credit(left_s=revision.extra_allowance_s, paid=0, stay_s=0.0, ahead=False)
+    return Credit(left_s=revision.extra_allowance_s, paid=0, end_s=0.0, ahead=False)
 
 
 def first_observed(ready: int, now: float) -> Observed[float, int, bool]:

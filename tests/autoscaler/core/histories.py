@@ -67,10 +67,11 @@ class History:
     ) -> None:
         """Live for so many ticks. decided: called after decisions between ticks."""
         for _ in range(ticks):
+            tick_s = self.now + TICK_S
             self._between()
             if decided:
                 decided()
-            self.now += TICK_S / 2
+            self.now = tick_s
             self._decide(lambda: control(self.state, Tick(), self.now))
             ticked()
 
@@ -81,7 +82,7 @@ class History:
         self.now += TICK_S / 2
         if not self.calm and self._sometimes(0.1):
             self._change()
-        if self._sometimes(0.2):
+        if self._sometimes(0.3):
             control(self.state, Advised(advice=self._advice()), self.now)
         if not len(self.fleet):
             return
@@ -94,9 +95,10 @@ class History:
         )
         if self._sometimes(0.3):
             self._decide(lambda: control(self.state, Changed(rows=every), self.now))
+        self._report(by_activator=False)
         if not self.calm:
-            self._report(by_activator=False)
-            if self._sometimes(0.3):
+            for _ in range(self.rng.integers(0, 3)):
+                self.now += 1 / 16  # by which it is known what was decided thereupon
                 self._decide(lambda: self._report(by_activator=True))
 
     def _sometimes(self, probability: float) -> bool:
@@ -170,7 +172,7 @@ class History:
 
     def _report(self, *, by_activator: bool) -> Instructions:
         n = len(self.fleet)
-        burst = self.rng.random(n) < 0.15
+        burst = self.rng.random(n) < (0.0 if self.calm else 0.15)
         load = np.round(self.rng.gamma(1.0, 10.0, n)) * burst
         rows = np.flatnonzero((load > 0) | (self.rng.random(n) < 0.7))
         event = Reported(

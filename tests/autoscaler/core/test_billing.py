@@ -1,6 +1,7 @@
 """Bills in the life of a few revisions, tick by tick."""
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,14 @@ from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Active, Mode
 from tests.autoscaler.core.stories import AT_WORK, BASE_S, forecast, look
 
-BUSY = replace(KNATIVE_DEFAULTS, mode=Mode.OUTWARD, max_extra=0.2, extra_allowance_s=10.0)
+BUSY = replace(
+    KNATIVE_DEFAULTS,
+    mode=Mode.OUTWARD,
+    lead_s=4.0,
+    drain_s=10.0,
+    max_extra=0.2,
+    extra_allowance_s=60.0,
+)  # a pod more costs 20 s at least: start, slack, tick and drain
 
 
 class Ticks:
@@ -44,15 +52,25 @@ class Ticks:
 
 def test_an_account_is_spent_and_then_lives_on_what_knatives_pods_earn() -> None:
     ticks = Ticks(BUSY)
-    assert [ticks.tick() for _ in range(4)] == [[3], [3], [2], [1]]
-    extra = [ticks.tick()[0] - 1 for _ in range(50)]
-    assert sum(extra) == 0.2 * 50
+    extra = [ticks.tick()[0] - 1 for _ in range(500)]
+    assert extra[:10] == [2] * 10
+    ends = sum(max(0, a - b) for a, b in pairwise(extra))
+    spent_s = 2.0 * sum(extra) + 10.0 * (ends + extra[-1])
+    assert 0.0 <= 60.0 + 0.2 * 2.0 * 500 - spent_s < 20.0
+
+
+def test_a_pod_is_started_only_if_its_end_is_paid_for() -> None:
+    ticks = Ticks(replace(BUSY, extra_allowance_s=19.0))
+    assert [ticks.tick() for _ in range(3)] == [[1], [1], [1]]
+    ticks.fleet.configure("shop/s0", replace(BUSY, extra_allowance_s=20.0))
+    wanted = [ticks.tick()[0] for _ in range(12)]
+    assert wanted == [1, 1] + [2] * 6 + [1] * 4
 
 
 def test_the_allowance_is_the_most_that_is_saved_up() -> None:
     ticks = Ticks(BUSY, expected=0.0)
     ticks.tick(500)
-    assert ticks.fleet.credit.left_s.tolist() == [10.0]
+    assert ticks.fleet.credit.left_s.tolist() == [60.0]
 
 
 def test_what_goes_early_may_be_spent() -> None:
@@ -69,13 +87,14 @@ def test_a_bill_that_begins_finds_a_full_account() -> None:
     ticks = Ticks(replace(BUSY, max_extra=np.inf))
     assert ticks.tick(20) == [3]
     ticks.fleet.configure("shop/s0", BUSY)
-    assert [ticks.tick() for _ in range(4)] == [[3], [3], [2], [1]]
+    assert ticks.tick() == [3]
+    assert 50.0 < ticks.fleet.credit.left_s < 60.0
 
 
 def test_in_shadow_nothing_is_paid() -> None:
     ticks = Ticks(replace(BUSY, mode=Mode.SHADOW))
     assert ticks.tick(20) == [1]
-    assert ticks.fleet.credit.left_s == 10.0
+    assert ticks.fleet.credit.left_s == 60.0
 
 
 def test_an_activation_scale_is_kept_whole_or_not_at_all() -> None:
@@ -93,8 +112,9 @@ def test_an_activation_scale_is_kept_whole_or_not_at_all() -> None:
 def test_the_clusters_bill_pays_the_higher_price_first() -> None:
     dear = replace(BUSY, max_extra=np.inf, cold_price_s=900.0)
     ticks = Ticks(replace(dear, cold_price_s=60.0), dear, dear)
-    ticks.fleet.limit_cluster(0.0, 6.0)
+    ticks.fleet.limit_cluster(0.0, 60.0)
     assert ticks.tick() == [1, 3, 2]
+    ticks.tick(20)
     assert ticks.tick() == [1, 1, 1]
     assert explain(row_of(ticks.fleet.decision, 1)).startswith(
         "1 pod: the cluster's bill allows 0 of 2 pods ahead: 0 % of the pods that Knative wants"
@@ -103,10 +123,10 @@ def test_the_clusters_bill_pays_the_higher_price_first() -> None:
 
 def test_a_changed_bill_of_the_cluster_keeps_its_credit() -> None:
     ticks = Ticks(replace(BUSY, max_extra=np.inf))
-    ticks.fleet.limit_cluster(0.0, 7.0)
+    ticks.fleet.limit_cluster(0.0, 47.0)
     ticks.tick()
     ticks.fleet.limit_cluster(0.5, 100.0)
-    assert ticks.fleet.cluster_credit.left_s == 3.0
+    assert ticks.fleet.cluster_credit.left_s == 43.0
     ticks.fleet.limit_cluster(np.inf, 100.0)
     ticks.fleet.limit_cluster(0.5, 100.0)
     assert ticks.fleet.cluster_credit.left_s == 100.0

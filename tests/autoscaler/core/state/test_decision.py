@@ -144,22 +144,22 @@ def test_a_shadowed_forecast_is_told_beside_the_answer() -> None:
     )
 
 
-TIGHT: dict[str, Any] = {"max_extra": 0.2, "extra_allowance_s": 4.0}
+TIGHT: dict[str, Any] = {"max_extra": 0.2, "extra_allowance_s": 90.0}
 
 
 def test_bill() -> None:
     assert told(CALM, expected=450.0, **TIGHT) == (
         Reason.BILL,
-        "3 pods: the bill allows 2 of 4 pods ahead: 20 % of pods that Knative wants, credit 4 s "
-        "(Knative alone: 1 pod).",
+        "3 pods: the bill allows 2 of 4 pods ahead: 20 % of pods that Knative wants, credit 90 s, "
+        "one more costs 41 s (Knative alone: 1 pod).",
     )
 
 
-def test_a_bill_that_keeps_a_pod_from_starting_says_for_how_long_it_would_stay() -> None:
-    assert told(IDLE, expected=50.0, **TIGHT) == (
+def test_a_bill_that_keeps_the_only_pod_from_starting_says_what_it_would_cost() -> None:
+    assert told(IDLE, expected=50.0, **TIGHT | {"extra_allowance_s": 60.0}) == (
         Reason.BILL,
-        "0 pods: the bill allows 0 of 1 pod ahead: 20 % of pods that Knative wants, credit 4 s, "
-        "and one that starts stays 36 s (Knative alone: 0 pods).",
+        "0 pods: the bill allows 0 of 1 pod ahead: 20 % of pods that Knative wants, credit 60 s, "
+        "one more costs 68 s (Knative alone: 0 pods).",
     )
 
 
@@ -172,5 +172,5 @@ def test_in_shadow_the_bill_cuts_what_the_forecast_would_have() -> None:
         Reason.STABLE,
         "1 pod: demand over the stable window averages 30 requests in flight; the forecast would "
         "have 5 pods, but the bill allows 2 of 4 pods ahead: 20 % of pods that Knative wants, "
-        "credit 4 s.",
+        "credit 90 s, one more costs 41 s.",
     )

@@ -1,0 +1,129 @@
+"""What a bill costs: cold requests and pod-seconds under kn-ahead at several max-extras.
+
+    python -m benchmarks.goals.bill [FILE...] --fit-until 10d
+
+The bill counts pods that are wanted, tick by tick, beside those that Knative's rule wants in the
+same state. Here pods are counted as they are paid for, from creation to gone, beside a Knative that
+lives its own life: drains and start-ups come in, so this is a measurement and no law. *Over* are
+services that cost more than the bill's part and its allowance beyond that Knative.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from autoscaler.cli.options import one_line_errors
+from autoscaler.core.state.revision import Mode
+from benchmarks.goals.made_workloads import made_workloads
+from benchmarks.goals.simulated import Spent, simulated
+from benchmarks.goals.walk_forward import DEFAULTS, Refit, Rounds, Rows, WalkSettings, walked
+from benchmarks.goals.workloads import (
+    Concurrency,
+    End,
+    Files,
+    StartUp,
+    Until,
+    Workload,
+    recorded,
+)
+from benchmarks.policies.policies import KPA, revision
+from benchmarks.simulator.forecasts import ForecastTable
+from benchmarks.simulator.simulation import Policy
+
+MAX_EXTRAS = (0.0, 0.1, 0.2, 0.5, np.inf)
+MODES = (Mode.OUTWARD, Mode.FULL)
+MODEL = "model"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What a policy spends and misses, over all services."""
+
+    policy: str
+    cold: float
+    pod_s: float
+    of_knative: float  # pod-seconds over Knative's
+    over: int  # services that cost more than their bill beyond Knative; 0 without a bill
+
+
+def policies_of(workload: Workload) -> list[Policy]:
+    """Knative, and each mode with each bill."""
+    base = revision(workload.concurrency, workload.start_up_s, workload.drain_s)
+    return [Policy(name=KPA, revision=base)] + [
+        Policy(
+            name=f"{mode.name.lower()}, {_part(max_extra)}",
+            revision=replace(base, mode=mode, max_extra=max_extra),
+            forecasts=MODEL,
+        )
+        for mode in MODES
+        for max_extra in MAX_EXTRAS
+    ]
+
+
+def _part(max_extra: float) -> str:
+    return "no bill" if np.isinf(max_extra) else f"{100 * max_extra:g} %"
+
+
+def rows_of(policies: Sequence[Policy], spent: Spent) -> list[Row]:
+    """Of each policy; the first is Knative."""
+    found = []
+    for policy, cold, pod_s in zip(policies, spent.cold, spent.pod_s, strict=True):
+        part, allowance_s = policy.revision.max_extra, policy.revision.extra_allowance_s
+        found.append(
+            Row(
+                policy=policy.name,
+                cold=float(cold.sum()),
+                pod_s=float(pod_s.sum()),
+                of_knative=float(pod_s.sum() / spent.pod_s[0].sum()),
+                over=int((pod_s - spent.pod_s[0] > part * spent.pod_s[0] + allowance_s).sum()),
+            )
+        )
+    return found
+
+
+def main(
+    files: Files = None,
+    fit_until: Until = "10d",
+    end: End = "",
+    start_up: StartUp = 5.0,
+    concurrency: Concurrency = 1,
+    refit: Refit = DEFAULTS.refit_steps,
+    max_rows: Rows = DEFAULTS.learner.max_rows,
+    rounds: Rounds = DEFAULTS.learner.rounds,
+) -> None:
+    """Print what is spent and missed at each max-extra."""
+    settings = WalkSettings.of(refit, max_rows, rounds)
+    console = Console(width=100)
+    with one_line_errors():
+        workloads = [made.workload for made in made_workloads()] if not files else [
+            recorded(path, fit_until, end, concurrency=concurrency, start_up_s=start_up)
+            for path in files
+        ]  # fmt: skip
+        for workload in workloads:
+            _print(console, workload, walked(console, workload, settings))
+
+
+def _print(console: Console, workload: Workload, forecasts: ForecastTable) -> None:
+    policies = policies_of(workload)
+    spent = simulated(workload, {MODEL: forecasts}, policies)
+    table = Table(title=f"{workload.name}: {spent.requests[0].sum():,} requests")
+    table.add_column("max-extra")
+    for heading in ("cold", "pod-s", "of Knative's", "over"):
+        table.add_column(heading, justify="right")
+    for row in rows_of(policies, spent):
+        table.add_row(
+            row.policy,
+            f"{row.cold:,.0f}",
+            f"{row.pod_s:,.0f}",
+            f"{row.of_knative:.3f}",
+            f"{row.over}",
+        )
+    console.print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)
