@@ -227,3 +227,11 @@ def test_what_gets_its_service_or_a_pod_waits_for_the_tick(world: World) -> None
     assert (world.decided("shop/new").at_s, world.decided("shop/new").want) == (NOW_S, -1)
     assert status(done, "shop/new")["actualScale"] == 1
     assert all(isinstance(instruction, Plan) for instruction in done)
+
+
+def test_the_clusters_bill_is_followed_and_outlives_a_rebuilt_fleet(world: World) -> None:
+    world.configured(kn_ahead_cluster_max_extra="20%", kn_ahead_cluster_extra_allowance="2h")
+    bill = world.controller.fleet.cluster_credit
+    assert (bill.max_extra, bill.allowance_s, bill.left_s) == (0.2, 7200.0, 7200.0)
+    world.controller.revisions.rebuild(NOW_S)
+    assert world.controller.fleet.cluster_credit == bill
