@@ -130,3 +130,16 @@ def test_a_changed_bill_of_the_cluster_keeps_its_credit() -> None:
     ticks.fleet.limit_cluster(np.inf, 100.0)
     ticks.fleet.limit_cluster(0.5, 100.0)
     assert ticks.fleet.cluster_credit.left_s == 100.0
+
+
+def test_what_knatives_delay_keeps_of_many_pods_is_not_cut() -> None:
+    many = replace(BUSY, scale_down_delay_s=20.0, max_scale_down_rate=10.0, drain_s=0.0)
+    ticks = Ticks(replace(many, extra_allowance_s=2000.0), demand=0.0, expected=80_000.0)
+    ticks.fleet.observed.ready[:] = ticks.fleet.observed.replicas[:] = 0
+    ticks.fleet.observed.active[:] = int(Active.FALSE)
+    wanted, kept = [], []
+    for _ in range(20):
+        wanted += ticks.tick()
+        kept.append(int(ticks.fleet.decision.kpa[0]))
+    assert max(kept) > 10
+    assert all(pods >= floor for pods, floor in zip(wanted, kept, strict=True))
