@@ -123,6 +123,7 @@ def _shared(claim: Claim, extra: IntArray, pot_s: float, cost: Cost) -> IntArray
     free_s = pot_s - float(cost.end_s(cost.begun).sum())
     more = replace(
         cost,
+        go_s=np.zeros(len(extra)),
         keep_s=np.full(len(extra), TICK_S),
         one_s=np.where(cost.begun > 0, 0.0, cost.one_s),
     )

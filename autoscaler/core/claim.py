@@ -118,6 +118,7 @@ class Claim:
         keep_s = TICK_S + spec.drain_s + np.where(alone, stay_s, 0.0)
         return Cost(
             begun=self.begun,
+            go_s=spec.drain_s,
             keep_s=keep_s,
             start_s=keep_s + np.where(alone, 0.0, spec.lead_s + SLACK_S),
             one_s=np.where(alone & ~old, last_s, 0.0),

@@ -36,6 +36,7 @@ class Cost:
     """What pods ahead cost an account if nothing asks for them after this tick; (n,) each."""
 
     begun: IntArray  # pods ahead that there are already
+    go_s: FloatArray  # s of pod, of each of them that is let go now
     keep_s: FloatArray  # s of pod, of each of them: this tick, and its end
     start_s: FloatArray  # s of pod, of each further one: its start as well
     one_s: FloatArray  # s of pod, once if there are any: the last one stays longest
@@ -67,7 +68,9 @@ def affordable(spendable_s: FloatArray, ahead: IntArray, least: IntArray, cost: 
     of any use, as an activation scale asks for so many; fewer are none.
     """
     left_s = spendable_s - cost.one_s
-    kept = np.clip(np.floor(left_s / cost.keep_s), 0, cost.begun)
+    # Those that are not kept have to be let go.
+    kept = np.floor((left_s - cost.begun * cost.go_s) / (cost.keep_s - cost.go_s))
+    kept = np.clip(kept, 0, cost.begun)
     further = np.floor((left_s - kept * cost.keep_s) / cost.start_s)
     paid = kept + np.where(kept < cost.begun, 0, further)
     pods = np.clip(paid, 0, ahead).astype(np.int64)

@@ -23,6 +23,7 @@ def test_knatives_pods_earn_their_part_of_each_tick() -> None:
 def costs(*, begun: int = 0, keep_s: float = 2.0, start_s: float = 2.0, one_s: float = 0.0) -> Cost:
     return Cost(
         begun=ints(begun),
+        go_s=np.array([keep_s - 2.0]),
         keep_s=np.array([keep_s]),
         start_s=np.array([start_s]),
         one_s=np.array([one_s]),
@@ -49,7 +50,7 @@ def test_pods_are_paid_for_to_their_end() -> None:
 
 def test_further_pods_are_paid_for_from_their_start() -> None:
     cost = costs(begun=2, keep_s=10.0, start_s=30.0)
-    for spendable_s, pods in ((9.0, 0), (19.0, 1), (49.0, 2), (50.0, 3), (79.0, 3), (80.0, 4)):
+    for spendable_s, pods in ((17.0, 0), (18.0, 1), (49.0, 2), (50.0, 3), (79.0, 3), (80.0, 4)):
         assert paid(spendable_s, cost) == pods
     assert cost.of(ints(3)) == 50.0
 
