@@ -244,7 +244,8 @@ def _desired(
     spec = replace(spec, mode=np.where(shadow, Mode.OUTWARD, Mode.OFF))
     replicas = fleet.twins.view.replicas[rows]
     predicted = allowed(pods_ahead(advice, rows, spec, replicas, at), spec, reactive)
-    return combine(kpa, predicted, fleet.decision.anticipated[rows], spec, reactive)
+    anticipated = np.where(shadow, fleet.decision.anticipated[rows], NO_ANSWER)
+    return combine(kpa, predicted, anticipated, spec, reactive)
 
 
 def _scale(fleet: Fleet, rows: IntArray, want: IntArray, at: FloatArray) -> Scaled:

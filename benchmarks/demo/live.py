@@ -65,7 +65,7 @@ class LiveShop:
         start_s = replay.demand.end_s - WARM_UP_S
         clock.advance(start_s - clock.now())
         self._simulation = Simulation(
-            world, [dataclasses.replace(ours, forecasts="")], start_s=start_s
+            world, [dataclasses.replace(ours, forecasts="")], start_s=start_s, twins=True
         )
         self._simulation.state = ControlState(fleet=_fleet(whole.services, ours, start_s))
         self._forecasts: list[ForecastBundle] = []  # from the one of step `_first` on

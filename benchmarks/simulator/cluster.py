@@ -97,6 +97,13 @@ class Cluster:
         """(n_rows,) pods ready and not draining."""
         return ready_pods(self.state)
 
+    def not_ready(self) -> tuple[IntArray, IntArray]:
+        """(n_rows,) pods that start, and pods that drain."""
+        s = self.state
+        there = s.pod_ready < NO_POD
+        starting = there & ~s.pod_draining & (s.pod_ready > s.clock[:, None])
+        return starting.sum(axis=1), (there & s.pod_draining).sum(axis=1)
+
     def reset_counts(self) -> None:
         """Set the counts for the scores to zero."""
         for name in COUNTED:

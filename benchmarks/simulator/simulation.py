@@ -169,6 +169,8 @@ class Simulation:
         """Report the statistics of the last second."""
         load, arrived = self.cluster.take_statistics()
         self.fleet.observed.ready[:] = self.cluster.ready()
+        if self._twins:
+            self.fleet.pods.pending[:], self.fleet.pods.terminating[:] = self.cluster.not_ready()
         alive = (self.fleet.observed.ready > 0) | (load > 0)
         rows = np.flatnonzero(alive | self._reported)
         report = Reported(

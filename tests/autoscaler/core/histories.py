@@ -45,7 +45,6 @@ class History:
 
     revisions: list[Revision]
     seed: int
-    calm: bool = False  # no request comes, nothing is changed, pods are ready within their lead
     state: ControlState = field(default_factory=ControlState)
     now: float = BEGIN_S
     rng: np.random.Generator = field(init=False)
@@ -80,7 +79,7 @@ class History:
     def _between(self) -> None:
         """A second with anything but a tick."""
         self.now += TICK_S / 2
-        if not self.calm and self._sometimes(0.1):
+        if self._sometimes(0.1):
             self._change()
         if self._sometimes(0.3):
             control(self.state, Advised(advice=self._advice()), self.now)
@@ -90,16 +89,15 @@ class History:
         self._observe()
         control(
             self.state,
-            Answered(rows=every[self.rng.random(len(every)) < (1.0 if self.calm else 0.3)]),
+            Answered(rows=every[self.rng.random(len(every)) < 0.3]),
             self.now,
         )
         if self._sometimes(0.3):
             self._decide(lambda: control(self.state, Changed(rows=every), self.now))
         self._report(by_activator=False)
-        if not self.calm:
-            for _ in range(self.rng.integers(0, 3)):
-                self.now += 1 / 16  # by which it is known what was decided thereupon
-                self._decide(lambda: self._report(by_activator=True))
+        for _ in range(self.rng.integers(0, 3)):
+            self.now += 1 / 16  # by which it is known what was decided thereupon
+            self._decide(lambda: self._report(by_activator=True))
 
     def _sometimes(self, probability: float) -> bool:
         return bool(self.rng.random() < probability)
@@ -107,7 +105,7 @@ class History:
     def _add(self, revision: Revision) -> None:
         self._added += 1
         key = f"shop/s{self._added}"
-        ready = 0 if self.calm else int(self.rng.integers(0, 3))
+        ready = int(self.rng.integers(0, 3))
         self.fleet.add({key: revision}, now=self.now, ready=[ready])
         self._pods[key] = [self.now] * ready
         row = self.fleet.row(key)
@@ -172,7 +170,7 @@ class History:
 
     def _report(self, *, by_activator: bool) -> Instructions:
         n = len(self.fleet)
-        burst = self.rng.random(n) < (0.0 if self.calm else 0.15)
+        burst = self.rng.random(n) < 0.15
         load = np.round(self.rng.gamma(1.0, 10.0, n)) * burst
         rows = np.flatnonzero((load > 0) | (self.rng.random(n) < 0.7))
         event = Reported(
@@ -223,6 +221,4 @@ class History:
         self.fleet.observed.replicas[row] = pods
         del there[pods:]
         start_up_s = self.rng.choice([0.0, 3.0, 20.0, NEVER_S], p=[0.3, 0.4, 0.25, 0.05])
-        if self.calm:
-            start_up_s = self.rng.random() * self.fleet.spec.lead_s[row]
         there.extend([self.now + start_up_s] * (min(pods, 1000) - len(there)))

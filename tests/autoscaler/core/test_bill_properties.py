@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from hypothesis import Phase, given, settings
@@ -142,32 +141,3 @@ def test_a_bill_never_takes_what_knative_wants(
                 assert wanted.pods >= wanted.knative
 
     history.run(TICKS, ticked=decided, decided=decided)
-
-
-@BILL
-@given(
-    given_revisions=st.lists(under_a_bill(Mode.OUTWARD), min_size=1, max_size=3),
-    max_extra=fractions,
-    allowance_s=allowances | st.just(np.inf),
-    seed=seeds,
-)
-def test_without_a_request_pods_stand_for_no_longer_than_the_allowance(
-    given_revisions: list[Revision], max_extra: float, allowance_s: float, seed: int
-) -> None:
-    """Scale to zero holds pods that were started ahead; they are paid for until they are gone."""
-    idle: dict[str, Any] = {"min_scale": 0, "initial_scale": 1, "scale_down_delay_s": 0.0}
-    idle |= {"reachable": True, "enable_scale_to_zero": True}
-    history = History([replace(r, **idle) for r in given_revisions], seed, calm=True)
-    history.fleet.limit_cluster(max_extra, allowance_s)
-    stood_s: dict[str, float] = defaultdict(float)
-    stood: dict[str, int] = defaultdict(int)
-
-    def ticked() -> None:
-        for key, wanted in history.wanted.items():
-            gone = max(0, stood[key] - wanted.replicas)
-            stood[key] = wanted.replicas
-            stood_s[key] += wanted.replicas * TICK_S + gone * wanted.revision.drain_s
-            assert stood_s[key] <= wanted.revision.extra_allowance_s + EPS
-        assert sum(stood_s.values()) <= allowance_s + EPS
-
-    history.run(2 * TICKS, ticked=ticked)
