@@ -71,8 +71,8 @@ def step_queues(fleet: Fleet, rows: IntArray, at: FloatArray, samples: FloatArra
     v.behind_s[rows], v.in_flight[rows] = at, said.in_flight
     v.behind[rows], v.delayed[rows] = _stepped(said, before, v.delayed[rows])
     load = said.came * said.service_s
-    by_chance = _waiting(said.came, load, said.virtual) - _waiting(said.came, load, said.places)
-    extra = (before + v.behind[rows]) / 2 + by_chance
+    at_random = _waiting(said.came, load, said.virtual) - _waiting(said.came, load, said.places)
+    extra = (before + v.behind[rows]) / 2 + at_random
     some = np.flatnonzero((np.abs(extra) > NOTHING) & (spec.metric[rows] == Metric.CONCURRENCY))
     if len(some):
         added = np.stack([extra * np.minimum(said.span_s, SECOND_S), np.zeros(len(rows))])
