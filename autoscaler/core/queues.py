@@ -103,7 +103,7 @@ def _stepped(
     """(n,) requests behind after a step, and those that will be, of what they were before it."""
     share = said.span_s / said.service_s  # of a request that is done in the span
     # None is behind by more than it waited for a pod.
-    later_s = np.minimum(said.service_s, DELAYED * said.start_up_s)
+    later_s = np.clip(DELAYED * said.start_up_s, LEAST_S, said.service_s)
     joining = np.clip(said.finished, 0.0, delayed)
     free = before + joining + share * (said.served - said.in_flight)
     free = free / (1.0 + np.where(before > 0, said.span_s / later_s, share))

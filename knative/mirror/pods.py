@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from knative.mirror.objects import Pod
@@ -20,7 +21,14 @@ class Pods:
         self._was_ready: set[str] = set()
 
     def put(self, key: str, pod: Pod) -> bool:
-        """Store a new or changed pod; returns whether it is ready for the first time."""
+        """Store a new or changed pod; returns whether it is ready for the first time.
+
+        It was asked to go when it was first: a kubelet whose containers have ended asks once more,
+        without grace, right before the pod is gone.
+        """
+        former = self._by_revision.get(self._revision_of.get(key, ""), {}).get(key)
+        if former and former.deleted_s and pod.deleted_s:
+            pod = replace(pod, deleted_s=min(former.deleted_s, pod.deleted_s))
         self.drop(key, for_good=False)
         self._revision_of[key] = pod.revision
         self._by_revision.setdefault(pod.revision, {})[key] = pod

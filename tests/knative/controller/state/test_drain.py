@@ -74,6 +74,16 @@ def test_a_drain_is_measured_until_the_pod_is_gone(world: World) -> None:
     assert (services.drains.tolist(), services.drains_s.tolist()) == ([1], [41.5])
 
 
+def test_that_a_kubelet_asks_once_more_at_the_end_begins_no_new_drain(world: World) -> None:
+    world.has_revision()
+    world.sees(ending())
+    world.clock.advance(31.0)
+    at_once = kubernetes_time(NOW_S + 31.0)
+    world.sees(a_pod("cart-0", deletionTimestamp=at_once, deletionGracePeriodSeconds=0))
+    world.loses("Pod", "shop/cart-0")
+    assert world.column("spec", "drain_s") == 31.0
+
+
 @pytest.mark.parametrize("seconds", [-5.0, 3600.0, 1e6])
 def test_a_drain_that_cannot_be_is_left_out(world: World, seconds: float) -> None:
     world.has_revision()
