@@ -23,7 +23,6 @@ from autoscaler.errors import AutoscalerError, PermanentError
 from autoscaler.files import check_writable
 
 if TYPE_CHECKING:
-    from autoscaler.access import Access
     from autoscaler.core.prediction.dependencies import Edges
 
 app = typer.Typer()
@@ -54,19 +53,13 @@ def _kinds(incomplete: str) -> list[str]:
 
 def _services(called: typer.Context, incomplete: str) -> list[str]:
     """Completions of a service; none where nobody answers."""
-    from autoscaler.access import Access
     from autoscaler.cli.resources import all_services
     from autoscaler.cli.source import connected
 
     given = called.params.get  # what is typed so far may lack any of them
     where = given("url") or "", given("context") or "", given("kubeconfig")
     try:
-        access = Access(
-            token_file=given("token_file"),
-            headers=tuple(given("header") or ()),
-            ca_file=given("ca_file"),
-        )
-        with connected(*where, access) as api:
+        with connected(*where, given("token_file"), given("header"), given("ca_file")) as api:
             known = list(all_services(api))
     except AutoscalerError:
         return []
@@ -109,7 +102,6 @@ def get(
     ca_file: ApiCaFile = None,
 ) -> None:
     """List what a running autoscaler knows: services, forecasts, decisions, dependencies."""
-    from autoscaler.access import Access
     from autoscaler.cli.get import get as show
     from autoscaler.cli.resources import Selection, resource_named
     from autoscaler.cli.source import connected
@@ -120,8 +112,7 @@ def get(
         kind = resource_named(resource)
         selection = Selection(namespace="" if all_namespaces else namespace, names=names or ())
         view = View(output=output, sort_by=sort_by, headers=not no_headers)
-        access = Access(token_file=token_file, headers=tuple(header or ()), ca_file=ca_file)
-        with connected(url, context, kubeconfig, access) as api:
+        with connected(url, context, kubeconfig, token_file, header, ca_file) as api:
             show(api, kind, selection, view, SystemClock())
 
 
@@ -139,16 +130,16 @@ def explain(
     ca_file: ApiCaFile = None,
 ) -> None:
     """Say why a service has its pods: what competed, what is forecast, and what it depends on."""
-    from autoscaler.access import Access
     from autoscaler.cli.explain import explain as show
     from autoscaler.cli.resources import Selection
     from autoscaler.cli.source import connected
     from autoscaler.clock import SystemClock
 
-    with one_line_errors():
-        access = Access(token_file=token_file, headers=tuple(header or ()), ca_file=ca_file)
-        with connected(url, context, kubeconfig, access) as api:
-            show(api, Selection(namespace=namespace, names=(service,)), SystemClock())
+    with (
+        one_line_errors(),
+        connected(url, context, kubeconfig, token_file, header, ca_file) as api,
+    ):
+        show(api, Selection(namespace=namespace, names=(service,)), SystemClock())
 
 
 @app.command(epilog=LEDGER_COLUMNS)
@@ -175,7 +166,6 @@ def ledger(
     ca_file: ApiCaFile = None,
 ) -> None:
     """Say what kn-ahead saved beside Knative's rule: cold requests, and pods for them."""
-    from autoscaler.access import Access
     from autoscaler.cli.ledger import fleet, one_service
     from autoscaler.cli.resources import Selection
     from autoscaler.cli.source import connected
@@ -186,8 +176,7 @@ def ledger(
             namespace="" if all_namespaces else namespace, names=(service,) if service else ()
         )
         view = View(output=output, sort_by=sort_by, headers=not no_headers)
-        access = Access(token_file=token_file, headers=tuple(header or ()), ca_file=ca_file)
-        with connected(url, context, kubeconfig, access) as api:
+        with connected(url, context, kubeconfig, token_file, header, ca_file) as api:
             (one_service if service else fleet)(api, selection, view, days)
 
 
@@ -217,10 +206,11 @@ def graph(
     ] = 0.0,
 ) -> None:
     """Show the dependencies between services, in the terminal and as a picture."""
-    from autoscaler.access import Access
     from autoscaler.api.graph.picture import check_suffix
     from autoscaler.bundle.file import load_bundle
     from autoscaler.cli.graph import picture, shown
+    from autoscaler.cli.graph_source import read_edges
+    from autoscaler.cli.source import connected
     from autoscaler.cli.table import console
 
     with one_line_errors():
@@ -228,11 +218,14 @@ def graph(
         if bundle and named:
             option = named[0].replace("_", "-")
             raise PermanentError(f"graph got --bundle and --{option}; allowed: one of both")
-        access = Access(token_file=token_file, headers=tuple(header or ()), ca_file=ca_file)
         if output:
             check_suffix(output)
             check_writable(output)
-        known = load_bundle(bundle).edges if bundle else _edges(url, context, kubeconfig, access)
+        if bundle:
+            known = load_bundle(bundle).edges
+        else:
+            with connected(url, context, kubeconfig, token_file, header, ca_file) as api:
+                known = read_edges(api)
         edges = shown(known, direct=direct, least=least, service=service)
         console().print(picture(edges, of=known))
         if output:
@@ -243,14 +236,6 @@ def _is_given(called: typer.Context, name: str) -> bool:
     """Whether an option stands on the command line; the environment is no contradiction."""
     source = called.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
-
-
-def _edges(url: str, context: str, kubeconfig: Path | None, access: "Access") -> "Edges":
-    from autoscaler.cli.graph_source import read_edges
-    from autoscaler.cli.source import connected
-
-    with connected(url, context, kubeconfig, access) as api:
-        return read_edges(api)
 
 
 def _draw(edges: "Edges", known: "Edges", output: Path) -> None:

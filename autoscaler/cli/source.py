@@ -1,6 +1,6 @@
 """The running autoscaler that is asked: at a URL, or in the cluster of a kubeconfig's context."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -12,14 +12,20 @@ from autoscaler.cli.rest import RestApi
 
 @contextmanager
 def connected(
-    url: str, context: str, kubeconfig: Path | None, access: Access | None = None
+    url: str,
+    context: str,
+    kubeconfig: Path | None,
+    token_file: Path | None = None,
+    header: Sequence[str] | None = None,
+    ca_file: Path | None = None,
 ) -> Iterator[RestApi]:
     """The REST API of the autoscaler that is asked.
 
     url: "" = the default one. context, kubeconfig: where either is given, the Deployment of that
-    cluster, by a port-forward that ends with the block. access: what is sent to it, and whom we
-    trust; None = nothing, and the system's authorities. Raises PermanentError.
+    cluster, by a port-forward that ends with the block. token_file, header, ca_file: what is sent
+    to it, and whom we trust; None = nothing, and the system's authorities. Raises PermanentError.
     """
+    access = Access(token_file=token_file, headers=tuple(header or ()), ca_file=ca_file)
     if not (context or kubeconfig):
         with RestApi(url or DEFAULT_URL, access) as api:
             yield api

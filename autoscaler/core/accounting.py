@@ -9,6 +9,7 @@ None of it decides anything: whoever runs the loop counts after it has decided, 
 import numpy as np
 
 from autoscaler.core.control import ControlState, Reported
+from autoscaler.core.prediction.predictive import TICK_S
 from autoscaler.core.queues import start_up_s, step_queues
 from autoscaler.core.state.account import AccountArrays
 from autoscaler.core.state.fleet import LARGEST_SAMPLE, Fleet
@@ -36,7 +37,7 @@ def count_report(state: ControlState, event: Reported, now: float | FloatArray) 
     step_queues(fleet, rows, at, samples)
     arrived = samples[1] > 0
     rows, at, requests = rows[arrived], at[arrived], samples[1, arrived]
-    real = _count_real(fleet, rows, at, requests)
+    real = _count_real(fleet, rows, at, requests, event.by_activator)
     virtual = _count_virtual(fleet, rows, at, requests, event.by_activator)
     account, service, mode = fleet.services.account, fleet.service[rows], fleet.spec.mode[rows]
     np.add.at(account.requests, service, requests)
@@ -70,7 +71,7 @@ def _count_virtual(
 
 
 def _count_real(
-    fleet: Fleet, rows: IntArray, at: FloatArray, requests: FloatArray
+    fleet: Fleet, rows: IntArray, at: FloatArray, requests: FloatArray, by_activator: bool
 ) -> tuple[FloatArray, FloatArray]:
     """(n,) requests that found no pod ready, and how long those waited whose wait is over, s."""
     v, ready = fleet.twins.view, fleet.observed.ready[rows] > 0
@@ -79,8 +80,10 @@ def _count_real(
     cold = requests * (1.0 - (ready * 0.5 + v.cold_ready[rows] * 0.5))
     waited_s = _waited(fleet, rows, middle_s)
     wait = np.where(ready, 0.0, cold)
+    # The activator reports the first one at once.
+    first = by_activator & (v.cold_waiting[rows] == 0)
     v.cold_waiting[rows] += wait
-    v.cold_since_s[rows] += wait * middle_s
+    v.cold_since_s[rows] += wait * np.where(first, at, middle_s)
     v.cold_ready[rows] = ready
     return cold, waited_s
 
@@ -109,7 +112,8 @@ def _settle(fleet: Fleet, scaled: Scaled, replicas: IntArray, now: FloatArray) -
     virtual_s += let_go[rows] * fleet.spec.drain_s[rows]
     begun = np.maximum(there[rows] - v.pods[rows], 0).astype(np.float64)
     v.pods[rows] = there[rows]
-    waited_s = _waited(fleet, rows, now[rows])
+    # Where nothing was reported meanwhile: since, on average, the middle between two ticks.
+    waited_s = _waited(fleet, rows, now[rows] - TICK_S / 2)
     v.cold_ready[rows] = observed.ready[rows] > 0
     account = fleet.services.account
     _add(account, "pod_s", service, _by_policy(mode, real_s, virtual_s))

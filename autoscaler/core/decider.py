@@ -19,6 +19,7 @@ from autoscaler.core.prediction.advice import Advice, no_advice
 from autoscaler.core.prediction.anticipated import Anticipated, anticipate
 from autoscaler.core.prediction.predictive import pods_ahead
 from autoscaler.core.state.decision import Decision, DecisionArrays
+from autoscaler.core.state.delay import DelayWindow
 from autoscaler.core.state.fleet import ALL, Fleet, Rows, take
 from autoscaler.core.state.revision import (
     NO_ANSWER,
@@ -73,7 +74,7 @@ def decide(
 
     averages = _averages(fleet, selected, index, spec, at)
     reactive = react(spec, take(fleet.memory, selected), observed.ready, averages, at)
-    kpa, delayed = _delayed(fleet, index, spec, reactive, at)
+    kpa, has_delay = delayed(fleet.delay, index, spec, reactive, at)
     predicted = allowed(pods_ahead(advice, selected, spec, observed.replicas, at), spec, reactive)
     upstream = anticipate(fleet, advice.paths, index, at)
     upstream = replace(upstream, pods=allowed(upstream.pods, spec, reactive))
@@ -99,7 +100,7 @@ def decide(
             kpa=kpa,
             excess_burst_capacity=reactive.excess_burst_capacity,
         ),
-        delayed=delayed,
+        delayed=has_delay,
         bill=bill,
     )
 
@@ -172,17 +173,20 @@ def _averages(
     return Averages(stable=stable, panic=panic, no_data=no_data)
 
 
-def _delayed(
-    fleet: Fleet, index: IntArray, spec: SpecArrays, reactive: Reactive, at: FloatArray
+def delayed(
+    delay: DelayWindow, index: IntArray, spec: SpecArrays, reactive: Reactive, at: FloatArray
 ) -> tuple[IntArray, IntArray]:
-    """Knative's answer after scale-down delay, and the positions that have such a delay."""
-    has_delay = fleet.delay.delayed(index) & spec.reachable & ~reactive.no_data
-    delayed = np.flatnonzero(has_delay)
-    if not len(delayed):
-        return reactive.desired, delayed
+    """(n,) the rule's answer after scale-down delay, and the positions that have such a delay.
+
+    delay: what was desired of late, in which the rows' numbers are ``index`` (n,). spec: theirs.
+    """
+    has_delay = delay.delayed(index) & spec.reachable & ~reactive.no_data
+    some = np.flatnonzero(has_delay)
+    if not len(some):
+        return reactive.desired, some
     kpa = reactive.desired.copy()
-    kpa[delayed] = fleet.delay.greatest(index[delayed], at[delayed], kpa[delayed])
-    return kpa, delayed
+    kpa[some] = delay.greatest(index[some], at[some], kpa[some])
+    return kpa, some
 
 
 def allowed(pods: IntArray, spec: SpecArrays, reactive: Reactive) -> IntArray:

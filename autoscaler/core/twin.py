@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from autoscaler.core.decider import allowed, combine
+from autoscaler.core.decider import allowed, combine, delayed
 from autoscaler.core.kpa.bounds import clip
 from autoscaler.core.kpa.reactive import Averages, Reactive, react
 from autoscaler.core.kpa.zero import last_pod, next_active
@@ -91,7 +91,9 @@ def _decide(
     observed = _observed(fleet, rows, at)
     memory = Memory(**{f.name: getattr(v, f.name)[rows] for f in fields(Memory)})
     reactive = react(spec, memory, observed.ready, averages, at)
-    kpa = _delayed(fleet, rows, reactive, at)
+    kpa, some = delayed(fleet.twins.delay, rows, spec, reactive, at)
+    if len(some):
+        fleet.twins.delay.record(rows[some], at[some], reactive.desired[some])
     desired = _desired(fleet, advice, rows, spec, kpa, reactive, at)
     last = last_pod(clip(desired, spec, observed), spec, observed, at)
     want = np.where(observed.set_up, last.want, NO_ANSWER)
@@ -123,8 +125,8 @@ def _begin(fleet: Fleet, now: FloatArray) -> None:
     _start(fleet, rows[up], coming[up], now[rows[up]] + start_up_s(fleet, rows[up]))
     for name in ("active", "active_since_s", "proxied_since_s"):
         getattr(v, name)[rows] = getattr(observed, name)[rows]
-    for name in ("panic_since_s", "max_panic_pods", "kpa", "excess_burst_capacity"):
-        getattr(v, name)[rows] = getattr(memory, name)[rows]
+    for f in fields(Memory):
+        getattr(v, f.name)[rows] = getattr(memory, f.name)[rows]
     v.stable_first_s[rows], v.last_s[rows] = fleet.stable.span(rows)
     v.panic_first_s[rows], _ = fleet.panic.span(rows)
     v.at_s[rows] = now[rows]
@@ -212,19 +214,6 @@ def _average(
         waiting[some] = windows[1].total(rows[some], whole[some], metric[some])
     age_s = np.clip(second - first_s[rows] + 1.0, 1.0, length_s[rows])
     return round6(np.maximum(measured + waiting, 0.0) / age_s)
-
-
-def _delayed(fleet: Fleet, rows: IntArray, reactive: Reactive, at: FloatArray) -> IntArray:
-    """(n,) the rule's answer for some rows after scale-down delay."""
-    delay = fleet.twins.delay
-    has = delay.delayed(rows) & fleet.spec.reachable[rows] & ~reactive.no_data
-    some = np.flatnonzero(has)
-    if not len(some):
-        return reactive.desired
-    kpa = reactive.desired.copy()
-    kpa[some] = delay.greatest(rows[some], at[some], reactive.desired[some])
-    delay.record(rows[some], at[some], reactive.desired[some])
-    return kpa
 
 
 def _desired(

@@ -32,10 +32,14 @@ class Cluster:
 
     def pods(self, revision: str) -> list[Any]:
         """Pods of a revision that are not on their way out."""
+        return [pod for pod in self.there(revision) if pod.metadata.deletion_timestamp is None]
+
+    def there(self, revision: str) -> list[Any]:
+        """All pods of a revision, those on their way out as well."""
         found = self.core.list_namespaced_pod(
             NAMESPACE, label_selector=f"serving.knative.dev/revision={revision}"
         )
-        return [pod for pod in found.items if pod.metadata.deletion_timestamp is None]
+        return list(found.items)
 
     def ready(self, revision: str) -> set[str]:
         """Names of its pods that are ready."""
