@@ -244,7 +244,7 @@ def shown_after_s(step_s: float) -> float:
 
 
 def _over_a_step(query: str, grid: Grid) -> str:
-    window = f"{grid.step_s * 1000 - 1}ms]"
+    window = f"{grid.window}]"
     if shown_s := int(shown_after_s(grid.step_s)):
         window += f" offset -{shown_s}s"
     return query.replace("$step]", window)
