@@ -9,7 +9,6 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
 from autoscaler.errors import AutoscalerError
@@ -203,19 +202,23 @@ class Writer:
         if key not in self._asking:
             task = asyncio.create_task(self._keep_asking(key, host), name=f"ask {key}")
             self._asking[key] = task
-            task.add_done_callback(partial(_forget, self._asking, key))
 
     async def _keep_asking(self, key: str, host: str) -> None:
         """Ask until the activator answers, for up to `ASK_LIMIT_S`.
 
         The answer is valid for as long as the revision is inactive.
         """
+        answered = await self._answers_in_time(host)
+        # Before the report: whoever gets it may have it asked again at once.
+        del self._asking[key]
+        self._report_event((ActivatorAnswered if answered else ActivatorUnreachable)(key=key))
+
+    async def _answers_in_time(self, host: str) -> bool:
         for _ in range(int(ASK_LIMIT_S / ASK_PERIOD_S)):
             if await self._answers(host):
-                self._report_event(ActivatorAnswered(key=key))
-                return
+                return True
             await asyncio.sleep(ASK_PERIOD_S)
-        self._report_event(ActivatorUnreachable(key=key))
+        return False
 
     async def _answers(self, host: str) -> bool:
         try:
@@ -228,11 +231,6 @@ class Writer:
 
 class _OutdatedError(Exception):
     """The plan is outdated: this replica does not lead, or the object was replaced."""
-
-
-def _forget(tasks: dict[str, asyncio.Task[None]], key: str, task: asyncio.Task[None]) -> None:
-    if tasks.get(key) is task:
-        del tasks[key]
 
 
 def _path(group: str, plan: Plan, plural: str) -> str:

@@ -66,6 +66,23 @@ def test_it_is_asked_once_at_a_time_for_a_revision() -> None:
     run_fast(story())
 
 
+def test_who_hears_that_it_does_not_answer_may_have_it_asked_again_at_once() -> None:
+    async def story() -> None:
+        asked = Asked(answers_from=ASK_LIMIT_S + 1)
+
+        def hears(event: Any) -> None:
+            asked.reports.append(event)
+            asked.writer.carry_out([ASK] * isinstance(event, seen.ActivatorUnreachable))
+
+        asked.writer._report = hears
+        asked.writer.carry_out([ASK])
+        await asyncio.sleep(ASK_LIMIT_S + 5.0)
+        unreachable = seen.ActivatorUnreachable(key="shop/cart")
+        assert asked.reports == [unreachable, seen.ActivatorAnswered(key="shop/cart")]
+
+    run_fast(story())
+
+
 def test_without_an_answer_asking_ends_with_an_event_and_may_start_again() -> None:
     async def story() -> None:
         asked = Asked(answers_from=50)
