@@ -39,7 +39,7 @@ def count_report(state: ControlState, event: Reported, now: float | FloatArray) 
     rows, at, requests = rows[arrived], at[arrived], samples[1, arrived]
     real = _count_real(fleet, rows, at, requests, event.by_activator)
     virtual = _count_virtual(fleet, rows, at, requests, event.by_activator)
-    account, service, mode = fleet.services.account, fleet.service[rows], fleet.spec.mode[rows]
+    account, service, mode = fleet.services.account, fleet.service[rows], fleet.modes[rows]
     np.add.at(account.requests, service, requests)
     for i, of in enumerate(("cold", "cold_s")):
         _add(account, of, service, _by_policy(mode, real[i], virtual[i]))
@@ -106,7 +106,7 @@ def _settle(fleet: Fleet, scaled: Scaled, replicas: IntArray, now: FloatArray) -
     before_s = scaled.created * np.maximum(now[scaled.rows] - scaled.at_s, 0.0)
     np.add.at(early_s, scaled.rows, before_s)
     rows = np.flatnonzero(alive)
-    mode, service = fleet.spec.mode[rows], fleet.service[rows]
+    mode, service = fleet.modes[rows], fleet.service[rows]
     real_s = span_s[rows] * (there + pods.terminating)[rows]
     virtual_s = span_s[rows] * replicas[rows] + early_s[rows]
     virtual_s += let_go[rows] * fleet.spec.drain_s[rows]

@@ -27,8 +27,9 @@ from autoscaler.core.state.revision import (
     MemoryArrays,
     Mode,
     SpecArrays,
+    in_force,
 )
-from autoscaler.core.types import FloatArray, IntArray
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,8 @@ def decide(
     at = np.broadcast_to(np.asarray(now, dtype=np.float64), index.shape)
     if advice is None or advice.layout != fleet.layout:
         advice = no_advice(len(fleet), fleet.layout)
+    withdrawn = _withdrawn(advice, selected, spec)
+    spec = replace(spec, mode=in_force(spec.mode, withdrawn))
 
     averages = _averages(fleet, selected, index, spec, at)
     reactive = react(spec, take(fleet.memory, selected), observed.ready, averages, at)
@@ -78,7 +81,7 @@ def decide(
     predicted = allowed(pods_ahead(advice, selected, spec, observed.replicas, at), spec, reactive)
     upstream = anticipate(fleet, advice.paths, index, at)
     upstream = replace(upstream, pods=allowed(upstream.pods, spec, reactive))
-    candidates = _Candidates(kpa=kpa, predicted=predicted, upstream=upstream)
+    candidates = _Candidates(kpa=kpa, predicted=predicted, upstream=upstream, withdrawn=withdrawn)
     together = combine(kpa, predicted, upstream.pods, spec, reactive)
     asked = Asked(
         rows=selected,
@@ -112,6 +115,7 @@ class _Candidates:
     kpa: IntArray
     predicted: IntArray
     upstream: Anticipated
+    withdrawn: BoolArray  # Knative's alone counts, though the mode says otherwise
 
 
 def _decision(
@@ -154,7 +158,15 @@ def _decision(
         credit_s=bill.credit_s,
         further_s=bill.further_s,
         of_cluster=bill.of_cluster,
+        withdrawn=candidates.withdrawn,
     )
+
+
+def _withdrawn(advice: Advice, selected: Rows, spec: SpecArrays) -> BoolArray:
+    """(n,) which of the selected rows would have their forecast applied, were it not withdrawn."""
+    if advice.withdrawn is None:
+        return np.zeros(len(spec.mode), dtype=np.bool_)
+    return np.asarray(advice.withdrawn[selected] & (spec.mode >= Mode.OUTWARD))
 
 
 def _averages(

@@ -76,7 +76,7 @@ def step_twins(fleet: Fleet, advice: Advice | None, now: FloatArray) -> Scaled:
 
 def _awake(fleet: Fleet) -> IntArray:
     """(n,) rows whose twin may want something: at zero, without calls, nothing would change."""
-    v, mode, ahead = fleet.twins.view, fleet.spec.mode, fleet.decision
+    v, mode, ahead = fleet.twins.view, fleet.modes, fleet.decision
     at_zero = (v.replicas == 0) & (v.kpa <= 0) & (v.active == Active.FALSE)
     at_zero &= np.isnan(v.panic_since_s) & (v.first_ready_s == NOT_YET)
     expected = (mode == Mode.SHADOW) & ((ahead.predicted > 0) | (ahead.anticipated > 0))
@@ -226,11 +226,12 @@ def _desired(
     at: FloatArray,
 ) -> IntArray:
     """(n,) Knative's answer for some rows; in shadow, with what forecasts and upstreams add."""
-    shadow = spec.mode == Mode.SHADOW
+    shadow = fleet.modes[rows] == Mode.SHADOW
     if not shadow.any() or advice is None or advice.layout != fleet.layout:
         return kpa
     # Where it is not in shadow, the twin is Knative's, to which forecasts are as good as off.
-    spec = replace(spec, mode=np.where(shadow, Mode.OUTWARD, Mode.OFF))
+    ours = np.maximum(spec.mode, int(Mode.OUTWARD))  # where it is withdrawn, the mode that is set
+    spec = replace(spec, mode=np.where(shadow, ours, int(Mode.OFF)))
     replicas = fleet.twins.view.replicas[rows]
     predicted = allowed(pods_ahead(advice, rows, spec, replicas, at), spec, reactive)
     anticipated = np.where(shadow, fleet.decision.anticipated[rows], NO_ANSWER)

@@ -4,7 +4,7 @@ Revisions and services are identified by `name_id`, because rows of a fleet may 
 is read. The controller validates every number: a revision or path with an invalid one is left out.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +31,13 @@ DEMAND = ("worth_starting", "worth_keeping")  # the columns that may be NaN
 
 LAYOUT = Layout(
     magic=b"KNAHADVC",
-    version=2,
+    version=3,
     most={
         "windows": int(ADVICE_WINDOWS.most),
         "revisions": int(REVISIONS.most),
         "services": int(REVISIONS.most),
         "paths": int(PATHS.most),
+        "withdrawn": int(REVISIONS.most),
     },
     fields=(
         Field("written_at_s", "<f8", ()),
@@ -52,6 +53,7 @@ LAYOUT = Layout(
         Field("confidence", "<f4", ("paths",)),
         Field("gain", "<f4", ("paths",)),
         Field("lag_s", "<f4", ("paths",)),
+        Field("withdrawn", "<i8", ("withdrawn",)),
     ),
 )
 
@@ -69,6 +71,8 @@ class AdviceTable:
     worth_keeping: FloatArray  # that pods which stand are worth keeping for
     service: IntArray  # (k,) `name_id` of "namespace/service"
     paths: Paths  # between indices of `service`
+    withdrawn: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """(j,) `name_id` of revisions to which forecasts and paths are not applied, ascending."""
     refused: int = 0  # revisions and paths left out as invalid
 
     def write(self, path: Path) -> None:
@@ -91,6 +95,7 @@ class AdviceTable:
             "confidence": self.paths.confidence,
             "gain": self.paths.gain,
             "lag_s": self.paths.lag_s,
+            "withdrawn": self.withdrawn,
         }
 
 
@@ -126,6 +131,7 @@ def checked(arrays: Arrays, path: Path) -> AdviceTable:
         **{name: values[known][order][once] for name, values in demand.items()},
         service=service,
         paths=paths,
+        withdrawn=np.sort(arrays["withdrawn"]),
         refused=len(revision) - int(once.sum()) + bad_paths,
     )
 
@@ -168,6 +174,7 @@ def for_fleet(table: AdviceTable, fleet: Fleet) -> Advice:
             lag_s=paths.lag_s[present],
         ),
         layout=fleet.layout,
+        withdrawn=_found(table.withdrawn, fleet.ids)[1],
     )
 
 

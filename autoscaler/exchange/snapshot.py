@@ -32,7 +32,7 @@ from autoscaler.exchange.layout import Arrays, Field, Layout
 from autoscaler.limits import CHANGES, NAMES_BYTES, NOTES_BYTES, REVISIONS
 
 TICK, NAMES = "tick", "names.json"
-VERSION = 5
+VERSION = 6
 
 _WIRE = {np.float64: "<f8", np.int64: "<i8", np.bool_: "|b1"}
 _SPEC = (

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 import numpy as np
@@ -51,8 +52,8 @@ def accounts(services: int, busy: float, draws: np.random.Generator) -> FloatArr
 
 
 def snapshot(at_s: float, ids: Any, sums: FloatArray) -> Snapshot:
-    """One of a fleet with a revision a service; without decisions, which the ledger reads not."""
-    none: Any = None
+    """One of a fleet with a revision a service, without what the ledger does not read."""
+    none: Any = SimpleNamespace(withdrawn=np.zeros(len(ids), np.bool_))
     columns = {f"account_{name}": sums[i] for i, name in enumerate(COLUMNS)}
     modes = np.full(len(ids), int(Mode.FULL))
     return Snapshot(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from autoscaler.core.state.account import Account
-from autoscaler.core.state.revision import Mode
+from autoscaler.core.state.revision import Mode, in_force
 from autoscaler.core.types import FloatArray, IntArray
 from autoscaler.exchange.snapshot import Snapshot
 from autoscaler.limits import COUNT
@@ -64,9 +64,10 @@ class Counted:
 
 
 def modes(snapshot: Snapshot) -> IntArray:
-    """(k,) the `Mode` of each service: the farthest of its reachable revisions, else of all."""
+    """(k,) the `Mode` in force of services: the farthest of reachable revisions, else of all."""
     columns, n_modes = snapshot.columns, len(Mode)
-    rank = columns["spec_mode"] + n_modes * columns["spec_reachable"]
+    mode = in_force(columns["spec_mode"], snapshot.decision.withdrawn)
+    rank = mode + n_modes * columns["spec_reachable"]
     highest = np.zeros(len(snapshot.service), dtype=np.int64)
     np.maximum.at(highest, snapshot.service_of, rank)
     return highest % n_modes

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from autoscaler.core.types import FloatArray, IntArray
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +57,7 @@ class Advice:
     worth_keeping: FloatArray  # that pods which stand are worth keeping for
     paths: Paths  # between rows of the fleet's services
     layout: int  # of the fleet
+    withdrawn: BoolArray | None = None  # (n_rows,) whose forecasts are not applied; None = no one's
 
 
 def no_advice(n_rows: int, layout: int) -> Advice:

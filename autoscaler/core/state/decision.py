@@ -63,6 +63,7 @@ class Decision(Generic[F, I, B]):
     credit_s: F  # of that bill, before this tick was paid, s of pod; NaN = there is none
     further_s: F  # s of pod that one more pod ahead costs at least
     of_cluster: B  # whether that bill is the whole cluster's
+    withdrawn: B  # what would be applied is shown only, as its ledger shows a loss
 
 
 DecisionArrays: TypeAlias = Decision[FloatArray, IntArray, BoolArray]

@@ -40,6 +40,7 @@ from autoscaler.core.state.revision import (
     Revision,
     Spec,
     SpecArrays,
+    in_force,
 )
 from autoscaler.core.state.services import Services
 from autoscaler.core.state.virtual import Twins, VirtualArrays
@@ -135,6 +136,11 @@ class Fleet:
     def decision(self) -> DecisionArrays:
         """What was decided last."""
         return self._decision.view
+
+    @property
+    def modes(self) -> IntArray:
+        """(n,) modes in force: where forecasts are withdrawn, those of shadow."""
+        return in_force(self.spec.mode, self.decision.withdrawn)
 
     @property
     def credit(self) -> CreditArrays:

@@ -44,6 +44,7 @@ NO_DECISION: OneDecision = Decision(
     credit_s=np.nan,
     further_s=0.0,
     of_cluster=False,
+    withdrawn=False,
 )
 NO_PODS: PodCounts[int] = PodCounts(unready=0, pending=0, terminating=0)
 NOTHING_REQUESTED: Requested[float, int, bool] = Requested(

@@ -37,6 +37,11 @@ class Mode(IntEnum):
     FULL = 3  # may also let pods go earlier, never below what the panic window sees
 
 
+def in_force(mode: IntArray, withdrawn: BoolArray) -> IntArray:
+    """(n,) modes, of which those that are withdrawn (n,) are as in shadow."""
+    return np.where(withdrawn & (mode >= Mode.OUTWARD), int(Mode.SHADOW), mode)
+
+
 class Active(IntEnum):
     """Knative's condition Active of a PodAutoscaler."""
 

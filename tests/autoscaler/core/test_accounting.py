@@ -109,6 +109,18 @@ def test_the_twins_pods_cost_from_creation_until_their_drain_is_over() -> None:
     assert account["ahead_pod_s"] - before == pytest.approx(300, abs=2)
 
 
+@pytest.mark.parametrize("mode", [Mode.OUTWARD, Mode.FULL])
+def test_while_a_forecast_is_withdrawn_our_pods_are_the_virtual_ones(mode: Mode) -> None:
+    life = Life(mode, cold_price_s=600.0)
+    advice = forecast([1.0], now=NOW_S, window_s=600.0)
+    control(life.state, Advised(advice=replace(advice, withdrawn=np.array([True]))), life.now)
+    life.waits(10)
+    assert (life.twin_pods, int(life.fleet.decision.want[0])) == (1, 0)
+    account = life.account
+    assert account["ahead_pod_s"] > 0
+    assert account["knative_pod_s"] == 0
+
+
 def test_in_shadow_our_pods_are_the_virtual_ones() -> None:
     life = Life(Mode.SHADOW, cold_price_s=600.0)
     advice = forecast([1.0], now=NOW_S, window_s=600.0)

@@ -93,6 +93,28 @@ def test_off_and_shadow_are_knative(data: st.DataObject, story: Story, mode: Mod
 
 
 @MORE
+@given(data=st.data(), story=stories(rows=3))
+def test_what_is_withdrawn_is_as_in_shadow_and_the_others_as_before(
+    data: st.DataObject, story: Story
+) -> None:
+    n = len(story.lives)
+    which = data.draw(st.lists(st.booleans(), min_size=n, max_size=n))
+    advice, withdrawn = data.draw(advices(story)), np.array(which)
+    made = step(story, replace(advice, withdrawn=withdrawn))
+    lives = tuple(
+        replace(life, revision=replace(life.revision, mode=Mode.SHADOW))
+        if out and life.revision.mode >= Mode.OUTWARD
+        else life
+        for life, out in zip(story.lives, which, strict=True)
+    )
+    assert not differences(made, step(replace(story, lives=lives), advice), ignore=("withdrawn",))
+    knative = made.decision.desired == made.decision.kpa
+    assert knative[withdrawn].all()
+    applied = column(story, "mode") >= Mode.OUTWARD
+    assert (made.decision.withdrawn == withdrawn & applied).all()
+
+
+@MORE
 @given(data=st.data(), story=stories(mode=Mode.OUTWARD))
 def test_outward_is_never_below_knative(data: st.DataObject, story: Story) -> None:
     ours, knative = answer(story, data.draw(advices(story))), answer(story)

@@ -75,6 +75,15 @@ def test_advice_comes_to_the_rows_that_it_is_for(tmp_path: Path) -> None:
     assert advice.layout == there.layout
 
 
+def test_a_withdrawn_revision_needs_no_forecast_and_who_is_not_there_is_nobody(
+    tmp_path: Path,
+) -> None:
+    gone = ids([KEYS[3], KEYS[0], "shop/gone-00001"])
+    advice = for_fleet(read(tmp_path, replace(table(KEYS[1:3]), withdrawn=gone)), fleet())
+    assert advice.withdrawn is not None
+    assert advice.withdrawn.tolist() == [True, False, False, True]
+
+
 def test_revisions_without_advice_have_none(tmp_path: Path) -> None:
     advice = for_fleet(read(tmp_path, table(KEYS[1:3])), fleet())
     assert np.isnan(advice.worth_starting[[0, 3]]).all()

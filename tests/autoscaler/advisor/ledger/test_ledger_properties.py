@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -38,7 +39,7 @@ class Scalar:
 
 def a_snapshot(at_s: float, value: float) -> Snapshot:
     nobody: IntArray = np.zeros(0, dtype=np.int64)
-    none: Any = None  # decisions are not what is folded
+    none: Any = SimpleNamespace(withdrawn=np.zeros(1, np.bool_))  # all that is read of decisions
     columns = {f"account_{name}": np.zeros(1) for name in COLUMNS}
     columns["account_requests"] = np.array([value])
     return Snapshot(
