@@ -1,6 +1,6 @@
 """From forecasts, prices and the dependency graph to the advice that the controller reads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -21,9 +21,11 @@ def advice_of(
     names: Mapping[int, Named],
     bundle: ForecastBundle | None,
     paths: NamedPaths | None,
+    withdrawn: Collection[str] = (),
 ) -> AdviceTable:
     """Advice for the revisions of a snapshot; those whose mode is off get none.
 
+    withdrawn: services whose forecasts are shown, and not applied.
     Equal revisions, modes, prices, leads, drains, forecasts and paths give advice that is equal
     except for ``written_at_s``.
     """
@@ -44,6 +46,7 @@ def advice_of(
         worth_keeping=worth_keeping,
         service=_ids(paths.services) if paths else np.zeros(0, np.int64),
         paths=paths.without_names() if paths else NO_PATHS,
+        withdrawn=_revisions_of(withdrawn, names, snapshot.revision),
     )
 
 
@@ -98,6 +101,16 @@ def _rows_of(
     named = (names.get(revision) for revision in revisions.tolist())
     rows = [place.get(name.service, -1) if name else -1 for name in named]
     return np.array(rows, dtype=np.int64)
+
+
+def _revisions_of(
+    services: Collection[str], names: Mapping[int, Named], revisions: IntArray
+) -> IntArray:
+    """Those of some services, ascending."""
+    if not services:
+        return revisions[:0]
+    named = ((i, names.get(i)) for i in revisions.tolist())
+    return np.array(sorted(i for i, n in named if n and n.service in services), dtype=np.int64)
 
 
 def _ids(services: Sequence[str]) -> IntArray:

@@ -1,9 +1,9 @@
 """The advisor: reads the controller's snapshots and the learner's forecasts, and writes advice.
 
-Five loops run concurrently, so that none waits for another: one reads snapshots, one reads the
-learner's bundle, one computes the dependency graph, one saves the ledger, and one writes advice
-when it has changed. Long
-steps run in threads. An error in a loop is shown and logged, and the loop goes on.
+Six loops run concurrently, so that none waits for another: one reads snapshots, one reads the
+learner's bundle, one computes the dependency graph, one saves the ledger, one looks whose forecasts
+it shows to lose, and one writes advice when it has changed. Long steps run in threads. An error in
+a loop is shown and logged, and the loop goes on.
 """
 
 import asyncio
@@ -28,7 +28,13 @@ from autoscaler.health import FORECASTS
 from autoscaler.logs import get_logger
 from autoscaler.refusals import Refusals
 
-SNAPSHOT_S, BUNDLE_S, GRAPH_S, LEDGER_S = 0.5, 1.0, 2.0, 2.0  # periods of the loops
+SNAPSHOT_S, BUNDLE_S, GRAPH_S, LEDGER_S, WITHDRAWAL_S = (
+    0.5,
+    1.0,
+    2.0,
+    2.0,
+    2.0,
+)  # periods of the loops
 GONE_S = 10.0  # s without a snapshot after which the controller counts as gone
 
 _NO_EDGES = no_edges(())  # one object: edges are compared by identity
@@ -81,6 +87,7 @@ class Advisor:
             group.create_task(self._repeat(FORECASTS, self.read_bundle, BUNDLE_S))
             group.create_task(self._repeat("dependencies", self.update_graph, GRAPH_S))
             group.create_task(self._repeat("ledger", self.save_ledger, LEDGER_S))
+            group.create_task(self._repeat("withdrawal", self.withdraw, WITHDRAWAL_S))
             group.create_task(self._repeat("advice", self._advise_when_changed, 0.0))
 
     async def _repeat(self, part: str, step: Callable[[], Awaitable[str]], pause_s: float) -> None:
@@ -130,6 +137,19 @@ class Advisor:
     async def save_ledger(self) -> str:
         """Write what is due of the ledger."""
         return await asyncio.to_thread(self._model.ledger.save, self._clock.now())
+
+    async def withdraw(self) -> str:
+        """Withdraw forecasts that lose, and bring those back that would not any more."""
+        former = self._model.withdrawals.by_service
+        if not await asyncio.to_thread(self._model.withdraw):
+            return ""
+        self._changed.set()
+        present = self._model.withdrawals.by_service
+        for service in present.keys() - former.keys():
+            log.warning("forecast withdrawn", service=service, why=present[service].sentence)
+        for service in former.keys() - present.keys():
+            log.info("forecast no longer withdrawn", service=service)
+        return ""
 
     # --- forecasts ---------------------------------------------------------------------------
 
@@ -203,6 +223,7 @@ class Advisor:
             frame.names,
             self._model.forecasts,
             graph.paths if graph else None,
+            self._model.withdrawals.by_service,
         )
         if self._written is not None and same_advice(table, self._written):
             return ""

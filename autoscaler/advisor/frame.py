@@ -60,6 +60,15 @@ class Frame:
         found = self.snapshot.notes.get(name) if self.snapshot else None
         return found if isinstance(found, kind) else missing
 
+    def prices_s(self) -> dict[str, float]:
+        """S of pod that a cold request is worth, by service; the highest of its revisions."""
+        prices_s: dict[str, float] = {}
+        if self.snapshot:
+            column = self.snapshot.columns["spec_cold_price_s"].tolist()
+            for row, name in self.named.items():
+                prices_s[name.service] = max(column[row], prices_s.get(name.service, 0.0))
+        return prices_s
+
     def state(self, row: int) -> "RevisionState":
         """The revision in a row that is named."""
         assert self.snapshot is not None

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from autoscaler.advisor.frame import Frame, RevisionState
 from autoscaler.advisor.ledger.ledger import Ledger
+from autoscaler.advisor.withdrawal.withdrawals import Withdrawals
 from autoscaler.core.prediction.dependencies import Edges, no_edges
 from autoscaler.core.prediction.forecasts import ForecastBundle
 from autoscaler.core.state.decision import OneDecision, Reason, explain, reason_of, row_of
@@ -74,6 +75,7 @@ class ReadModel:
         self.version = 0  # counts up whenever anything is put in
         self.frame = Frame()
         self.ledger = ledger or Ledger()
+        self.withdrawals = Withdrawals()
         self._forecasts: _Forecasts | None = None
         self.known_edges = KnownEdges()
         self.events: Mapping[str, int] = {}  # Kubernetes Events by outcome
@@ -117,6 +119,16 @@ class ReadModel:
             )
         self.known_edges = KnownEdges(edges=edges, not_acted_on=not_acted_on)
         self.version += 1
+
+    def withdraw(self) -> bool:
+        """Look at hours of the ledger that are over; whether a forecast was withdrawn, or is back.
+
+        One thread may do so while another puts snapshots in.
+        """
+        snapshot = self.frame.snapshot
+        if snapshot is None or not self.withdrawals.due(snapshot.at_s):
+            return False
+        return self.withdrawals.update(self.ledger, self.frame.prices_s(), snapshot.at_s)
 
     def _list_services(self) -> None:
         forecast = self._forecasts.row if self._forecasts else {}

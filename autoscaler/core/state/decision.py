@@ -110,6 +110,8 @@ def explain(d: OneDecision, *, upstream: str = "", rps: bool = False) -> str:
         aside = f"; the forecast would have {_pods(d.predicted)}"
         if d.extra < d.ahead:
             aside += f", but {_bill(d)}"
+    if d.withdrawn:
+        aside += "; its forecast is withdrawn, as it cost more than it saved"
     return f"{_wanted(d.want)}: {_because(d, reason, upstream, rps)}{aside}."
 
 

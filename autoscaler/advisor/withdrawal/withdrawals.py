@@ -1,0 +1,119 @@
+"""Which services' forecasts are withdrawn: the hours of the ledger, as evidence, one after another.
+
+Nothing of it is kept on disk: after a restart the hours that the ledger still keeps apart are read
+again, as if everything had been in force before them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+
+import numpy as np
+
+from autoscaler.advisor.ledger.counted import COLUMNS
+from autoscaler.advisor.ledger.ledger import Ledger
+from autoscaler.advisor.ledger.store import HOURS_KEPT_S
+from autoscaler.advisor.ledger.table import HOUR_S, Table
+from autoscaler.advisor.withdrawal.evidence import Evidence, Hour
+from autoscaler.core.state.revision import Mode
+from autoscaler.core.types import FloatArray
+
+_TIME = "%Y-%m-%d %H:%M UTC"
+DAYS_FROM_H = 48  # h from which on days are said
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawal:
+    """Of one service: since when its forecast is withdrawn, and what showed that it loses."""
+
+    since_s: float  # Unix s
+    shown_s: float  # s before that, in which this was counted:
+    saved: float  # requests that did not wait; below 0 = more did
+    more_pod_s: float  # s of pod
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        many = round(self.saved)
+        which = f"{abs(many) or 'no'} cold request{'' if abs(many) == 1 else 's'}"
+        return (
+            f"Its forecast is withdrawn since {datetime.fromtimestamp(self.since_s, UTC):{_TIME}}: "
+            f"in the {_length(self.shown_s)} before, it took {self.more_pod_s / HOUR_S:,.1f} "
+            f"pod-hours more than Knative alone and {'cost' if many < 0 else 'saved'} {which}. "
+            "It is still compared, and comes back once it would pay."
+        )
+
+
+class Withdrawals:
+    """Goes through the hours of a ledger. One thread updates; others may read ``by_service``."""
+
+    def __init__(self) -> None:
+        self.by_service: Mapping[str, Withdrawal] = {}  # replaced, never changed
+        self._rows: dict[str, int] = {}
+        self._evidence = Evidence.none(0)
+        self._until_s: float | None = None  # Unix s; hours before it have been looked at
+
+    def due(self, now: float) -> bool:
+        """Whether an hour is over that has not been looked at. now: Unix s of the last snapshot."""
+        return self._until_s is None or now >= self._until_s + HOUR_S
+
+    def update(self, ledger: Ledger, prices_s: Mapping[str, float], now: float) -> bool:
+        """Look at the hours that are over at Unix s ``now``; returns whether anything changed.
+
+        prices_s: s of pod that a cold request is worth, by service; others are left as they are.
+        """
+        end_s = now // HOUR_S * HOUR_S
+        begin_s = end_s - HOURS_KEPT_S if self._until_s is None else self._until_s
+        former = self.by_service
+        for table in ledger.hours(begin_s, end_s):
+            if begin_s <= table.start_s < end_s:
+                self._look_at(table, prices_s)
+        self._until_s = end_s
+        return self.by_service is not former
+
+    def _look_at(self, table: Table, prices_s: Mapping[str, float]) -> None:
+        self._make_room_for(table)
+        before, hour = self._evidence, self._hour(table, prices_s)
+        self._evidence = after = before.after(hour)
+        changed = np.flatnonzero(after.withdrawn != before.withdrawn).tolist()
+        if not changed:
+            return
+        names, present = tuple(self._rows), dict(self.by_service)
+        for row in changed:
+            if after.withdrawn[row]:
+                hours, saved, more_pod_s = after.run[:, row].tolist()
+                present[names[row]] = Withdrawal(
+                    since_s=table.start_s + HOUR_S,
+                    shown_s=hours * HOUR_S,
+                    saved=saved,
+                    more_pod_s=more_pod_s,
+                )
+            else:
+                del present[names[row]]
+        self.by_service = present
+
+    def _make_room_for(self, table: Table) -> None:
+        known = len(self._rows)
+        for service in table.services:
+            self._rows.setdefault(service, len(self._rows))
+        self._evidence = self._evidence.joined(Evidence.none(len(self._rows) - known))
+
+    def _hour(self, table: Table, prices_s: Mapping[str, float]) -> Hour:
+        """What it held of each row; where nothing was counted, and in mode off, nothing."""
+        sums = np.zeros((len(COLUMNS), len(self._rows)))
+        some = np.flatnonzero(table.mode != Mode.OFF)
+        rows = np.array([self._rows[table.services[i]] for i in some.tolist()], dtype=np.int64)
+        for of_all, counted in zip(sums, table.sums[: len(COLUMNS), some], strict=True):
+            np.add.at(of_all, rows, counted)
+        price_s = np.array([prices_s.get(service, np.nan) for service in self._rows])
+        sums[:, np.isnan(price_s)] = 0.0
+        columns: dict[str, FloatArray] = dict(zip(COLUMNS, sums, strict=True))
+        names = [f.name for f in fields(Hour) if f.name != "price_s"]
+        return Hour(price_s=np.nan_to_num(price_s), **{name: columns[name] for name in names})
+
+
+def _length(seconds: float) -> str:
+    hours = round(seconds / HOUR_S)
+    if hours >= DAYS_FROM_H:
+        return f"{hours / 24:.0f} days"
+    return "hour" if hours == 1 else f"{hours} hours"
