@@ -1,7 +1,8 @@
 """The account of each service: what both policies cost, and whom they let wait.
 
 Calls are counted as their statistics come, pod-seconds at each tick. A call is cold that arrives
-while no pod is ready. What is in force is counted as observed, what is not by the twin's pods.
+while no pod is ready; pods fall short of calls that are in flight beyond what they take at once.
+What is in force is counted as observed, what is not by the twin's pods.
 
 None of it decides anything: whoever runs the loop counts after it has decided, and may go without.
 """
@@ -18,6 +19,7 @@ from autoscaler.core.state.virtual import NOT_YET
 from autoscaler.core.twin import Scaled, become_ready, hear, step_twins
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 
+SMALLEST = 1e-9  # requests in flight
 SECOND_S = 1.0  # of calls that a statistic reports
 LONGEST_S = 10.0  # between two ticks that counts; after a longer gap counting goes on from there
 
@@ -36,13 +38,26 @@ def count_report(state: ControlState, event: Reported, now: float | FloatArray) 
     become_ready(fleet, rows, at)
     step_queues(fleet, rows, at, samples)
     arrived = samples[1] > 0
-    rows, at, requests = rows[arrived], at[arrived], samples[1, arrived]
+    rows, at, (in_flight, requests) = rows[arrived], at[arrived], samples[:, arrived]
     real = _count_real(fleet, rows, at, requests, event.by_activator)
     virtual = _count_virtual(fleet, rows, at, requests, event.by_activator)
     account, service, mode = fleet.services.account, fleet.service[rows], fleet.modes[rows]
     np.add.at(account.requests, service, requests)
     for i, of in enumerate(("cold", "cold_s")):
         _add(account, of, service, _by_policy(mode, real[i], virtual[i]))
+    real_short = _short(fleet, rows, requests, in_flight, fleet.observed.ready[rows])
+    virtual_short = _short(fleet, rows, requests, in_flight + v.behind[rows], v.ready[rows])
+    both = np.maximum(real_short, real[0]), np.maximum(virtual_short, virtual[0])
+    _add(account, "short", service, _by_policy(mode, *both))
+
+
+def _short(
+    fleet: Fleet, rows: IntArray, requests: FloatArray, in_flight: FloatArray, ready: IntArray
+) -> FloatArray:
+    """(n,) requests beyond what ready pods (n,) take at once, of so many in flight (n,)."""
+    places = ready * fleet.spec.pod_capacity[rows]
+    beyond = np.maximum(in_flight - places, 0.0)
+    return np.asarray(requests * beyond / np.maximum(in_flight, places + SMALLEST))
 
 
 def count_tick(state: ControlState, now: float | FloatArray) -> None:

@@ -44,6 +44,7 @@ def accounts(services: int, busy: float, draws: np.random.Generator) -> FloatArr
         "requests": lambda: draws.poisson(300, services),
         "cold": lambda: draws.poisson(0.4, services),
         "cold_s": lambda: draws.gamma(0.4, 4.0, services),
+        "short": lambda: draws.poisson(0.4, services),
         "pod_s": lambda: draws.uniform(600.0, HOUR_S, services),
         "starts": lambda: draws.poisson(0.6, services),
     }

@@ -18,7 +18,7 @@ from autoscaler.core.control import Advised, ControlState, Reported, Tick, contr
 from autoscaler.core.prediction.advice import Advice
 from autoscaler.core.prediction.predictive import TICK_S, PodCosts, read_at_price
 from autoscaler.core.state.fleet import Fleet
-from autoscaler.core.types import FloatArray, IntArray
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from benchmarks.simulator.actuation import apply_instructions, start_at_zero
 from benchmarks.simulator.arrivals import Requests
 from benchmarks.simulator.cluster import Cluster
@@ -93,6 +93,7 @@ class Simulation:
         self._rows = np.arange(len(self.fleet))
         self._reported = np.zeros(len(self.fleet), dtype=np.bool_)  # rows reported last second
         self._poked = np.zeros(len(self.fleet))  # requests of this second that a poke reported
+        self._withdrawn: BoolArray | None = None
         self._forecasts = _RollingForecasts(world, policies, n)
 
     def run(self, until: float) -> None:
@@ -102,12 +103,22 @@ class Simulation:
             if self.now % TICK_S == 0:
                 advice = self._forecasts.newer(self.now, self.fleet)
                 if advice:
-                    control(self.state, Advised(advice=advice), self.now)
+                    self._advise(advice)
                 now = self.cluster.state.clock
                 done = control(self.state, Tick(), now)
                 if self._twins:
                     count_tick(self.state, now)
                 self.cluster.scale(*apply_instructions(self.state, done, None, now))
+
+    def withdraw(self, withdrawn: BoolArray) -> None:
+        """Show forecasts of some rows (n_rows,) from now on, without applying them."""
+        self._withdrawn = withdrawn
+        if self.advice:
+            self._advise(self.advice)
+
+    def _advise(self, advice: Advice) -> None:
+        advised = Advised(advice=replace(advice, withdrawn=self._withdrawn))
+        control(self.state, advised, self.now)
 
     def run_through(self, ends: Sequence[float], names: Sequence[str]) -> list[Counts]:
         """Simulate until each of whole Unix s in turn; what some columns count then."""

@@ -28,13 +28,13 @@ _FIELDS = (
 )
 PERIOD = Layout(
     magic=b"KNAHLEDG",
-    version=1,
+    version=2,
     most=_MOST,
     fields=(*_FIELDS, Field("sums", "<f4", ("sums", "rows"))),
 )
 GOING_ON = Layout(  # with what is needed to go on counting
     magic=b"KNAHLEDH",
-    version=1,
+    version=2,
     most={**_MOST, "columns": len(COLUMNS), "services": int(REVISIONS.most)},
     fields=(
         *_FIELDS,

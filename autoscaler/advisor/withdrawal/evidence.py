@@ -55,15 +55,15 @@ class Hour:
     """What an hour that is over held of n services; (n,) each."""
 
     price_s: FloatArray  # s of pod that a request is worth which does not wait
-    knative_cold: FloatArray  # requests that waited for a pod
-    ahead_cold: FloatArray
+    knative_short: FloatArray  # requests that arrived while pods did not suffice
+    ahead_short: FloatArray
     knative_pod_s: FloatArray
     ahead_pod_s: FloatArray
 
     @property
     def saved(self) -> FloatArray:
         """(n,) requests."""
-        return self.knative_cold - self.ahead_cold
+        return self.knative_short - self.ahead_short
 
     @property
     def more_pod_s(self) -> FloatArray:
@@ -78,12 +78,12 @@ class Hour:
     @property
     def doubt_s(self) -> FloatArray:
         """(n,) s of pod by which its value may be wrong."""
-        return DOUBT * (self.price_s * self.knative_cold + self.knative_pod_s)
+        return DOUBT * (self.price_s * self.knative_short + self.knative_pod_s)
 
     @property
     def best_s(self) -> FloatArray:
         """(n,) the most that it could have been worth."""
-        all_saved_s = self.price_s * self.knative_cold
+        all_saved_s = self.price_s * self.knative_short
         return all_saved_s + np.maximum(-self.more_pod_s, 0.0) + self.doubt_s
 
     @property

@@ -18,10 +18,12 @@ class Account(Generic[F]):
     requests: F  # that arrived, in seconds that were counted for both policies
     knative_cold: F  # requests that arrived while no pod was ready
     knative_cold_s: F  # s that these waited for one
+    knative_short: F  # requests that arrived while pods did not suffice for all; cold ones too
     knative_pod_s: F  # s of pod, from creation to gone
     knative_starts: F  # pods that were created
     ahead_cold: F
     ahead_cold_s: F
+    ahead_short: F
     ahead_pod_s: F
     ahead_starts: F
 
@@ -31,10 +33,12 @@ NOTHING_COUNTED: Account[float] = Account(
     requests=0.0,
     knative_cold=0.0,
     knative_cold_s=0.0,
+    knative_short=0.0,
     knative_pod_s=0.0,
     knative_starts=0.0,
     ahead_cold=0.0,
     ahead_cold_s=0.0,
+    ahead_short=0.0,
     ahead_pod_s=0.0,
     ahead_starts=0.0,
 )

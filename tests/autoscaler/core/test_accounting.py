@@ -95,6 +95,15 @@ def test_calls_until_the_twins_pod_is_ready_are_cold_and_wait_less_and_less() ->
     assert life.twin_pods > 0
 
 
+def test_pods_fall_short_of_what_is_in_flight_beyond_them() -> None:
+    life = Life(Mode.OUTWARD, pods=1)
+    life.waits(1, requests=2.0)  # Knative has no pod yet, and all of them wait for it
+    assert (life.account["ahead_short"], life.account["knative_short"]) == (0.0, 2.0)
+    life.called(10.0)  # of a fifth of a second each: two in flight
+    assert life.account["ahead_short"] == pytest.approx(5.0)
+    assert life.account["ahead_cold"] == 0.0
+
+
 def test_the_twins_pods_cost_from_creation_until_their_drain_is_over() -> None:
     life = Life(Mode.OUTWARD, pods=1)
     life.waits(1, requests=1.0)

@@ -30,8 +30,8 @@ def hour(cold: Any, *, pod_s: Any = 0.0, spared: float = 1.0) -> Hour:
     nothing = np.zeros(len(cold))
     return Hour(
         price_s=nothing + PRICE_S,
-        knative_cold=cold,
-        ahead_cold=(1.0 - spared) * cold,
+        knative_short=cold,
+        ahead_short=(1.0 - spared) * cold,
         knative_pod_s=nothing,
         ahead_pod_s=nothing + pod_s,
     )
@@ -154,8 +154,8 @@ def test_within_the_doubt_about_the_twin_nothing_is_evidence() -> None:
     """A hundred pods, one of which the twin overlooks."""
     one = Hour(
         price_s=ONE * PRICE_S,
-        knative_cold=0 * ONE,
-        ahead_cold=0 * ONE,
+        knative_short=0 * ONE,
+        ahead_short=0 * ONE,
         knative_pod_s=99 * 3600.0 * ONE,
         ahead_pod_s=100 * 3600.0 * ONE,
     )

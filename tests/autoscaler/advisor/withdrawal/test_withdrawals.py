@@ -32,7 +32,7 @@ class Shop:
     def lives(self, hours: int, *, cart_pod_s: float, mode: Mode = Mode.FULL) -> None:
         """So many hours, in each of which one request of each does not wait."""
         sums = np.zeros((len(COLUMNS), 2))
-        sums[COLUMNS.index("knative_cold")] = 1.0
+        sums[COLUMNS.index("knative_short")] = 1.0
         sums[COLUMNS.index("ahead_pod_s")] = cart_pod_s, 60.0
         for _ in range(hours):
             hour = Table(
