@@ -97,6 +97,11 @@ class RevisionState:
         return Mode(int(self.snapshot.columns["spec_mode"][self.row]))
 
     @property
+    def withdrawn(self) -> bool:
+        """Whether its forecast is shown only, though its mode says otherwise."""
+        return bool(self.snapshot.decision.withdrawn[self.row])
+
+    @property
     def cold_price_s(self) -> float:
         """What a cold request is worth, in s of idle pod."""
         return float(self.snapshot.columns["spec_cold_price_s"][self.row])

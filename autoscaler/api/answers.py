@@ -231,18 +231,34 @@ class ChangeAnswer(ApiAnswer):
     }
 
 
+class WithdrawalAnswer(ApiAnswer):
+    """That a service's forecast is not applied, as the ledger shows that it loses."""
+
+    since: datetime
+    sentence: str = Field(description="What it cost and saved before that")
+
+    example: ClassVar = {
+        "since": "2026-03-02T09:00:00Z",
+        "sentence": "Its forecast is withdrawn since 2026-03-02 09:00 UTC: in the 5 hours before, "
+        "it took 50.0 pod-hours more than Knative alone and saved 5 cold requests. It is still "
+        "compared, and comes back once it would pay.",
+    }
+
+
 class DecisionsAnswer(ApiAnswer):
     """What is decided for a service, revision by revision, and what changed of late."""
 
     namespace: str
     service: str
     revisions: list[DecisionAnswer]
+    withdrawn: WithdrawalAnswer | None = Field(description="Null: its forecast has its say")
     changes: list[ChangeAnswer] = Field(description="Newest first; the last 50 are kept")
 
     example: ClassVar = {
         "namespace": "shop",
         "service": "cart",
         "revisions": [DecisionAnswer.example],
+        "withdrawn": None,
         "changes": [ChangeAnswer.example],
     }
 

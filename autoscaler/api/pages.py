@@ -115,7 +115,7 @@ def _overview(model: ReadModel, offset: int, saved: Sequence[str], around: _Arou
     text = TEMPLATES.get_template("overview.html.j2").render(
         page=page,
         rows=list(zip(page.services, decisions, strict=True)),
-        saved=saved,
+        saved=[*saved, *readings.withdrawn(model)],
         **vars(around),
     )
     return text.encode()
@@ -127,6 +127,7 @@ def _service(
     text = TEMPLATES.get_template("service.html.j2").render(
         name=name,
         saved=saved,
+        withdrawn=readings.decisions(model, name).withdrawn,
         decided=[(readings.decision(one), readings.unit(one)) for one in model.revisions(name)],
         changes=readings.decisions(model, name).changes,
         forecast=readings.forecast(model, name, now=now),

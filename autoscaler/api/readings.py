@@ -20,10 +20,12 @@ from autoscaler.api.answers import (
     ServiceAnswer,
     ServicesAnswer,
     WindowAnswer,
+    WithdrawalAnswer,
 )
 from autoscaler.core.prediction.forecasts import ForecastBundle, demand_at
 from autoscaler.core.state.revision import NO_ANSWER, Mode
 
+MOST_NAMED = 3  # services in a sentence
 QUANTILES = np.array([0.5, 0.9, 0.95, 0.99])
 
 
@@ -139,8 +141,27 @@ def decisions(model: ReadModel, name: str) -> DecisionsAnswer:
         namespace=_head(name),
         service=_tail(name),
         revisions=[decision(state) for state in model.revisions(name)],
+        withdrawn=_withdrawal(model, name),
         changes=[_change(changed) for changed in model.changes(name)],
     )
+
+
+def withdrawn(model: ReadModel) -> list[str]:
+    """Whose forecasts are withdrawn, as a sentence; none if nobody's is."""
+    names = [name for name in sorted(model.withdrawals.by_service) if _withdrawal(model, name)]
+    if not names:
+        return []
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    are = "1 forecast is" if len(names) == 1 else f"{len(names)} forecasts are"
+    named = ", ".join(names[:MOST_NAMED])
+    return [f"{are} withdrawn, as more was lost than saved: {named}{more}."]
+
+
+def _withdrawal(model: ReadModel, name: str) -> WithdrawalAnswer | None:
+    found = model.withdrawals.by_service.get(name)
+    if found is None or not any(state.withdrawn for state in model.revisions(name)):
+        return None
+    return WithdrawalAnswer(since=_utc(found.since_s), sentence=found.sentence)
 
 
 def decision(state: RevisionState) -> DecisionAnswer:

@@ -47,6 +47,7 @@ def explain(api: RestApi, selection: Selection, clock: Clock) -> None:
     show(
         Text(name, style="bold"),
         *_decided(decisions.revisions),
+        *([Text(f"\n{plain(decisions.withdrawn.sentence)}")] if decisions.withdrawn else ()),
         *_forecast(forecast, now),
         *_neighbours(name, edges),
         *_changed(decisions.changes[:MOST_CHANGES], now),

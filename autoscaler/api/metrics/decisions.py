@@ -45,6 +45,9 @@ def of_revisions(snapshot: Snapshot, labels: Labels) -> Iterator[str]:
         yield family(f"kn_ahead_{name}_pods", "gauge", about, own, pods, decided & (pods >= 0))
     ready = snapshot.columns["observed_ready"]
     yield family("kn_ahead_ready_pods", "gauge", "Pods ready", own, ready, decided)
+    about = "1 where its forecast is not applied, as the ledger shows that it loses"
+    out = made.withdrawn
+    yield family("kn_ahead_forecast_withdrawn", "gauge", about, own, out, decided)
     names = [f'reason="{reason.name}"' for reason in Reason]  # which count up from 0
     why = [
         f"{{{one},{names[reason]}}}"

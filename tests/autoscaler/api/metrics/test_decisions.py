@@ -22,6 +22,7 @@ def test_shows_what_was_decided_of_each_revision(client: Client) -> None:
         "kn_ahead_kpa_pods": 2,
         "kn_ahead_predicted_pods": 4,
         "kn_ahead_ready_pods": 2,
+        "kn_ahead_forecast_withdrawn": 0,
         "kn_ahead_decision_reason": 1,
     }
     reasons = {s.labels["revision"]: s.labels["reason"] for s in scraped(client) if _why(s.name)}
@@ -44,6 +45,7 @@ def test_labels_name_namespace_service_and_revision(client: Client) -> None:
 def test_what_is_not_known_has_no_sample(client: Client) -> None:
     assert of(client, "nightly-00001").keys() == {
         "kn_ahead_ready_pods",
+        "kn_ahead_forecast_withdrawn",
         "kn_ahead_decision_reason",
     }
 
