@@ -126,7 +126,8 @@ class ReadModel:
         One thread may do so while another puts snapshots in.
         """
         snapshot = self.frame.snapshot
-        if snapshot is None or not self.withdrawals.due(snapshot.at_s):
+        # Before services have names their prices are not known, and hours are looked at once.
+        if snapshot is None or not self.frame.named or not self.withdrawals.due(snapshot.at_s):
             return False
         return self.withdrawals.update(self.ledger, self.frame.prices_s(), snapshot.at_s)
 

@@ -54,8 +54,11 @@ class Withdrawals:
         self._until_s: float | None = None  # Unix s; hours before it have been looked at
 
     def due(self, now: float) -> bool:
-        """Whether an hour is over that has not been looked at. now: Unix s of the last snapshot."""
-        return self._until_s is None or now >= self._until_s + HOUR_S
+        """Whether an hour is over that has not been looked at, or time was set back.
+
+        now: Unix s of the last snapshot.
+        """
+        return self._until_s is None or not 0.0 <= now - self._until_s < HOUR_S
 
     def update(self, ledger: Ledger, prices_s: Mapping[str, float], now: float) -> bool:
         """Look at the hours that are over at Unix s ``now``; returns whether anything changed.

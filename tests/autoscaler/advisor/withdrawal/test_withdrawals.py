@@ -80,6 +80,18 @@ def test_an_hour_counts_once(tmp_path: Path) -> None:
     assert shop.withdrawals.due(shop.now + HOUR_S)
 
 
+def test_it_goes_on_after_time_was_set_back(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.lives(1, cart_pod_s=60.0)
+    before = shop.now
+    shop.now += 1e8
+    shop.lives(1, cart_pod_s=60.0)
+    shop.now = before
+    assert shop.withdrawals.due(shop.now)
+    shop.lives(40, cart_pod_s=36_000.0)
+    assert list(shop.withdrawals.by_service) == [CART]
+
+
 def test_a_sentence_says_since_when_and_what_it_cost(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
     shop.lives(40, cart_pod_s=36_000.0)
