@@ -240,7 +240,7 @@ class WithdrawalAnswer(ApiAnswer):
     example: ClassVar = {
         "since": "2026-03-02T09:00:00Z",
         "sentence": "Its forecast is withdrawn since 2026-03-02 09:00 UTC: in the 5 hours before, "
-        "it took 50.0 pod-hours more than Knative alone and saved 5 cold requests. It is still "
+        "it took 50.0 pod-hours more than Knative alone and spared 5 requests a wait. It is still "
         "compared, and comes back once it would pay.",
     }
 

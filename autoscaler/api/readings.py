@@ -153,8 +153,9 @@ def withdrawn(model: ReadModel) -> list[str]:
         return []
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     are = "1 forecast is" if len(names) == 1 else f"{len(names)} forecasts are"
+    they = "it" if len(names) == 1 else "they"
     named = ", ".join(names[:MOST_NAMED])
-    return [f"{are} withdrawn, as more was lost than saved: {named}{more}."]
+    return [f"{are} withdrawn, as {they} lost more than {they} saved: {named}{more}."]
 
 
 def _withdrawal(model: ReadModel, name: str) -> WithdrawalAnswer | None:

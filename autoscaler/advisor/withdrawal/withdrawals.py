@@ -28,18 +28,21 @@ class Withdrawal:
 
     since_s: float  # Unix s
     shown_s: float  # s before that, in which this was counted:
-    saved: float  # requests that did not wait; below 0 = more did
+    saved: float  # requests that pods sufficed for; below 0 = more that they did not
     more_pod_s: float  # s of pod
 
     @property
     def sentence(self) -> str:
         """For people."""
-        many = round(self.saved)
-        which = f"{abs(many) or 'no'} cold request{'' if abs(many) == 1 else 's'}"
+        many, pod_h = round(self.saved), self.more_pod_s / HOUR_S
+        requests = "request" if abs(many) == 1 else "requests"
+        waits = f"spared {many or 'no'} {requests} a wait"
+        if many < 0:
+            waits = f"let {-many} more {requests} wait"
         return (
             f"Its forecast is withdrawn since {datetime.fromtimestamp(self.since_s, UTC):{_TIME}}: "
-            f"in the {_length(self.shown_s)} before, it took {self.more_pod_s / HOUR_S:,.1f} "
-            f"pod-hours more than Knative alone and {'cost' if many < 0 else 'saved'} {which}. "
+            f"in the {_length(self.shown_s)} before, it took {abs(pod_h):,.1f} pod-hours "
+            f"{'more' if pod_h >= 0 else 'fewer'} than Knative alone and {waits}. "
             "It is still compared, and comes back once it would pay."
         )
 

@@ -33,7 +33,7 @@ def test_the_api_says_since_when_and_why(client: Client) -> None:
     assert answer["withdrawn"] == {
         "since": "2026-03-02T09:00:00Z",
         "sentence": "Its forecast is withdrawn since 2026-03-02 09:00 UTC: in the 9 days before, "
-        "it took 4.1 pod-hours more than Knative alone and saved no cold requests. It is still "
+        "it took 4.1 pod-hours more than Knative alone and spared no requests a wait. It is still "
         "compared, and comes back once it would pay.",
     }
     (decision,) = answer["revisions"]
@@ -45,7 +45,7 @@ def test_the_api_says_since_when_and_why(client: Client) -> None:
 @pytest.mark.usefixtures("cart_withdrawn")
 def test_pages_say_it(client: Client) -> None:
     overview = client.get("/").text
-    assert "1 forecast is withdrawn, as more was lost than saved: shop/cart." in overview
+    assert "1 forecast is withdrawn, as it lost more than it saved: shop/cart." in overview
     assert "Its forecast is withdrawn since" in client.get("/services/shop/cart").text
     assert "withdrawn since" not in client.get("/services/shop/browse").text
 

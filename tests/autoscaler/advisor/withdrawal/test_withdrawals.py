@@ -11,7 +11,7 @@ from autoscaler.advisor.ledger.counted import COLUMNS
 from autoscaler.advisor.ledger.ledger import Ledger
 from autoscaler.advisor.ledger.store import Store
 from autoscaler.advisor.ledger.table import HOUR_S, Table, with_squares
-from autoscaler.advisor.withdrawal.withdrawals import Withdrawals
+from autoscaler.advisor.withdrawal.withdrawals import Withdrawal, Withdrawals
 from autoscaler.core.names import name_id
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Mode
 from autoscaler.exchange.advice import for_fleet
@@ -97,8 +97,16 @@ def test_a_sentence_says_since_when_and_what_it_cost(tmp_path: Path) -> None:
     shop.lives(40, cart_pod_s=36_000.0)
     assert shop.withdrawals.by_service[CART].sentence == (
         "Its forecast is withdrawn since 2026-03-03 14:00 UTC: in the 5 hours before, it took 50.0 "
-        "pod-hours more than Knative alone and saved 5 cold requests. It is still compared, and "
-        "comes back once it would pay."
+        "pod-hours more than Knative alone and spared 5 requests a wait. It is still compared, "
+        "and comes back once it would pay."
+    )
+
+
+def test_a_sentence_says_it_where_more_had_to_wait() -> None:
+    found = Withdrawal(since_s=BEGIN_S, shown_s=3 * 86_400.0, saved=-3.0, more_pod_s=-3600.0)
+    assert (
+        "in the 3 days before, it took 1.0 pod-hours fewer than Knative alone and let 3 more "
+        "requests wait." in found.sentence
     )
 
 
