@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from autoscaler.advisor.frame import Frame, RevisionState
 from autoscaler.advisor.ledger.ledger import Ledger
+from autoscaler.advisor.promises import Promises
 from autoscaler.core.prediction.dependencies import Edges, no_edges
 from autoscaler.core.prediction.forecasts import ForecastBundle
 from autoscaler.core.state.decision import OneDecision, Reason, explain, reason_of, row_of
@@ -65,15 +66,18 @@ class _Forecasts:
 class ReadModel:
     """Holds the last snapshot, forecasts and edges; reads no clock and does no I/O."""
 
-    def __init__(self, health: Health, ledger: Ledger | None = None) -> None:
+    def __init__(
+        self, health: Health, ledger: Ledger | None = None, promises: Promises | None = None
+    ) -> None:
         """health: of the parts of the advisor; the controller's come with its snapshots.
 
-        ledger: None = one that ends with this.
+        ledger, promises: None = such that end with this.
         """
         self.health = health
         self.version = 0  # counts up whenever anything is put in
         self.frame = Frame()
         self.ledger = ledger or Ledger()
+        self.promises = promises or Promises()
         self._forecasts: _Forecasts | None = None
         self.known_edges = KnownEdges()
         self.events: Mapping[str, int] = {}  # Kubernetes Events by outcome
