@@ -112,6 +112,22 @@ class Promise:
         """Whether the price can still rise, or the promise is kept."""
         return not (self.missed and self.price_s >= MOST_S)
 
+    def __str__(self) -> str:
+        """In words."""
+        promised = f"Of 100 requests {100 * self.rate:.3g} are promised to be cold at most"
+        if self.achieved is None:
+            return f"{promised}; none was counted yet."
+        of = self.achieved
+        more_h = of.more_pod_s / HOUR_S
+        pods = f"{abs(more_h):.1f} pod-hours a day {'fewer' if more_h < 0 else 'more'}"
+        said = (
+            f"{promised}; in {of.hours} hours {100 * of.rate:.2g} were "
+            f"(95 %: {100 * of.low:.2g} to {100 * of.high:.2g}), for {pods} than Knative's."
+        )
+        if not self.attainable:
+            return f"{said} That is as few as can be attained: the price is the greatest there is."
+        return f"{said} It is missed so far, and the price rises." if self.missed else said
+
 
 class Promises:
     """The promises of a fleet; one thread follows, others may read."""

@@ -128,6 +128,7 @@ def _service(
         name=name,
         saved=saved,
         decided=[(readings.decision(one), readings.unit(one)) for one in model.revisions(name)],
+        promise=readings.promise(model, name),
         changes=readings.decisions(model, name).changes,
         forecast=readings.forecast(model, name, now=now),
         **vars(around),

@@ -24,7 +24,7 @@ from autoscaler.core.prediction.promise import START_S, STEPS_A_DAY, price_after
 from autoscaler.core.state.revision import Mode
 from autoscaler.core.types import FloatArray
 from benchmarks.goals.made_workloads import made_workloads
-from benchmarks.goals.walk_forward import DEFAULTS, Refit, Rounds, Rows, WalkSettings, walked
+from benchmarks.goals.walk_forward import DEFAULTS, Rounds, Rows, WalkSettings, walked
 from benchmarks.goals.workloads import (
     Concurrency,
     End,
@@ -156,12 +156,11 @@ def main(
     settle: Settle = "2d",
     start_up: StartUp = 5.0,
     concurrency: Concurrency = 1,
-    refit: Refit = DEFAULTS.refit_steps,
     max_rows: Rows = DEFAULTS.learner.max_rows,
     rounds: Rounds = DEFAULTS.learner.rounds,
 ) -> None:
     """Print how promises are kept, and what that costs."""
-    settings = WalkSettings.of(refit, max_rows, rounds)
+    settings = WalkSettings.of(DEFAULTS.refit_steps, max_rows, rounds)
     console = Console(width=100)
     with one_line_errors():
         settle_s = moment(settle, 0.0)
