@@ -1,6 +1,7 @@
 """From forecasts, prices and the dependency graph to the advice that the controller reads."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,8 +12,8 @@ from autoscaler.core.prediction.advice import NO_PATHS
 from autoscaler.core.prediction.forecasts import ForecastBundle
 from autoscaler.core.prediction.predictive import PodCosts, demand_at_price, pods_started
 from autoscaler.core.state.revision import Mode
-from autoscaler.core.types import BoolArray, IntArray
-from autoscaler.exchange.advice import DEMAND, AdviceTable
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
+from autoscaler.exchange.advice import MAY_BE_NAN, AdviceTable
 from autoscaler.exchange.snapshot import Named, Snapshot
 
 
@@ -21,27 +22,31 @@ def advice_of(
     names: Mapping[int, Named],
     bundle: ForecastBundle | None,
     paths: NamedPaths | None,
+    promised_s: Mapping[str, float] | None = None,
     withdrawn: Collection[str] = (),
 ) -> AdviceTable:
     """Advice for the revisions of a snapshot; those whose mode is off get none.
 
-    withdrawn: services whose forecasts are shown, and not applied.
-    Equal revisions, modes, prices, leads, drains, forecasts and paths give advice that is equal
-    except for ``written_at_s``.
+    promised_s: prices that keep promises, by service. withdrawn: services whose forecasts are
+    shown, and not applied. Equal revisions, modes, prices, leads,
+    drains, forecasts and paths give advice that is equal except for ``written_at_s``.
     """
     advised = np.flatnonzero(snapshot.columns["spec_mode"] != Mode.OFF)
     row = _rows_of(bundle, names, snapshot.revision[advised])
     has, edges_s = row >= 0, np.zeros(1)
     worth_starting = worth_keeping = np.zeros((0, 0))
+    price_s = _promised(snapshot, names, advised[has], promised_s or {})
     if bundle is not None:
         edges_s = bundle.made_at_s + bundle.window_edges_s
         costs = _costs_of(snapshot, advised[has])
+        costs = replace(costs, price_s=np.where(np.isnan(price_s), costs.price_s, price_s))
         worth_starting, worth_keeping = demand_at_price(bundle, row[has], costs)
     return AdviceTable(
         written_at_s=snapshot.at_s,
         starts_s=edges_s[:-1],
         ends_s=edges_s[1:],
         revision=snapshot.revision[advised[has]],
+        price_s=price_s,
         worth_starting=worth_starting,
         worth_keeping=worth_keeping,
         service=_ids(paths.services) if paths else np.zeros(0, np.int64),
@@ -54,7 +59,9 @@ def same_advice(one: AdviceTable, other: AdviceTable) -> bool:
     """Whether two tables are equal except for ``written_at_s``."""
     left, right = one.arrays(), other.arrays()
     del left["written_at_s"]
-    return all(np.array_equal(left[name], right[name], equal_nan=name in DEMAND) for name in left)
+    return all(
+        np.array_equal(left[name], right[name], equal_nan=name in MAY_BE_NAN) for name in left
+    )
 
 
 def declared(snapshot: Snapshot, names: Mapping[int, Named]) -> dict[str, list[Declaration]]:
@@ -89,6 +96,17 @@ def _costs_of(snapshot: Snapshot, rows: IntArray) -> PodCosts:
             columns["spec_max_scale"][rows],
         ),
     )
+
+
+def _promised(
+    snapshot: Snapshot, names: Mapping[int, Named], rows: IntArray, promised_s: Mapping[str, float]
+) -> FloatArray:
+    """(n,) prices of rows (n,) of a snapshot that have a promise; NaN = they have none."""
+    price_s = np.full(len(rows), np.nan)
+    for i in np.flatnonzero(np.isfinite(snapshot.columns["spec_max_cold_rate"][rows])).tolist():
+        named = names[int(snapshot.revision[rows[i]])]
+        price_s[i] = promised_s.get(named.service, np.nan)
+    return price_s
 
 
 def _rows_of(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from autoscaler.advisor.frame import Frame, RevisionState
 from autoscaler.advisor.ledger.ledger import Ledger
+from autoscaler.advisor.promises import Promises
 from autoscaler.advisor.withdrawal.withdrawals import Withdrawals
 from autoscaler.core.prediction.dependencies import Edges, no_edges
 from autoscaler.core.prediction.forecasts import ForecastBundle
@@ -66,16 +67,19 @@ class _Forecasts:
 class ReadModel:
     """Holds the last snapshot, forecasts and edges; reads no clock and does no I/O."""
 
-    def __init__(self, health: Health, ledger: Ledger | None = None) -> None:
+    def __init__(
+        self, health: Health, ledger: Ledger | None = None, promises: Promises | None = None
+    ) -> None:
         """health: of the parts of the advisor; the controller's come with its snapshots.
 
-        ledger: None = one that ends with this.
+        ledger, promises: None = such that end with this.
         """
         self.health = health
         self.version = 0  # counts up whenever anything is put in
         self.frame = Frame()
         self.ledger = ledger or Ledger()
         self.withdrawals = Withdrawals()
+        self.promises = promises or Promises()
         self._forecasts: _Forecasts | None = None
         self.known_edges = KnownEdges()
         self.events: Mapping[str, int] = {}  # Kubernetes Events by outcome
@@ -129,7 +133,8 @@ class ReadModel:
         # Before services have names their prices are not known, and hours are looked at once.
         if snapshot is None or not self.frame.named or not self.withdrawals.due(snapshot.at_s):
             return False
-        return self.withdrawals.update(self.ledger, self.frame.prices_s(), snapshot.at_s)
+        prices_s = self.frame.prices_s() | dict(self.promises.prices_s)
+        return self.withdrawals.update(self.ledger, prices_s, snapshot.at_s)
 
     def _list_services(self) -> None:
         forecast = self._forecasts.row if self._forecasts else {}

@@ -245,11 +245,53 @@ class WithdrawalAnswer(ApiAnswer):
     }
 
 
+class AchievedAnswer(ApiAnswer):
+    """What became of a promise, with bounds that hold it in 95 of 100 such periods."""
+
+    hours: int = Field(description="In which requests were counted, the last 168 at most")
+    requests: float
+    rate: float = Field(description="Part of the requests that was cold, 0 to 1")
+    low: float
+    high: float
+    more_pod_s_a_day: float = Field(description="s of pod a day beyond Knative's rule")
+
+    example: ClassVar = {
+        "hours": 168,
+        "requests": 92_248.0,
+        "rate": 0.0042,
+        "low": 0.0031,
+        "high": 0.0053,
+        "more_pod_s_a_day": 11_160.0,
+    }
+
+
+class PromiseAnswer(ApiAnswer):
+    """So many cold requests at most, the price that keeps that, and what was achieved."""
+
+    max_cold_rate: float = Field(description="Promised, 0 to 1")
+    cold_price_s: float = Field(description="What a cold request is worth now, in s of idle pod")
+    achieved: AchievedAnswer | None = Field(description="null = no request was counted yet")
+    missed: bool = Field(description="More was cold than promised, beyond chance")
+    attainable: bool = Field(description="False where it is missed at the greatest price")
+    sentence: str
+
+    example: ClassVar = {
+        "max_cold_rate": 0.005,
+        "cold_price_s": 1240.0,
+        "achieved": AchievedAnswer.example,
+        "missed": False,
+        "attainable": True,
+        "sentence": "Of 100 requests 0.5 are promised to be cold at most; in 168 hours 0.42 were "
+        "(95 %: 0.31 to 0.53), for 3.1 pod-hours a day more than Knative's.",
+    }
+
+
 class DecisionsAnswer(ApiAnswer):
     """What is decided for a service, revision by revision, and what changed of late."""
 
     namespace: str
     service: str
+    promise: PromiseAnswer | None = Field(description="null = there is none")
     revisions: list[DecisionAnswer]
     withdrawn: WithdrawalAnswer | None = Field(description="Null: its forecast has its say")
     changes: list[ChangeAnswer] = Field(description="Newest first; the last 50 are kept")
@@ -257,6 +299,7 @@ class DecisionsAnswer(ApiAnswer):
     example: ClassVar = {
         "namespace": "shop",
         "service": "cart",
+        "promise": PromiseAnswer.example,
         "revisions": [DecisionAnswer.example],
         "withdrawn": None,
         "changes": [ChangeAnswer.example],

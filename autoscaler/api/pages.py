@@ -129,6 +129,7 @@ def _service(
         saved=saved,
         withdrawn=readings.decisions(model, name).withdrawn,
         decided=[(readings.decision(one), readings.unit(one)) for one in model.revisions(name)],
+        promise=readings.promise(model, name),
         changes=readings.decisions(model, name).changes,
         forecast=readings.forecast(model, name, now=now),
         **vars(around),

@@ -10,6 +10,7 @@ from autoscaler.advisor.frame import RevisionState
 from autoscaler.advisor.read_model import Change as Changed
 from autoscaler.advisor.read_model import ReadModel, known
 from autoscaler.api.answers import (
+    AchievedAnswer,
     AveragesAnswer,
     CandidatesAnswer,
     ChangeAnswer,
@@ -17,6 +18,7 @@ from autoscaler.api.answers import (
     DecisionsAnswer,
     ForecastAnswer,
     ModeName,
+    PromiseAnswer,
     ServiceAnswer,
     ServicesAnswer,
     WindowAnswer,
@@ -140,6 +142,7 @@ def decisions(model: ReadModel, name: str) -> DecisionsAnswer:
     return DecisionsAnswer(
         namespace=_head(name),
         service=_tail(name),
+        promise=promise(model, name),
         revisions=[decision(state) for state in model.revisions(name)],
         withdrawn=_withdrawal(model, name),
         changes=[_change(changed) for changed in model.changes(name)],
@@ -163,6 +166,31 @@ def _withdrawal(model: ReadModel, name: str) -> WithdrawalAnswer | None:
     if found is None or not any(state.withdrawn for state in model.revisions(name)):
         return None
     return WithdrawalAnswer(since=_utc(found.since_s), sentence=found.sentence)
+
+
+def promise(model: ReadModel, name: str) -> PromiseAnswer | None:
+    """What a service promised; None = nothing."""
+    made = model.promises.promise(name)
+    if made is None:
+        return None
+    achieved = made.achieved
+    return PromiseAnswer(
+        max_cold_rate=made.rate,
+        cold_price_s=made.price_s,
+        achieved=AchievedAnswer(
+            hours=achieved.hours,
+            requests=achieved.requests,
+            rate=achieved.rate,
+            low=achieved.low,
+            high=achieved.high,
+            more_pod_s_a_day=achieved.more_pod_s,
+        )
+        if achieved
+        else None,
+        missed=made.missed,
+        attainable=made.attainable,
+        sentence=str(made),
+    )
 
 
 def decision(state: RevisionState) -> DecisionAnswer:

@@ -14,6 +14,7 @@ from autoscaler.api.answers import (
     DecisionsAnswer,
     DependencyAnswer,
     ForecastAnswer,
+    PromiseAnswer,
     WindowAnswer,
 )
 from autoscaler.cli.resources import Selection, all_services, dependencies_of, only_service
@@ -46,6 +47,7 @@ def explain(api: RestApi, selection: Selection, clock: Clock) -> None:
     edges = [edge for edge, _ in dependencies_of(api, name)]
     show(
         Text(name, style="bold"),
+        *_promised(decisions.promise),
         *_decided(decisions.revisions),
         *([Text(f"\n{plain(decisions.withdrawn.sentence)}")] if decisions.withdrawn else ()),
         *_forecast(forecast, now),
@@ -68,6 +70,11 @@ def _decided(decisions: Sequence[DecisionAnswer]) -> Iterator[RenderableType]:
         if one.max_extra is not None and one.credit_s is not None:
             bill = f"pods ahead cost at most {100 * one.max_extra:.3g} % of Knative's"
             yield _indented(Text(f"bill: {bill}; credit: {one.credit_s:.0f} s", style="dim"))
+
+
+def _promised(promise: PromiseAnswer | None) -> Iterator[RenderableType]:
+    if promise:
+        yield Text(plain(promise.sentence), style="red" if promise.missed else "")
 
 
 def _candidates(one: DecisionAnswer) -> RenderableType:

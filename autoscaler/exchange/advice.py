@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from autoscaler.core.prediction.advice import Advice, Paths
+from autoscaler.core.prediction.promise import LEAST_S, MOST_S
 from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from autoscaler.errors import PermanentError
@@ -27,11 +28,12 @@ from autoscaler.limits import (
 )
 
 NAME = "advice"
-DEMAND = ("worth_starting", "worth_keeping")  # the columns that may be NaN
+DEMAND = ("worth_starting", "worth_keeping")
+MAY_BE_NAN = ("price_s", *DEMAND)
 
 LAYOUT = Layout(
     magic=b"KNAHADVC",
-    version=3,
+    version=4,
     most={
         "windows": int(ADVICE_WINDOWS.most),
         "revisions": int(REVISIONS.most),
@@ -44,6 +46,7 @@ LAYOUT = Layout(
         Field("starts_s", "<f8", ("windows",)),
         Field("ends_s", "<f8", ("windows",)),
         Field("revision", "<i8", ("revisions",)),
+        Field("price_s", "<f8", ("revisions",)),
         Field("worth_starting", "<f4", ("revisions", "windows")),
         Field("worth_keeping", "<f4", ("revisions", "windows")),
         Field("service", "<i8", ("services",)),
@@ -66,6 +69,7 @@ class AdviceTable:
     starts_s: FloatArray  # (n_windows,) Unix s
     ends_s: FloatArray  # (n_windows,) Unix s
     revision: IntArray  # (n,) `name_id` of "namespace/revision", ascending
+    price_s: FloatArray  # (n,) of a cold request, that keeps a promise; NaN = as configured
     # (n, n_windows) requests in flight; NaN = no forecast:
     worth_starting: FloatArray  # that pods are worth starting for
     worth_keeping: FloatArray  # that pods which stand are worth keeping for
@@ -86,6 +90,7 @@ class AdviceTable:
             "starts_s": self.starts_s,
             "ends_s": self.ends_s,
             "revision": self.revision,
+            "price_s": self.price_s,
             "worth_starting": self.worth_starting,
             "worth_keeping": self.worth_keeping,
             "service": self.service,
@@ -118,6 +123,8 @@ def checked(arrays: Arrays, path: Path) -> AdviceTable:
     demand = {name: arrays[name].astype(np.float64) for name in DEMAND}
     for values in demand.values():
         known &= ~((values < 0) | (values > LARGEST_DEMAND.most)).any(axis=1)
+    price_s = arrays["price_s"]
+    known &= ~((price_s < LEAST_S) | (price_s > MOST_S))  # NaN compares False
     order = np.argsort(revision[known], kind="stable")
     ids = revision[known][order]
     once = np.diff(ids, prepend=0) != 0  # of a revision named twice the first counts
@@ -128,6 +135,7 @@ def checked(arrays: Arrays, path: Path) -> AdviceTable:
         starts_s=starts_s,
         ends_s=ends_s,
         revision=ids[once],
+        price_s=price_s[known][order][once],
         **{name: values[known][order][once] for name, values in demand.items()},
         service=service,
         paths=paths,

@@ -32,12 +32,12 @@ from autoscaler.exchange.layout import Arrays, Field, Layout
 from autoscaler.limits import CHANGES, NAMES_BYTES, NOTES_BYTES, REVISIONS
 
 TICK, NAMES = "tick", "names.json"
-VERSION = 6
+VERSION = 7
 
 _WIRE = {np.float64: "<f8", np.int64: "<i8", np.bool_: "|b1"}
 _SPEC = (
-    *("metric", "mode", "target", "cold_price_s", "lead_s", "drain_s", "max_extra"),
-    *("share", "pod_capacity", "reachable", "activation_scale", "max_scale"),
+    *("metric", "mode", "target", "cold_price_s", "max_cold_rate", "lead_s", "drain_s"),
+    *("max_extra", "share", "pod_capacity", "reachable", "activation_scale", "max_scale"),
 )
 _OBSERVED = ("ready", "replicas", "active", "set_up")
 _CALLS = ("requests", "cold", "last_call_s", "last_start_s")

@@ -144,6 +144,7 @@ def _advice(cluster: FakeCluster, case: Case, rng: np.random.Generator) -> Advic
         starts_s=edges_s[:-1],
         ends_s=edges_s[1:],
         revision=fleet.ids[order],
+        price_s=np.full(len(order), np.nan),
         worth_starting=demand,
         worth_keeping=1.5 * demand,
         service=np.array([name_id(service) for service in services], dtype=np.int64),

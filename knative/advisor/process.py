@@ -17,6 +17,7 @@ from autoscaler.advisor.advisor import Advisor, AdvisorSettings
 from autoscaler.advisor.bundles import LoadBundle
 from autoscaler.advisor.fetch import keep_fetching
 from autoscaler.advisor.ledger.ledger import Ledger
+from autoscaler.advisor.promises import Promises
 from autoscaler.advisor.read_model import Change, ReadModel
 from autoscaler.api.app import create_app
 from autoscaler.api.authorization import Authorize
@@ -110,7 +111,7 @@ class AdvisorProcess:
     ) -> None:
         self._settings, self._clock = settings, clock
         self._health, self._refusals = Health(self._fault_changed), Refusals()
-        self._model = ReadModel(self._health, Ledger(settings.ledger))
+        self._model = ReadModel(self._health, Ledger(settings.ledger), Promises(settings.ledger))
         self._events = EventRecorder(api, clock, partial(self._report, "events")) if api else None
         if self._events:
             self._model.events = self._events.outcomes

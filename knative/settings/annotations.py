@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from autoscaler.annotations import COLD_PRICE, EXTRA_ALLOWANCE, MAX_EXTRA, MODE
+from autoscaler.annotations import COLD_PRICE, EXTRA_ALLOWANCE, MAX_COLD_RATE, MAX_EXTRA, MODE
+from autoscaler.core.prediction.promise import START_S
 from autoscaler.core.state.revision import Metric, Mode, Revision, Spec
 from knative.mirror.annotation_names import PREFIX, PROGRESS_DEADLINE
 from knative.mirror.objects import PodAutoscaler
@@ -61,19 +62,25 @@ def revision_of(
     lead_s: Callable[[float], float],
     drain_s: float,
     share: float = 1.0,
+    promised_s: float = np.nan,
 ) -> Revision:
     """The settings of a revision.
 
     progress_deadline_s: config-deployment's. lead_s: start-up time, by the price of a cold request.
-    drain_s: from letting a pod go until it is gone. share: of its service's traffic.
+    drain_s: from letting a pod go until it is gone. share: of its service's traffic. promised_s:
+    the price that keeps a promise; NaN = not known.
     """
     price_s = _duration(pa.annotations, COLD_PRICE, config.cold_price)
+    rate = _readable(pa.annotations.get(MAX_COLD_RATE, ""), _rate, config.max_cold_rate)
+    if np.isfinite(rate):
+        price_s = START_S if np.isnan(promised_s) else promised_s
     return Spec(
         **_knative_settings(pa, config, progress_deadline_s),
         mode=_mode(pa.annotations, config.mode),
         lead_s=lead_s(price_s),
         drain_s=drain_s,
         cold_price_s=price_s,
+        max_cold_rate=rate,
         max_extra=_readable(pa.annotations.get(MAX_EXTRA, ""), fraction, config.max_extra),
         extra_allowance_s=_duration(pa.annotations, EXTRA_ALLOWANCE, config.extra_allowance),
         share=share,
@@ -159,6 +166,13 @@ def _number(annotations: Mapping[str, str], key: str, default: T) -> T:
         return value
 
     return _readable(annotations.get(PREFIX + key, ""), within, default)
+
+
+def _rate(text: str) -> float:
+    rate = fraction(text)
+    if rate > 1:
+        raise ValueError(f"{text!r} is no rate; allowed: 0% to 100%")
+    return rate
 
 
 def _duration(annotations: Mapping[str, str], key: str, default: float) -> float:

@@ -39,6 +39,7 @@ class ClusterConfig:
     activator_capacity: float = 100.0
     mode: Mode = Mode.SHADOW  # key kn-ahead-mode
     cold_price: float = 600.0  # s; key kn-ahead-cold-price
+    max_cold_rate: float = inf  # promised, a fraction; inf = no promise; key kn-ahead-max-cold-rate
     max_extra: float = inf  # most pod time ahead, a fraction; inf = no bill; key kn-ahead-max-extra
     extra_allowance: float = 600.0  # s of pod beyond that; key kn-ahead-extra-allowance
     cluster_max_extra: float = inf  # of all together; key kn-ahead-cluster-max-extra
@@ -65,6 +66,7 @@ _OWN = {
     for name in (
         "mode",
         "cold_price",
+        "max_cold_rate",
         "max_extra",
         "extra_allowance",
         "cluster_max_extra",
@@ -81,7 +83,7 @@ _DURATIONS = {
     "extra_allowance",
     "cluster_extra_allowance",
 }
-_FRACTIONS = {"max_extra", "cluster_max_extra"}
+_FRACTIONS = {"max_cold_rate", "max_extra", "cluster_max_extra"}
 _ALLOWED: dict[str, tuple[Callable[[float], bool], str]] = {
     "initial_scale": (lambda v: v >= 0, ">= 0"),
     "min_scale": (lambda v: v >= 0, ">= 0"),
@@ -100,6 +102,7 @@ _ALLOWED: dict[str, tuple[Callable[[float], bool], str]] = {
     "scale_down_delay": (lambda v: v >= 0 and v % 1 == 0, ">= 0, whole seconds"),
     "activator_capacity": (lambda v: v >= 1, ">= 1"),
     "cold_price": (lambda v: v >= 0, ">= 0"),
+    "max_cold_rate": (lambda v: v <= 1, "0% to 100%"),
 }
 
 

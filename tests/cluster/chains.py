@@ -36,7 +36,10 @@ def cold_calls(
         )
         status, pods, seconds = cluster.call_all(revisions[0])
         assert (status, len(pods)) == (200, len(revisions))
-        assert not used & set(pods)
+        warm = used & set(pods)
         used |= set(pods)
+        if warm:  # a pod on its way out was still reached; it says nothing of a cold call
+            tell(f"{revisions[0]}, call {count}: by a pod that is being deleted, not counted")
+            continue
         tell(f"{revisions[0]}, call {count}: {seconds:.2f} s")
         yield seconds

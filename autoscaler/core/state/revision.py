@@ -81,6 +81,7 @@ class Spec(Generic[F, I, B]):
     lead_s: F  # s from the decision to a ready pod (the start-up time, at its worst worth meeting)
     drain_s: F  # s from letting a pod go until it is gone
     cold_price_s: F  # s of idle pod that one cold request is worth
+    max_cold_rate: F  # part of the requests that is cold at most, promised; inf = no promise
     max_extra: F  # most pod time ahead, of what Knative's rule wants, a fraction; inf = no bill
     extra_allowance_s: F  # s of pod beyond that
     share: F  # of the service's traffic that this revision gets, 0 ... 1
@@ -117,6 +118,7 @@ KNATIVE_DEFAULTS: Revision = Spec(
     lead_s=5.0,
     drain_s=30.0,  # for which the queue-proxy waits for requests that are still on their way
     cold_price_s=600.0,
+    max_cold_rate=np.inf,
     max_extra=np.inf,
     extra_allowance_s=600.0,  # one cold request
     share=1.0,

@@ -140,6 +140,8 @@ class Controller:
                 self._note_outcome(event, now)
             case seen.AdviceSeen(table=table):
                 self._table = None if self._plain else table
+                if self._table:
+                    self.revisions.reprice(self._table.revision, self._table.price_s)
                 self._align_advice(now, anew=True)
             case seen.ConfigSeen():
                 self._configure(event, now)

@@ -12,8 +12,10 @@ from typing import TypeVar
 import numpy as np
 
 from autoscaler.core.control import ControlState
+from autoscaler.core.names import name_id
 from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.state.revision import Mode, Revision
+from autoscaler.core.types import FloatArray, IntArray
 from knative.controller.state.drain import Drains, drain_of
 from knative.controller.state.plan import RevisionObjects
 from knative.controller.state.start_up import StartUps, parts_of
@@ -47,6 +49,7 @@ class Revisions:
         self._pods = Pods()
         self._start_ups, self._drains = StartUps(), Drains()
         self._traffic = Traffic()
+        self._promised_s: dict[int, float] = {}  # prices that keep promises, by `name_id`
         self.texts = 0  # incremented when a name or an annotation that snapshots show changes
 
     @property
@@ -168,6 +171,22 @@ class Revisions:
             if key in self.fleet:
                 self.fleet.spec.share[self.fleet.row(key)] = self._share(key)
 
+    def reprice(self, revision: IntArray, price_s: FloatArray) -> None:
+        """Put prices that keep promises in force, of those that have one.
+
+        revision: (n,) `name_id`. price_s: (n,) s of idle pod; NaN = there is no promise.
+        """
+        priced = ~np.isnan(price_s)
+        self._promised_s = dict(
+            zip(revision[priced].tolist(), price_s[priced].tolist(), strict=True)
+        )
+        fleet = self.fleet
+        for row in np.flatnonzero(np.isfinite(fleet.spec.max_cold_rate)).tolist():
+            found_s = self._promised_s.get(int(fleet.ids[row]))
+            if found_s is not None and found_s != fleet.spec.cold_price_s[row]:
+                fleet.spec.cold_price_s[row] = found_s
+                self._update_lead(row)
+
     def rebuild(self, now: float) -> None:
         """Make the fleet anew from the objects, as after a restart."""
         layout = self.fleet.layout
@@ -253,6 +272,7 @@ class Revisions:
             lead_s=partial(self._start_ups.lead_s, pa.service),
             drain_s=self._drains.drain_s(pa.service),
             share=self._share(key),
+            promised_s=self._promised_s.get(name_id(key), np.nan),
         )
         return replace(revision, mode=Mode.OFF) if self._plain else revision
 
@@ -273,7 +293,11 @@ class Revisions:
             fleet.services.note_start(service, part, seconds)
         if "total" in parts:
             self._start_ups.add(name, parts["total"])
-        price_s = float(fleet.spec.cold_price_s[row])
+        self._update_lead(row)
+
+    def _update_lead(self, row: int) -> None:
+        fleet = self.fleet
+        name, price_s = fleet.services.keys[fleet.service[row]], float(fleet.spec.cold_price_s[row])
         fleet.spec.lead_s[row] = self._start_ups.lead_s(name, price_s)
 
     def _measure_drain(self, key: str, pod: Pod, now: float) -> None:

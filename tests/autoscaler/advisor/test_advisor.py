@@ -17,6 +17,7 @@ from autoscaler.clock import SimulatedClock
 from autoscaler.core.control import ControlState, Tick, control
 from autoscaler.core.names import name_id
 from autoscaler.core.prediction.dependencies import Edges, Origin
+from autoscaler.core.prediction.promise import START_S
 from autoscaler.core.state.decision import Decision
 from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Mode
@@ -28,6 +29,7 @@ from autoscaler.refusals import Refusals
 from tests.autoscaler.advisor.forecasts import NOW_S, a_bundle
 
 SERVICES = ("shop/browse", "shop/cart-service")
+PROMISING = "shop/cart-service-00001"
 
 
 class Both:
@@ -95,6 +97,7 @@ class Both:
             ("snapshots", self.advisor.read_snapshot),
             (FORECASTS, self.advisor.read_bundle),
             ("dependencies", self.advisor.update_graph),
+            ("promises", self.advisor.follow_promises),
             ("advice", self.advisor.advise),
         ):
             self.model.health.report(part, await step(), self.clock.now())
@@ -102,6 +105,12 @@ class Both:
     @property
     def table(self) -> AdviceTable:
         return read_advice(self.advice / "advice")
+
+    def price_s(self, key: str) -> float:
+        """What a cold request of a revision is worth, as advised; NaN = as configured, or none."""
+        table = self.table
+        found = table.price_s[table.revision == name_id(key)]
+        return float(found[0]) if len(found) else np.nan
 
     def advised(self, key: str) -> float:
         """Demand worth serving of a revision."""
@@ -253,3 +262,23 @@ def test_a_bundle_that_is_too_large_is_counted(both: Both) -> None:
         file.truncate(int(BUNDLE_BYTES.most) + 1)
     both.turn()
     assert both.refusals.counts == {"bundle_bytes": 1}
+
+
+# --- promises -------------------------------------------------------------------------------------
+
+
+def test_a_promise_that_is_missed_for_an_hour_makes_the_service_dearer(both: Both) -> None:
+    save_bundle(a_bundle(30.0), both.bundle)
+    both.fleet.spec.max_cold_rate[both.fleet.row(PROMISING)] = 0.01
+    account, service = both.fleet.services.account, both.fleet.services.row(SERVICES[1])
+    both.tick()
+    both.turn()
+    assert both.price_s(PROMISING) == START_S
+    for _ in range(70):
+        both.clock.advance(60.0)
+        account.requests[service] += 20.0
+        account.ahead_cold[service] += 1.0
+        both.tick()
+        both.turn()
+    assert both.price_s(PROMISING) > START_S
+    assert np.isnan(both.price_s("shop/browse-00001"))

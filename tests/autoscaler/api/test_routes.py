@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from httpx import Client
 
+from autoscaler.advisor.read_model import ReadModel
 from autoscaler.clock import SimulatedClock
 from tests.autoscaler.advisor.controller import Controller
 from tests.autoscaler.api.conftest import START_S
@@ -175,3 +176,20 @@ def test_what_is_not_known_is_null(client: Client) -> None:
 @pytest.mark.parametrize("path", ["/v1/services", "/v1/forecasts/shop/cart", "/docs", "/"])
 def test_asking_twice_changes_nothing(client: Client, path: str) -> None:
     assert client.get(path).text == client.get(path).text
+
+
+def test_a_promise_is_told_with_its_price_and_before_anything_was_counted(
+    client: Client, model: ReadModel
+) -> None:
+    assert client.get("/v1/decisions/shop/cart").json()["promise"] is None
+    model.promises.follow(model.ledger, {"shop/cart": 0.005}, START_S)
+    model.version += 1
+    assert client.get("/v1/decisions/shop/cart").json()["promise"] == {
+        "max_cold_rate": 0.005,
+        "cold_price_s": 600.0,
+        "achieved": None,
+        "missed": False,
+        "attainable": True,
+        "sentence": "Of 100 requests 0.5 are promised to be cold at most; none was counted yet.",
+    }
+    assert "0.5 are promised to be cold" in client.get("/services/shop/cart").text

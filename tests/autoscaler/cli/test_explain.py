@@ -66,3 +66,9 @@ def test_a_mistyped_name_is_answered_with_the_nearest(ask: Asked, name: str) -> 
     result = ask("explain", name)
     assert result.exit_code == 2
     assert result.stderr == f"kn-ahead: no service {name!r}; did you mean shop/cart?\n"
+
+
+def test_says_what_was_promised(ask: Asked, model: ReadModel) -> None:
+    model.promises.follow(model.ledger, {"shop/cart": 0.005}, 0.0)
+    said = ask("explain", "shop/cart").stdout
+    assert "Of 100 requests 0.5 are promised to be cold at most; none was counted yet." in said

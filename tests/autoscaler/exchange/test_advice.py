@@ -46,6 +46,7 @@ def table(keys: list[str] = KEYS, demand: list[list[float]] | None = None) -> Ad
         starts_s=np.array([NOW_S, NOW_S + 60]),
         ends_s=np.array([NOW_S + 60, NOW_S + 300]),
         revision=ids(keys),
+        price_s=np.full(len(keys), np.nan),
         worth_starting=start,
         worth_keeping=2 * start,
         service=ids(NAMES),

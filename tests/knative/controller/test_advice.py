@@ -1,10 +1,13 @@
 """How advice changes decisions: by mode, and only of the revisions that it names."""
 
+import math
+
 import pytest
 
+from autoscaler.core.prediction.promise import START_S
 from autoscaler.core.state.revision import Mode
 from knative.controller.state.instructions import Scale
-from tests.knative.controller.world import KEY, OUTWARD, World, writes
+from tests.knative.controller.world import KEY, OUTWARD, World, an_advice, writes
 
 
 @pytest.fixture
@@ -83,3 +86,28 @@ def test_a_first_request_of_a_revision_whose_row_moved_is_decided_by_its_own_adv
     assert writes(world.receives(KEY, concurrency=1.0))[0] == Scale(
         deployment="cart-deployment", pods=4
     )
+
+
+def test_a_promised_price_is_in_force_only_where_something_is_promised(world: World) -> None:
+    promising = world.has_revision("cart", annotations={"kn-ahead.dev/max-cold-rate": "1%"})
+    other = world.has_revision("till", annotations={"kn-ahead.dev/cold-price": "2m"})
+    fleet = world.controller.fleet
+
+    def prices() -> list[float]:
+        return [float(fleet.spec.cold_price_s[fleet.row(key)]) for key in (promising, other)]
+
+    assert prices() == [START_S, 120.0]
+    told = {promising: 5000.0, other: 5000.0}
+    world.advised(dict.fromkeys(told, 1.0), prices_s=told)
+    assert prices() == [5000.0, 120.0]
+    world.configured(kn_ahead_mode="full")  # settings are read anew
+    assert prices() == [5000.0, 120.0]
+
+
+@pytest.mark.parametrize("price_s", [0.0, -1.0, 1e9, math.inf])
+def test_a_price_that_is_none_is_refused_with_its_revision(world: World, price_s: float) -> None:
+    key = world.has_revision("cart", annotations={"kn-ahead.dev/max-cold-rate": "1%"})
+    fleet = world.controller.fleet
+    world.advised({key: 1.0}, prices_s={key: price_s})
+    assert fleet.spec.cold_price_s[fleet.row(key)] == START_S
+    assert an_advice({key: 1.0}, prices_s={key: price_s}).refused == 1

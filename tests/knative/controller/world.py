@@ -171,6 +171,9 @@ def statistics(
     )
 
 
+NO_PRICES: Mapping[str, float] = {}
+
+
 def an_advice(
     demand: Mapping[str, float],
     *,
@@ -178,6 +181,7 @@ def an_advice(
     ends_s: float = NOW_S + 600,
     services: tuple[str, ...] = (),
     paths: Paths = NO_PATHS,
+    prices_s: Mapping[str, float] = NO_PRICES,
 ) -> AdviceTable:
     """Advice of one window, as the controller reads it. paths: between indices of services."""
     worth = np.array(list(demand.values()), dtype=np.float64).reshape(-1, 1)
@@ -186,6 +190,7 @@ def an_advice(
         starts_s=np.array([starts_s]),
         ends_s=np.array([ends_s]),
         revision=ids(demand),
+        price_s=np.array([prices_s.get(name, np.nan) for name in demand]),
         worth_starting=worth,
         worth_keeping=worth,
         service=ids(services),

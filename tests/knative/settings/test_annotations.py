@@ -3,6 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from autoscaler.core.prediction.promise import START_S
 from autoscaler.core.state.revision import Metric, Mode, Revision
 from knative.mirror.objects import podautoscaler
 from knative.settings.annotations import revision_of
@@ -44,11 +45,21 @@ CAMEL = [
 NUMBERS = [key for key, *_ in KEYS if not key.startswith("metric")]
 
 
-def read(annotations: dict[str, str], config: ClusterConfig | None = None, **spec: Any) -> Revision:
+def read(
+    annotations: dict[str, str],
+    config: ClusterConfig | None = None,
+    *,
+    promised_s: float = np.nan,
+    **spec: Any,
+) -> Revision:
     """The settings of a revision with these annotations (full keys)."""
-    pa = podautoscaler(a_podautoscaler(annotations=annotations, **spec))
     return revision_of(
-        pa, config or ClusterConfig(), progress_deadline_s=600.0, lead_s=lambda _: 7.0, drain_s=35.0
+        podautoscaler(a_podautoscaler(annotations=annotations, **spec)),
+        config or ClusterConfig(),
+        progress_deadline_s=600.0,
+        lead_s=lambda _: 7.0,
+        drain_s=35.0,
+        promised_s=promised_s,
     )
 
 
@@ -210,6 +221,24 @@ def test_a_mode_that_is_none_leaves_the_clusters(word: str) -> None:
 @pytest.mark.parametrize(("text", "seconds"), [("2m", 120.0), ("0s", 0.0), ("dear", 600.0)])
 def test_a_revision_may_say_what_a_cold_request_costs(text: str, seconds: float) -> None:
     assert read({"kn-ahead.dev/cold-price": text}).cold_price_s == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"), [("0.5%", 0.005), ("0.02", 0.02), ("0", 0.0), ("100%", 1.0)]
+)
+def test_a_promise_takes_the_place_of_a_price(text: str, rate: float) -> None:
+    annotations = {"kn-ahead.dev/max-cold-rate": text, "kn-ahead.dev/cold-price": "2m"}
+    read_of = read(annotations)
+    assert (read_of.max_cold_rate, read_of.cold_price_s) == (rate, START_S)
+    assert read(annotations, promised_s=90.0).cold_price_s == 90.0
+
+
+@pytest.mark.parametrize("text", ["", "101%", "-1%", "few"])
+def test_a_promise_that_is_none_leaves_the_clusters_and_without_one_the_price(text: str) -> None:
+    annotations = {"kn-ahead.dev/max-cold-rate": text, "kn-ahead.dev/cold-price": "2m"}
+    read_of = read(annotations, promised_s=90.0)
+    assert (read_of.max_cold_rate, read_of.cold_price_s) == (np.inf, 120.0)
+    assert read(annotations, ClusterConfig(max_cold_rate=0.1)).max_cold_rate == 0.1
 
 
 def test_without_a_word_there_is_no_bill() -> None:

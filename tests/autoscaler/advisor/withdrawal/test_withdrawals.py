@@ -129,7 +129,7 @@ def test_revisions_of_a_service_that_is_withdrawn_are_as_in_shadow(tmp_path: Pat
     snapshot = controller.model.frame.snapshot
     assert snapshot is not None
     gone = controller.model.withdrawals.by_service
-    table = advice_of(snapshot, controller.names, None, None, gone)
+    table = advice_of(snapshot, controller.names, None, None, withdrawn=gone)
     assert table.withdrawn.tolist() == [name_id(f"{CART}-1")]
     controller.advised(for_fleet(table, controller.fleet))
     controller.ticks(2, 0.0, 0.0)
