@@ -1,15 +1,16 @@
-"""The Event for a changed decision."""
+"""The Events for a changed decision, and for what has begun."""
 
 from dataclasses import fields
 from typing import Any
 
 import pytest
 
+from autoscaler.advisor.occasions import Begun, Occasion
 from autoscaler.advisor.read_model import Change
 from autoscaler.core.names import name_id
 from autoscaler.core.state.decision import Decision, Reason
 from autoscaler.exchange.snapshot import Named
-from knative.advisor.events import ObjectReference, scaling_event
+from knative.advisor.events import ObjectReference, begun_event, scaling_event
 
 CART = Named(
     id=name_id("shop/cart"),
@@ -77,3 +78,17 @@ def test_the_event_has_the_kind_and_the_sentence_of_the_change(change: Change, r
 )
 def test_a_decision_that_changes_nothing_in_the_cluster_has_no_event(change: Change) -> None:
     assert scaling_event(change) is None
+
+
+def test_a_bill_that_is_reached_is_a_warning_about_the_podautoscaler() -> None:
+    sentence = "2 pods: the bill allows 1 of 4 pods ahead."
+    begun = Begun(occasion=Occasion.BILL_REACHED, revision=CART, sentence=sentence)
+    event = begun_event(begun)
+    assert (event.reason, event.message, event.warning) == ("BillReached", sentence, True)
+    assert (event.about.kind, event.about.uid) == ("PodAutoscaler", "uid-of-cart")
+
+
+@pytest.mark.parametrize("occasion", Occasion)
+def test_all_that_may_begin_has_a_reason_of_an_event(occasion: Occasion) -> None:
+    begun = Begun(occasion=occasion, revision=CART, sentence="so it is")
+    assert begun_event(begun).reason.isalpha()
