@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from autoscaler.advisor.frame import Frame, RevisionState
+from autoscaler.advisor.history import History
 from autoscaler.advisor.ledger.ledger import Ledger
+from autoscaler.advisor.twin_changes import twin_changes
 from autoscaler.core.prediction.dependencies import Edges, no_edges
 from autoscaler.core.prediction.forecasts import ForecastBundle
 from autoscaler.core.state.decision import OneDecision, Reason, explain, reason_of, row_of
@@ -74,11 +76,13 @@ class ReadModel:
         self.version = 0  # counts up whenever anything is put in
         self.frame = Frame()
         self.ledger = ledger or Ledger()
+        self.history = History()
         self._forecasts: _Forecasts | None = None
         self.known_edges = KnownEdges()
         self.events: Mapping[str, int] = {}  # Kubernetes Events by outcome
         self.changed: Mapping[tuple[str, Reason], int] = {}  # changes by service and reason
         self._changes: Mapping[str, tuple[Change, ...]] = {}  # by service, newest first
+        self._would_change: Mapping[str, tuple[Change, ...]] = {}  # likewise
         self.services: tuple[str, ...] = ()  # that have a decision or a forecast, sorted
 
     def put_snapshot(self, snapshot: Snapshot, names: Mapping[int, Named]) -> list[Change]:
@@ -92,9 +96,11 @@ class ReadModel:
             self._list_services()
         leads = self.frame.note("leading", bool, missing=True)
         self.ledger.fold(snapshot, self.frame.service_names, leads=leads)
+        self.history.fold(self.frame, self.forecasts)
         changes = list(self._changes_of(snapshot, names))
         if changes:
             self._store(changes)
+        self._would_change = _with(self._would_change, self._twin_changes(former.snapshot))
         self.version += 1
         return changes
 
@@ -123,6 +129,8 @@ class ReadModel:
         self.services = tuple(sorted({*self.frame.revisions, *forecast}))
         known = self.frame.revisions
         self._changes = {name: log for name, log in self._changes.items() if name in known}
+        would_change = self._would_change.items()
+        self._would_change = {name: log for name, log in would_change if name in known}
         self.changed = {k: n for k, n in self.changed.items() if k[0] in known}
 
     def _changes_of(self, snapshot: Snapshot, names: Mapping[int, Named]) -> Iterator[Change]:
@@ -144,12 +152,23 @@ class ReadModel:
             )
 
     def _store(self, changes: Sequence[Change]) -> None:
-        logs, counts = dict(self._changes), Counter(self.changed)
+        counts = Counter(self.changed)
         for change in changes:
-            service = change.revision.service
-            logs[service] = (change, *logs.get(service, ())[: MOST_CHANGES - 1])
-            counts[service, change.reason] += 1
-        self._changes, self.changed = logs, counts
+            counts[change.revision.service, change.reason] += 1
+        self._changes, self.changed = _with(self._changes, changes), counts
+
+    def _twin_changes(self, former: Snapshot | None) -> list[Change]:
+        frame = self.frame
+        return [
+            Change(
+                revision=frame.named[one.row],
+                before=one.before,
+                decision=one.decision,
+                reason=one.reason,
+                sentence=frame.state(one.row).explain(one.decision, one.reason),
+            )
+            for one in twin_changes(former, frame)
+        ]
 
     def knows(self, service: str) -> bool:
         """Whether a service has a decision or a line in the forecasts."""
@@ -185,6 +204,10 @@ class ReadModel:
         """The last changes of a service's decisions, newest first."""
         return self._changes.get(service, ())
 
+    def would_change(self, service: str) -> tuple[Change, ...]:
+        """What kn-ahead would have changed of late where it is in shadow, newest first."""
+        return self._would_change.get(service, ())
+
     def readiness(self, now: float) -> Readiness:
         """Whether pods are decided; without forecasts they are, by Knative's rule. now: Unix s."""
         return Readiness(missing=self._missing(now), degraded=tuple(self._degraded(now)))
@@ -214,6 +237,19 @@ class ReadModel:
 def known(pods: int) -> int | None:
     """A number of pods, or None where there is no answer."""
     return None if pods <= NO_ANSWER else pods
+
+
+def _with(
+    logs: Mapping[str, tuple[Change, ...]], changes: Sequence[Change]
+) -> Mapping[str, tuple[Change, ...]]:
+    """Logs by service, each newest first, with further changes."""
+    if not changes:
+        return logs
+    logs = dict(logs)
+    for change in changes:
+        service = change.revision.service
+        logs[service] = (change, *logs.get(service, ())[: MOST_CHANGES - 1])
+    return logs
 
 
 def _of_service(bundle: ForecastBundle, row: int) -> ForecastBundle:

@@ -13,15 +13,19 @@ from fastapi import APIRouter, FastAPI, Query, Response
 
 from autoscaler.advisor.read_model import Readiness, ReadModel
 from autoscaler.api import readings
+from autoscaler.api.answers import MODES
 from autoscaler.api.bodies import body
 from autoscaler.api.dependencies import Listing, listing
 from autoscaler.api.graph.picture import svg
+from autoscaler.api.history import picture
+from autoscaler.api.history import readings as history
 from autoscaler.api.ledger.answers import ServiceLedgerAnswer
 from autoscaler.api.ledger.readings import DAYS, Period, sentences, service_ledger, version
 from autoscaler.api.rendering import Renderer
 from autoscaler.api.routes import Namespace, ServiceName, known
 from autoscaler.api.words import TEMPLATES
 from autoscaler.clock import Clock
+from autoscaler.core.state.decision import Reason
 from autoscaler.core.types import IntArray
 from autoscaler.errors import PermanentError
 
@@ -124,11 +128,23 @@ def _overview(model: ReadModel, offset: int, saved: Sequence[str], around: _Arou
 def _service(
     model: ReadModel, name: str, now: float, saved: ServiceLedgerAnswer, around: _Around
 ) -> bytes:
+    changes = history.numbered(model, name)
+    chart = history.chart(model, name, changes, now=now)
     text = TEMPLATES.get_template("service.html.j2").render(
         name=name,
+        namespace=name.partition("/")[0],
+        service=name.partition("/")[2],
+        modes=MODES,
         saved=saved,
         decided=[(readings.decision(one), readings.unit(one)) for one in model.revisions(name)],
-        changes=readings.decisions(model, name).changes,
+        bounded=any(np.isfinite(one.max_extra) for one in model.revisions(name)),
+        changes=changes,
+        chart=chart,
+        pictures=[
+            (kind, picture.draw(chart, width))
+            for kind, width in (("broad", picture.WIDE), ("narrow", picture.NARROW))
+        ],
+        billed=model.changed.get((name, Reason.BILL), 0),
         forecast=readings.forecast(model, name, now=now),
         **vars(around),
     )
