@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import APIRouter, FastAPI, Query, Response
 
-from autoscaler.advisor.read_model import Readiness, ReadModel
+from autoscaler.advisor.read_model import MOST_CHANGES, Readiness, ReadModel
 from autoscaler.api import readings
 from autoscaler.api.answers import MODES
 from autoscaler.api.bodies import body
@@ -140,6 +140,7 @@ def _service(
         bounded=any(np.isfinite(one.max_extra) for one in model.revisions(name)),
         changes=changes,
         chart=chart,
+        most_changes=MOST_CHANGES,
         pictures=[
             (kind, picture.draw(chart, width))
             for kind, width in (("broad", picture.WIDE), ("narrow", picture.NARROW))

@@ -35,6 +35,7 @@ class Mark:
     at_s: float  # Unix s
     ours: bool  # kn-ahead's; else Knative's
     up: bool  # to more pods
+    billed: bool  # a bill had the last word
     text: str
 
 
@@ -47,6 +48,24 @@ class Chart:
     windows: Sequence[WindowAnswer]  # of the forecast in force; those ahead are drawn
     marks: Sequence[Mark]
     applied: bool  # whether kn-ahead is in force, and Knative estimated
+    all_marks_s: float  # Unix s from which on every change has a mark
+
+    @property
+    def begin_s(self) -> float:
+        """Unix s from which on it is drawn."""
+        known_s = self.since.timestamp() if self.since else self.now
+        return min(max(known_s, self.now - KEPT_S), self.now - LEAST_S)
+
+    @property
+    def numbers(self) -> frozenset[int]:
+        """Of the marks that are drawn."""
+        return frozenset(mark.number for mark in self.marks if mark.at_s >= self.begin_s)
+
+    @property
+    def marks_since(self) -> datetime | None:
+        """From when on every change has a mark, where that is not all of the time drawn."""
+        missing = self.all_marks_s > max(self.begin_s, self.past.start_s[:1].max(initial=0.0))
+        return datetime.fromtimestamp(self.all_marks_s, UTC) if missing else None
 
     @property
     def since(self) -> datetime | None:
@@ -142,7 +161,7 @@ def draw(chart: Chart, width: float) -> str:
         times=_times(plane, width),
         bands=_bands(chart, plane, demand),
         lines=_lines(chart, plane, demand, pods),
-        unknown=plane.x(_known_since(chart)),
+        unknown=plane.x(chart.since.timestamp() if chart.since else chart.now),
         lanes=[
             (base + 8.0 + LANE * i, ours, _groups(chart.marks, plane, ours=ours))
             for i, ours in enumerate(lanes)
@@ -154,13 +173,10 @@ def draw(chart: Chart, width: float) -> str:
 
 def _plane(chart: Chart, width: float) -> _Plane:
     """As much of the past as is known, and what is forecast."""
-    begin_s = min(max(_known_since(chart), chart.now - KEPT_S), chart.now - LEAST_S)
     ahead_s = [w.end.timestamp() for w in chart.windows if w.end.timestamp() > chart.now]
-    return _Plane(width=width, begin_s=begin_s, end_s=max(ahead_s, default=chart.now + SAMPLE_S))
-
-
-def _known_since(chart: Chart) -> float:
-    return chart.since.timestamp() if chart.since else chart.now
+    return _Plane(
+        width=width, begin_s=chart.begin_s, end_s=max(ahead_s, default=chart.now + SAMPLE_S)
+    )
 
 
 def _axes(chart: Chart) -> tuple[_Axis, _Axis]:

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from autoscaler.advisor.history import SAMPLE_S, SERIES
-from autoscaler.advisor.read_model import ReadModel
+from autoscaler.advisor.read_model import MOST_CHANGES, ReadModel
+from autoscaler.advisor.read_model import Change as Changed
 from autoscaler.api import readings
 from autoscaler.api.answers import ChangeAnswer
 from autoscaler.api.history.answers import HistoryAnswer, SampleAnswer
 from autoscaler.api.history.picture import Chart, Mark
 from autoscaler.api.words import time_of_day
+from autoscaler.core.state.decision import Reason
 from autoscaler.core.state.revision import Mode
 from autoscaler.core.types import FloatArray
 
@@ -76,7 +78,13 @@ def chart(model: ReadModel, name: str, changes: Sequence[NumberedChange], *, now
         windows=() if forecast.reason else forecast.windows,
         marks=[_mark(one) for one in changes],
         applied=applied(model, name),
+        all_marks_s=max(map(_complete_since_s, (model.changes(name), model.would_change(name)))),
     )
+
+
+def _complete_since_s(log: Sequence[Changed]) -> float:
+    """Unix s from which on a log has every change; 0 = it has all."""
+    return log[-1].decision.at_s if len(log) >= MOST_CHANGES else 0.0
 
 
 def _mark(one: NumberedChange) -> Mark:
@@ -87,5 +95,6 @@ def _mark(one: NumberedChange) -> Mark:
         at_s=change.at.timestamp(),
         ours=one.ours,
         up=after > before,
+        billed=change.reason == Reason.BILL.name,
         text=f"{time_of_day(change.at)} {change.sentence}",
     )

@@ -30,11 +30,13 @@ def a_chart(
     windows: tuple[WindowAnswer, ...] = (),
 ) -> Chart:
     past = a_past(np.zeros(0)) if past is None else past
-    return Chart(now=NOW_S, past=past, windows=windows, marks=marks, applied=True)
+    return Chart(now=NOW_S, past=past, windows=windows, marks=marks, applied=True, all_marks_s=0.0)
 
 
 def a_mark(number: int, ago_s: float, *, ours: bool = True, text: str = "3 pods") -> Mark:
-    return Mark(number=number, at_s=NOW_S - ago_s, ours=ours, up=True, text=text)
+    return Mark(
+        number=number, at_s=NOW_S - ago_s, ours=ours, up=True, billed=number == 2, text=text
+    )
 
 
 def drawn(chart: Chart, width: float = WIDE) -> ElementTree.Element:
@@ -82,6 +84,8 @@ def test_each_policy_has_a_lane_and_each_mark_its_reason() -> None:
     assert labels(root) == ["1", "2"]
     kinds = [link.get("class") for link in root.iter("a")]
     assert kinds == ["mark of-ahead", "mark of-knative"]
+    bills = [p.get("class") for p in root.iter("path") if "bill" in p.get("class", "")]
+    assert bills == ["of-bill"]
     titles = [link.findtext("title", "").strip() for link in root.iter("a")]
     assert titles == ["1. <i>1 & 2</i>", "2. 3 pods"]
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from httpx import Client
 
+from autoscaler.advisor.read_model import MOST_CHANGES
 from autoscaler.clock import SimulatedClock
 from autoscaler.core.state.decision import Reason
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Mode
@@ -48,6 +49,17 @@ def test_samples_have_both_policies_and_what_kn_ahead_would_have_changed(client:
     assert (newest["at"], newest["before"], newest["desired_scale"]) == (
         "2026-03-02T09:00:04Z", 1, 2,
     )  # fmt: skip
+
+
+def test_where_more_has_changed_than_is_kept_the_page_says_from_when_on(
+    client: Client, controller: Controller, clock: SimulatedClock
+) -> None:
+    assert "have no marks" not in page(client, "/services/shop/cart")
+    for i in range(MOST_CHANGES + 5):
+        controller.ticks(10 + 60 * i, 0.0, 70.0 * (5 + i), 0.0)  # grows: every tick wants more
+    clock.advance(60.0 * MOST_CHANGES)
+    said = f"The last {MOST_CHANGES} changes are kept: before 09:05:10 they have no marks."
+    assert said in page(client, "/services/shop/cart")
 
 
 def test_an_unknown_service_is_a_problem(client: Client) -> None:
