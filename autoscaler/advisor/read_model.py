@@ -14,7 +14,7 @@ from autoscaler.advisor.ledger.ledger import Ledger
 from autoscaler.advisor.twin_changes import twin_changes
 from autoscaler.core.prediction.dependencies import Edges, no_edges
 from autoscaler.core.prediction.forecasts import ForecastBundle
-from autoscaler.core.state.decision import OneDecision, Reason, explain, reason_of, row_of
+from autoscaler.core.state.decision import Reason, explain, reason_of, row_of
 from autoscaler.core.state.revision import NO_ANSWER, UNDECIDED
 from autoscaler.errors import PermanentError
 from autoscaler.exchange.snapshot import Named, Snapshot
@@ -26,11 +26,13 @@ STUCK_S = 10.0  # s without a tick after which the loop counts as stuck; it tick
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A decision that wanted another number of pods than the one before it."""
+    """A decision that wanted another number of pods than the one before it: 0.3 KB to keep."""
 
     revision: Named
+    at_s: float  # Unix s
     before: int | None  # pods; -1 = no answer; None = the revision was new
-    decision: OneDecision
+    want: int  # pods; -1 = no answer
+    scale: bool  # the scale target has to be written
     reason: Reason
     sentence: str
 
@@ -145,8 +147,10 @@ class ReadModel:
             upstream = self.frame.service_names.get(decision.upstream, "")
             yield Change(
                 revision=names[revision],
+                at_s=decision.at_s,
                 before=None if before == UNDECIDED else before,
-                decision=decision,
+                want=decision.want,
+                scale=decision.scale,
                 reason=reason_of(decision),
                 sentence=explain(decision, upstream=upstream, rps=revision in by_rps),
             )
@@ -162,8 +166,10 @@ class ReadModel:
         return [
             Change(
                 revision=frame.named[one.row],
+                at_s=one.decision.at_s,
                 before=one.before,
-                decision=one.decision,
+                want=one.decision.want,
+                scale=False,
                 reason=one.reason,
                 sentence=frame.state(one.row).explain(one.decision, one.reason),
             )

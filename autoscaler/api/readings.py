@@ -180,10 +180,10 @@ def unit(state: RevisionState) -> str:
 def change(changed: Changed) -> ChangeAnswer:
     """A decision that differs from the one before."""
     return ChangeAnswer(
-        at=utc(changed.decision.at_s),
+        at=utc(changed.at_s),
         revision=_tail(changed.revision.revision),
         before=None if changed.before is None else known(changed.before),
-        desired_scale=known(changed.decision.want),
+        desired_scale=known(changed.want),
         reason=changed.reason.name,
         sentence=changed.sentence,
     )

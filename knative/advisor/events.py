@@ -141,7 +141,7 @@ def scaling_event(change: Change) -> ObjectEvent | None:
     the pods it had before.
     """
     known = change.before is not None and change.before >= 0
-    if change.decision.want < 0 or not (known or change.decision.scale):
+    if change.want < 0 or not (known or change.scale):
         return None
     about = _podautoscaler(change.revision)
     return ObjectEvent(about=about, reason=_reason(change), message=change.sentence)
@@ -170,7 +170,7 @@ def _podautoscaler(revision: Named) -> ObjectReference:
 
 def _reason(change: Change) -> str:
     before = change.before or 0
-    want = change.decision.want
+    want = change.want
     if want == 0:
         return "ScaledToZero"
     if change.reason == Reason.EARLY:

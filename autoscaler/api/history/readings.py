@@ -84,7 +84,7 @@ def chart(model: ReadModel, name: str, changes: Sequence[NumberedChange], *, now
 
 def _complete_since_s(log: Sequence[Changed]) -> float:
     """Unix s from which on a log has every change; 0 = it has all."""
-    return log[-1].decision.at_s if len(log) >= MOST_CHANGES else 0.0
+    return log[-1].at_s if len(log) >= MOST_CHANGES else 0.0
 
 
 def _mark(one: NumberedChange) -> Mark:

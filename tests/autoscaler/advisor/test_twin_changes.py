@@ -36,7 +36,7 @@ def would(
 def test_each_change_is_told_with_its_reason_and_knatives_answer(controller: Controller) -> None:
     would(controller, 4, 1, Reason.STABLE)
     (change,) = would(controller, 6, 3, Reason.FORECAST)
-    assert (change.before, change.decision.want, change.revision.revision) == (1, 3, SHADOW)
+    assert (change.before, change.want, change.revision.revision) == (1, 3, SHADOW)
     assert change.sentence == (
         "3 pods: the forecast finds 3 pods worth having (Knative alone: 1 pod)."
     )

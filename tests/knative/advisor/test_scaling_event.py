@@ -1,14 +1,11 @@
 """The Events for a changed decision, and for what has begun."""
 
-from dataclasses import fields
-from typing import Any
-
 import pytest
 
 from autoscaler.advisor.occasions import Begun, Occasion
 from autoscaler.advisor.read_model import Change
 from autoscaler.core.names import name_id
-from autoscaler.core.state.decision import Decision, Reason
+from autoscaler.core.state.decision import Reason
 from autoscaler.exchange.snapshot import Named
 from knative.advisor.events import ObjectReference, begun_event, scaling_event
 
@@ -22,7 +19,6 @@ CART = Named(
     upstreams="",
     downstream_namespaces="",
 )
-NOTHING: dict[str, Any] = {f.name: 0 for f in fields(Decision)}
 
 
 def a_change(
@@ -31,8 +27,10 @@ def a_change(
     """scale: whether anything has to be written."""
     return Change(
         revision=CART,
+        at_s=0.0,
         before=before,
-        decision=Decision(**NOTHING | {"want": want, "scale": scale}),
+        want=want,
+        scale=scale,
         reason=reason,
         sentence=f"{want} pods: because.",
     )
