@@ -7,7 +7,7 @@ before. Numbers are float16: exact pods up to 2,048, demand to a two-thousandth,
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +41,11 @@ class Past:
     ready: FloatArray  # (m,) pods that were ready
     p50: FloatArray  # (m,) requests in flight, by the forecast that was in force then
     p99: FloatArray  # (m,)
+
+    def since(self, at_s: float) -> "Past":
+        """The samples that begin at Unix s ``at_s`` or after it."""
+        kept = self.start_s >= at_s
+        return Past(**{f.name: getattr(self, f.name)[kept] for f in fields(self)})
 
 
 class _Sample(NamedTuple):

@@ -32,7 +32,10 @@ from autoscaler.errors import PermanentError
 PAGE = 50  # services
 REFRESH_S = 10
 MOST_DRAWN = 100  # dependencies in the picture beside the table
+SPANS = (180, 60, 20)  # minutes of a service's past to choose from
 HTML = "text/html"
+
+Minutes = Annotated[int, Query(ge=min(SPANS), le=max(SPANS))]
 
 
 def _nothing() -> str:
@@ -77,7 +80,9 @@ def router(
         return body(page, HTML)
 
     @pages.get("/services/{namespace}/{service}")
-    async def service(namespace: Namespace, service: ServiceName) -> Response:
+    async def service(
+        namespace: Namespace, service: ServiceName, minutes: Minutes = SPANS[0]
+    ) -> Response:
         """All of one service: decisions, forecast, changes, dependencies."""
         name, now = known(model, namespace, service), clock.now()
         edges = await listing(model, renderer)
@@ -90,9 +95,9 @@ def router(
         )
         around = _Around(state=model.readiness(now), graph=graph, front=front)
         page = await renderer.page(
-            ("service", name),
+            ("service", name, minutes),
             (model.version, around.state, version(ledger, now)),
-            lambda: _service(model, name, now, saved, around),
+            lambda: _service(model, name, now, minutes, saved, around),
         )
         return body(page, HTML)
 
@@ -126,10 +131,15 @@ def _overview(model: ReadModel, offset: int, saved: Sequence[str], around: _Arou
 
 
 def _service(
-    model: ReadModel, name: str, now: float, saved: ServiceLedgerAnswer, around: _Around
+    model: ReadModel,
+    name: str,
+    now: float,
+    minutes: int,
+    saved: ServiceLedgerAnswer,
+    around: _Around,
 ) -> bytes:
     changes = history.numbered(model, name)
-    chart = history.chart(model, name, changes, now=now)
+    chart = history.chart(model, name, changes, now=now, span_s=60.0 * minutes)
     text = TEMPLATES.get_template("service.html.j2").render(
         name=name,
         namespace=name.partition("/")[0],
@@ -141,6 +151,8 @@ def _service(
         changes=changes,
         chart=chart,
         most_changes=MOST_CHANGES,
+        minutes=minutes,
+        spans=SPANS,
         pictures=[
             (kind, picture.draw(chart, width))
             for kind, width in (("broad", picture.WIDE), ("narrow", picture.NARROW))

@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from autoscaler.advisor.history import KEPT_S, SAMPLE_S, Past
+from autoscaler.advisor.history import SAMPLE_S, Past
 from autoscaler.api.answers import WindowAnswer
 from autoscaler.api.words import TEMPLATES, number
 from autoscaler.core.types import FloatArray
 
 WIDE, NARROW = 960.0, 360.0  # px
-LEAST_S = 3600.0  # s of the past that are drawn at least
+LEAST_S = 3600.0  # s of the past that are drawn at least, where no less is asked for
 LEFT, RIGHT = 38.0, 8.0  # px beside the plots
 DEMAND, PODS, LANE, BETWEEN = 150.0, 110.0, 34.0, 26.0  # px of height
 LETTER = 6.4  # px of a letter of a mark
@@ -44,6 +44,7 @@ class Chart:
     """What is drawn."""
 
     now: float  # Unix s
+    span_s: float  # of the past that is drawn at most
     past: Past
     windows: Sequence[WindowAnswer]  # of the forecast in force; those ahead are drawn
     marks: Sequence[Mark]
@@ -53,8 +54,14 @@ class Chart:
     @property
     def begin_s(self) -> float:
         """Unix s from which on it is drawn."""
-        known_s = self.since.timestamp() if self.since else self.now
-        return min(max(known_s, self.now - KEPT_S), self.now - LEAST_S)
+        known_s = float(self.past.start_s.min(initial=self.now))
+        return min(max(known_s, self.now - self.span_s), self.now - min(LEAST_S, self.span_s))
+
+    @property
+    def end_s(self) -> float:
+        """Unix s up to which it is drawn: the forecast's end, but no more than half the past."""
+        ends_s = [window.end.timestamp() for window in self.windows]
+        return min(max([self.now + SAMPLE_S, *ends_s]), self.now + self.span_s / 2)
 
     @property
     def numbers(self) -> frozenset[int]:
@@ -64,14 +71,15 @@ class Chart:
     @property
     def marks_since(self) -> datetime | None:
         """From when on every change has a mark, where that is not all of the time drawn."""
-        missing = self.all_marks_s > max(self.begin_s, self.past.start_s[:1].max(initial=0.0))
+        missing = self.all_marks_s > self.begin_s
         return datetime.fromtimestamp(self.all_marks_s, UTC) if missing else None
 
     @property
     def since(self) -> datetime | None:
-        """From when on anything is known; None = nothing is."""
-        start_s = self.past.start_s
-        return datetime.fromtimestamp(start_s[0], UTC) if len(start_s) else None
+        """From when on anything is known, where that is not all of the time drawn."""
+        known_s = self.past.start_s.min(initial=self.now)
+        missing = known_s >= self.begin_s + SAMPLE_S
+        return datetime.fromtimestamp(known_s, UTC) if missing else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +154,7 @@ class _Axis:
 
 def draw(chart: Chart, width: float) -> str:
     """As SVG, so many px wide."""
-    plane = _plane(chart, width)
+    plane = _Plane(width=width, begin_s=chart.begin_s, end_s=chart.end_s)
     demand, pods = _axes(chart)
     lanes = [one for one in (True, False) if any(mark.ours == one for mark in chart.marks)]
     base = pods.top + PODS
@@ -161,21 +169,13 @@ def draw(chart: Chart, width: float) -> str:
         times=_times(plane, width),
         bands=_bands(chart, plane, demand),
         lines=_lines(chart, plane, demand, pods),
-        unknown=plane.x(chart.since.timestamp() if chart.since else chart.now),
+        unknown=plane.x(chart.since.timestamp() if chart.since else chart.begin_s),
         lanes=[
             (base + 8.0 + LANE * i, ours, _groups(chart.marks, plane, ours=ours))
             for i, ours in enumerate(lanes)
         ],
         base=base,
         x=plane.x,
-    )
-
-
-def _plane(chart: Chart, width: float) -> _Plane:
-    """As much of the past as is known, and what is forecast."""
-    ahead_s = [w.end.timestamp() for w in chart.windows if w.end.timestamp() > chart.now]
-    return _Plane(
-        width=width, begin_s=chart.begin_s, end_s=max(ahead_s, default=chart.now + SAMPLE_S)
     )
 
 

@@ -69,12 +69,15 @@ def applied(model: ReadModel, name: str) -> bool:
     return any(state.mode >= Mode.OUTWARD for state in model.revisions(name))
 
 
-def chart(model: ReadModel, name: str, changes: Sequence[NumberedChange], *, now: float) -> Chart:
-    """What is drawn of a service at Unix s ``now``."""
+def chart(
+    model: ReadModel, name: str, changes: Sequence[NumberedChange], *, now: float, span_s: float
+) -> Chart:
+    """What is drawn of a service at Unix s ``now``. span_s: of the past at most."""
     forecast = readings.forecast(model, name, now=now)
     return Chart(
         now=now,
-        past=model.history.of(name),
+        span_s=span_s,
+        past=model.history.of(name).since(now - span_s),
         windows=() if forecast.reason else forecast.windows,
         marks=[_mark(one) for one in changes],
         applied=applied(model, name),

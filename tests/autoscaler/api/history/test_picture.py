@@ -30,7 +30,15 @@ def a_chart(
     windows: tuple[WindowAnswer, ...] = (),
 ) -> Chart:
     past = a_past(np.zeros(0)) if past is None else past
-    return Chart(now=NOW_S, past=past, windows=windows, marks=marks, applied=True, all_marks_s=0.0)
+    return Chart(
+        now=NOW_S,
+        span_s=KEPT_S,
+        past=past,
+        windows=windows,
+        marks=marks,
+        applied=True,
+        all_marks_s=0.0,
+    )
 
 
 def a_mark(number: int, ago_s: float, *, ours: bool = True, text: str = "3 pods") -> Mark:

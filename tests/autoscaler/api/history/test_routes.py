@@ -120,3 +120,13 @@ def test_before_anything_is_known_the_page_draws_nothing_but_the_frame(
     text = page(client, "/services/jobs/nightly")  # it has a forecast's line, and no revision
     assert "Nothing is decided of it here." in text
     assert "Nothing since this process began." in text
+
+
+@pytest.mark.usefixtures("shadowed")
+def test_a_shorter_time_is_drawn_larger_and_what_was_before_it_folded(client: Client) -> None:
+    assert page(client).count("<details>") == 0
+    short = page(client, f"{PAGE}?minutes=20")
+    assert "<strong>20</strong>" in short
+    assert "09:30" not in re.findall(r'<text class="x"[^>]*>([\d:]+)<', short)
+    assert "earlier</summary>" in short
+    assert client.get(f"{PAGE}?minutes=5").status_code == 422
