@@ -115,7 +115,7 @@ class History:
             shared = min(width, went_on.values.shape[1])
             values[:, :shared] = went_on.values[:, :shared]
             values[:, added] = np.nan
-        fresh = np.minimum(self._observed(frame, snapshot, bundle), LARGEST)
+        fresh = np.clip(self._observed(frame, snapshot, bundle), 0.0, LARGEST)
         values[:, self._row] = np.fmax(values[:, self._row], fresh.astype(np.float16))
         before = samples[:-1] if went_on else samples
         self._kept = _Kept(places=places, samples=(*before, _Sample(start_s, values)))

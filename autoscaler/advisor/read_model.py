@@ -15,7 +15,7 @@ from autoscaler.advisor.twin_changes import twin_changes
 from autoscaler.core.prediction.dependencies import Edges, no_edges
 from autoscaler.core.prediction.forecasts import ForecastBundle
 from autoscaler.core.state.decision import Reason, explain, reason_of, row_of
-from autoscaler.core.state.revision import NO_ANSWER, UNDECIDED
+from autoscaler.core.state.revision import NO_ANSWER, UNDECIDED, Mode
 from autoscaler.errors import PermanentError
 from autoscaler.exchange.snapshot import Named, Snapshot
 from autoscaler.health import FORECASTS, Health
@@ -33,6 +33,7 @@ class Change:
     before: int | None  # pods; -1 = no answer; None = the revision was new
     want: int  # pods; -1 = no answer
     scale: bool  # the scale target has to be written
+    applied: bool  # prediction was applied; else it is Knative's own, or would have been
     reason: Reason
     sentence: str
 
@@ -138,6 +139,8 @@ class ReadModel:
     def _changes_of(self, snapshot: Snapshot, names: Mapping[int, Named]) -> Iterator[Change]:
         changes = snapshot.changes
         by_rps = set(snapshot.revision[snapshot.rps].tolist())
+        modes = snapshot.columns["spec_mode"]
+        applied = set(snapshot.revision[modes >= Mode.OUTWARD].tolist())
         for i, (revision, before) in enumerate(
             zip(changes.revision.tolist(), changes.before.tolist(), strict=True)
         ):
@@ -151,6 +154,7 @@ class ReadModel:
                 before=None if before == UNDECIDED else before,
                 want=decision.want,
                 scale=decision.scale,
+                applied=revision in applied,
                 reason=reason_of(decision),
                 sentence=explain(decision, upstream=upstream, rps=revision in by_rps),
             )
@@ -170,6 +174,7 @@ class ReadModel:
                 before=one.before,
                 want=one.decision.want,
                 scale=False,
+                applied=False,
                 reason=one.reason,
                 sentence=frame.state(one.row).explain(one.decision, one.reason),
             )

@@ -64,6 +64,11 @@ class Chart:
         return min(max([self.now + SAMPLE_S, *ends_s]), self.now + self.span_s / 2)
 
     @property
+    def all_ours(self) -> bool:
+        """Whether all changes are kn-ahead's, and in force."""
+        return self.applied and all(mark.ours for mark in self.marks)
+
+    @property
     def numbers(self) -> frozenset[int]:
         """Of the marks that are drawn."""
         return frozenset(mark.number for mark in self.marks if mark.at_s >= self.begin_s)

@@ -48,19 +48,20 @@ class NumberedChange:
 
     number: int  # from 1, the newest
     ours: bool  # kn-ahead's; else Knative's
-    applied: bool  # else kn-ahead would have
+    applied: bool  # else it is what kn-ahead would have done
     change: ChangeAnswer
 
 
 def numbered(model: ReadModel, name: str) -> list[NumberedChange]:
     """What was changed, and what kn-ahead would have changed, newest first."""
-    ours = applied(model, name)
-    both = [(True, readings.change(one)) for one in model.changes(name)]
-    both += [(False, readings.change(one)) for one in model.would_change(name)]
-    both.sort(key=lambda one: one[1].at, reverse=True)
+    both = [(True, one) for one in model.changes(name)]
+    both += [(False, one) for one in model.would_change(name)]
+    both.sort(key=lambda one: one[1].at_s, reverse=True)
     return [
-        NumberedChange(number=i, ours=ours or not was, applied=was, change=change)
-        for i, (was, change) in enumerate(both, start=1)
+        NumberedChange(
+            number=i, ours=one.applied or not was, applied=was, change=readings.change(one)
+        )
+        for i, (was, one) in enumerate(both, start=1)
     ]
 
 

@@ -31,6 +31,7 @@ def a_change(
         before=before,
         want=want,
         scale=scale,
+        applied=True,
         reason=reason,
         sentence=f"{want} pods: because.",
     )

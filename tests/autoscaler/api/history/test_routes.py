@@ -130,3 +130,14 @@ def test_a_shorter_time_is_drawn_larger_and_what_was_before_it_folded(client: Cl
     assert "09:30" not in re.findall(r'<text class="x"[^>]*>([\d:]+)<', short)
     assert "earlier</summary>" in short
     assert client.get(f"{PAGE}?minutes=5").status_code == 422
+
+
+def test_what_knative_decided_before_shadow_was_left_stays_knatives(
+    client: Client, controller: Controller
+) -> None:
+    controller.ticks(6, 7000.0, 70.0)
+    controller.fleet.spec.mode[0] = Mode.OUTWARD
+    controller.ticks(8, 70_000.0, 70.0)
+    policies = re.findall(r'<td class="policy-(\w+)">', page(client))
+    assert policies[0] == "ahead"
+    assert set(policies[1:]) == {"knative"}
