@@ -5,7 +5,7 @@ a link leads there. Marks that would overlap are one, with the numbers of all. D
 and for a phone.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -229,7 +229,7 @@ def _bands(chart: Chart, plane: _Plane, axis: _Axis) -> list[tuple[str, str]]:
     past = chart.past
     windows = [(max(w.start.timestamp(), chart.now), w.end.timestamp(), w) for w in _ahead(chart)]
     both = (
-        (list(_points(past.start_s, past.p50)), list(_points(past.start_s, past.p99))),
+        (_points(chart, past.p50), _points(chart, past.p99)),
         (
             [(begin_s, end_s, w.p50) for begin_s, end_s, w in windows],
             [(begin_s, end_s, w.p99) for begin_s, end_s, w in windows],
@@ -239,24 +239,23 @@ def _bands(chart: Chart, plane: _Plane, axis: _Axis) -> list[tuple[str, str]]:
 
 
 def _lines(chart: Chart, plane: _Plane, demand: _Axis, pods: _Axis) -> dict[str, str]:
-    past = chart.past
-
-    def points(values: FloatArray) -> list[_Point]:
-        return list(_points(past.start_s, values))
-
-    ready = points(past.ready)
+    past, ready = chart.past, _points(chart, chart.past.ready)
     return {
-        "peak": plane.steps(points(past.peak), demand),
+        "peak": plane.steps(_points(chart, past.peak), demand),
         "ready": plane.area(ready, [(begin_s, end_s, 0.0) for begin_s, end_s, _ in ready], pods),
-        "knative": plane.steps(points(past.knative), pods),
-        "ahead": plane.steps(points(past.ahead), pods),
+        "knative": plane.steps(_points(chart, past.knative), pods),
+        "ahead": plane.steps(_points(chart, past.ahead), pods),
     }
 
 
-def _points(start_s: FloatArray, values: FloatArray) -> Iterator[_Point]:
-    for at_s, value in zip(start_s.tolist(), values.tolist(), strict=True):
-        if np.isfinite(value):
-            yield at_s, at_s + SAMPLE_S, value
+def _points(chart: Chart, values: FloatArray) -> list[_Point]:
+    """What is known of a series, until now."""
+    samples = zip(chart.past.start_s.tolist(), values.tolist(), strict=True)
+    return [
+        (at_s, min(at_s + SAMPLE_S, chart.now), value)
+        for at_s, value in samples
+        if np.isfinite(value) and at_s <= chart.now
+    ]
 
 
 def _groups(marks: Sequence[Mark], plane: _Plane, *, ours: bool) -> list[_Group]:

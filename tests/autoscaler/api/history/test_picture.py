@@ -68,10 +68,13 @@ def test_without_a_past_there_is_a_frame(width: float) -> None:
 
 
 def test_a_line_has_a_gap_where_nothing_is_known() -> None:
-    start_s = NOW_S - SAMPLE_S * np.array([9.0, 8.0, 7.0, 2.0, 1.0])
-    lines = path(drawn(a_chart(a_past(start_s, peak=np.array([1, 1, 2, np.nan, 3])))), "peak")
+    start_s = NOW_S - SAMPLE_S * np.array([9.0, 8.0, 7.0, 2.0, 0.5])
+    root = drawn(a_chart(a_past(start_s, peak=np.array([1, 1, 2, np.nan, 3]))))
+    lines = path(root, "peak")
     assert lines.count("M") == 2
     assert lines.count("V") == 1  # equal values are one line
+    ends = re.findall(r"H([\d.]+)", lines)
+    assert ends[-1] == re.findall(r"M([\d.]+)", path(root, "now"))[0]  # the last one goes on
 
 
 def test_the_forecast_ahead_is_to_the_right_of_now() -> None:
