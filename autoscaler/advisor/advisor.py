@@ -16,6 +16,7 @@ import numpy as np
 from autoscaler.advisor.advising import advice_of, declared, same_advice
 from autoscaler.advisor.bundles import Bundles, LoadBundle
 from autoscaler.advisor.dependency_graph import DependencyGraph, dependency_graph
+from autoscaler.advisor.occasions import Begun, Occasions
 from autoscaler.advisor.promises import promised
 from autoscaler.advisor.read_model import Change, ReadModel
 from autoscaler.clock import Clock
@@ -63,11 +64,16 @@ class Advisor:
         *,
         load_bundle: LoadBundle,
         on_change: Callable[[Change], None],
+        on_begin: Callable[[Begun], None],
         refusals: Refusals,
     ) -> None:
-        """on_change: called with every change of wanted pods. refusals: counts exceeded limits."""
+        """on_change: called with every change of wanted pods. on_begin: once when something begins.
+
+        refusals: counts exceeded limits.
+        """
         self._settings, self._model, self._clock = settings, model, clock
-        self._on_change = on_change
+        self._on_change, self._on_begin = on_change, on_begin
+        self._occasions = Occasions()
         self._bundles = Bundles(settings.bundle, load_bundle, refusals) if settings.bundle else None
         self._names: Mapping[int, Named] = {}
         self._read: dict[Path, tuple[int, int]] = {}  # inode and mtime (ns) of files read
@@ -116,6 +122,8 @@ class Advisor:
                     self._model.put_snapshot, snapshot, self._names
                 ):
                     self._on_change(change)
+                for begun in self._occasions.begun(self._model.frame, self._model.promises.missed):
+                    self._on_begin(begun)
                 self._changed.set()
         except FileNotFoundError:
             pass  # the controller has not written it yet

@@ -112,6 +112,11 @@ class RevisionState:
         return float(self.snapshot.columns["spec_max_extra"][self.row])
 
     @property
+    def extra_allowance_s(self) -> float:
+        """S of pod that prediction may cost beyond that; without a meaning where there is none."""
+        return float(self.snapshot.columns["spec_extra_allowance_s"][self.row])
+
+    @property
     def credit_s(self) -> float:
         """S of pod that prediction may still cost; without a meaning where there is no bill."""
         return float(self.snapshot.columns["credit_left_s"][self.row])
@@ -144,5 +149,9 @@ class RevisionState:
     @property
     def sentence(self) -> str:
         """Why, in one sentence."""
+        return self.explain(self.decision, self.reason)
+
+    def explain(self, decision: OneDecision, reason: Reason) -> str:
+        """A decision for this revision, and why, in one sentence."""
         rps = bool(self.snapshot.rps[self.row])
-        return explain(self.decision, upstream=self.upstream, rps=rps)
+        return explain(decision, upstream=self.upstream, rps=rps, reason=reason)

@@ -140,6 +140,7 @@ class Promises:
         self._rates: Mapping[str, float] = {}
         self._hours: deque[tuple[float, Mapping[str, FloatArray]]] = deque(maxlen=ACHIEVED_HOURS)
         self.prices_s: Mapping[str, float] = {}  # in force, by service
+        self.missed: Mapping[str, Promise] = {}  # by service
         self.fault = ""  # why nothing is kept over a restart; "" = it is
 
     @property
@@ -176,7 +177,8 @@ class Promises:
                 first_s = self._until_s - ACHIEVED_HOURS * HOUR_S
                 for table in ledger.hours(first_s, self._until_s):
                     self._hours.append((table.start_s, self._sums(table)))
-        if until_s > self._until_s:
+        over = until_s > self._until_s
+        if over:
             for table in ledger.hours(self._until_s, until_s):
                 self._step(self._kept, table)
             self._until_s = until_s
@@ -185,6 +187,9 @@ class Promises:
         prices_s = {name: one.price_s if one else START_S for name, one in kept.items()}
         changed = prices_s != self.prices_s
         self.prices_s = prices_s
+        if over or changed:
+            made = ((name, self.promise(name)) for name in rates)
+            self.missed = {name: one for name, one in made if one and one.missed}
         return changed
 
     def forget(self) -> None:

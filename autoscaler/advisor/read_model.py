@@ -9,13 +9,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from autoscaler.advisor.frame import Frame, RevisionState
+from autoscaler.advisor.history import History
 from autoscaler.advisor.ledger.ledger import Ledger
 from autoscaler.advisor.promises import Promises
+from autoscaler.advisor.twin_changes import twin_changes
 from autoscaler.advisor.withdrawal.withdrawals import Withdrawals
 from autoscaler.core.prediction.dependencies import Edges, no_edges
 from autoscaler.core.prediction.forecasts import ForecastBundle
-from autoscaler.core.state.decision import OneDecision, Reason, explain, reason_of, row_of
-from autoscaler.core.state.revision import NO_ANSWER, UNDECIDED
+from autoscaler.core.state.decision import Reason, explain, reason_of, row_of
+from autoscaler.core.state.revision import NO_ANSWER, UNDECIDED, Mode
 from autoscaler.errors import PermanentError
 from autoscaler.exchange.snapshot import Named, Snapshot
 from autoscaler.health import FORECASTS, Health
@@ -26,11 +28,14 @@ STUCK_S = 10.0  # s without a tick after which the loop counts as stuck; it tick
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A decision that wanted another number of pods than the one before it."""
+    """A decision that wanted another number of pods than the one before it: 0.3 KB to keep."""
 
     revision: Named
+    at_s: float  # Unix s
     before: int | None  # pods; -1 = no answer; None = the revision was new
-    decision: OneDecision
+    want: int  # pods; -1 = no answer
+    scale: bool  # the scale target has to be written
+    applied: bool  # prediction was applied; else it is Knative's own, or would have been
     reason: Reason
     sentence: str
 
@@ -80,11 +85,13 @@ class ReadModel:
         self.ledger = ledger or Ledger()
         self.withdrawals = Withdrawals()
         self.promises = promises or Promises()
+        self.history = History()
         self._forecasts: _Forecasts | None = None
         self.known_edges = KnownEdges()
         self.events: Mapping[str, int] = {}  # Kubernetes Events by outcome
         self.changed: Mapping[tuple[str, Reason], int] = {}  # changes by service and reason
         self._changes: Mapping[str, tuple[Change, ...]] = {}  # by service, newest first
+        self._would_change: Mapping[str, tuple[Change, ...]] = {}  # likewise
         self.services: tuple[str, ...] = ()  # that have a decision or a forecast, sorted
 
     def put_snapshot(self, snapshot: Snapshot, names: Mapping[int, Named]) -> list[Change]:
@@ -98,9 +105,11 @@ class ReadModel:
             self._list_services()
         leads = self.frame.note("leading", bool, missing=True)
         self.ledger.fold(snapshot, self.frame.service_names, leads=leads)
+        self.history.fold(self.frame, self.forecasts)
         changes = list(self._changes_of(snapshot, names))
         if changes:
             self._store(changes)
+        self._would_change = _with(self._would_change, self._twin_changes(former.snapshot))
         self.version += 1
         return changes
 
@@ -141,11 +150,15 @@ class ReadModel:
         self.services = tuple(sorted({*self.frame.revisions, *forecast}))
         known = self.frame.revisions
         self._changes = {name: log for name, log in self._changes.items() if name in known}
+        would_change = self._would_change.items()
+        self._would_change = {name: log for name, log in would_change if name in known}
         self.changed = {k: n for k, n in self.changed.items() if k[0] in known}
 
     def _changes_of(self, snapshot: Snapshot, names: Mapping[int, Named]) -> Iterator[Change]:
         changes = snapshot.changes
         by_rps = set(snapshot.revision[snapshot.rps].tolist())
+        modes = snapshot.columns["spec_mode"]
+        applied = set(snapshot.revision[modes >= Mode.OUTWARD].tolist())
         for i, (revision, before) in enumerate(
             zip(changes.revision.tolist(), changes.before.tolist(), strict=True)
         ):
@@ -155,19 +168,36 @@ class ReadModel:
             upstream = self.frame.service_names.get(decision.upstream, "")
             yield Change(
                 revision=names[revision],
+                at_s=decision.at_s,
                 before=None if before == UNDECIDED else before,
-                decision=decision,
+                want=decision.want,
+                scale=decision.scale,
+                applied=revision in applied,
                 reason=reason_of(decision),
                 sentence=explain(decision, upstream=upstream, rps=revision in by_rps),
             )
 
     def _store(self, changes: Sequence[Change]) -> None:
-        logs, counts = dict(self._changes), Counter(self.changed)
+        counts = Counter(self.changed)
         for change in changes:
-            service = change.revision.service
-            logs[service] = (change, *logs.get(service, ())[: MOST_CHANGES - 1])
-            counts[service, change.reason] += 1
-        self._changes, self.changed = logs, counts
+            counts[change.revision.service, change.reason] += 1
+        self._changes, self.changed = _with(self._changes, changes), counts
+
+    def _twin_changes(self, former: Snapshot | None) -> list[Change]:
+        frame = self.frame
+        return [
+            Change(
+                revision=frame.named[one.row],
+                at_s=one.decision.at_s,
+                before=one.before,
+                want=one.decision.want,
+                scale=False,
+                applied=False,
+                reason=one.reason,
+                sentence=frame.state(one.row).explain(one.decision, one.reason),
+            )
+            for one in twin_changes(former, frame)
+        ]
 
     def knows(self, service: str) -> bool:
         """Whether a service has a decision or a line in the forecasts."""
@@ -203,6 +233,10 @@ class ReadModel:
         """The last changes of a service's decisions, newest first."""
         return self._changes.get(service, ())
 
+    def would_change(self, service: str) -> tuple[Change, ...]:
+        """What kn-ahead would have changed of late where it is in shadow, newest first."""
+        return self._would_change.get(service, ())
+
     def readiness(self, now: float) -> Readiness:
         """Whether pods are decided; without forecasts they are, by Knative's rule. now: Unix s."""
         return Readiness(missing=self._missing(now), degraded=tuple(self._degraded(now)))
@@ -232,6 +266,19 @@ class ReadModel:
 def known(pods: int) -> int | None:
     """A number of pods, or None where there is no answer."""
     return None if pods <= NO_ANSWER else pods
+
+
+def _with(
+    logs: Mapping[str, tuple[Change, ...]], changes: Sequence[Change]
+) -> Mapping[str, tuple[Change, ...]]:
+    """Logs by service, each newest first, with further changes."""
+    if not changes:
+        return logs
+    logs = dict(logs)
+    for change in changes:
+        service = change.revision.service
+        logs[service] = (change, *logs.get(service, ())[: MOST_CHANGES - 1])
+    return logs
 
 
 def _of_service(bundle: ForecastBundle, row: int) -> ForecastBundle:

@@ -3,12 +3,19 @@
 Durations are seconds, times ISO 8601 in UTC. What is not known is null, never a zero or a -1.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 ModeName = Literal["off", "shadow", "outward", "full"]
+MODES: Mapping[ModeName, str] = {
+    "off": "no forecast is asked",
+    "shadow": "the forecast is shown, not applied",
+    "outward": "the forecast may add pods to Knative's",
+    "full": "the forecast may add pods, and let them go early",
+}
 OriginName = Literal[
     "annotation",
     "istio",
@@ -183,6 +190,9 @@ class DecisionAnswer(ApiAnswer):
     max_extra: float | None = Field(
         description="Most pod time ahead, of what Knative's rule wants, a fraction; null = no bill"
     )
+    extra_allowance_s: float | None = Field(
+        description="S of pod that its bill pays for beyond that, once; null = no bill"
+    )
     credit_s: float | None = Field(
         description="S of pod that its bill still pays for ahead of Knative; null = no bill"
     )
@@ -200,6 +210,7 @@ class DecisionAnswer(ApiAnswer):
         "mode": "outward",
         "cold_price_s": 600.0,
         "max_extra": 0.2,
+        "extra_allowance_s": 600.0,
         "credit_s": 412.4,
         "ready": 2,
         "desired_scale": 4,

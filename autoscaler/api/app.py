@@ -8,6 +8,7 @@ from autoscaler.advisor.read_model import ReadModel
 from autoscaler.api import pages, probes, problems, routes
 from autoscaler.api.answers import ApiAnswer
 from autoscaler.api.authorization import Authorization, Authorize
+from autoscaler.api.history import routes as history
 from autoscaler.api.ledger import routes as ledger
 from autoscaler.api.metrics import page as metrics
 from autoscaler.api.pages import Front
@@ -64,6 +65,7 @@ def create_app(
     renderer = Renderer()
     app.include_router(probes.router(model, clock))
     app.include_router(routes.router(model, clock, renderer))
+    app.include_router(history.router(model, renderer))
     app.include_router(ledger.router(model, clock, renderer))
     app.include_router(pages.router(app, model, clock, renderer, front or Front()))
     app.include_router(metrics.router(model, clock, refusals, renderer))

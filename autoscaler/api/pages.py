@@ -11,24 +11,31 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import APIRouter, FastAPI, Query, Response
 
-from autoscaler.advisor.read_model import Readiness, ReadModel
+from autoscaler.advisor.read_model import MOST_CHANGES, Readiness, ReadModel
 from autoscaler.api import readings
+from autoscaler.api.answers import MODES
 from autoscaler.api.bodies import body
 from autoscaler.api.dependencies import Listing, listing
 from autoscaler.api.graph.picture import svg
+from autoscaler.api.history import picture
+from autoscaler.api.history import readings as history
 from autoscaler.api.ledger.answers import ServiceLedgerAnswer
 from autoscaler.api.ledger.readings import DAYS, Period, sentences, service_ledger, version
 from autoscaler.api.rendering import Renderer
 from autoscaler.api.routes import Namespace, ServiceName, known
 from autoscaler.api.words import TEMPLATES
 from autoscaler.clock import Clock
+from autoscaler.core.state.decision import Reason
 from autoscaler.core.types import IntArray
 from autoscaler.errors import PermanentError
 
 PAGE = 50  # services
 REFRESH_S = 10
 MOST_DRAWN = 100  # dependencies in the picture beside the table
+SPANS = (180, 60, 20)  # minutes of a service's past to choose from
 HTML = "text/html"
+
+Minutes = Annotated[int, Query(ge=min(SPANS), le=max(SPANS))]
 
 
 def _nothing() -> str:
@@ -73,7 +80,9 @@ def router(
         return body(page, HTML)
 
     @pages.get("/services/{namespace}/{service}")
-    async def service(namespace: Namespace, service: ServiceName) -> Response:
+    async def service(
+        namespace: Namespace, service: ServiceName, minutes: Minutes = SPANS[0]
+    ) -> Response:
         """All of one service: decisions, forecast, changes, dependencies."""
         name, now = known(model, namespace, service), clock.now()
         edges = await listing(model, renderer)
@@ -86,9 +95,9 @@ def router(
         )
         around = _Around(state=model.readiness(now), graph=graph, front=front)
         page = await renderer.page(
-            ("service", name),
+            ("service", name, minutes),
             (model.version, around.state, version(ledger, now)),
-            lambda: _service(model, name, now, saved, around),
+            lambda: _service(model, name, now, minutes, saved, around),
         )
         return body(page, HTML)
 
@@ -122,15 +131,35 @@ def _overview(model: ReadModel, offset: int, saved: Sequence[str], around: _Arou
 
 
 def _service(
-    model: ReadModel, name: str, now: float, saved: ServiceLedgerAnswer, around: _Around
+    model: ReadModel,
+    name: str,
+    now: float,
+    minutes: int,
+    saved: ServiceLedgerAnswer,
+    around: _Around,
 ) -> bytes:
+    changes = history.numbered(model, name)
+    chart = history.chart(model, name, changes, now=now, span_s=60.0 * minutes)
     text = TEMPLATES.get_template("service.html.j2").render(
         name=name,
+        namespace=name.partition("/")[0],
+        service=name.partition("/")[2],
+        modes=MODES,
         saved=saved,
         withdrawn=readings.decisions(model, name).withdrawn,
         decided=[(readings.decision(one), readings.unit(one)) for one in model.revisions(name)],
         promise=readings.promise(model, name),
-        changes=readings.decisions(model, name).changes,
+        bounded=any(np.isfinite(one.max_extra) for one in model.revisions(name)),
+        changes=changes,
+        chart=chart,
+        most_changes=MOST_CHANGES,
+        minutes=minutes,
+        spans=SPANS,
+        pictures=[
+            (kind, picture.draw(chart, width))
+            for kind, width in (("broad", picture.WIDE), ("narrow", picture.NARROW))
+        ],
+        billed=model.changed.get((name, Reason.BILL), 0),
         forecast=readings.forecast(model, name, now=now),
         **vars(around),
     )

@@ -57,7 +57,7 @@ def _service(model: ReadModel, name: str) -> ServiceAnswer:
         credit_s=_credit_s(revisions),
         revisions=len(revisions),
         reasons=sorted({r.reason.name for r in revisions}),
-        forecast_made_at=_utc(model.forecasts.made_at_s)
+        forecast_made_at=utc(model.forecasts.made_at_s)
         if forecast_by and model.forecasts
         else None,
     )
@@ -93,8 +93,8 @@ def forecast(model: ReadModel, name: str, *, now: float) -> ForecastAnswer:
         service=_tail(name),
         reason=_not_in_force(bundle, now),
         model=bundle.model[0] or None,
-        fitted_at=_utc(bundle.fitted_at_s),
-        made_at=_utc(bundle.made_at_s),
+        fitted_at=utc(bundle.fitted_at_s),
+        made_at=utc(bundle.made_at_s),
         windows=_windows(bundle),
     )
 
@@ -107,9 +107,9 @@ def _not_in_force(bundle: ForecastBundle, now: float) -> str | None:
     if np.isnan(bundle.exceedance).all():
         return "the learner gave no curve and no reason"
     if now < bundle.made_at_s:
-        return f"from the future: it begins at {_utc(bundle.made_at_s):%Y-%m-%dT%H:%M:%SZ}"
+        return f"from the future: it begins at {utc(bundle.made_at_s):%Y-%m-%dT%H:%M:%SZ}"
     if now >= end_s:
-        return f"stale: it reached to {_utc(end_s):%Y-%m-%dT%H:%M:%SZ}"
+        return f"stale: it reached to {utc(end_s):%Y-%m-%dT%H:%M:%SZ}"
     return None
 
 
@@ -125,8 +125,8 @@ def _windows(bundle: ForecastBundle) -> list[WindowAnswer]:
     some = bundle.exceedance[0, :, 0]  # (windows,) P(peak > 0)
     return [
         WindowAnswer(
-            start=_utc(float(edges_s[j])),
-            end=_utc(float(edges_s[j + 1])),
+            start=utc(float(edges_s[j])),
+            end=utc(float(edges_s[j + 1])),
             probability_of_any=float(some[j]),
             p50=float(demand[0, j]),
             p90=float(demand[1, j]),
@@ -145,7 +145,7 @@ def decisions(model: ReadModel, name: str) -> DecisionsAnswer:
         promise=promise(model, name),
         revisions=[decision(state) for state in model.revisions(name)],
         withdrawn=_withdrawal(model, name),
-        changes=[_change(changed) for changed in model.changes(name)],
+        changes=[change(changed) for changed in model.changes(name)],
     )
 
 
@@ -165,7 +165,7 @@ def _withdrawal(model: ReadModel, name: str) -> WithdrawalAnswer | None:
     found = model.withdrawals.by_service.get(name)
     if found is None or not any(state.withdrawn for state in model.revisions(name)):
         return None
-    return WithdrawalAnswer(since=_utc(found.since_s), sentence=found.sentence)
+    return WithdrawalAnswer(since=utc(found.since_s), sentence=found.sentence)
 
 
 def promise(model: ReadModel, name: str) -> PromiseAnswer | None:
@@ -195,13 +195,14 @@ def promise(model: ReadModel, name: str) -> PromiseAnswer | None:
 
 def decision(state: RevisionState) -> DecisionAnswer:
     """One revision's last decision."""
-    made = state.decision
+    made, has_bill = state.decision, np.isfinite(state.max_extra)
     return DecisionAnswer(
         revision=_tail(state.name.revision),
-        decided_at=_utc(made.at_s),
+        decided_at=utc(made.at_s),
         mode=_mode(state.mode),
         cold_price_s=state.cold_price_s,
-        max_extra=state.max_extra if np.isfinite(state.max_extra) else None,
+        max_extra=state.max_extra if has_bill else None,
+        extra_allowance_s=state.extra_allowance_s if has_bill else None,
         credit_s=_credit_s([state]),
         ready=state.ready,
         desired_scale=known(made.want),
@@ -226,12 +227,13 @@ def unit(state: RevisionState) -> str:
     return "requests a second" if state.snapshot.rps[state.row] else "requests in flight"
 
 
-def _change(changed: Changed) -> ChangeAnswer:
+def change(changed: Changed) -> ChangeAnswer:
+    """A decision that differs from the one before."""
     return ChangeAnswer(
-        at=_utc(changed.decision.at_s),
+        at=utc(changed.at_s),
         revision=_tail(changed.revision.revision),
         before=None if changed.before is None else known(changed.before),
-        desired_scale=known(changed.decision.want),
+        desired_scale=known(changed.want),
         reason=changed.reason.name,
         sentence=changed.sentence,
     )
@@ -249,5 +251,6 @@ def _tail(name: str) -> str:
     return name.partition("/")[2]
 
 
-def _utc(seconds: float) -> datetime:
+def utc(seconds: float) -> datetime:
+    """A time in Unix s."""
     return datetime.fromtimestamp(seconds, UTC)

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from autoscaler.api.answers import (
+    MODES,
     ChangeAnswer,
     DecisionAnswer,
     DecisionsAnswer,
@@ -27,12 +28,6 @@ BAR = 32  # characters of the longest bar
 INKS = ("█", "▓", "░")  # up to P50, P90, P99
 QUANTILES = ("P50", "P90", "P99")
 MOST_CHANGES = 5
-MODES = {
-    "off": "no forecast is asked",
-    "shadow": "the forecast is shown, not applied",
-    "outward": "the forecast may add pods to Knative's",
-    "full": "the forecast may add pods, and let them go early",
-}
 
 
 def explain(api: RestApi, selection: Selection, clock: Clock) -> None:

@@ -21,6 +21,7 @@ from autoscaler.core.kpa.zero import last_pod, next_active
 from autoscaler.core.prediction.advice import Advice
 from autoscaler.core.prediction.predictive import TICK_S, pods_ahead
 from autoscaler.core.queues import start_up_s, step_silent
+from autoscaler.core.state.decision import reasons
 from autoscaler.core.state.fleet import Fleet, take
 from autoscaler.core.state.revision import (
     NO_ANSWER,
@@ -94,8 +95,9 @@ def _decide(
     kpa, some = delayed(fleet.twins.delay, rows, spec, reactive, at)
     if len(some):
         fleet.twins.delay.record(rows[some], at[some], reactive.desired[some])
-    desired = _desired(fleet, advice, rows, spec, kpa, reactive, at)
-    last = last_pod(clip(desired, spec, observed), spec, observed, at)
+    asked = _asked(fleet, advice, rows, spec, kpa, reactive, at)
+    bounded = clip(asked.desired, spec, observed)
+    last = last_pod(bounded, spec, observed, at)
     want = np.where(observed.set_up, last.want, NO_ANSWER)
     active = next_active(want, spec, observed)
     proxied = (want <= 0) | (reactive.excess_burst_capacity < 0) | (observed.ready == 0)
@@ -108,7 +110,51 @@ def _decide(
     v.active[rows] = active
     v.proxied_since_s[rows] = np.where(proxied, since_s, np.nan)
     to_scale = np.flatnonzero(last.apply & (want >= 0) & (want != observed.replicas))
+    if len(to_scale):
+        made = _Made(asked=asked, reactive=reactive, kpa=kpa, bounded=bounded, want=want)
+        v.reason[rows[to_scale]] = _reasons(fleet, rows[to_scale], made, to_scale)
     return _scale(fleet, rows[to_scale], want[to_scale], at[to_scale])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What twins are asked for; (n,) each, -1 = none, or no answer."""
+
+    predicted: IntArray
+    anticipated: IntArray
+    desired: IntArray  # together with Knative's rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """What became of it; (n,) each."""
+
+    asked: _Asked
+    reactive: Reactive
+    kpa: IntArray
+    bounded: IntArray
+    want: IntArray
+
+
+def _reasons(fleet: Fleet, rows: IntArray, made: _Made, some: IntArray) -> IntArray:
+    """(k,) the Reason of twins in rows (k,), which are some (k,) of those that decided."""
+    asked, reactive = made.asked, made.reactive
+    return reasons(
+        replace(
+            take(fleet.decision, rows),
+            no_data=reactive.no_data[some],
+            panicking=reactive.panicking[some],
+            undelayed=reactive.desired[some],
+            kpa=made.kpa[some],
+            predicted=asked.predicted[some],
+            anticipated=asked.anticipated[some],
+            desired=asked.desired[some],
+            bounded=made.bounded[some],
+            want=made.want[some],
+            ahead=np.zeros_like(some),  # no bill holds for a twin
+            extra=np.zeros_like(some),
+        )
+    )
 
 
 def _begin(fleet: Fleet, now: FloatArray) -> None:
@@ -216,7 +262,7 @@ def _average(
     return round6(np.maximum(measured + waiting, 0.0) / age_s)
 
 
-def _desired(
+def _asked(
     fleet: Fleet,
     advice: Advice | None,
     rows: IntArray,
@@ -224,18 +270,20 @@ def _desired(
     kpa: IntArray,
     reactive: Reactive,
     at: FloatArray,
-) -> IntArray:
-    """(n,) Knative's answer for some rows; in shadow, with what forecasts and upstreams add."""
+) -> _Asked:
+    """Knative's answer for some rows (n,); in shadow, with what forecasts and upstreams add."""
     shadow = fleet.modes[rows] == Mode.SHADOW
     if not shadow.any() or advice is None or advice.layout != fleet.layout:
-        return kpa
+        none = np.full_like(kpa, NO_ANSWER)
+        return _Asked(predicted=none, anticipated=none, desired=kpa)
     # Where it is not in shadow, the twin is Knative's, to which forecasts are as good as off.
     ours = np.maximum(spec.mode, int(Mode.OUTWARD))  # where it is withdrawn, the mode that is set
     spec = replace(spec, mode=np.where(shadow, ours, int(Mode.OFF)))
     replicas = fleet.twins.view.replicas[rows]
     predicted = allowed(pods_ahead(advice, rows, spec, replicas, at), spec, reactive)
     anticipated = np.where(shadow, fleet.decision.anticipated[rows], NO_ANSWER)
-    return combine(kpa, predicted, anticipated, spec, reactive)
+    desired = combine(kpa, predicted, anticipated, spec, reactive)
+    return _Asked(predicted=predicted, anticipated=anticipated, desired=desired)
 
 
 def _scale(fleet: Fleet, rows: IntArray, want: IntArray, at: FloatArray) -> Scaled:

@@ -26,18 +26,20 @@ from autoscaler.core.state.revision import (
     Spec,
 )
 from autoscaler.core.state.services import BOUNDS_S, PARTS, Calls
+from autoscaler.core.state.virtual import Virtual
 from autoscaler.core.types import IntArray
 from autoscaler.errors import PermanentError
 from autoscaler.exchange.layout import Arrays, Field, Layout
 from autoscaler.limits import CHANGES, NAMES_BYTES, NOTES_BYTES, REVISIONS
 
 TICK, NAMES = "tick", "names.json"
-VERSION = 7
+VERSION = 8
 
 _WIRE = {np.float64: "<f8", np.int64: "<i8", np.bool_: "|b1"}
 _SPEC = (
     *("metric", "mode", "target", "cold_price_s", "max_cold_rate", "lead_s", "drain_s"),
-    *("max_extra", "share", "pod_capacity", "reachable", "activation_scale", "max_scale"),
+    *("max_extra", "extra_allowance_s", "share", "pod_capacity", "reachable"),
+    *("activation_scale", "max_scale"),
 )
 _OBSERVED = ("ready", "replicas", "active", "set_up")
 _CALLS = ("requests", "cold", "last_call_s", "last_start_s")
@@ -72,6 +74,7 @@ LAYOUT = Layout(
         *_columns("pods_", PodCounts, "revisions"),
         *_columns("memory_", Memory, "revisions", ("excess_burst_capacity",)),
         *_columns("credit_", Credit, "revisions", ("left_s",)),
+        *_columns("twin_", Virtual, "revisions", ("begun", "replicas", "kpa", "reason")),
         Field("failing", "|b1", ("revisions",)),
         *_columns("decision_", Decision, "revisions"),
         Field("service", "<i8", ("services",)),
@@ -152,6 +155,7 @@ def write_tick(
         ("pods_", fleet.pods),
         ("memory_", fleet.memory),
         ("credit_", fleet.credit),
+        ("twin_", fleet.twins.view),
         ("decision_", fleet.decision),
         ("calls_", services.calls),
         ("account_", services.account),

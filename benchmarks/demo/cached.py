@@ -43,6 +43,7 @@ def advisor_of(folder: Path, model: ReadModel, clock: SimulatedClock) -> Advisor
         clock,
         load_bundle=load_bundle,
         on_change=lambda _: None,
+        on_begin=lambda _: None,
         refusals=Refusals(),
     )
 

@@ -17,6 +17,7 @@ from autoscaler.advisor.read_model import ReadModel
 from autoscaler.bundle.file import save_bundle
 from autoscaler.clock import Clock, SimulatedClock
 from autoscaler.core.control import Advised, ControlState, control
+from autoscaler.core.demand import NONE_COUNTED, count_demand
 from autoscaler.core.names import name_id
 from autoscaler.core.prediction.forecasts import ForecastBundle
 from autoscaler.core.prediction.predictive import TICK_S
@@ -68,6 +69,7 @@ class LiveShop:
             world, [dataclasses.replace(ours, forecasts="")], start_s=start_s, twins=True
         )
         self._simulation.state = ControlState(fleet=_fleet(whole.services, ours, start_s))
+        self._next_second = NONE_COUNTED  # of demand
         self._forecasts: list[ForecastBundle] = []  # from the one of step `_first` on
         self._first = 0
         # The step that is forecast next; before `replay.first` nothing was.
@@ -105,6 +107,7 @@ class LiveShop:
         for _ in range(TURN_TICKS):
             before = fleet.decision.want.copy()
             simulation.run(simulation.now + TICK_S)
+            self._next_second = count_demand(fleet, self._next_second, simulation.now)
             found.append(_changes(fleet, before))
         changes = joined(found)
         self._clock.advance(simulation.now - self._clock.now())

@@ -10,9 +10,11 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from autoscaler.advisor.occasions import Begun, Occasion
 from autoscaler.advisor.read_model import Change
 from autoscaler.clock import Clock
 from autoscaler.core.state.decision import Reason
+from autoscaler.exchange.snapshot import Named
 from knative.advisor.tokens import TokenBucket
 from knative.client.api import Api, ApiError, Object
 from knative.mirror.fields import kubernetes_time
@@ -22,6 +24,10 @@ ALL_BURST, ALL_PER_S = 100, 10  # events about all
 MOST_PENDING = 1000  # events that wait to be written
 PAUSE_S = 1.0  # s between two looks at the queue, and after a refusal
 LONGEST_MESSAGE = 1024  # what Kubernetes allows
+REASONS = {
+    Occasion.BILL_REACHED: "BillReached",
+    Occasion.PROMISE_MISSED: "PromiseMissed",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,22 +144,36 @@ def scaling_event(change: Change) -> ObjectEvent | None:
     the pods it had before.
     """
     known = change.before is not None and change.before >= 0
-    if change.decision.want < 0 or not (known or change.decision.scale):
+    if change.want < 0 or not (known or change.scale):
         return None
-    namespace, _, name = change.revision.revision.partition("/")
-    about = ObjectReference(
+    about = _podautoscaler(change.revision)
+    return ObjectEvent(about=about, reason=_reason(change), message=change.sentence)
+
+
+def begun_event(begun: Begun) -> ObjectEvent:
+    """The Event for what has begun, once until it is over."""
+    return ObjectEvent(
+        about=_podautoscaler(begun.revision),
+        reason=REASONS[begun.occasion],
+        message=begun.sentence,
+        warning=True,
+    )
+
+
+def _podautoscaler(revision: Named) -> ObjectReference:
+    namespace, _, name = revision.revision.partition("/")
+    return ObjectReference(
         api_version="autoscaling.internal.knative.dev/v1alpha1",
         kind="PodAutoscaler",
         namespace=namespace,
         name=name,
-        uid=change.revision.uid,
+        uid=revision.uid,
     )
-    return ObjectEvent(about=about, reason=_reason(change), message=change.sentence)
 
 
 def _reason(change: Change) -> str:
     before = change.before or 0
-    want = change.decision.want
+    want = change.want
     if want == 0:
         return "ScaledToZero"
     if change.reason == Reason.EARLY:

@@ -17,6 +17,7 @@ from autoscaler.advisor.advisor import Advisor, AdvisorSettings
 from autoscaler.advisor.bundles import LoadBundle
 from autoscaler.advisor.fetch import keep_fetching
 from autoscaler.advisor.ledger.ledger import Ledger
+from autoscaler.advisor.occasions import Begun
 from autoscaler.advisor.promises import Promises
 from autoscaler.advisor.read_model import Change, ReadModel
 from autoscaler.api.app import create_app
@@ -32,6 +33,7 @@ from knative.advisor.events import (
     EventRecorder,
     ObjectEvent,
     ObjectReference,
+    begun_event,
     scaling_event,
 )
 from knative.advisor.review import Reviewer
@@ -121,6 +123,7 @@ class AdvisorProcess:
             clock,
             load_bundle=load_bundle,
             on_change=self._record_change,
+            on_begin=self._record_begin,
             refusals=self._refusals,
         )
         app = create_app(self._model, clock, self._refusals, self._authorizer(api))
@@ -184,3 +187,7 @@ class AdvisorProcess:
         event = scaling_event(change) if self._events else None
         if event and self._events:
             self._events.record(event)
+
+    def _record_begin(self, begun: Begun) -> None:
+        if self._events:
+            self._events.record(begun_event(begun))

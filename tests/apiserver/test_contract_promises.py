@@ -73,6 +73,30 @@ def test_a_forecast_adds_pods_says_why_and_never_takes_one_below_knatives_own_an
     versions.stop()
 
 
+def test_a_bill_that_has_the_last_word_is_an_event_told_once(
+    cluster: Objects,
+    start_controller: StartController,
+    start_advisor: StartAdvisor,
+    tmp_path: Path,
+) -> None:
+    space, bundle = cluster.namespace, tmp_path / "forecasts.npz"
+    save_bundle(a_bundle([f"{space}/cart"], FORECAST), bundle)
+    bill = {"kn-ahead.dev/max-extra": "1%", "kn-ahead.dev/extra-allowance": "10s"}
+    cluster.revision(
+        "cart-00001", concurrency=10, annotations={"kn-ahead.dev/mode": "outward", **bill}
+    )
+    advisor = start_advisor(start_controller(), f"--bundle={bundle}")
+    wait_until(lambda: "BillReached" in of_pa(cluster, "cart-00001"), 40, "the event")
+    event = of_pa(cluster, "cart-00001")["BillReached"]
+    assert (event.type, event.involved_object.kind) == ("Warning", "PodAutoscaler")
+    assert "the bill allows 0 of 3 pods ahead: 1 % of pods that Knative wants" in event.message
+    first = decided(advisor, space, "cart")["decided_at"]
+    wait_until(lambda: decided(advisor, space, "cart")["decided_at"] > first, 20, "another tick")
+    assert decided(advisor, space, "cart")["reason"] == "BILL"
+    told = cluster.core.list_namespaced_event(space, field_selector="reason=BillReached").items
+    assert [one.count for one in told] == [1]
+
+
 def test_a_change_of_pods_is_an_event_of_its_podautoscaler_and_shown_to_whoever_asks(
     cluster: Objects,
     controller: Controller,

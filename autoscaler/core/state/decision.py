@@ -98,13 +98,15 @@ def reason_of(d: OneDecision) -> Reason:
     return Reason(int(reasons(d)))  # type: ignore[arg-type]  # scalars are arrays of no dimension
 
 
-def explain(d: OneDecision, *, upstream: str = "", rps: bool = False) -> str:
+def explain(
+    d: OneDecision, *, upstream: str = "", rps: bool = False, reason: Reason | None = None
+) -> str:
     """A decision in one sentence.
 
     upstream: name of the service that ``d.upstream`` stands for. rps: whether the revision's metric
-    is requests per second.
+    is requests per second. reason: None = the one that follows from the decision.
     """
-    reason = reason_of(d)
+    reason = reason_of(d) if reason is None else reason
     aside = ""
     if reason not in {Reason.FORECAST, Reason.BILL} and d.predicted > d.want:
         aside = f"; the forecast would have {_pods(d.predicted)}"

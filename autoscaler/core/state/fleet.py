@@ -50,7 +50,15 @@ from autoscaler.errors import PermanentError
 
 Rows = IntArray | slice
 ALL = slice(None)
-Columns = TypeVar("Columns", SpecArrays, ObservedArrays, MemoryArrays, CreditArrays, VirtualArrays)
+Columns = TypeVar(
+    "Columns",
+    SpecArrays,
+    ObservedArrays,
+    MemoryArrays,
+    CreditArrays,
+    DecisionArrays,
+    VirtualArrays,
+)
 
 LARGEST_SAMPLE = 1e9  # requests; a total of doubles keeps six decimals beside it
 _FIXED = ("weighted_exponential", "scale_down_delay_s")  # read once only, as in Knative

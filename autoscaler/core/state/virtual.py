@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autoscaler.core.state.columns import Column, Table
+from autoscaler.core.state.decision import Reason
 from autoscaler.core.state.delay import DelayWindow
 from autoscaler.core.state.revision import DTYPES, NO_ANSWER, Active, B, F, I, Revision
 from autoscaler.core.state.window import Window
@@ -37,6 +38,7 @@ class Virtual(Generic[F, I, B]):
     max_panic_pods: I
     kpa: I
     excess_burst_capacity: F
+    reason: I  # a Reason: of the last change of `replicas`
     last_s: F  # s, whole Unix: the last with a statistic; -inf = none
     stable_first_s: F  # the first of the statistics in the stable window
     panic_first_s: F  # likewise of the panic window
@@ -67,6 +69,7 @@ NOT_BEGUN: Virtual[float, int, bool] = Virtual(
     max_panic_pods=0,
     kpa=NO_ANSWER,
     excess_burst_capacity=0.0,
+    reason=int(Reason.NO_DATA),
     last_s=-np.inf,
     stable_first_s=-np.inf,
     panic_first_s=-np.inf,

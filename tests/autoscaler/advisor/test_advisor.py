@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from autoscaler.advisor.advisor import GONE_S, Advisor, AdvisorSettings
+from autoscaler.advisor.occasions import Begun
 from autoscaler.advisor.read_model import Change, ReadModel
 from autoscaler.bundle.file import load_bundle, save_bundle
 from autoscaler.clock import SimulatedClock
@@ -43,6 +44,7 @@ class Both:
         self.clock = SimulatedClock(NOW_S)
         self.model = ReadModel(Health())
         self.changes: list[Change] = []
+        self.begun: list[Begun] = []
         self.refusals = Refusals()
         self.advisor = Advisor(
             AdvisorSettings(snapshots=self.snapshots, advice=self.advice, bundle=self.bundle),
@@ -50,6 +52,7 @@ class Both:
             self.clock,
             load_bundle=load_bundle,
             on_change=self.changes.append,
+            on_begin=self.begun.append,
             refusals=self.refusals,
         )
         self.state = ControlState()

@@ -133,9 +133,9 @@ def test_logs_only_decisions_that_want_something_new(controller: Controller) -> 
     for second, load in ((10, 70.0), (12, 70.0), (14, 7000.0)):
         controller.ticks(second, load, load, load)
     newest, first = controller.model.changes("shop/browse")
-    assert (first.before, first.decision.want, first.decision.at_s) == (None, 1, 10.0)
-    assert (newest.before, newest.decision.at_s, newest.reason) == (1, 14.0, Reason.PANIC)
-    assert newest.sentence.startswith(f"{newest.decision.want} pods: ")
+    assert (first.before, first.want, first.at_s) == (None, 1, 10.0)
+    assert (newest.before, newest.at_s, newest.reason) == (1, 14.0, Reason.PANIC)
+    assert newest.sentence.startswith(f"{newest.want} pods: ")
 
 
 def test_the_log_is_bounded(controller: Controller) -> None:
@@ -144,7 +144,7 @@ def test_the_log_is_bounded(controller: Controller) -> None:
         controller.ticks(10 + 60 * i, 0.0, 70.0 * (2 + i), 0.0)  # grows: every tick wants more
     changes = controller.model.changes("shop/cart")
     assert len(changes) == MOST_CHANGES
-    assert changes[0].decision.at_s == 10.0 + 60 * (ticks - 1)
+    assert changes[0].at_s == 10.0 + 60 * (ticks - 1)
 
 
 def test_changes_are_returned_and_counted_while_the_service_is_there(

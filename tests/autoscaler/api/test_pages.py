@@ -44,6 +44,7 @@ def test_every_path_is_documented(schema: dict[str, Any]) -> None:
         "/v1/ledger/{namespace}/{service}",
         "/v1/forecasts/{namespace}/{service}",
         "/v1/decisions/{namespace}/{service}",
+        "/v1/history/{namespace}/{service}",
     }
 
 

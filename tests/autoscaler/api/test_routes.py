@@ -120,6 +120,7 @@ def test_a_decision_shows_what_competed_and_why(client: Client) -> None:
         "mode": "outward",
         "cold_price_s": 600.0,
         "max_extra": None,
+        "extra_allowance_s": None,
         "credit_s": None,
         "ready": 2,
         "desired_scale": 4,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from autoscaler.core.accounting import count_report, count_tick
 from autoscaler.core.control import Advised, ControlState, Reported, Tick, control
 from autoscaler.core.state.account import Account
+from autoscaler.core.state.decision import Reason
 from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Active, Mode
 from autoscaler.core.types import FloatArray
@@ -111,6 +112,7 @@ def test_the_twins_pods_cost_from_creation_until_their_drain_is_over() -> None:
     life.waits(299)
     account = life.account
     assert life.twin_pods == 0
+    assert life.fleet.twins.view.reason[0] == Reason.ZERO
     # A stable window after the call and its wait Knative wants none. The activator was in the path
     # all along, so nothing but its probe is waited for.
     assert account["knative_starts"] == 1
@@ -136,6 +138,7 @@ def test_in_shadow_our_pods_are_the_virtual_ones() -> None:
     control(life.state, Advised(advice=advice), life.now)
     life.waits(10)
     assert (life.twin_pods, int(life.fleet.observed.ready[0])) == (1, 0)
+    assert life.fleet.twins.view.reason[0] == Reason.FORECAST
     life.now += 1.0
     life.called(by_activator=True)
     account = life.account

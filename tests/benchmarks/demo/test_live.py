@@ -70,11 +70,11 @@ def test_every_service_has_its_last_decision_under_kn_ahead_full(went: Went) -> 
 def test_every_change_is_shown_newest_first(went: Went) -> None:
     for service in went.model.services:
         changes = went.model.changes(service)
-        times = [change.decision.at_s for change in changes]
+        times = [change.at_s for change in changes]
         assert times == sorted(times, reverse=True)
         for newer, older in pairwise(changes):
-            assert newer.before == older.decision.want
-        assert changes[0].decision.want == went.model.revisions(service)[0].want
+            assert newer.before == older.want
+        assert changes[0].want == went.model.revisions(service)[0].want
 
 
 def test_warming_up_gives_every_change_on_the_way(went: Went) -> None:

@@ -1,15 +1,13 @@
-"""The Event for a changed decision."""
-
-from dataclasses import fields
-from typing import Any
+"""The Events for a changed decision, and for what has begun."""
 
 import pytest
 
+from autoscaler.advisor.occasions import Begun, Occasion
 from autoscaler.advisor.read_model import Change
 from autoscaler.core.names import name_id
-from autoscaler.core.state.decision import Decision, Reason
+from autoscaler.core.state.decision import Reason
 from autoscaler.exchange.snapshot import Named
-from knative.advisor.events import ObjectReference, scaling_event
+from knative.advisor.events import ObjectReference, begun_event, scaling_event
 
 CART = Named(
     id=name_id("shop/cart"),
@@ -21,7 +19,6 @@ CART = Named(
     upstreams="",
     downstream_namespaces="",
 )
-NOTHING: dict[str, Any] = {f.name: 0 for f in fields(Decision)}
 
 
 def a_change(
@@ -30,8 +27,11 @@ def a_change(
     """scale: whether anything has to be written."""
     return Change(
         revision=CART,
+        at_s=0.0,
         before=before,
-        decision=Decision(**NOTHING | {"want": want, "scale": scale}),
+        want=want,
+        scale=scale,
+        applied=True,
         reason=reason,
         sentence=f"{want} pods: because.",
     )
@@ -77,3 +77,17 @@ def test_the_event_has_the_kind_and_the_sentence_of_the_change(change: Change, r
 )
 def test_a_decision_that_changes_nothing_in_the_cluster_has_no_event(change: Change) -> None:
     assert scaling_event(change) is None
+
+
+def test_a_bill_that_is_reached_is_a_warning_about_the_podautoscaler() -> None:
+    sentence = "2 pods: the bill allows 1 of 4 pods ahead."
+    begun = Begun(occasion=Occasion.BILL_REACHED, revision=CART, sentence=sentence)
+    event = begun_event(begun)
+    assert (event.reason, event.message, event.warning) == ("BillReached", sentence, True)
+    assert (event.about.kind, event.about.uid) == ("PodAutoscaler", "uid-of-cart")
+
+
+@pytest.mark.parametrize("occasion", Occasion)
+def test_all_that_may_begin_has_a_reason_of_an_event(occasion: Occasion) -> None:
+    begun = Begun(occasion=occasion, revision=CART, sentence="so it is")
+    assert begun_event(begun).reason.isalpha()

@@ -1,0 +1,1 @@
+"""What became of a service of late: `answers`, `readings`, the `picture`, `routes`."""
