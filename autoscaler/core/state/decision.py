@@ -110,10 +110,12 @@ def explain(
     aside = ""
     if reason not in {Reason.FORECAST, Reason.BILL} and d.predicted > d.want:
         aside = f"; the forecast would have {_pods(d.predicted)}"
-        if d.extra < d.ahead:
+        if d.withdrawn:
+            aside += ", but is withdrawn"
+        elif d.extra < d.ahead:
             aside += f", but {_bill(d)}"
-    if d.withdrawn:
-        aside += "; its forecast is withdrawn, as it cost more than it saved"
+    elif d.withdrawn:
+        aside = "; its forecast is withdrawn"
     return f"{_wanted(d.want)}: {_because(d, reason, upstream, rps)}{aside}."
 
 

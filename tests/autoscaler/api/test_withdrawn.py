@@ -11,7 +11,7 @@ from tests.autoscaler.advisor.controller import Controller
 from tests.autoscaler.api.conftest import START_S
 
 HOUR_S = 3600.0
-PHRASE = "; its forecast is withdrawn, as it cost more than it saved."
+PHRASE = "; the forecast would have 4 pods, but is withdrawn."
 
 
 @pytest.fixture
