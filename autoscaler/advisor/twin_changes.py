@@ -12,7 +12,7 @@ import numpy as np
 
 from autoscaler.advisor.frame import Frame
 from autoscaler.core.state.decision import OneDecision, Reason, row_of
-from autoscaler.core.state.revision import NO_ANSWER, Mode
+from autoscaler.core.state.revision import NO_ANSWER, Mode, in_force
 from autoscaler.core.types import IntArray
 from autoscaler.exchange.snapshot import Snapshot
 
