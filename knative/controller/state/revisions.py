@@ -4,7 +4,7 @@ Each change of an object is stored here, and written into the columns of the rev
 settings (`Fleet.spec`) and what was observed (`Fleet.observed`). Nothing is decided here.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from autoscaler.core.control import ControlState
+from autoscaler.core.names import name_id
 from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.state.revision import Mode, Revision
 from knative.controller.state.drain import Drains, drain_of
@@ -47,6 +48,7 @@ class Revisions:
         self._pods = Pods()
         self._start_ups, self._drains = StartUps(), Drains()
         self._traffic = Traffic()
+        self._credit_s: dict[int, float] = {}  # before a restart, by `name_id`, until admitted
         self.texts = 0  # incremented when a name or an annotation that snapshots show changes
 
     @property
@@ -79,6 +81,10 @@ class Revisions:
     def ready_pods(self, key: str) -> list[Pod]:
         """A revision's pods that are ready."""
         return self._pods.ready(key)
+
+    def resume(self, credit_s: Mapping[int, float]) -> None:
+        """Go on with the credit that revisions had, s of pod by `name_id`, once they are seen."""
+        self._credit_s = dict(credit_s)
 
     # --- changes of objects ------------------------------------------------------------------
 
@@ -170,7 +176,8 @@ class Revisions:
 
     def rebuild(self, now: float) -> None:
         """Make the fleet anew from the objects, as after a restart."""
-        layout = self.fleet.layout
+        layout, credit = self.fleet.layout, self.fleet.credit
+        self.resume(dict(zip(self.fleet.ids.tolist(), credit.left_s.tolist(), strict=True)))
         self._state.fleet = Fleet()
         self._limit_cluster()
         self._admit(list(self._podautoscalers), now)
@@ -188,6 +195,8 @@ class Revisions:
         )
         for key, pa in zip(keys, pas, strict=True):
             row, observed = self.fleet.row(key), self.fleet.observed
+            left_s = self.fleet.credit.left_s
+            left_s[row] = min(left_s[row], self._credit_s.pop(name_id(key), np.inf))
             observed.active[row] = int(active_of(pa))
             since = unix(pa.status.condition(ACTIVE).since or None)
             observed.active_since_s[row] = now if since is None else since
