@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from autoscaler.core.control import Advised, ControlState, Tick, control
+from autoscaler.core.decider import decide
 from autoscaler.core.prediction.bill import DAY_S
 from autoscaler.core.state.decision import explain, row_of
 from autoscaler.core.state.fleet import Fleet
@@ -145,6 +146,19 @@ def test_the_clusters_bill_pays_the_higher_price_first() -> None:
     assert explain(row_of(ticks.fleet.decision, 1)).startswith(
         "1 pod: the cluster's bill allows 0 of 2 pods ahead: 0 % of the pods that Knative wants"
     )
+
+
+def test_pods_that_are_started_between_ticks_leave_less_for_others_at_once() -> None:
+    ticks = Ticks(replace(BUSY, max_extra=np.inf), BUSY, expected=0.0)
+    ticks.fleet.limit_cluster(0.0, 35.0)
+    ticks.tick()
+    made = forecast([250.0, 250.0], now=ticks.now)
+    advice = replace(made, layout=ticks.fleet.layout)
+    for row, pods in ((0, 3), (1, 1)):
+        decide(ticks.fleet, advice, now=ticks.now + 0.5, rows=np.array([row])).apply(ticks.fleet)
+        assert ticks.fleet.decision.want[row] == pods
+    assert ticks.fleet.credit.ahead.tolist() == [2, 0]
+    assert ticks.fleet.cluster_credit.left_s == 35.0 - 2 * 2.0
 
 
 def test_a_changed_bill_of_the_cluster_keeps_its_credit() -> None:
