@@ -1,31 +1,60 @@
 """The bills applied to a step: what is asked for ahead of Knative's rule, cut to what they pay for.
 
-A revision's bill and the cluster's hold at once (`prediction.bill`). Only whole ticks are paid for;
-between ticks no more is wanted than the last tick could have paid. In shadow nothing is applied, so
-nothing is paid; what would be wanted is cut by the revision's bill as it stands.
+A revision's bill and the cluster's hold at once (`prediction.bill`). Whole ticks are paid for, and
+between two of them what the last one paid for goes on; a further pod pays for a tick at once. In
+shadow nothing is applied, so nothing is paid; what would be wanted is cut by the revision's bill as
+it stands.
 
-An account is overdrawn by pods that take longer to become ready than their lead, or to go than a
-grace period and a drain, and by what a scale-down delay keeps of many that were started from
-nothing; then nothing is ahead until that is paid.
+Knative's pods are those that its rule wants in the same state, but for one case: where it has none
+and pods were started ahead, its rules make them stay as well, for a stable window, and as many as
+scale-down rate and delay keep. Until somebody calls, those are not Knative's: they earn nothing,
+and are paid for until they are gone.
+
+An account is overdrawn by such pods where they take longer to become ready than their lead, or are
+many and go slowly; then nothing is started ahead until that is paid.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from autoscaler.core.claim import Asked, Claim
-from autoscaler.core.kpa.bounds import clip
+from autoscaler.core.kpa.bounds import clip, least
+from autoscaler.core.kpa.zero import last_pod
 from autoscaler.core.prediction.bill import (
     Cost,
     affordable,
-    available_s,
-    credit_after,
-    spendable_in_turn,
+    earnings_s,
+    free_in_turn,
+    settled,
 )
 from autoscaler.core.prediction.predictive import TICK_S
 from autoscaler.core.state.credit import ClusterCredit, Credit, CreditArrays
-from autoscaler.core.state.fleet import Fleet, take
+from autoscaler.core.state.fleet import Fleet, Rows, take
+from autoscaler.core.state.revision import Mode, ObservedArrays, SpecArrays
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Rows of the fleet and what is asked for them; (n,) each."""
+
+    rows: Rows
+    spec: SpecArrays
+    observed: ObservedArrays
+    at: FloatArray  # Unix s
+    demand: BoolArray  # whether any is seen in Knative's windows
+    kpa: IntArray  # by Knative's rule, before bounds; -1 = no answer
+    together: IntArray  # with prediction, in shadow as if it were applied
+
+    @property
+    def applied(self) -> BoolArray:
+        """Where prediction is applied."""
+        return np.asarray(self.spec.mode >= Mode.OUTWARD)
+
+    @property
+    def desired(self) -> IntArray:
+        """Before bounds and bills, as the mode allows; -1 = no answer."""
+        return np.where(self.applied, self.together, self.kpa)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,40 +76,50 @@ def billed(fleet: Fleet, asked: Asked, *, tick: bool) -> Billed:
     """Cut what is asked for to what the bills pay for. tick: whether this is a whole tick."""
     former, cluster = take(fleet.credit, asked.rows), fleet.cluster_credit
     spec, has_bill = asked.spec, ~np.isinf(asked.spec.max_extra)
-    if np.isinf(cluster.max_extra) and not has_bill.any():
-        return _unlimited(asked, cluster)
     limited = has_bill | ~np.isinf(cluster.max_extra)
-    claim = Claim.of(asked, former, limited)
-    cost = claim.cost()
-    # Between ticks what the last one paid for may go on.
-    spendable_s = former.left_s + former.paid * TICK_S
-    if tick:
-        spendable_s = available_s(former.left_s, claim.knative, spec.max_extra)
-    paid_for = affordable(spendable_s, claim.ahead, claim.least, cost)
+    if not limited.any():
+        return _unlimited(asked, cluster)
+    claim = _Claim.of(asked, former.ahead, limited)
+    # Between ticks nothing is earned, and nothing paid again.
+    earned_s = tick * earnings_s(claim.knative, spec.max_extra)
+    pot_earned_s = float(tick * earnings_s(claim.knative, cluster.max_extra).sum())
+    paid_s = (not tick) * former.ahead * TICK_S
+    credit_s: FloatArray = former.left_s + earned_s + paid_s
+    pot_s = cluster.left_s + pot_earned_s + float(paid_s.sum())
+    paid_for = claim.affordable(credit_s - claim.cost.committed_s, claim.ahead)
     own = np.where(has_bill, paid_for, claim.ahead)
-    pot_s = _pot_s(fleet, claim, tick=tick)
-    extra = own if np.isinf(pot_s) else _shared(claim, own, pot_s, cost)
-    bounded = np.where(asked.applied, claim.cut_to(extra), claim.floor)
-    spent_s, ahead = claim.spent(bounded)
-    paid = np.where(asked.applied, extra, 0)
-    credit = replace(former, ahead=ahead, end_s=cost.end_s(np.maximum(paid, claim.stands)))
+    extra = own
+    if not np.isinf(cluster.max_extra):
+        others_s = fleet.credit.end_s.sum() - former.end_s.sum()
+        extra = claim.shared(pot_s - others_s, own)
+    bounded = claim.cut_to(extra)
+    ours, spent_s = claim.spent(bounded)
+    if not tick:
+        ours = np.maximum(ours, former.ahead)
+        spent_s = np.asarray(ours * TICK_S, dtype=np.float64)
+    left_s, day_s = credit_s - spent_s, former.day_s
+    pot_left_s, pot_day_s = pot_s - float(spent_s.sum()), cluster.day_s
     if tick:
-        left_s = credit_after(spendable_s, spent_s, spec.extra_allowance_s)
-        left_s = np.where(has_bill, left_s, spec.extra_allowance_s)  # full: a bill may begin
-        credit = replace(credit, left_s=left_s, paid=paid)
-        pot_left_s = min(pot_s - float(spent_s.sum()), cluster.allowance_s)
-        cluster = replace(cluster, left_s=pot_left_s, paid=int(paid.sum()))
+        left_s, day_s = settled(left_s, day_s, earned_s, spec.extra_allowance_s)
+        pot_left_s, pot_day_s = settled(pot_left_s, pot_day_s, pot_earned_s, cluster.allowance_s)
     of_cluster = extra < own
+    stay_s = np.where(former.ahead > 0, 0.0, claim.cost.stay_s)
     return Billed(
         bounded=bounded,
         ahead=claim.ahead,
         extra=extra,
         max_extra=np.where(of_cluster, cluster.max_extra, spec.max_extra),
-        credit_s=np.where(of_cluster, pot_s, np.where(has_bill, spendable_s, np.nan)),
-        further_s=np.where(limited, cost.start_s + cost.one_s, 0.0),
+        credit_s=np.where(of_cluster, pot_s, np.where(has_bill, credit_s, np.nan)),
+        further_s=np.where(limited, claim.cost.further_s + stay_s, 0.0),
         of_cluster=of_cluster,
-        credit=credit,
-        cluster=cluster,
+        credit=Credit(
+            # Without a bill it is full, as one may begin.
+            left_s=np.where(has_bill, left_s, spec.extra_allowance_s),
+            day_s=day_s,
+            ahead=ours,
+            end_s=claim.cost.end_s(ours),
+        ),
+        cluster=replace(cluster, left_s=pot_left_s, day_s=pot_day_s),
     )
 
 
@@ -97,38 +136,90 @@ def _unlimited(asked: Asked, cluster: ClusterCredit) -> Billed:
         credit_s=np.full(n, np.nan),
         further_s=zero,
         of_cluster=no,
-        credit=Credit(left_s=full, paid=no_pods, end_s=zero, ahead=no),
+        credit=Credit(left_s=full, day_s=zero, ahead=no_pods, end_s=zero),
         cluster=cluster,
     )
 
 
-def _pot_s(fleet: Fleet, claim: Claim, *, tick: bool) -> float:
-    """S of pod that the cluster's account has for these rows; inf = there is no such bill."""
-    cluster, rows = fleet.cluster_credit, claim.asked.rows
-    if np.isinf(cluster.max_extra):
-        return np.inf
-    if tick:
-        return cluster.left_s + cluster.max_extra * int(claim.knative.sum()) * TICK_S
-    made = fleet.decision
-    extra = np.where(made.desired > made.kpa, made.extra, 0)  # in shadow it is not applied
-    spent_s = extra * TICK_S + fleet.credit.end_s
-    return float(cluster.left_s + cluster.paid * TICK_S - (spent_s.sum() - spent_s[rows].sum()))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Claim:
+    """Whose pods are whose before the bills; (n,) each. Where no bill holds nothing is ahead."""
 
+    asked: Asked
+    limited: BoolArray  # whether a bill holds
+    former: IntArray  # pods that stood ahead before this step
+    floor: IntArray  # by Knative's rule, within bounds; -1 = no answer
+    most: IntArray  # with prediction, within bounds; -1 = no answer
+    knative: IntArray  # pods that are Knative's
+    ahead: IntArray  # asked for beyond them
+    cost: Cost  # of those
 
-def _shared(claim: Claim, extra: IntArray, pot_s: float, cost: Cost) -> IntArray:
-    """(n,) of the pods ahead (n,) those that the cluster's account pays for as well."""
-    asked = claim.asked
-    applied = np.where(asked.applied, extra, 0)
-    # What has begun has to end in any case; as long as it goes on only ticks are to be paid.
-    free_s = pot_s - float(cost.end_s(cost.begun).sum())
-    more = replace(
-        cost,
-        go_s=np.zeros(len(extra)),
-        keep_s=np.full(len(extra), TICK_S),
-        one_s=np.where(cost.begun > 0, 0.0, cost.one_s),
-    )
-    cost_s = more.of(applied)
-    if cost_s.sum() <= free_s:
-        return extra
-    left_s = spendable_in_turn(free_s, cost_s, asked.spec.cold_price_s, claim.knative)
-    return np.where(asked.applied, affordable(left_s, applied, claim.least, more), extra)
+    @classmethod
+    def of(cls, asked: Asked, former: IntArray, limited: BoolArray) -> "_Claim":
+        spec, observed = asked.spec, asked.observed
+        floor, most = (clip(pods, spec, observed) for pods in (asked.kpa, asked.together))
+        alone = np.maximum(last_pod(floor, spec, observed, asked.at).want, 0)
+        always = np.maximum(least(spec, observed), ~spec.enable_scale_to_zero)
+        # Of what stands uncalled, those that were not started ahead.
+        own = np.minimum(alone, np.maximum(observed.replicas - former, always))
+        knative = np.where((former > 0) & limited & ~asked.demand, own, alone)
+        knative = np.where(observed.set_up, knative, 0)
+        more = (most > floor) & observed.set_up & limited
+        ahead = np.where(more, np.maximum(most - knative, 0), 0)
+        stay_s = spec.stable_window_s + np.maximum(spec.grace_s, spec.retention_s)
+        return cls(
+            asked=asked,
+            limited=limited,
+            former=former,
+            floor=floor,
+            most=most,
+            knative=knative,
+            ahead=ahead,
+            cost=Cost(
+                present=np.clip(observed.replicas - knative, former, np.maximum(former, ahead)),
+                lead_s=spec.lead_s,
+                drain_s=spec.drain_s,
+                stay_s=np.where(knative > 0, 0.0, stay_s),
+            ),
+        )
+
+    def affordable(self, free_s: FloatArray, ahead: IntArray) -> IntArray:
+        """(n,) of the pods ahead (n,) those that are paid for; free_s as in `bill.affordable`."""
+        usable = np.minimum(self.asked.spec.activation_scale, self.most) - self.knative
+        return affordable(free_s, ahead, usable, self.cost)
+
+    def shared(self, pot_s: float, extra: IntArray) -> IntArray:
+        """(n,) of the pods ahead (n,) those that one account of all, s of pod, pays for as well."""
+        applied = np.where(self.asked.applied, extra, 0)
+        free_s, cost_s = pot_s - self.cost.committed_s.sum(), self.cost.of(applied)
+        if cost_s.sum() <= free_s:
+            return extra
+        # Without a pod the next caller waits for a whole start, with some in a queue.
+        waits_s = np.where(self.knative > 0, 0.0, self.asked.spec.lead_s)
+        left_s = free_in_turn(free_s, cost_s, self.asked.spec.cold_price_s, waits_s)
+        return np.where(self.asked.applied, self.affordable(left_s, applied), extra)
+
+    def cut_to(self, extra: IntArray) -> IntArray:
+        """(n,) pods within bounds where so many (n,) are ahead; -1 = no answer."""
+        some = np.where(extra > 0, np.maximum(self.knative + extra, self.floor), self.floor)
+        return np.where(
+            self.asked.applied, np.where(extra < self.ahead, some, self.most), self.floor
+        )
+
+    def spent(self, bounded: IntArray) -> tuple[IntArray, FloatArray]:
+        """(n,) pods that stand ahead after a tick, and (n,) s of pod that it costs an account.
+
+        bounded: (n,) what the bills leave.
+        """
+        spec, observed = self.asked.spec, self.asked.observed
+        there = np.maximum(observed.replicas, 0)
+        last = last_pod(bounded, spec, observed, self.asked.at)
+        want = np.where(observed.set_up, np.maximum(last.want, 0), 0)
+        stands = np.where(last.apply & observed.set_up, want, there)
+        begun = self.limited & ((self.former > 0) | (want > self.knative))
+        # A pod of Knative's that waits for its end is not wanted, and not counted.
+        early = bounded < self.floor
+        beyond = np.where(begun | early, stands, want) - self.knative
+        gone = np.clip(there - stands, 0, self.former)
+        ours = np.where(begun, np.maximum(beyond, 0), 0)
+        return ours, beyond * TICK_S + gone * spec.drain_s

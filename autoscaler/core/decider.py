@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from autoscaler.core.billing import Billed, billed
-from autoscaler.core.claim import Asked
+from autoscaler.core.billing import Asked, Billed, billed
 from autoscaler.core.kpa.reactive import Averages, Reactive, react
 from autoscaler.core.kpa.zero import last_pod
 from autoscaler.core.prediction.advice import Advice, no_advice

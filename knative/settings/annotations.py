@@ -1,6 +1,8 @@
 """The settings of a revision: its annotations over the cluster's config.
 
-A value that cannot be parsed counts as not set, as in Knative, whose webhook refuses it before.
+A value that cannot be parsed counts as not set, as in Knative, whose webhook refuses it before. But
+a bill that cannot be read is the tightest one, 0 %: somebody wanted a limit.
+
 Source: knative/serving pkg/apis/autoscaling/v1alpha1/pa_lifecycle.go,
 pkg/reconciler/autoscaling/{resources,kpa/resources}.
 """
@@ -81,7 +83,7 @@ def revision_of(
         drain_s=drain_s,
         cold_price_s=price_s,
         max_cold_rate=rate,
-        max_extra=_readable(pa.annotations.get(MAX_EXTRA, ""), fraction, config.max_extra),
+        max_extra=_max_extra(pa.annotations, config.max_extra),
         extra_allowance_s=_duration(pa.annotations, EXTRA_ALLOWANCE, config.extra_allowance),
         share=share,
     )
@@ -154,6 +156,11 @@ def _load(pa: PodAutoscaler, config: ClusterConfig, *, rps: bool) -> tuple[float
 def _mode(annotations: Mapping[str, str], default: Mode) -> Mode:
     text = annotations.get(MODE, "")
     return Mode[text.upper()] if text in MODES else default
+
+
+def _max_extra(annotations: Mapping[str, str], default: float) -> float:
+    text = annotations.get(MAX_EXTRA, "")
+    return _readable(text, fraction, 0.0) if text else default
 
 
 def _number(annotations: Mapping[str, str], key: str, default: T) -> T:

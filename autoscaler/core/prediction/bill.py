@@ -5,101 +5,113 @@ credit, a fraction r of their time; what is wanted, w, pays for what is beyond t
 
     available = credit + r k TICK_S
     w <= k + available / TICK_S
-    credit    = min(allowance, available - (w - k) TICK_S - drains)
+    credit = available - (w - k) TICK_S
 
-An account that begins full is never overdrawn by what this allows, so in every stretch of ticks,
-wherever it begins and ends,
+An account that begins with the allowance is never overdrawn by this, so up to any time
 
     sum of w TICK_S  <=  (1 + r) (sum of k TICK_S) + allowance
 
-Pods that go early (w < k) earn what they save. Without a limit to the credit the law would hold
-from the first tick on; with it, it holds for every hour of a year, and what was not spent in that
-year cannot be spent in one hour. So the allowance is what may be wanted at once, and the fraction
-what may be wanted for long.
+Whatever else is charged keeps the law, as it can only lower the credit. Pods that go early (w < k)
+earn what they save, and Knative's own pods are never limited.
+
+What was not spent in a year must not be spent in an hour. So credit is at most the allowance and
+what was earned in the last day, where older earnings fade (`settled`): in any stretch of time the
+law holds with that much in place of the allowance.
 
 A pod costs more than the ticks in which it is wanted: it starts, it may have to stay a while, and
 it drains (`Cost`). One more is started only if the credit pays for all of that, so that a short
-credit does not start and stop pods in vain; its drain is paid when it is let go. Knative's own pods
-are never limited.
+credit does not start and stop pods in vain; its drain is paid when it is let go.
 """
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from autoscaler.core.prediction.predictive import TICK_S
 from autoscaler.core.types import FloatArray, IntArray
 
+DAY_S = 86_400.0
+Seconds = TypeVar("Seconds", FloatArray, float)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What pods ahead cost an account if nothing asks for them after this tick; (n,) each."""
+    """What pods ahead cost until they are gone; (n,) each."""
 
-    begun: IntArray  # pods ahead that there are already
-    go_s: FloatArray  # s of pod, of each of them that is let go now
-    keep_s: FloatArray  # s of pod, of each of them: this tick, and its end
-    start_s: FloatArray  # s of pod, of each further one: its start as well
-    one_s: FloatArray  # s of pod, once if there are any: the last one stays longest
+    present: IntArray  # pods ahead that there are already
+    drain_s: FloatArray  # s of pod, of each that goes
+    lead_s: FloatArray  # s of pod, of each that starts
+    stay_s: FloatArray  # s of pod that Knative's rules make the last of them stay
+
+    @property
+    def committed_s(self) -> FloatArray:
+        """(n,) s of pod that those which stand cost after this tick, wanted or not."""
+        return self.end_s(self.present)
+
+    @property
+    def further_s(self) -> FloatArray:
+        """(n,) s of pod of each further one, with this tick."""
+        return TICK_S + self.lead_s + self.drain_s
+
+    @property
+    def first_s(self) -> FloatArray:
+        """(n,) s of pod that come once with further ones, where none stands yet."""
+        return np.where(self.present > 0, 0.0, self.stay_s)
 
     def end_s(self, pods: IntArray) -> FloatArray:
-        """(n,) s of pod that so many (n,) cost after this tick."""
-        return np.asarray(pods * (self.keep_s - TICK_S) + np.where(pods > 0, self.one_s, 0.0))
+        """(n,) s of pod that so many (n,) cost once nothing asks for them."""
+        return np.asarray(pods * self.drain_s + np.where(pods > 0, self.stay_s, 0.0))
 
     def of(self, pods: IntArray) -> FloatArray:
-        """(n,) s of pod that so many (n,) cost."""
-        further = np.maximum(pods - self.begun, 0)
-        one_s = np.where(pods > 0, self.one_s, 0.0)
-        return np.asarray((pods - further) * self.keep_s + further * self.start_s + one_s)
+        """(n,) s of pod that so many (n,) cost beyond what is committed."""
+        kept = np.minimum(pods, self.present)
+        first_s = np.where(pods > 0, self.first_s, 0.0)
+        return np.asarray(kept * TICK_S + (pods - kept) * self.further_s + first_s)
 
 
-def available_s(credit_s: FloatArray, knative: IntArray, max_extra: FloatArray) -> FloatArray:
-    """(n,) s of pod that a tick may spend, after what Knative's pods (n,) earn in it.
+def earnings_s(knative: IntArray, max_extra: FloatArray | float) -> FloatArray:
+    """(n,) s of pod that Knative's pods (n,) earn in a tick.
 
-    credit_s: (n,) s of pod. max_extra: (n,) fraction of Knative's pods; inf = no bill, earns none.
+    max_extra: (n,) fraction of their time; inf = no bill, which earns nothing.
     """
-    earns = np.where(np.isinf(max_extra), 0.0, max_extra)
-    return np.asarray(credit_s + earns * knative * TICK_S)
+    return np.asarray(np.where(np.isinf(max_extra), 0.0, max_extra) * knative * TICK_S)
 
 
-def affordable(spendable_s: FloatArray, ahead: IntArray, least: IntArray, cost: Cost) -> IntArray:
+def affordable(free_s: FloatArray, ahead: IntArray, least: IntArray, cost: Cost) -> IntArray:
     """(n,) pods ahead that an account pays for, of those that are asked for.
 
-    spendable_s: (n,) s of pod. ahead: (n,) asked for beyond Knative's. least: (n,) of them that are
-    of any use, as an activation scale asks for so many; fewer are none.
+    free_s: (n,) s of pod beyond what is committed. ahead: (n,) asked for beyond Knative's. least:
+    (n,) of them that are of any use, as an activation scale asks for so many; fewer are none.
     """
-    left_s = spendable_s - cost.one_s
-    # Those that are not kept have to be let go.
-    kept = np.floor((left_s - cost.begun * cost.go_s) / (cost.keep_s - cost.go_s))
-    kept = np.clip(kept, 0, cost.begun)
-    further = np.floor((left_s - kept * cost.keep_s) / cost.start_s)
-    paid = kept + np.where(kept < cost.begun, 0, further)
+    left_s = free_s - cost.first_s
+    kept = np.clip(np.floor(left_s / TICK_S), 0, cost.present)
+    further = np.floor((left_s - kept * TICK_S) / cost.further_s)
+    paid = kept + np.where(kept < cost.present, 0, further)
     pods = np.clip(paid, 0, ahead).astype(np.int64)
     return np.where(pods < least, 0, pods)
 
 
-def credit_after(
-    spendable_s: FloatArray, spent_s: FloatArray, allowance_s: FloatArray
-) -> FloatArray:
-    """(n,) credit after a tick, s of pod.
+def settled(
+    credit_s: Seconds, day_s: Seconds, earned_s: Seconds, allowance_s: Seconds
+) -> tuple[Seconds, Seconds]:
+    """Credit after a tick, and what was earned within a day, s of pod; (n,) each.
 
-    spendable_s: (n,) as from `available_s`. spent_s: (n,) on pods beyond Knative's in this tick,
-    and on drains of those that were let go; below 0 = saved. allowance_s: (n,) most credit.
+    credit_s: after what was spent. day_s: as this returned it before. earned_s: in this tick.
     """
-    return np.asarray(np.minimum(spendable_s - spent_s, allowance_s))
+    earned_of_day_s = day_s * (1 - TICK_S / DAY_S) + earned_s
+    return np.minimum(credit_s, allowance_s + earned_of_day_s), earned_of_day_s
 
 
-def spendable_in_turn(
-    pot_s: float, cost_s: FloatArray, price_s: FloatArray, knative: IntArray
+def free_in_turn(
+    free_s: float, cost_s: FloatArray, price_s: FloatArray, waits_s: FloatArray
 ) -> FloatArray:
     """(n,) s of pod that are left to each row of one common account, the most valuable first.
 
-    cost_s: (n,) s of pod that each asks for. The higher the price of a cold request the sooner:
-    every pod ahead is worth what it costs at its own price, so the price alone says whose requests
-    matter more. Of equal ones those that have no pod of Knative's (n,) come first, as their next
-    request would wait for a whole start; then the first row. How likely the request is, and how
-    long the start takes, is not looked at.
+    cost_s: (n,) s of pod that each asks for. The higher the price of a cold request the sooner; of
+    equal ones, the longer the next one would wait (n,) without the pods; then the first row.
     """
-    order = np.lexsort((knative > 0, -price_s))  # stable: by row at last
+    order = np.lexsort((-waits_s, -price_s))  # stable: by row at last
     left_s = np.empty_like(cost_s)
-    left_s[order] = pot_s - (np.cumsum(cost_s[order]) - cost_s[order])
+    left_s[order] = free_s - (np.cumsum(cost_s[order]) - cost_s[order])
     return left_s

@@ -8,21 +8,21 @@ from typing import Generic, TypeAlias
 
 import numpy as np
 
-from autoscaler.core.state.revision import B, F, I
-from autoscaler.core.types import BoolArray, FloatArray, IntArray
+from autoscaler.core.state.revision import F, I
+from autoscaler.core.types import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Credit(Generic[F, I, B]):
+class Credit(Generic[F, I]):
     """The account of one revision; of one without a bill it is full."""
 
     left_s: F  # s of pod; below 0 = overdrawn
-    paid: I  # pods ahead that the last tick paid for
-    end_s: F  # s of pod that its pods ahead still cost if nothing asks for them any more
-    ahead: B  # what stands was started ahead, and Knative's rule has asked for none since
+    day_s: F  # s of pod that was earned within a day
+    ahead: I  # pods that stand ahead of Knative's
+    end_s: F  # s of pod that those still cost once nothing asks for them any more
 
 
-CreditArrays: TypeAlias = Credit[FloatArray, IntArray, BoolArray]
+CreditArrays: TypeAlias = Credit[FloatArray, IntArray]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,6 @@ class ClusterCredit:
     """The account of all revisions together."""
 
     max_extra: float = np.inf  # of what Knative's rule wants, a fraction; inf = no bill
-    allowance_s: float = 0.0  # s of pod that it begins with, and never exceeds
+    allowance_s: float = 0.0  # s of pod that it begins with
     left_s: float = 0.0  # s of pod; below 0 = overdrawn
-    paid: int = 0  # pods ahead that the last tick paid for
+    day_s: float = 0.0  # s of pod that was earned within a day

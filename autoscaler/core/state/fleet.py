@@ -281,7 +281,7 @@ class Fleet:
             max_extra=max_extra,
             allowance_s=allowance_s,
             left_s=allowance_s if opened else former.left_s,
-            paid=0 if opened else former.paid,
+            day_s=0.0 if opened else former.day_s,
         )
 
     def pay(self, rows: Rows, credit: CreditArrays, cluster: ClusterCredit) -> None:

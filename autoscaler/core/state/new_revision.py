@@ -62,9 +62,9 @@ NOTHING_REQUESTED: Requested[float, int, bool] = Requested(
 )
 
 
-def first_credit(revision: Revision) -> Credit[float, int, bool]:
+def first_credit(revision: Revision) -> Credit[float, int]:
     """A full account."""
-    return Credit(left_s=revision.extra_allowance_s, paid=0, end_s=0.0, ahead=False)
+    return Credit(left_s=revision.extra_allowance_s, day_s=0.0, ahead=0, end_s=0.0)
 
 
 def first_observed(ready: int, now: float) -> Observed[float, int, bool]:

@@ -7,7 +7,16 @@ from typing import Any
 from autoscaler.annotations import DOWNSTREAM_NAMESPACES, UPSTREAMS
 from autoscaler.core.names import name_id
 from autoscaler.core.state.fleet import Fleet
-from autoscaler.exchange.snapshot import NAMES, TICK, Changes, Named, write_names, write_tick
+from autoscaler.errors import PermanentError
+from autoscaler.exchange.snapshot import (
+    NAMES,
+    TICK,
+    Changes,
+    Named,
+    read_tick,
+    write_names,
+    write_tick,
+)
 from knative.controller.state.revisions import Revisions
 from knative.mirror.objects import PodAutoscaler
 
@@ -38,6 +47,15 @@ class Snapshots:
             self.fault = ""
         except (OSError, ValueError) as error:
             self.fault = f"nothing is shown: {error}"
+
+    def credit_s(self) -> dict[int, float]:
+        """S of pod that each revision's bill still paid for, by `name_id`, in the last snapshot."""
+        try:
+            last = read_tick(self._folder / TICK)
+        except (OSError, PermanentError):
+            return {}
+        left_s = last.columns["credit_left_s"]
+        return dict(zip(last.revision.tolist(), left_s.tolist(), strict=True))
 
     def _write_names(self, revisions: Revisions) -> None:
         former, self._encoded = self._encoded, {}

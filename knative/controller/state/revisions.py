@@ -4,7 +4,7 @@ Each change of an object is stored here, and written into the columns of the rev
 settings (`Fleet.spec`) and what was observed (`Fleet.observed`). Nothing is decided here.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -50,6 +50,7 @@ class Revisions:
         self._start_ups, self._drains = StartUps(), Drains()
         self._traffic = Traffic()
         self._promised_s: dict[int, float] = {}  # prices that keep promises, by `name_id`
+        self._credit_s: dict[int, float] = {}  # before a restart, by `name_id`, until admitted
         self.texts = 0  # incremented when a name or an annotation that snapshots show changes
 
     @property
@@ -82,6 +83,10 @@ class Revisions:
     def ready_pods(self, key: str) -> list[Pod]:
         """A revision's pods that are ready."""
         return self._pods.ready(key)
+
+    def resume(self, credit_s: Mapping[int, float]) -> None:
+        """Go on with the credit that revisions had, s of pod by `name_id`, once they are seen."""
+        self._credit_s = dict(credit_s)
 
     # --- changes of objects ------------------------------------------------------------------
 
@@ -189,7 +194,8 @@ class Revisions:
 
     def rebuild(self, now: float) -> None:
         """Make the fleet anew from the objects, as after a restart."""
-        layout = self.fleet.layout
+        layout, credit = self.fleet.layout, self.fleet.credit
+        self.resume(dict(zip(self.fleet.ids.tolist(), credit.left_s.tolist(), strict=True)))
         self._state.fleet = Fleet()
         self._limit_cluster()
         self._admit(list(self._podautoscalers), now)
@@ -207,6 +213,8 @@ class Revisions:
         )
         for key, pa in zip(keys, pas, strict=True):
             row, observed = self.fleet.row(key), self.fleet.observed
+            left_s = self.fleet.credit.left_s
+            left_s[row] = min(left_s[row], self._credit_s.pop(name_id(key), np.inf))
             observed.active[row] = int(active_of(pa))
             since = unix(pa.status.condition(ACTIVE).since or None)
             observed.active_since_s[row] = now if since is None else since

@@ -140,7 +140,7 @@ def test_a_bill_shows_its_credit(client: Client, controller: Controller) -> None
     controller.ticks(7)
     controller.shows(7)
     (decision,) = client.get("/v1/decisions/shop/cart").json()["revisions"]
-    assert (decision["max_extra"], decision["credit_s"]) == (0.2, 30.0 + 0.8 - 4.0)
+    assert (decision["max_extra"], decision["credit_s"]) == (0.2, 30.0 + 4 * 0.4 - 4.0)
     services = client.get("/v1/services").json()["services"]
     credit = {service["service"]: service["credit_s"] for service in services}
     assert credit == dict.fromkeys(credit) | {"cart": decision["credit_s"]}

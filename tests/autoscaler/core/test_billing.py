@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from autoscaler.core.control import Advised, ControlState, Tick, control
+from autoscaler.core.decider import decide
+from autoscaler.core.prediction.bill import DAY_S
 from autoscaler.core.state.decision import explain, row_of
 from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Active, Mode
@@ -19,7 +21,7 @@ BUSY = replace(
     drain_s=10.0,
     max_extra=0.2,
     extra_allowance_s=60.0,
-)  # a pod more costs 20 s at least: start, slack, tick and drain
+)  # a pod more costs 16 s at least: start, tick and drain
 
 
 class Ticks:
@@ -59,21 +61,26 @@ def test_an_account_is_spent_and_then_lives_on_what_knatives_pods_earn() -> None
     assert extra[:10] == [2] * 10
     ends = sum(max(0, a - b) for a, b in pairwise(extra))
     spent_s = 2.0 * sum(extra) + 10.0 * (ends + extra[-1])
-    assert 0.0 <= 60.0 + 0.2 * 2.0 * 500 - spent_s < 20.0 + 0.2 * 2.0
+    assert 0.0 <= 60.0 + 0.2 * 2.0 * 500 - spent_s < 16.0 + 0.2 * 2.0
 
 
 def test_a_pod_is_started_only_if_its_end_is_paid_for() -> None:
-    ticks = Ticks(replace(BUSY, extra_allowance_s=19.0))
+    ticks = Ticks(replace(BUSY, extra_allowance_s=15.0, max_extra=0.0))
     assert [ticks.tick() for _ in range(3)] == [[1], [1], [1]]
-    ticks.fleet.configure("shop/s0", replace(BUSY, extra_allowance_s=20.0))
+    ticks.fleet.configure("shop/s0", replace(BUSY, extra_allowance_s=16.0, max_extra=0.0))
+    ticks.fleet.credit.left_s[:] = 16.0
     wanted = [ticks.tick()[0] for _ in range(12)]
-    assert wanted == [1, 1] + [2] * 6 + [1] * 4
+    assert wanted == [2] * 3 + [1] * 9
 
 
-def test_the_allowance_is_the_most_that_is_saved_up() -> None:
+def test_what_was_earned_within_a_day_is_the_most_that_is_saved_up() -> None:
     ticks = Ticks(BUSY, expected=0.0)
     ticks.tick(500)
-    assert ticks.fleet.credit.left_s.tolist() == [60.0]
+    assert 255.0 < ticks.fleet.credit.left_s < 60.0 + 0.2 * 2.0 * 500
+    ticks.fleet.credit.day_s[:] = 0.2 * DAY_S
+    ticks.fleet.credit.left_s[:] = 1e9
+    ticks.tick(500)
+    assert np.isclose(ticks.fleet.credit.left_s, 60.0 + 0.2 * DAY_S)
 
 
 def test_what_goes_early_may_be_spent() -> None:
@@ -97,7 +104,7 @@ def test_a_bill_that_begins_finds_a_full_account() -> None:
 def test_in_shadow_nothing_is_paid() -> None:
     ticks = Ticks(replace(BUSY, mode=Mode.SHADOW))
     assert ticks.tick(20) == [1]
-    assert ticks.fleet.credit.left_s == 60.0
+    assert ticks.fleet.credit.left_s >= 60.0
 
 
 def test_an_activation_scale_is_kept_whole_or_not_at_all() -> None:
@@ -112,6 +119,23 @@ def test_an_activation_scale_is_kept_whole_or_not_at_all() -> None:
     assert set(extra) == {3, 0}
 
 
+def test_pods_that_nobody_calls_cost_no_more_than_the_allowance() -> None:
+    idle = replace(BUSY, extra_allowance_s=500.0, grace_s=6.0, stable_window_s=10)
+    ticks = Ticks(idle, demand=0.0)
+    ticks.fleet.observed.ready[:] = ticks.fleet.observed.replicas[:] = 0
+    ticks.fleet.observed.active[:] = int(Active.FALSE)
+    stood = started = 0
+    for i in range(2_000):
+        ticks.expected = 80.0 if i % 40 == 0 else 0.0
+        before = int(ticks.fleet.observed.replicas[0])
+        ticks.fleet.observed.probe_passed[:] = True
+        ticks.tick()
+        stood += int(ticks.fleet.observed.replicas[0])
+        started += int(ticks.fleet.observed.replicas[0]) > before
+    assert started > 3
+    assert 2.0 * stood + 10.0 * started <= 500.0
+
+
 def test_the_clusters_bill_pays_the_higher_price_first() -> None:
     dear = replace(BUSY, max_extra=np.inf, cold_price_s=900.0)
     ticks = Ticks(replace(dear, cold_price_s=60.0), dear, dear)
@@ -122,6 +146,19 @@ def test_the_clusters_bill_pays_the_higher_price_first() -> None:
     assert explain(row_of(ticks.fleet.decision, 1)).startswith(
         "1 pod: the cluster's bill allows 0 of 2 pods ahead: 0 % of the pods that Knative wants"
     )
+
+
+def test_pods_that_are_started_between_ticks_leave_less_for_others_at_once() -> None:
+    ticks = Ticks(replace(BUSY, max_extra=np.inf), BUSY, expected=0.0)
+    ticks.fleet.limit_cluster(0.0, 35.0)
+    ticks.tick()
+    made = forecast([250.0, 250.0], now=ticks.now)
+    advice = replace(made, layout=ticks.fleet.layout)
+    for row, pods in ((0, 3), (1, 1)):
+        decide(ticks.fleet, advice, now=ticks.now + 0.5, rows=np.array([row])).apply(ticks.fleet)
+        assert ticks.fleet.decision.want[row] == pods
+    assert ticks.fleet.credit.ahead.tolist() == [2, 0]
+    assert ticks.fleet.cluster_credit.left_s == 35.0 - 2 * 2.0
 
 
 def test_a_changed_bill_of_the_cluster_keeps_its_credit() -> None:

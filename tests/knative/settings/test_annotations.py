@@ -245,11 +245,15 @@ def test_without_a_word_there_is_no_bill() -> None:
     assert read({}).max_extra == np.inf
 
 
-@pytest.mark.parametrize(
-    ("text", "part"), [("20%", 0.2), ("0.2", 0.2), ("0", 0.0), ("20", 0.5), ("a lot", 0.5)]
-)
+@pytest.mark.parametrize(("text", "part"), [("20%", 0.2), ("0.2", 0.2), ("0", 0.0), ("", 0.5)])
 def test_a_revision_may_say_what_prediction_may_cost(text: str, part: float) -> None:
     config = ClusterConfig(max_extra=0.5, extra_allowance=60.0)
     read_of = read({"kn-ahead.dev/max-extra": text}, config)
     assert (read_of.max_extra, read_of.extra_allowance_s) == (part, 60.0)
     assert read({"kn-ahead.dev/extra-allowance": "1h"}, config).extra_allowance_s == 3600.0
+
+
+@pytest.mark.parametrize("text", ["20", "a lot", "-1%", "20 pods"])
+def test_a_bill_that_cannot_be_read_is_the_tightest(text: str) -> None:
+    for config in (ClusterConfig(), ClusterConfig(max_extra=0.5)):
+        assert read({"kn-ahead.dev/max-extra": text}, config).max_extra == 0.0

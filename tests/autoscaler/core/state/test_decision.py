@@ -151,7 +151,7 @@ def test_bill() -> None:
     assert told(CALM, expected=450.0, **TIGHT) == (
         Reason.BILL,
         "3 pods: the bill allows 2 of 4 pods ahead: 20 % of pods that Knative wants, credit 90 s, "
-        "one more costs 41 s (Knative alone: 1 pod).",
+        "one more costs 37 s (Knative alone: 1 pod).",
     )
 
 
@@ -159,7 +159,7 @@ def test_a_bill_that_keeps_the_only_pod_from_starting_says_what_it_would_cost() 
     assert told(IDLE, expected=50.0, **TIGHT | {"extra_allowance_s": 60.0}) == (
         Reason.BILL,
         "0 pods: the bill allows 0 of 1 pod ahead: 20 % of pods that Knative wants, credit 60 s, "
-        "one more costs 68 s (Knative alone: 0 pods).",
+        "one more costs 127 s (Knative alone: 0 pods).",
     )
 
 
@@ -172,5 +172,5 @@ def test_in_shadow_the_bill_cuts_what_the_forecast_would_have() -> None:
         Reason.STABLE,
         "1 pod: demand over the stable window averages 30 requests in flight; the forecast would "
         "have 5 pods, but the bill allows 2 of 4 pods ahead: 20 % of pods that Knative wants, "
-        "credit 90 s, one more costs 41 s.",
+        "credit 90 s, one more costs 37 s.",
     )

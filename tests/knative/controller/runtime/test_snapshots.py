@@ -105,6 +105,21 @@ def test_names_are_written_when_they_change_and_only_then(world: World, tmp_path
     assert [named.revision for named in read_names(path)] == [OTHER]
 
 
+def test_a_restart_goes_on_with_the_credit_that_was_shown(world: World, tmp_path: Path) -> None:
+    fleet = world.controller.fleet
+    fleet.credit.left_s[fleet.row(KEY)] = 12.0
+    shows(world, Snapshots(tmp_path))
+    again = World()
+    again.controller.revisions.resume(Snapshots(tmp_path).credit_s())
+    again.has_revision("cart")
+    again.has_revision("new")
+    for _ in range(2):
+        assert again.controller.fleet.credit.left_s.tolist() == [12.0, 600.0]
+        again.controller.revisions.rebuild(NOW_S)
+    (tmp_path / TICK).write_bytes(b"damaged")
+    assert Snapshots(tmp_path).credit_s() == Snapshots(tmp_path / "none").credit_s() == {}
+
+
 # --- where it cannot be written -------------------------------------------------------------------
 
 
