@@ -213,7 +213,7 @@ def advises(put: Callable[[Path], object]) -> Attack:
 @np.errstate(invalid="ignore")
 def absurd(size: int, value: float) -> bytes:
     """Advice of the right layout, in which no number is right."""
-    shape = {"windows": 5, "revisions": size, "services": size, "paths": size}
+    shape = {name: 5 if name == "windows" else size for name in LAYOUT.most}
     arrays = {
         field.name: np.full([shape[dimension] for dimension in field.dimensions], value).astype(
             field.dtype

@@ -6,11 +6,12 @@ what was not:
     log price  <-  log price + GAIN (cold - r n) / (1 + r N)
 
 where n requests came in that hour, so many of them cold, r is promised, and N requests come on a
-usual day. A day on which twice as many are cold as promised brings about a factor of e^GAIN. The
-price stays between `LEAST_S` and `MOST_S`.
+usual day. A day on which twice as many are cold as promised brings about a factor of e^GAIN. An
+hour changes the log by `MOST_STEP` at most, as N is hardly known at first and one bad hour says
+little of the next; the price stays between `LEAST_S` and `MOST_S`.
 
-This is integral control, so nothing is forgotten: with the same N, over every stretch in which the
-price meets no bound,
+This is integral control, so nothing is forgotten: with the same N, over every stretch in which none
+of these bounds is met,
 
     sum of cold - r (sum of n)  =  log(last price / first price) (1 + r N) / GAIN
 
@@ -28,6 +29,7 @@ from autoscaler.core.types import FloatArray
 START_S = 600.0  # s of idle pod, the price before anything is known
 LEAST_S, MOST_S = 1.0, 604_800.0  # a week of idle pod for one request
 GAIN = 2.0
+MOST_STEP = 1.0  # of the log of the price, in an hour
 STEPS_A_DAY = 24.0  # a step is an hour
 USUAL_STEPS = 72.0  # over which usual requests are averaged
 
@@ -41,8 +43,8 @@ def price_after(
     """
     # A burst moves a price no more than a day of such hours would.
     a_day = np.maximum(usual, requests * STEPS_A_DAY)
-    with np.errstate(over="ignore"):  # beyond the greatest price
-        factor = np.exp(GAIN * (cold - rate * requests) / (1.0 + rate * a_day))
+    step = GAIN * (cold - rate * requests) / (1.0 + rate * a_day)
+    factor = np.exp(np.clip(step, -MOST_STEP, MOST_STEP))
     return np.asarray(np.clip(price_s * factor, LEAST_S, MOST_S))
 
 

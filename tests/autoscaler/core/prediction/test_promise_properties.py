@@ -8,6 +8,7 @@ from autoscaler.core.prediction.promise import (
     GAIN,
     LEAST_S,
     MOST_S,
+    MOST_STEP,
     START_S,
     STEPS_A_DAY,
     price_after,
@@ -33,7 +34,9 @@ def test_between_the_bounds_what_was_beyond_the_promise_is_in_the_price(
     found = [START_S]
     for part in cold:
         found.append(after(found[-1], part, requests, rate))
-    if min(found) > LEAST_S and max(found) < MOST_S:
+    steps = np.abs(np.diff(np.log(found)))
+    assert steps.max() <= MOST_STEP + 1e-9
+    if min(found) > LEAST_S and max(found) < MOST_S and steps.max() < MOST_STEP - 1e-9:
         beyond = (sum(cold) - rate * len(cold)) * requests
         moved = np.log(found[-1] / START_S)
         scale = (1.0 + rate * STEPS_A_DAY * requests) / GAIN
