@@ -146,7 +146,7 @@ def _service(
         service=name.partition("/")[2],
         modes=MODES,
         saved=saved,
-        withdrawn=readings.decisions(model, name).withdrawn,
+        withdrawn=readings.withdrawal(model, name),
         decided=[(readings.decision(one), readings.unit(one)) for one in model.revisions(name)],
         promise=readings.promise(model, name),
         bounded=any(np.isfinite(one.max_extra) for one in model.revisions(name)),

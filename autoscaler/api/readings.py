@@ -144,14 +144,14 @@ def decisions(model: ReadModel, name: str) -> DecisionsAnswer:
         service=_tail(name),
         promise=promise(model, name),
         revisions=[decision(state) for state in model.revisions(name)],
-        withdrawn=_withdrawal(model, name),
+        withdrawn=withdrawal(model, name),
         changes=[change(changed) for changed in model.changes(name)],
     )
 
 
 def withdrawn(model: ReadModel) -> list[str]:
     """Whose forecasts are withdrawn, as a sentence; none if nobody's is."""
-    names = [name for name in sorted(model.withdrawals.by_service) if _withdrawal(model, name)]
+    names = [name for name in sorted(model.withdrawals.by_service) if withdrawal(model, name)]
     if not names:
         return []
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
@@ -161,7 +161,8 @@ def withdrawn(model: ReadModel) -> list[str]:
     return [f"{are} withdrawn, as {they} lost more than {they} saved: {named}{more}."]
 
 
-def _withdrawal(model: ReadModel, name: str) -> WithdrawalAnswer | None:
+def withdrawal(model: ReadModel, name: str) -> WithdrawalAnswer | None:
+    """Since when a service's forecast is withdrawn, and why; None = it has its say."""
     found = model.withdrawals.by_service.get(name)
     if found is None or not any(state.withdrawn for state in model.revisions(name)):
         return None

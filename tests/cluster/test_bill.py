@@ -98,7 +98,7 @@ def test_a_bill_holds_whatever_is_forecast(
         services = [f"{NAMESPACE}/{name}" for name in ("e2e-called", "e2e-never")]
         with adversary(cluster, services, tmp_path, seed=SEED), ThreadPoolExecutor(2) as pool:
             for _ in range(CALLS):
-                time.sleep(PERIOD_S)
+                time.sleep(PERIOD_S)  # calls come at their own times, whatever goes on meanwhile
                 for status, _, _ in pool.map(cluster.call, (called, copy), (WORK_MS,) * 2):
                     assert status == 200
         cluster.until(all_gone, 200, "all at zero again")
