@@ -1,8 +1,8 @@
 """The advisor: reads the controller's snapshots and the learner's forecasts, and writes advice.
 
-Seven loops run concurrently, so that none waits for another: one reads snapshots, one reads the
-learner's bundle, one computes the dependency graph, one saves the ledger, one looks whose forecasts
-it shows to lose, one follows promises, and one writes advice when it has changed. Long steps run in
+Six loops run concurrently, so that none waits for another: one reads snapshots, one reads the
+learner's bundle, one computes the dependency graph, one saves the ledger, one has promised prices
+and withdrawals follow from its hours, and one writes advice when it has changed. Long steps run in
 threads. An error in a loop is shown and logged, and the loop goes on.
 """
 
@@ -17,7 +17,6 @@ from autoscaler.advisor.advising import advice_of, declared, same_advice
 from autoscaler.advisor.bundles import Bundles, LoadBundle
 from autoscaler.advisor.dependency_graph import DependencyGraph, dependency_graph
 from autoscaler.advisor.occasions import Begun, Occasions
-from autoscaler.advisor.promises import promised
 from autoscaler.advisor.read_model import Change, ReadModel
 from autoscaler.clock import Clock
 from autoscaler.core.prediction.dependencies import Edges, no_edges
@@ -30,8 +29,8 @@ from autoscaler.health import FORECASTS
 from autoscaler.logs import get_logger
 from autoscaler.refusals import Refusals
 
-SNAPSHOT_S, BUNDLE_S, GRAPH_S, LEDGER_S = 0.5, 1.0, 2.0, 2.0  # periods of the loops
-WITHDRAWAL_S, PROMISES_S = 2.0, 2.0
+# Periods of the loops.
+SNAPSHOT_S, BUNDLE_S, GRAPH_S, LEDGER_S, HOURS_S = 0.5, 1.0, 2.0, 2.0, 2.0
 GONE_S = 10.0  # s without a snapshot after which the controller counts as gone
 
 _NO_EDGES = no_edges(())  # one object: edges are compared by identity
@@ -89,8 +88,7 @@ class Advisor:
             group.create_task(self._repeat(FORECASTS, self.read_bundle, BUNDLE_S))
             group.create_task(self._repeat("dependencies", self.update_graph, GRAPH_S))
             group.create_task(self._repeat("ledger", self.save_ledger, LEDGER_S))
-            group.create_task(self._repeat("withdrawal", self.withdraw, WITHDRAWAL_S))
-            group.create_task(self._repeat("promises", self.follow_promises, PROMISES_S))
+            group.create_task(self._repeat("promises", self.follow_hours, HOURS_S))
             group.create_task(self._repeat("advice", self._advise_when_changed, 0.0))
 
     async def _repeat(self, part: str, step: Callable[[], Awaitable[str]], pause_s: float) -> None:
@@ -143,32 +141,17 @@ class Advisor:
         """Write what is due of the ledger."""
         return await asyncio.to_thread(self._model.ledger.save, self._clock.now())
 
-    async def withdraw(self) -> str:
-        """Withdraw forecasts that lose, and bring those back that would not any more."""
+    async def follow_hours(self) -> str:
+        """Have prices that keep promises and withdrawals follow from the ledger."""
         former = self._model.withdrawals.by_service
-        if not await asyncio.to_thread(self._model.withdraw):
-            return ""
-        self._changed.set()
+        if await asyncio.to_thread(self._model.follow_hours):
+            self._changed.set()
         present = self._model.withdrawals.by_service
         for service in present.keys() - former.keys():
             log.warning("forecast withdrawn", service=service, why=present[service].sentence)
         for service in former.keys() - present.keys():
             log.info("forecast no longer withdrawn", service=service)
-        return ""
-
-    async def follow_promises(self) -> str:
-        """Put the prices that keep promises in force."""
-        frame, promises = self._model.frame, self._model.promises
-        if frame.snapshot is None:
-            return ""
-        if not frame.note("leading", bool, missing=True):
-            promises.forget()
-            return ""
-        rates = promised(frame.snapshot, frame.names)
-        now = self._clock.now()
-        if await asyncio.to_thread(promises.follow, self._model.ledger, rates, now):
-            self._changed.set()
-        return promises.fault
+        return self._model.promises.fault
 
     # --- forecasts ---------------------------------------------------------------------------
 

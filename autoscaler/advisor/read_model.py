@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 
 from autoscaler.advisor.frame import Frame, RevisionState
 from autoscaler.advisor.history import History
+from autoscaler.advisor.ledger.ended import EndedHours, until
 from autoscaler.advisor.ledger.ledger import Ledger
-from autoscaler.advisor.promises import Promises
+from autoscaler.advisor.promises import Promises, promised
 from autoscaler.advisor.twin_changes import twin_changes
 from autoscaler.advisor.withdrawal.withdrawals import Withdrawals
 from autoscaler.core.prediction.dependencies import Edges, no_edges
@@ -85,6 +86,7 @@ class ReadModel:
         self.ledger = ledger or Ledger()
         self.withdrawals = Withdrawals()
         self.promises = promises or Promises()
+        self._hours = EndedHours()
         self.history = History()
         self._forecasts: _Forecasts | None = None
         self.known_edges = KnownEdges()
@@ -133,17 +135,35 @@ class ReadModel:
         self.known_edges = KnownEdges(edges=edges, not_acted_on=not_acted_on)
         self.version += 1
 
-    def withdraw(self) -> bool:
-        """Look at hours of the ledger that are over; whether a forecast was withdrawn, or is back.
+    def follow_hours(self) -> bool:
+        """Have promised prices and withdrawals follow from hours of the ledger that are over.
 
-        One thread may do so while another puts snapshots in.
+        Returns whether a price has changed, a forecast was withdrawn, or is back. One thread may do
+        so while another puts snapshots in.
         """
-        snapshot = self.frame.snapshot
-        # Before services have names their prices are not known, and hours are looked at once.
-        if snapshot is None or not self.frame.named or not self.withdrawals.due(snapshot.at_s):
+        snapshot, frame = self.frame.snapshot, self.frame
+        # Before services have names nobody knows who promises what, and hours come but once.
+        if snapshot is None or not frame.named:
             return False
-        prices_s = self.frame.prices_s() | dict(self.promises.prices_s)
-        return self.withdrawals.update(self.ledger, prices_s, snapshot.at_s)
+        if not frame.note("leading", bool, missing=True):
+            return self._leave_hours_to_others()
+        promises, withdrawals, former = self.promises, self.withdrawals, self.withdrawals.by_service
+        promises.begin(promised(snapshot, frame.names), until(snapshot.at_s))
+        if self._hours.due(snapshot.at_s):
+            prices_s = frame.prices_s() | dict(promises.prices_s)
+            for table in self._hours.take(self.ledger, snapshot.at_s):
+                withdrawals.take(table, prices_s)
+                promises.take(table)
+        return promises.settle() | (withdrawals.by_service is not former)
+
+    def _leave_hours_to_others(self) -> bool:
+        if not self.ledger.is_kept:
+            return False  # nobody else can write it
+        former = self.withdrawals.by_service
+        self._hours.begin_anew()
+        self.promises.forget()
+        self.withdrawals.forget()
+        return bool(former)
 
     def _list_services(self) -> None:
         forecast = self._forecasts.row if self._forecasts else {}

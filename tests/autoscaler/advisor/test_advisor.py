@@ -100,7 +100,7 @@ class Both:
             ("snapshots", self.advisor.read_snapshot),
             (FORECASTS, self.advisor.read_bundle),
             ("dependencies", self.advisor.update_graph),
-            ("promises", self.advisor.follow_promises),
+            ("promises", self.advisor.follow_hours),
             ("advice", self.advisor.advise),
         ):
             self.model.health.report(part, await step(), self.clock.now())
