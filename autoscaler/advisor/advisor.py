@@ -19,7 +19,7 @@ from autoscaler.advisor.dependency_graph import DependencyGraph, dependency_grap
 from autoscaler.advisor.occasions import Begun, Occasions
 from autoscaler.advisor.read_model import Change, ReadModel
 from autoscaler.clock import Clock
-from autoscaler.core.prediction.dependencies import Edges, no_edges
+from autoscaler.core.prediction.dependencies import Edges, Pair, no_edges
 from autoscaler.core.types import IntArray
 from autoscaler.errors import AutoscalerError
 from autoscaler.exchange.advice import NAME as ADVICE
@@ -177,7 +177,8 @@ class Advisor:
         frame, learned = self._model.frame, self._learned
         if frame.snapshot is None:
             return ""
-        inputs = _GraphInputs.of(frame.snapshot, frame.names, learned)
+        withdrawn = self._model.edge_withdrawals.by_pair
+        inputs = _GraphInputs.of(frame.snapshot, frame.names, learned, withdrawn)
         if self._graph_inputs is not None and inputs.same(self._graph_inputs):
             return ""
         graph = await asyncio.to_thread(
@@ -185,6 +186,7 @@ class Advisor:
             learned,
             declared(frame.snapshot, frame.names),
             trust_namespaces=inputs.trust,
+            withdrawn=withdrawn,
             former=self._graph,
             stop=lambda: self._learned is not learned,
         )
@@ -194,8 +196,9 @@ class Advisor:
         if graph is self._graph:
             return ""
         self._log_wrong_names(graph)
+        self._log_withdrawn(graph)
         former, self._graph = self._graph, graph
-        self._model.put_edges(graph.edges, graph.not_acted_on)
+        self._model.put_edges(graph.edges, graph.not_acted_on, graph.withdrawn)
         if former is None or former.paths is not graph.paths:
             self._changed.set()
         return ""
@@ -205,6 +208,14 @@ class Advisor:
         for wrong in graph.wrong_names:
             if wrong not in known:
                 log.warning("declared name refused", why=str(wrong))
+
+    def _log_withdrawn(self, graph: DependencyGraph) -> None:
+        former = self._graph.withdrawn if self._graph else {}
+        for up, down in graph.withdrawn.keys() - former.keys():
+            why = graph.withdrawn[up, down]
+            log.warning("edge withdrawn", upstream=up, downstream=down, why=why)
+        for up, down in former.keys() - graph.withdrawn.keys():
+            log.info("edge no longer withdrawn", upstream=up, downstream=down)
 
     # --- advice ------------------------------------------------------------------------------
 
@@ -245,14 +256,22 @@ class _GraphInputs:
     learned: Edges
     names: Mapping[int, Named]
     trust: bool
+    withdrawn: Mapping[Pair, str]
     columns: tuple[IntArray, IntArray, IntArray]  # revision, mode, reachable
 
     @classmethod
-    def of(cls, snapshot: Snapshot, names: Mapping[int, Named], learned: Edges) -> "_GraphInputs":
+    def of(
+        cls,
+        snapshot: Snapshot,
+        names: Mapping[int, Named],
+        learned: Edges,
+        withdrawn: Mapping[Pair, str],
+    ) -> "_GraphInputs":
         columns = snapshot.columns
         return cls(
             learned=learned,
             names=names,
+            withdrawn=withdrawn,
             trust=bool(snapshot.notes.get("trust_namespaces")),
             columns=(snapshot.revision, columns["spec_mode"], columns["spec_reachable"]),
         )
@@ -262,5 +281,6 @@ class _GraphInputs:
         return (
             (self.learned is other.learned and self.names is other.names)
             and self.trust == other.trust
+            and self.withdrawn is other.withdrawn
             and all(np.array_equal(a, b) for a, b in zip(mine, theirs, strict=True))
         )
