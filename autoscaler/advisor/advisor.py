@@ -1,8 +1,8 @@
 """The advisor: reads the controller's snapshots and the learner's forecasts, and writes advice.
 
-Seven loops run concurrently, so that none waits for another: one reads snapshots, one reads the
-learner's bundle, one computes the dependency graph, one saves the ledger, one looks whose forecasts
-it shows to lose, one follows promises, and one writes advice when it has changed. Long steps run in
+Six loops run concurrently, so that none waits for another: one reads snapshots, one reads the
+learner's bundle, one computes the dependency graph, one saves the ledger, one has promised prices
+and withdrawals follow from its hours, and one writes advice when it has changed. Long steps run in
 threads. An error in a loop is shown and logged, and the loop goes on.
 """
 
@@ -17,10 +17,9 @@ from autoscaler.advisor.advising import advice_of, declared, same_advice
 from autoscaler.advisor.bundles import Bundles, LoadBundle
 from autoscaler.advisor.dependency_graph import DependencyGraph, dependency_graph
 from autoscaler.advisor.occasions import Begun, Occasions
-from autoscaler.advisor.promises import promised
 from autoscaler.advisor.read_model import Change, ReadModel
 from autoscaler.clock import Clock
-from autoscaler.core.prediction.dependencies import Edges, no_edges
+from autoscaler.core.prediction.dependencies import Edges, Pair, no_edges
 from autoscaler.core.types import IntArray
 from autoscaler.errors import AutoscalerError
 from autoscaler.exchange.advice import NAME as ADVICE
@@ -30,8 +29,8 @@ from autoscaler.health import FORECASTS
 from autoscaler.logs import get_logger
 from autoscaler.refusals import Refusals
 
-SNAPSHOT_S, BUNDLE_S, GRAPH_S, LEDGER_S = 0.5, 1.0, 2.0, 2.0  # periods of the loops
-WITHDRAWAL_S, PROMISES_S = 2.0, 2.0
+# Periods of the loops.
+SNAPSHOT_S, BUNDLE_S, GRAPH_S, LEDGER_S, HOURS_S = 0.5, 1.0, 2.0, 2.0, 2.0
 GONE_S = 10.0  # s without a snapshot after which the controller counts as gone
 
 _NO_EDGES = no_edges(())  # one object: edges are compared by identity
@@ -89,8 +88,7 @@ class Advisor:
             group.create_task(self._repeat(FORECASTS, self.read_bundle, BUNDLE_S))
             group.create_task(self._repeat("dependencies", self.update_graph, GRAPH_S))
             group.create_task(self._repeat("ledger", self.save_ledger, LEDGER_S))
-            group.create_task(self._repeat("withdrawal", self.withdraw, WITHDRAWAL_S))
-            group.create_task(self._repeat("promises", self.follow_promises, PROMISES_S))
+            group.create_task(self._repeat("promises", self.follow_hours, HOURS_S))
             group.create_task(self._repeat("advice", self._advise_when_changed, 0.0))
 
     async def _repeat(self, part: str, step: Callable[[], Awaitable[str]], pause_s: float) -> None:
@@ -143,32 +141,17 @@ class Advisor:
         """Write what is due of the ledger."""
         return await asyncio.to_thread(self._model.ledger.save, self._clock.now())
 
-    async def withdraw(self) -> str:
-        """Withdraw forecasts that lose, and bring those back that would not any more."""
+    async def follow_hours(self) -> str:
+        """Have prices that keep promises and withdrawals follow from the ledger."""
         former = self._model.withdrawals.by_service
-        if not await asyncio.to_thread(self._model.withdraw):
-            return ""
-        self._changed.set()
+        if await asyncio.to_thread(self._model.follow_hours):
+            self._changed.set()
         present = self._model.withdrawals.by_service
         for service in present.keys() - former.keys():
             log.warning("forecast withdrawn", service=service, why=present[service].sentence)
         for service in former.keys() - present.keys():
             log.info("forecast no longer withdrawn", service=service)
-        return ""
-
-    async def follow_promises(self) -> str:
-        """Put the prices that keep promises in force."""
-        frame, promises = self._model.frame, self._model.promises
-        if frame.snapshot is None:
-            return ""
-        if not frame.note("leading", bool, missing=True):
-            promises.forget()
-            return ""
-        rates = promised(frame.snapshot, frame.names)
-        now = self._clock.now()
-        if await asyncio.to_thread(promises.follow, self._model.ledger, rates, now):
-            self._changed.set()
-        return promises.fault
+        return self._model.promises.fault
 
     # --- forecasts ---------------------------------------------------------------------------
 
@@ -194,7 +177,8 @@ class Advisor:
         frame, learned = self._model.frame, self._learned
         if frame.snapshot is None:
             return ""
-        inputs = _GraphInputs.of(frame.snapshot, frame.names, learned)
+        withdrawn = self._model.edge_withdrawals.by_pair
+        inputs = _GraphInputs.of(frame.snapshot, frame.names, learned, withdrawn)
         if self._graph_inputs is not None and inputs.same(self._graph_inputs):
             return ""
         graph = await asyncio.to_thread(
@@ -202,6 +186,7 @@ class Advisor:
             learned,
             declared(frame.snapshot, frame.names),
             trust_namespaces=inputs.trust,
+            withdrawn=withdrawn,
             former=self._graph,
             stop=lambda: self._learned is not learned,
         )
@@ -211,8 +196,9 @@ class Advisor:
         if graph is self._graph:
             return ""
         self._log_wrong_names(graph)
+        self._log_withdrawn(graph)
         former, self._graph = self._graph, graph
-        self._model.put_edges(graph.edges, graph.not_acted_on)
+        self._model.put_edges(graph.edges, graph.not_acted_on, graph.withdrawn)
         if former is None or former.paths is not graph.paths:
             self._changed.set()
         return ""
@@ -222,6 +208,14 @@ class Advisor:
         for wrong in graph.wrong_names:
             if wrong not in known:
                 log.warning("declared name refused", why=str(wrong))
+
+    def _log_withdrawn(self, graph: DependencyGraph) -> None:
+        former = self._graph.withdrawn if self._graph else {}
+        for up, down in graph.withdrawn.keys() - former.keys():
+            why = graph.withdrawn[up, down]
+            log.warning("edge withdrawn", upstream=up, downstream=down, why=why)
+        for up, down in former.keys() - graph.withdrawn.keys():
+            log.info("edge no longer withdrawn", upstream=up, downstream=down)
 
     # --- advice ------------------------------------------------------------------------------
 
@@ -262,14 +256,22 @@ class _GraphInputs:
     learned: Edges
     names: Mapping[int, Named]
     trust: bool
+    withdrawn: Mapping[Pair, str]
     columns: tuple[IntArray, IntArray, IntArray]  # revision, mode, reachable
 
     @classmethod
-    def of(cls, snapshot: Snapshot, names: Mapping[int, Named], learned: Edges) -> "_GraphInputs":
+    def of(
+        cls,
+        snapshot: Snapshot,
+        names: Mapping[int, Named],
+        learned: Edges,
+        withdrawn: Mapping[Pair, str],
+    ) -> "_GraphInputs":
         columns = snapshot.columns
         return cls(
             learned=learned,
             names=names,
+            withdrawn=withdrawn,
             trust=bool(snapshot.notes.get("trust_namespaces")),
             columns=(snapshot.revision, columns["spec_mode"], columns["spec_reachable"]),
         )
@@ -279,5 +281,6 @@ class _GraphInputs:
         return (
             (self.learned is other.learned and self.names is other.names)
             and self.trust == other.trust
+            and self.withdrawn is other.withdrawn
             and all(np.array_equal(a, b) for a, b in zip(mine, theirs, strict=True))
         )

@@ -11,7 +11,7 @@ controller sees only calls of services. The learner uses it in the forecast of t
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from enum import IntEnum
 from hashlib import blake2b
@@ -22,7 +22,7 @@ from autoscaler import limits
 from autoscaler.advisor.declarations import Declaration, Declared, WrongName
 from autoscaler.advisor.namespaces import CAPS, Caps, Namespaces, most_valuable, namespace_of
 from autoscaler.advisor.paths import LEAST_VALUE, NamedPaths, best_paths, value_of
-from autoscaler.core.prediction.dependencies import COLUMNS, Edges, Origin, merged
+from autoscaler.core.prediction.dependencies import COLUMNS, Edges, Origin, Pair, merged
 from autoscaler.core.types import BoolArray, IntArray
 
 
@@ -36,9 +36,10 @@ class Cause(IntEnum):
     OFF = 4  # all revisions of the downstream are in mode off
     NOT_NAMED = 5  # the downstream, in another namespace, does not name the upstream
     NO_CONSENT = 6  # the upstream does not consent to the downstream's namespace
-    IMPROBABLE = 7  # probability x confidence is below LEAST_VALUE
-    UPSTREAMS = 8  # the downstream has as many upstreams that are more valuable
-    EDGES = 9  # the downstream's namespace has as many edges that are more valuable
+    WITHDRAWN = 7  # what it warned of did not come
+    IMPROBABLE = 8  # probability x confidence is below LEAST_VALUE
+    UPSTREAMS = 9  # the downstream has as many upstreams that are more valuable
+    EDGES = 10  # the downstream's namespace has as many edges that are more valuable
 
 
 SHOWN = {
@@ -49,6 +50,7 @@ SHOWN = {
     Cause.OFF: "the downstream's mode is off",
     Cause.NOT_NAMED: "the downstream, in another namespace, does not name the upstream",
     Cause.NO_CONSENT: "the upstream does not consent to the downstream's namespace",
+    Cause.WITHDRAWN: "withdrawn",  # and since when and why
     Cause.IMPROBABLE: "it is too improbable",
     Cause.UPSTREAMS: "the downstream has enough upstreams that are more valuable",
     Cause.EDGES: "the downstream's namespace has enough edges that are more valuable",
@@ -64,13 +66,17 @@ class DependencyGraph:
     paths: NamedPaths  # what follows from those that are acted on; its services are their ends
     excess: Mapping[str, int]  # least number that each limit left out or changed, by its name
     wrong_names: tuple[WrongName, ...]
+    withdrawn: Mapping[Pair, str]  # edges that lost their say, and why
     key: bytes  # hash of everything it was made from
     paths_key: bytes  # hash of everything its paths were made from
 
     @property
     def not_acted_on(self) -> list[str]:
         """(m,) why each edge is not acted on; "" = it is."""
-        return [SHOWN[Cause(cause)] for cause in self.cause.tolist()]
+        causes = [SHOWN[Cause(cause)] for cause in self.cause.tolist()]
+        for edge in np.flatnonzero(self.cause == Cause.WITHDRAWN).tolist():
+            causes[edge] = self.withdrawn[self.edges.pair(edge)]
+        return causes
 
 
 def dependency_graph(
@@ -78,6 +84,7 @@ def dependency_graph(
     declared: Mapping[str, Sequence[Declaration]],
     *,
     trust_namespaces: bool,
+    withdrawn: Mapping[Pair, str] | None = None,
     caps: Caps = CAPS,
     former: DependencyGraph | None = None,
     stop: Callable[[], bool] = lambda: False,
@@ -85,16 +92,19 @@ def dependency_graph(
     """The graph of a fleet; None if ``stop`` returned true (see `best_paths`).
 
     known: edges of a bundle. declared: by service of the fleet ("namespace/service"), what its
-    reachable revisions declare. former: the graph so far; returned itself if nothing has changed,
-    and its paths are reused, as the same object, if they would be equal.
+    reachable revisions declare. withdrawn: edges that lost their say, and why. former: the graph so
+    far; returned itself if nothing has changed, and its paths are reused, as the same object, if
+    they would be equal.
     """
-    key = _key(*_bytes(known, COLUMNS), sorted(declared.items()), trust_namespaces, astuple(caps))
+    withdrawn = withdrawn or {}
+    declares, out = sorted(declared.items()), sorted(withdrawn)
+    key = _key(*_bytes(known, COLUMNS), declares, out, trust_namespaces, astuple(caps))
     if former is not None and former.key == key:
         return former
     fleet = Declared(declared)
     edges = _merged(known, fleet, declared)
     namespaces = _namespaces(edges.services, fleet, declared, trusting=trust_namespaces)
-    cause = _causes(edges, fleet, namespaces, caps)
+    cause = _causes(edges, fleet, namespaces, caps, withdrawn)
     acted, shares = _connected(edges.where(cause == Cause.NONE), namespaces)
     paths_key = _paths_key(acted, shares, caps)
     paths = (
@@ -110,6 +120,7 @@ def dependency_graph(
         paths=paths,
         excess=dict(_capped(cause) + fleet.excess + Counter(paths.excess)),
         wrong_names=fleet.wrong_names,
+        withdrawn=withdrawn,
         key=key,
         paths_key=paths_key,
     )
@@ -162,10 +173,12 @@ def _namespaces(
     )
 
 
-def _causes(edges: Edges, fleet: Declared, namespaces: Namespaces, caps: Caps) -> IntArray:
+def _causes(
+    edges: Edges, fleet: Declared, namespaces: Namespaces, caps: Caps, withdrawn: Collection[Pair]
+) -> IntArray:
     """(m,) a Cause for each edge."""
     cause = np.full(len(edges), int(Cause.NONE))
-    for reason, holds in _objections(edges, fleet, namespaces):
+    for reason, holds in _objections(edges, fleet, namespaces, withdrawn):
         cause[(cause == Cause.NONE) & holds] = reason
     _cap(edges, cause, namespaces, caps)
     return cause
@@ -178,7 +191,7 @@ def _capped(cause: IntArray) -> Counter[str]:
 
 
 def _objections(
-    edges: Edges, fleet: Declared, namespaces: Namespaces
+    edges: Edges, fleet: Declared, namespaces: Namespaces, withdrawn: Collection[Pair]
 ) -> Iterator[tuple[Cause, BoolArray]]:
     """For each cause, except those of caps, (m,) which edges it holds for; the first counts."""
     services, up, down = edges.services, edges.upstream, edges.downstream
@@ -196,6 +209,9 @@ def _objections(
         no_consent[across] = [not fleet.consent(u, namespace_of(d)) for u, d in ends]
         yield Cause.NOT_NAMED, not_named
         yield Cause.NO_CONSENT, no_consent
+    if withdrawn:
+        out = [edges.pair(edge) in withdrawn for edge in range(len(edges))]
+        yield Cause.WITHDRAWN, np.array(out, dtype=np.bool_)
     yield Cause.IMPROBABLE, value_of(edges) < LEAST_VALUE
 
 

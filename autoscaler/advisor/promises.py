@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 
 from autoscaler.advisor.ledger.counted import COLUMNS
-from autoscaler.advisor.ledger.ledger import Ledger
 from autoscaler.advisor.ledger.table import HOUR_S, Table
 from autoscaler.core.names import name_id
 from autoscaler.core.prediction.promise import (
@@ -32,7 +31,6 @@ from autoscaler.exchange.snapshot import Named, Snapshot
 from autoscaler.limits import LEDGER_ROWS
 
 FILE = "promises"
-ENDED_S = 60.0  # s after the end of an hour from which on it is read
 ACHIEVED_HOURS = 168  # the last ones, over which it is said what was achieved
 NORMAL_95 = 1.96  # standard deviations of a normal distribution that hold 95 % of it
 
@@ -130,7 +128,7 @@ class Promise:
 
 
 class Promises:
-    """The promises of a fleet; one thread follows, others may read."""
+    """The promises of a fleet; one thread hands hours over, others may read."""
 
     def __init__(self, folder: Path | None = None) -> None:
         """folder: the ledger's; None = prices begin anew with this process."""
@@ -139,6 +137,7 @@ class Promises:
         self._until_s = 0.0  # Unix s; hours before it are in what is kept
         self._rates: Mapping[str, float] = {}
         self._hours: deque[tuple[float, Mapping[str, FloatArray]]] = deque(maxlen=ACHIEVED_HOURS)
+        self._settled = True  # whether prices in force follow from all hours that were taken
         self.prices_s: Mapping[str, float] = {}  # in force, by service
         self.missed: Mapping[str, Promise] = {}  # by service
         self.fault = ""  # why nothing is kept over a restart; "" = it is
@@ -164,32 +163,40 @@ class Promises:
             achieved=Achieved.of(np.array(hours)),
         )
 
-    def follow(self, ledger: Ledger, rates: Mapping[str, float], now: float) -> bool:
-        """Take the hours that have ended since; returns whether a price has changed.
+    def begin(self, rates: Mapping[str, float], until_s: float) -> None:
+        """Begin a turn; `take` and `settle` follow.
 
-        rates: promised, by service. now: Unix s.
+        rates: promised, by service. until_s: Unix s until which hours are over.
         """
-        until_s = (now - ENDED_S) // HOUR_S * HOUR_S
         self._rates = rates
         if self._kept is None:
             self._kept, self._until_s = self._read(until_s)
-            if rates:
-                first_s = self._until_s - ACHIEVED_HOURS * HOUR_S
-                for table in ledger.hours(first_s, self._until_s):
-                    self._hours.append((table.start_s, self._sums(table)))
-        over = until_s > self._until_s
-        if over:
-            for table in ledger.hours(self._until_s, until_s):
-                self._step(self._kept, table)
-            self._until_s = until_s
-            self._write(self._kept)
-        kept = {name: self._kept.get(name_id(name)) for name in rates}
+
+    def take(self, table: Table) -> None:
+        """Take one more hour that is over."""
+        if self._kept is None:
+            return
+        sums = self._sums(table)
+        self._hours.append((table.start_s, sums))
+        if table.start_s >= self._until_s:
+            self._step(self._kept, table.start_s, sums)
+            self._until_s = table.start_s + HOUR_S
+            self._settled = False
+
+    def settle(self) -> bool:
+        """Put prices in force, and keep them; returns whether one has changed."""
+        if self._kept is None:
+            return False
+        kept = {name: self._kept.get(name_id(name)) for name in self._rates}
         prices_s = {name: one.price_s if one else START_S for name, one in kept.items()}
         changed = prices_s != self.prices_s
         self.prices_s = prices_s
-        if over or changed:
-            made = ((name, self.promise(name)) for name in rates)
+        if changed or not self._settled:
+            made = ((name, self.promise(name)) for name in self._rates)
             self.missed = {name: one for name, one in made if one and one.missed}
+        if not self._settled:
+            self._write(self._kept)
+            self._settled = True
         return changed
 
     def forget(self) -> None:
@@ -207,15 +214,16 @@ class Promises:
                 found[service] = found.get(service, 0.0) + sums
         return found
 
-    def _step(self, all_kept: dict[int, _Kept], table: Table) -> None:
-        sums = self._sums(table)
-        self._hours.append((table.start_s, sums))
+    def _step(
+        self, all_kept: dict[int, _Kept], start_s: float, sums: Mapping[str, FloatArray]
+    ) -> None:
+        """Have prices follow from the sums of an hour that began at Unix s."""
         if not sums:
             return
         ids = [name_id(service) for service in sums]
         rate = np.array([self._rates[service] for service in sums])
         cold, requests, _, _ = np.array(list(sums.values())).T
-        begun = [_Kept(START_S, n * STEPS_A_DAY, table.start_s) for n in requests.tolist()]
+        begun = [_Kept(START_S, n * STEPS_A_DAY, start_s) for n in requests.tolist()]
         former = [all_kept.get(one, new) for one, new in zip(ids, begun, strict=True)]
         price_s, usual, since_s = np.array(former).T
         price_s = price_after(price_s, cold, requests, usual, rate)

@@ -5,16 +5,19 @@ is built whole and then replaced, never changed, so no lock is needed.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from autoscaler.advisor.frame import Frame, RevisionState
 from autoscaler.advisor.history import History
+from autoscaler.advisor.ledger.ended import EndedHours, until
 from autoscaler.advisor.ledger.ledger import Ledger
-from autoscaler.advisor.promises import Promises
+from autoscaler.advisor.promises import Promises, promised
 from autoscaler.advisor.twin_changes import twin_changes
+from autoscaler.advisor.withdrawal.edge_warnings import CallTimes
+from autoscaler.advisor.withdrawal.edges import EdgeWithdrawals
 from autoscaler.advisor.withdrawal.withdrawals import Withdrawals
-from autoscaler.core.prediction.dependencies import Edges, no_edges
+from autoscaler.core.prediction.dependencies import Edges, Pair, no_edges
 from autoscaler.core.prediction.forecasts import ForecastBundle
 from autoscaler.core.state.decision import Reason, explain, reason_of, row_of
 from autoscaler.core.state.revision import NO_ANSWER, UNDECIDED, Mode
@@ -46,6 +49,7 @@ class KnownEdges:
 
     edges: Edges = field(default_factory=lambda: no_edges(()))
     not_acted_on: Sequence[str] = ()  # (m,) why, of each edge; "" = it is, or not known
+    withdrawn: Collection[Pair] = ()  # what they warned of did not come
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +88,9 @@ class ReadModel:
         self.frame = Frame()
         self.ledger = ledger or Ledger()
         self.withdrawals = Withdrawals()
+        self.edge_withdrawals = EdgeWithdrawals()
         self.promises = promises or Promises()
+        self._hours = EndedHours()
         self.history = History()
         self._forecasts: _Forecasts | None = None
         self.known_edges = KnownEdges()
@@ -105,6 +111,8 @@ class ReadModel:
             self._list_services()
         leads = self.frame.note("leading", bool, missing=True)
         self.ledger.fold(snapshot, self.frame.service_names, leads=leads)
+        if leads:
+            self.edge_withdrawals.follow(_call_times(snapshot), self.known_edges.edges)
         self.history.fold(self.frame, self.forecasts)
         changes = list(self._changes_of(snapshot, names))
         if changes:
@@ -120,30 +128,54 @@ class ReadModel:
         self._list_services()
         self.version += 1
 
-    def put_edges(self, edges: Edges, causes: Sequence[str] | None = None) -> None:
+    def put_edges(
+        self,
+        edges: Edges,
+        causes: Sequence[str] | None = None,
+        withdrawn: Collection[Pair] = (),
+    ) -> None:
         """Replace the dependency graph.
 
-        causes: (m,) why each edge is not acted on, in a few words; "" = it is.
+        causes: (m,) why each edge is not acted on, in a few words; "" = it is. withdrawn: those
+        that lost their say.
         """
         not_acted_on = [""] * len(edges) if causes is None else causes
         if len(not_acted_on) != len(edges):
             raise PermanentError(
                 f"causes of edges are {len(not_acted_on)}; allowed: {len(edges)}, one an edge"
             )
-        self.known_edges = KnownEdges(edges=edges, not_acted_on=not_acted_on)
+        self.known_edges = KnownEdges(edges=edges, not_acted_on=not_acted_on, withdrawn=withdrawn)
         self.version += 1
 
-    def withdraw(self) -> bool:
-        """Look at hours of the ledger that are over; whether a forecast was withdrawn, or is back.
+    def follow_hours(self) -> bool:
+        """Have promised prices and withdrawals follow from hours of the ledger that are over.
 
-        One thread may do so while another puts snapshots in.
+        Returns whether a price has changed, a forecast was withdrawn, or is back. One thread may do
+        so while another puts snapshots in.
         """
-        snapshot = self.frame.snapshot
-        # Before services have names their prices are not known, and hours are looked at once.
-        if snapshot is None or not self.frame.named or not self.withdrawals.due(snapshot.at_s):
+        snapshot, frame = self.frame.snapshot, self.frame
+        # Before services have names nobody knows who promises what, and hours come but once.
+        if snapshot is None or not frame.named:
             return False
-        prices_s = self.frame.prices_s() | dict(self.promises.prices_s)
-        return self.withdrawals.update(self.ledger, prices_s, snapshot.at_s)
+        if not frame.note("leading", bool, missing=True):
+            return self._leave_hours_to_others()
+        promises, withdrawals, former = self.promises, self.withdrawals, self.withdrawals.by_service
+        promises.begin(promised(snapshot, frame.names), until(snapshot.at_s))
+        if self._hours.due(snapshot.at_s):
+            prices_s = frame.prices_s() | dict(promises.prices_s)
+            for table in self._hours.take(self.ledger, snapshot.at_s):
+                withdrawals.take(table, prices_s)
+                promises.take(table)
+        return promises.settle() | (withdrawals.by_service is not former)
+
+    def _leave_hours_to_others(self) -> bool:
+        if not self.ledger.is_kept:
+            return False  # nobody else can write it
+        former = self.withdrawals.by_service
+        self._hours.begin_anew()
+        self.promises.forget()
+        self.withdrawals.forget()
+        return bool(former)
 
     def _list_services(self) -> None:
         forecast = self._forecasts.row if self._forecasts else {}
@@ -266,6 +298,15 @@ class ReadModel:
 def known(pods: int) -> int | None:
     """A number of pods, or None where there is no answer."""
     return None if pods <= NO_ANSWER else pods
+
+
+def _call_times(snapshot: Snapshot) -> CallTimes:
+    return CallTimes(
+        at_s=snapshot.at_s,
+        service=snapshot.service,
+        last_call_s=snapshot.columns["calls_last_call_s"],
+        last_start_s=snapshot.columns["calls_last_start_s"],
+    )
 
 
 def _with(

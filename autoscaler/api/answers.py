@@ -339,6 +339,9 @@ class DependencyAnswer(ApiAnswer):
     not_acted_on: str | None = Field(
         description="Why it is not acted on; null = it is, or not known"
     )
+    withdrawn: bool = Field(
+        default=False, description="It is not acted on, as what it warned of did not come"
+    )
 
     example: ClassVar = {
         "upstream": "shop/browse",
@@ -353,6 +356,7 @@ class DependencyAnswer(ApiAnswer):
         "together": False,
         "origin": "learned from starts",
         "not_acted_on": None,
+        "withdrawn": False,
     }
 
 

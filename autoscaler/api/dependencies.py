@@ -3,7 +3,7 @@
 NaN among edges (not known) is null in an answer; so is a number that is not finite.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 from autoscaler.advisor.read_model import KnownEdges, ReadModel
 from autoscaler.api.answers import DependenciesAnswer, DependencyAnswer, OriginName
 from autoscaler.api.rendering import Renderer
-from autoscaler.core.prediction.dependencies import COLUMNS, KINDS, Edges, Origin, merged
+from autoscaler.core.prediction.dependencies import COLUMNS, KINDS, Edges, Origin, Pair, merged
 from autoscaler.core.types import BoolArray, IntArray
 from autoscaler.limits import LATEST_S
 
@@ -90,7 +90,13 @@ def page(listing: Listing, chosen: IntArray, *, limit: int, offset: int) -> Depe
         limit=limit,
         offset=offset,
         dependencies=[
-            dependency(edges, i, causes[i], together=bool(listing.together[i]))
+            dependency(
+                edges,
+                i,
+                causes[i],
+                together=bool(listing.together[i]),
+                withdrawn=edges.pair(i) in listing.known.withdrawn,
+            )
             for i in chosen[offset : offset + limit].tolist()
         ],
     )
@@ -109,15 +115,18 @@ def in_order(edges: Edges) -> Edges:
     return edges.where(alphabetical(edges))
 
 
-def listed(edges: Edges) -> list[DependencyAnswer]:
+def listed(edges: Edges, withdrawn: Collection[Pair] = ()) -> list[DependencyAnswer]:
     """Each edge to show as an answer."""
     together = edges.together.tolist()
     return [
-        dependency(edges, i, together=together[i]) for i in np.flatnonzero(edges.shown).tolist()
+        dependency(edges, i, together=together[i], withdrawn=edges.pair(i) in withdrawn)
+        for i in np.flatnonzero(edges.shown).tolist()
     ]
 
 
-def dependency(edges: Edges, i: int, not_acted_on: str = "", *, together: bool) -> DependencyAnswer:
+def dependency(
+    edges: Edges, i: int, not_acted_on: str = "", *, together: bool, withdrawn: bool = False
+) -> DependencyAnswer:
     """The i-th edge as an answer."""
     seen_at_s = float(edges.seen_at_s[i])
     return DependencyAnswer(
@@ -133,6 +142,7 @@ def dependency(edges: Edges, i: int, not_acted_on: str = "", *, together: bool) 
         together=together,
         origin=ORIGINS.get(int(edges.origin[i]), UNKNOWN_ORIGIN),
         not_acted_on=not_acted_on or None,
+        withdrawn=withdrawn,
     )
 
 

@@ -192,7 +192,7 @@ def _picture(edges: Listing, near: IntArray) -> str:
     try:
         known = edges.known.edges
         chosen = np.isin(np.arange(len(known)), near)
-        return svg(known.where(known.both_ways(chosen)))
+        return svg(known.where(known.both_ways(chosen)), edges.known.withdrawn)
     except PermanentError:
         return ""
 

@@ -60,6 +60,7 @@ def in_words(edge: DependencyAnswer) -> str:
         f"confidence {percent(edge.confidence)}",
         "direct" if edge.direct else "not direct",
         edge.origin,
+        *(["withdrawn"] if edge.withdrawn else []),
     ]
     arrow = "\N{EN DASH}" if edge.together else "→"
     return f"{edge.upstream} {arrow} {edge.downstream}: {', '.join(parts)}"

@@ -7,7 +7,14 @@ neighbouring origins and levels are nearly the same: a service would be left to 
 hour.
 
 Log odds are mixed, not probabilities: an expert that gives every pause the same small chance would
-drown what another knows of the rare ones, on which keep-alives depend.
+drown what another knows of the rare ones, on which keep-alives depend. As a product of powers adds
+up to at most 1 over what may come (Hoelder), the mixture's log loss is at most the mean of the
+experts' losses by their weights: one that is wrong costs its weight times its loss.
+
+So a model loses its say where it is wrong, visibly, and gets it back: its weight is what it said
+of a service that came true, the older the less. One that is now as wrong as it was right has less
+than half of it after `HALF_LIFE_S`, however long it was right; one that is r times as wrong after
+log2(1 + 1 / r) of that. There is no further test that withdraws it.
 """
 
 from collections.abc import Sequence

@@ -44,6 +44,11 @@ class Ledger:
         self._saved_s = 0.0  # Unix s of the snapshot until which the present hour was written
 
     @property
+    def is_kept(self) -> bool:
+        """Whether it is in a folder, which replicas may share."""
+        return self._store is not None
+
+    @property
     def version(self) -> int:
         """Another one every `FRESH_S` in which something was counted."""
         present = self._present

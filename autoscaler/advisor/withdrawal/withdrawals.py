@@ -11,8 +11,6 @@ from datetime import UTC, datetime
 import numpy as np
 
 from autoscaler.advisor.ledger.counted import COLUMNS
-from autoscaler.advisor.ledger.ledger import Ledger
-from autoscaler.advisor.ledger.store import HOURS_KEPT_S
 from autoscaler.advisor.ledger.table import HOUR_S, Table
 from autoscaler.advisor.withdrawal.evidence import Evidence, Hour
 from autoscaler.core.state.revision import Mode
@@ -48,36 +46,18 @@ class Withdrawal:
 
 
 class Withdrawals:
-    """Goes through the hours of a ledger. One thread updates; others may read ``by_service``."""
+    """Follows the hours of a ledger. One thread hands them over; others may read ``by_service``."""
 
     def __init__(self) -> None:
         self.by_service: Mapping[str, Withdrawal] = {}  # replaced, never changed
         self._rows: dict[str, int] = {}
         self._evidence = Evidence.none(0)
-        self._until_s: float | None = None  # Unix s; hours before it have been looked at
 
-    def due(self, now: float) -> bool:
-        """Whether an hour is over that has not been looked at, or time was set back.
-
-        now: Unix s of the last snapshot.
-        """
-        return self._until_s is None or not 0.0 <= now - self._until_s < HOUR_S
-
-    def update(self, ledger: Ledger, prices_s: Mapping[str, float], now: float) -> bool:
-        """Look at the hours that are over at Unix s ``now``; returns whether anything changed.
+    def take(self, table: Table, prices_s: Mapping[str, float]) -> None:
+        """Look at one more hour that is over.
 
         prices_s: s of pod that a cold request is worth, by service; others are left as they are.
         """
-        end_s = now // HOUR_S * HOUR_S
-        begin_s = end_s - HOURS_KEPT_S if self._until_s is None else self._until_s
-        former = self.by_service
-        for table in ledger.hours(begin_s, end_s):
-            if begin_s <= table.start_s < end_s:
-                self._look_at(table, prices_s)
-        self._until_s = end_s
-        return self.by_service is not former
-
-    def _look_at(self, table: Table, prices_s: Mapping[str, float]) -> None:
         self._make_room_for(table)
         before, hour = self._evidence, self._hour(table, prices_s)
         self._evidence = after = before.after(hour)
@@ -97,6 +77,10 @@ class Withdrawals:
             else:
                 del present[names[row]]
         self.by_service = present
+
+    def forget(self) -> None:
+        """Another replica leads: the hours that it wrote are looked at when this one does again."""
+        self.by_service, self._rows, self._evidence = {}, {}, Evidence.none(0)
 
     def _make_room_for(self, table: Table) -> None:
         known = len(self._rows)

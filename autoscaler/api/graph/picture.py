@@ -1,10 +1,11 @@
 """The dependency graph as SVG, alone or in an HTML page, that loads no external resource.
 
-An arrow is the thicker the greater its gain, dashed if it is not direct, fainter the lower its
-confidence; its label is the lag. An arrow that leads back, as in a cycle, bends below the others.
-Services that are called together have a line without a tip between them.
+An arrow is the thicker the greater its gain, dashed if it is not direct, dotted if it is withdrawn,
+fainter the lower its confidence; its label is the lag. An arrow that leads back, as in a cycle,
+bends below the others. Services that are called together have a line without a tip between them.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +16,7 @@ from autoscaler.api.answers import DependencyAnswer
 from autoscaler.api.dependencies import in_order, listed
 from autoscaler.api.graph.layout import layout
 from autoscaler.api.words import TEMPLATES, in_words, seconds
-from autoscaler.core.prediction.dependencies import Edges
+from autoscaler.core.prediction.dependencies import Edges, Pair
 from autoscaler.core.types import FloatArray, IntArray
 from autoscaler.errors import PermanentError
 from autoscaler.files import whole_file
@@ -56,13 +57,13 @@ class _Arrow:
     description: str
     width: float
     opacity: float
-    dashed: bool
+    dashes: str  # as SVG has them; "" = none
     together: bool
 
 
-def svg(edges: Edges) -> str:
+def svg(edges: Edges, withdrawn: Collection[Pair] = ()) -> str:
     """The picture of one or more edges; services without an edge are left out."""
-    edges, answers = _connected(edges)
+    edges, answers = _connected(edges, withdrawn)
     places = layout(len(edges.services), edges.upstream, edges.downstream)
     left, width = _columns(edges.services, places.column)
     boxes = [
@@ -112,14 +113,14 @@ def check_suffix(path: Path) -> None:
         raise PermanentError(f"picture {str(path)!r}; allowed: a name that ends in .svg or .html")
 
 
-def _connected(edges: Edges) -> tuple[Edges, list[DependencyAnswer]]:
+def _connected(edges: Edges, withdrawn: Collection[Pair]) -> tuple[Edges, list[DependencyAnswer]]:
     """The edges to show over the services that they connect, and as answers.
 
     Sorted, since the layout depends on the order.
     """
     ends = np.union1d(edges.upstream, edges.downstream).tolist()
     edges = in_order(edges.onto(tuple(sorted(edges.services[i] for i in ends))))
-    return edges.where(edges.shown), listed(edges)
+    return edges.where(edges.shown), listed(edges, withdrawn)
 
 
 def _columns(names: tuple[str, ...], column: IntArray) -> tuple[FloatArray, FloatArray]:
@@ -145,7 +146,7 @@ def _arrow(edge: DependencyAnswer, way: list[_Curve], *, along: float | None) ->
         description=in_words(edge),
         width=round(1.0 + 1.2 * float(np.log2(1.0 + min(edge.gain or 0.0, 30.0))), 2),
         opacity=round(0.3 + 0.7 * confidence, 2),
-        dashed=not edge.direct,
+        dashes="1 5" if edge.withdrawn else "" if edge.direct else "6 4",
         together=edge.together,
     )
 

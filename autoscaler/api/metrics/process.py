@@ -31,6 +31,12 @@ def of_both(model: ReadModel, refusals: Refusals, clock: Clock) -> Iterator[str]
         "origin",
         counts(model.known_edges.edges),
     )
+    yield single(
+        "kn_ahead_dependencies_withdrawn",
+        "gauge",
+        "Edges that are not acted on, as what they warned of did not come",
+        len(model.known_edges.withdrawn),
+    )
     yield _refused(frame, refusals)
     yield _degraded(model)
     yield labelled(

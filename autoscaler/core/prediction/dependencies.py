@@ -28,6 +28,7 @@ class Origin(IntEnum):
 
 
 LEARNED = (Origin.LEARNED_STARTS, Origin.LEARNED_COUNTS)
+Pair = tuple[str, str]  # upstream and downstream, "namespace/service"
 TOGETHER_S = 1.0  # s: a shorter lag, learned both ways, is no order
 
 
@@ -75,6 +76,10 @@ class Edges:
     def key(self) -> IntArray:
         """(m,) a number for each ordered pair of services."""
         return np.asarray(self.upstream * len(self.services) + self.downstream)
+
+    def pair(self, edge: int) -> Pair:
+        """The services of one edge."""
+        return self.services[int(self.upstream[edge])], self.services[int(self.downstream[edge])]
 
     @property
     def together(self) -> BoolArray:

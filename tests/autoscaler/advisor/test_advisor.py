@@ -100,7 +100,7 @@ class Both:
             ("snapshots", self.advisor.read_snapshot),
             (FORECASTS, self.advisor.read_bundle),
             ("dependencies", self.advisor.update_graph),
-            ("promises", self.advisor.follow_promises),
+            ("promises", self.advisor.follow_hours),
             ("advice", self.advisor.advise),
         ):
             self.model.health.report(part, await step(), self.clock.now())
@@ -160,6 +160,25 @@ def test_edges_reach_the_controller_as_paths(both: Both) -> None:
     keys = both.fleet.services.keys
     assert [(keys[u], keys[d]) for u, d in pairs] == [SERVICES]
     assert advice.paths.probability.tolist() == [pytest.approx(0.9)]
+
+
+def test_an_edge_that_a_release_made_false_starts_nothing_any_more(both: Both) -> None:
+    save_bundle(a_bundle(250.0, edges=learned()), both.bundle)
+    services = both.fleet.services
+    browse = np.array([services.row("shop/browse")])
+    both.tick()
+    both.turn()
+    for _ in range(70):
+        services.note_calls(browse, np.array([both.clock.now()]), np.zeros(1, dtype=np.bool_))
+        for _ in range(3):
+            both.clock.advance(29.0)
+            both.tick()
+            asyncio.run(both.advisor.read_snapshot())
+    both.turn()
+    assert len(both.table.paths) == 0
+    known = both.model.known_edges
+    assert list(known.withdrawn) == [SERVICES]
+    assert "of 69 starts upstream that found it idle, none were followed" in known.not_acted_on[0]
 
 
 def test_an_annotation_is_an_edge_without_any_bundle(both: Both) -> None:

@@ -156,6 +156,16 @@ def test_what_is_improbable_is_shown_and_not_acted_on() -> None:
     assert causes(graph) == {("s/a", "s/b"): Cause.IMPROBABLE}
 
 
+def test_what_lost_its_say_is_shown_with_why_and_nothing_leads_over_it() -> None:
+    known, declared = learned(("s/a", "s/b"), ("s/b", "s/c")), fleet("s/a", "s/b", "s/c")
+    graph = graph_of(known, declared, withdrawn={("s/a", "s/b"): "nobody came"})
+    assert causes(graph) == {("s/a", "s/b"): Cause.WITHDRAWN, ("s/b", "s/c"): Cause.NONE}
+    assert graph.not_acted_on == ["nobody came", ""]
+    assert paths(graph) == {("s/b", "s/c")}
+    again = graph_of(known, declared, former=graph)
+    assert paths(again) == {("s/a", "s/b"), ("s/b", "s/c"), ("s/a", "s/c")}
+
+
 def test_of_many_upstreams_the_most_probable_are_kept_of_each_namespace_apart() -> None:
     known = learned(
         *[(f"s/u{i}", "s/d") for i in range(4)],

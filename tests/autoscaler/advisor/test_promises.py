@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from autoscaler.advisor.advising import advice_of
-from autoscaler.advisor.promises import ENDED_S, FILE, Promise, Promises, promised
+from autoscaler.advisor.ledger.ended import ENDED_S
+from autoscaler.advisor.promises import FILE, Promise, Promises, promised
+from autoscaler.advisor.read_model import ReadModel
 from autoscaler.core.prediction.promise import MOST_S, START_S
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Mode
+from autoscaler.health import Health
 from tests.autoscaler.advisor.controller import Controller
 from tests.autoscaler.advisor.forecasts import a_bundle
 
@@ -40,17 +43,16 @@ def hours(controller: Controller, promises: Promises, *cold: float, first: int =
                 controller.counts(
                     service, requests=1000 / 60, ahead_cold=many / 60, ahead_pod_s=120.0
                 )
-            controller.shows(hour * HOUR_S + (part + 1) * 59.0)
-        controller.shows((hour + 1) * HOUR_S)
+            controller.shows(hour * HOUR_S + ENDED_S + (part + 1) * 58.0)
         follows(controller, promises, hour + 1)
 
 
 def follows(controller: Controller, promises: Promises, hour: int) -> bool:
-    snapshot = controller.model.frame.snapshot
-    assert snapshot is not None
-    rates = promised(snapshot, controller.names)
-    now = BEGIN_S + hour * HOUR_S + ENDED_S
-    return promises.follow(controller.model.ledger, rates, now)
+    """So many hours are over."""
+    controller.model.promises = promises
+    controller.shows(hour * HOUR_S)
+    controller.shows(hour * HOUR_S + ENDED_S)
+    return controller.model.follow_hours()
 
 
 def promise(promises: Promises) -> Promise:
@@ -117,15 +119,15 @@ def test_prices_are_kept_over_a_restart_and_hours_between_count(
     folder.mkdir()
     promises = begun(controller, folder)
     hours(controller, promises, 30.0, 30.0)
-    kept_s = promises.prices_s[CART]
-    again = Promises(folder)
-    follows(controller, again, 2)
-    assert again.prices_s == {CART: kept_s}
-    assert promise(again) == promise(promises)
+    kept, kept_s = (folder / FILE).read_bytes(), promises.prices_s[CART]
     hours(controller, promises, 30.0, first=2)
+    (folder / FILE).write_bytes(kept)
+    again = Promises(folder)
+    controller.model = ReadModel(Health(), controller.model.ledger)
     follows(controller, again, 3)
     assert again.prices_s == promises.prices_s
-    assert promises.prices_s[CART] > kept_s
+    assert again.prices_s[CART] > kept_s
+    assert promise(again) == promise(promises)
 
 
 def test_a_damaged_file_begins_anew_and_says_so(controller: Controller, tmp_path: Path) -> None:

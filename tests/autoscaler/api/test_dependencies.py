@@ -81,6 +81,7 @@ def test_says_all_that_is_known_of_an_edge_and_null_for_the_rest(client: httpx.C
         "together": False,
         "origin": "learned from starts",
         "not_acted_on": None,
+        "withdrawn": False,
     }
     unknown = {name for name, value in said.items() if value is None}
     assert unknown == {"lag_s", "gain", "probability", "evidence", "seen_at", "not_acted_on"}
@@ -263,6 +264,18 @@ def test_says_why_an_edge_is_not_acted_on(client: httpx.Client, model: ReadModel
         None,
         None,
     ]
+
+
+def test_an_edge_that_lost_its_say_is_told_counted_and_dotted(
+    client: httpx.Client, model: ReadModel
+) -> None:
+    model.put_edges(edges(), ["", "withdrawn since noon", ""], {("shop/browse", "shop/cart")})
+    found = client.get("/v1/dependencies").json()["dependencies"]
+    assert [(d["withdrawn"], d["not_acted_on"]) for d in found if d["withdrawn"]] == [
+        (True, "withdrawn since noon")
+    ]
+    assert "\nkn_ahead_dependencies_withdrawn 1\n" in client.get("/metrics").text
+    assert client.get("/").text.count('stroke-dasharray="1 5"') == 1
 
 
 NEVER = [np.nan, np.inf, -np.inf, 1e300, -1.0, 1e12]

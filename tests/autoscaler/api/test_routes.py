@@ -183,7 +183,8 @@ def test_a_promise_is_told_with_its_price_and_before_anything_was_counted(
     client: Client, model: ReadModel
 ) -> None:
     assert client.get("/v1/decisions/shop/cart").json()["promise"] is None
-    model.promises.follow(model.ledger, {"shop/cart": 0.005}, START_S)
+    model.promises.begin({"shop/cart": 0.005}, START_S)
+    model.promises.settle()
     model.version += 1
     assert client.get("/v1/decisions/shop/cart").json()["promise"] == {
         "max_cold_rate": 0.005,

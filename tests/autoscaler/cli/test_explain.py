@@ -69,6 +69,7 @@ def test_a_mistyped_name_is_answered_with_the_nearest(ask: Asked, name: str) -> 
 
 
 def test_says_what_was_promised(ask: Asked, model: ReadModel) -> None:
-    model.promises.follow(model.ledger, {"shop/cart": 0.005}, 0.0)
+    model.promises.begin({"shop/cart": 0.005}, 0.0)
+    model.promises.settle()
     said = ask("explain", "shop/cart").stdout
     assert "Of 100 requests 0.5 are promised to be cold at most; none was counted yet." in said

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.goals.withdrawal import CHANGE_H, SCENARIOS, Outcome, outcome
+from benchmarks.goals.withdrawal import BEFORE_H, SCENARIOS, Outcome, outcome
 
 ROW = {one.name: i for i, one in enumerate(SCENARIOS)}
 SETTLED_H = 2  # h until pods ahead are gone
@@ -17,7 +17,7 @@ def found() -> Outcome:
 def withdrawn_h(found: Outcome, name: str) -> list[int]:
     """Hours after the change."""
     hours = np.flatnonzero(found.withdrawn[:, ROW[name]])
-    return [int(hour) + 1 - CHANGE_H for hour in hours]
+    return [int(hour) + 1 - BEFORE_H for hour in hours]
 
 
 @pytest.mark.parametrize("name", ["nothing changes", "clocks change", "slow start-up"])
@@ -30,6 +30,13 @@ def test_a_forecast_that_pays_or_is_wrong_for_half_a_day_stays_in_force(
     assert found.knative_cold[-24:, row].sum() == 24
 
 
+def test_one_that_fails_half_of_the_time_and_pays_stays_in_force(found: Outcome) -> None:
+    row = ROW["knows half of the calls"]
+    assert not withdrawn_h(found, "knows half of the calls")
+    assert found.failed[:, row].mean() > 0.15  # of windows of which P95 promises 0.05
+    assert found.cold[-24:, row].sum() == found.knative_cold[-24:, row].sum() / 2
+
+
 @pytest.mark.parametrize(("name", "within_h"), [("poisoned history", 10), ("drift", 72)])
 def test_a_forecast_that_loses_is_withdrawn_and_costs_what_knative_costs(
     found: Outcome, name: str, within_h: int
@@ -37,6 +44,6 @@ def test_a_forecast_that_loses_is_withdrawn_and_costs_what_knative_costs(
     row, hours = ROW[name], withdrawn_h(found, name)
     assert 0 < hours[0] <= within_h
     assert hours == list(range(hours[0], hours[-1] + 1))
-    settled = slice(CHANGE_H + hours[0] + SETTLED_H, None)
+    settled = slice(BEFORE_H + hours[0] + SETTLED_H, None)
     assert found.cold[settled, row].tolist() == found.knative_cold[settled, row].tolist()
     assert found.pod_s[settled, row] == pytest.approx(found.knative_pod_s[settled, row], rel=0.1)

@@ -8,6 +8,7 @@ import pytest
 
 from autoscaler.advisor.advising import advice_of
 from autoscaler.advisor.ledger.counted import COLUMNS
+from autoscaler.advisor.ledger.ended import ENDED_S, EndedHours
 from autoscaler.advisor.ledger.ledger import Ledger
 from autoscaler.advisor.ledger.store import Store
 from autoscaler.advisor.ledger.table import HOUR_S, Table, with_squares
@@ -27,7 +28,7 @@ class Shop:
 
     def __init__(self, folder: Path) -> None:
         self.store, self.ledger = Store(folder), Ledger(folder)
-        self.withdrawals, self.now = Withdrawals(), BEGIN_S
+        self.withdrawals, self.ended, self.now = Withdrawals(), EndedHours(), BEGIN_S
 
     def lives(self, hours: int, *, cart_pod_s: float, mode: Mode = Mode.FULL) -> None:
         """So many hours, in each of which one request of each does not wait."""
@@ -45,7 +46,12 @@ class Shop:
             )
             self.store.write(hour)
             self.now += HOUR_S
-            self.withdrawals.update(self.ledger, PRICES_S, self.now)
+            self.looks()
+
+    def looks(self) -> None:
+        """At hours that are over."""
+        for hour in self.ended.take(self.ledger, self.now + ENDED_S):
+            self.withdrawals.take(hour, PRICES_S)
 
 
 def test_what_loses_is_withdrawn_and_comes_back_and_what_pays_never_is(tmp_path: Path) -> None:
@@ -66,30 +72,10 @@ def test_after_a_restart_it_is_found_again_in_the_hours_that_were_kept(tmp_path:
     shop = Shop(tmp_path)
     shop.lives(36, cart_pod_s=36_000.0)
     assert list(shop.withdrawals.by_service) == [CART]
-    again = Withdrawals()
-    assert again.update(Ledger(tmp_path), PRICES_S, shop.now)
-    assert again.by_service == shop.withdrawals.by_service
-
-
-def test_an_hour_counts_once(tmp_path: Path) -> None:
-    shop = Shop(tmp_path)
-    shop.lives(26, cart_pod_s=36_000.0)
-    for _ in range(20):
-        assert not shop.withdrawals.update(shop.ledger, PRICES_S, shop.now + 10.0)
-    assert not shop.withdrawals.due(shop.now + HOUR_S - 1)
-    assert shop.withdrawals.due(shop.now + HOUR_S)
-
-
-def test_it_goes_on_after_time_was_set_back(tmp_path: Path) -> None:
-    shop = Shop(tmp_path)
-    shop.lives(1, cart_pod_s=60.0)
-    before = shop.now
-    shop.now += 1e8
-    shop.lives(1, cart_pod_s=60.0)
-    shop.now = before
-    assert shop.withdrawals.due(shop.now)
-    shop.lives(40, cart_pod_s=36_000.0)
-    assert list(shop.withdrawals.by_service) == [CART]
+    again = Shop(tmp_path)
+    again.now = shop.now
+    again.looks()
+    assert again.withdrawals.by_service == shop.withdrawals.by_service
 
 
 def test_a_sentence_says_since_when_and_what_it_cost(tmp_path: Path) -> None:
@@ -123,16 +109,29 @@ def test_revisions_of_a_service_that_is_withdrawn_are_as_in_shadow(tmp_path: Pat
     for service in (CART, TILL):
         controller.has(f"{service}-1", spec=replace(KNATIVE_DEFAULTS, mode=Mode.FULL))
     controller.model.ledger = shop.ledger
-    controller.ticks(0, 0.0, 0.0)
-    assert controller.model.withdraw()
-    assert not controller.model.withdraw()  # nothing more, within an hour
+    controller.ticks(ENDED_S, 0.0, 0.0)
+    assert controller.model.follow_hours()
+    assert not controller.model.follow_hours()  # nothing more, within an hour
     snapshot = controller.model.frame.snapshot
     assert snapshot is not None
     gone = controller.model.withdrawals.by_service
     table = advice_of(snapshot, controller.names, None, None, withdrawn=gone)
     assert table.withdrawn.tolist() == [name_id(f"{CART}-1")]
     controller.advised(for_fleet(table, controller.fleet))
-    controller.ticks(2, 0.0, 0.0)
+    controller.ticks(ENDED_S + 2, 0.0, 0.0)
     assert controller.fleet.modes.tolist() == [Mode.SHADOW, Mode.FULL]
     (state,) = controller.model.revisions(CART)
     assert "its forecast is withdrawn" in state.sentence
+
+
+def test_what_another_replica_wrote_is_looked_at_once_this_one_leads(tmp_path: Path) -> None:
+    shop = Shop(tmp_path / "ledger")
+    shop.lives(40, cart_pod_s=36_000.0)
+    controller = Controller(tmp_path, begin_s=shop.now)
+    controller.has(f"{CART}-1", spec=replace(KNATIVE_DEFAULTS, mode=Mode.FULL))
+    controller.model.ledger, withdrawals = shop.ledger, controller.model.withdrawals
+    for leads in (True, False, True):
+        controller.notes["leading"] = leads
+        controller.shows(ENDED_S)
+        assert controller.model.follow_hours()
+        assert list(withdrawals.by_service) == ([CART] if leads else [])

@@ -33,6 +33,14 @@ def test_what_is_not_direct_is_dashed() -> None:
     assert [p.findtext(f"{SVG}title", "")[:5] for p in dashed] == ["a → c"]
 
 
+def test_what_is_withdrawn_is_dotted_and_says_so() -> None:
+    root = ElementTree.fromstring(svg(CHAIN, {("a", "b")}))
+    (dotted,) = [p for p in arrows(root) if p.get("stroke-dasharray") == "1 5"]
+    said = dotted.findtext(f"{SVG}title", "")
+    assert said.startswith("a → b")
+    assert said.endswith("withdrawn")
+
+
 def test_more_gain_is_thicker_and_less_confidence_fainter() -> None:
     def look(gain: float = 1.0, confidence: float = 1.0) -> tuple[float, float]:
         (arrow,) = arrows(drawn(edges(("a", "b"), gain=gain, confidence=confidence)))

@@ -33,7 +33,11 @@ def noted(controller: Controller, **notes: Any) -> dict[str, float]:
 
 def test_before_the_first_snapshot_there_is_next_to_nothing() -> None:
     with of(ReadModel(Health())) as client:
-        assert samples(client) == {"kn_ahead_services": 0, "kn_ahead_dependencies": 0}
+        assert samples(client) == {
+            "kn_ahead_services": 0,
+            "kn_ahead_dependencies": 0,
+            "kn_ahead_dependencies_withdrawn": 0,
+        }
 
 
 def test_ages_are_those_of_the_moment_though_the_page_is_made_once(controller: Controller) -> None:
@@ -126,6 +130,7 @@ def test_notes_of_another_kind_have_no_sample(controller: Controller, odd: dict[
     assert noted(controller, **odd).keys() == {
         "kn_ahead_services",
         "kn_ahead_dependencies",
+        "kn_ahead_dependencies_withdrawn",
         "kn_ahead_last_tick_timestamp_seconds",
         "kn_ahead_snapshot_age_seconds",
     }
