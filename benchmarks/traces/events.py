@@ -7,7 +7,7 @@ import numpy as np
 from autoscaler.bundle.npz import Arrays
 from autoscaler.core.types import FloatArray, IntArray
 from autoscaler.errors import PermanentError
-from benchmarks.traces.azure_csv import check_size
+from benchmarks.traces.count_table import check_size
 
 STEP_S = 60.0
 WHEN, WHO, HOW_LONG = "t_s", "model_idx", "exec_time_s"
