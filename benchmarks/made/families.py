@@ -6,6 +6,7 @@ service, pods start in 5 s, and parameters are log-uniform in the ranges given, 
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -38,11 +39,14 @@ Random = np.random.Generator
 Family = Callable[[Random, int, float], Drawn]  # of so many services for so many s
 
 
-def make(name: str, *, services: int, days: int, seed: int) -> MadeTraffic:
+def make(
+    name: str, *, services: int, days: int, seed: int, graphs: list[dict[str, Any]] | None = None
+) -> MadeTraffic:
     """A workload of a family.
 
-    services: how many; families of call graphs make about as many. Raises PermanentError for a
-    family that there is none of, or a size that is not positive.
+    services: how many; fan-outs make about as many. graphs: recorded call graphs that fan-outs
+    follow instead of drawn ones, as `read_graphs` returns them, from as many entry points. Raises
+    PermanentError for a family that there is none of, or a size that is not positive or too large.
     """
     if name not in FAMILIES:
         raise PermanentError(f"made workload {name!r}; allowed: {', '.join(FAMILIES)}")
@@ -52,7 +56,12 @@ def make(name: str, *, services: int, days: int, seed: int) -> MadeTraffic:
             f" {MOST_SERVICE_DAYS} of their product"
         )
     random = np.random.default_rng([seed, *name.encode()])
-    drawn = FAMILIES[name](random, services, days * DAY_S)
+    if graphs is None:
+        drawn = FAMILIES[name](random, services, days * DAY_S)
+    elif name == fan_outs.__name__:
+        drawn = _called(*call_chains.fan_outs(random, services, days * DAY_S, graphs))
+    else:
+        raise PermanentError(f"recorded call graphs for {name!r}; allowed: for fan_outs")
     n = len(drawn.calls)
     work_s = [
         random.lognormal(np.log(random.choice(drawn.work_s)), 0.5, len(at)) for at in drawn.calls
@@ -193,17 +202,15 @@ def chains(random: Random, n: int, end_s: float) -> Drawn:
     Their first services are called by Poisson processes, timers, or Poisson processes that follow
     the day, some eight times an hour (log-normal, 1.5).
     """
-    services, calls, edges = call_chains.chains(random, n, end_s)
-    return Drawn(services=services, calls=calls, edges=edges)
+    return _called(*call_chains.chains(random, n, end_s))
 
 
 def fan_outs(random: Random, n: int, end_s: float) -> Drawn:
-    """Requests that each follow a call graph of their entry point, drawn in layers.
+    """Requests that each follow a call graph of their entry point, drawn in layers, or recorded.
 
     Entry points are called as the first services of chains are.
     """
-    services, calls, edges = call_chains.fan_outs(random, n, end_s)
-    return Drawn(services=services, calls=calls, edges=edges)
+    return _called(*call_chains.fan_outs(random, n, end_s))
 
 
 FAMILIES: dict[str, Family] = {
@@ -213,6 +220,10 @@ FAMILIES: dict[str, Family] = {
         outage, dst_change, slow_start, poisson,
     )
 }  # fmt: skip
+
+
+def _called(services: tuple[str, ...], calls: list[FloatArray], edges: IntArray) -> Drawn:
+    return Drawn(services=services, calls=calls, edges=edges)
 
 
 def _each(random: Random, n: int, low: float, high: float) -> list[float]:

@@ -9,7 +9,6 @@ import pytest
 
 from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
-from benchmarks.made import call_chains
 from benchmarks.made.families import FAMILIES, START_UP_S, make
 from benchmarks.made.processes import DAY_S, HOUR_S, crowd, expected_calls, regular, swing, varying
 from benchmarks.made.traffic import MadeTraffic
@@ -222,11 +221,13 @@ def test_recorded_graphs_give_shapes_to_fan_outs() -> None:
             ],
         }
     ]
-    random = np.random.default_rng(0)
-    services, at, edges = call_chains.fan_outs(random, 1, DAY_S, graphs)
-    assert services == ("made/ms-1", "made/ms-2", "made/ms-3")
-    assert edges.tolist() == [[0, 1], [0, 2]]
+    made = make("fan_outs", services=1, days=1, seed=0, graphs=graphs)
+    at = calls_of(made)
+    assert made.services == ("made/ms-1", "made/ms-2", "made/ms-3")
+    assert made.edges.tolist() == [[0, 1], [0, 2]]
     np.testing.assert_allclose(at[2] - at[0], 0.01, atol=1e-3)
+    with pytest.raises(PermanentError, match="graphs for 'poisson'; allowed: for fan_outs"):
+        make("poisson", services=1, days=1, seed=0, graphs=graphs)
 
 
 @pytest.mark.parametrize(
