@@ -39,9 +39,8 @@ class Warnings:
         self._former: CallTimes | None = None
         self._began_s = np.zeros(0)  # Unix s; NaN = none goes on
         self._lag_s = np.zeros(0)
-        self._up = self._down = np.zeros(
-            0, np.int64
-        )  # their places among those called; -1 = not there
+        # (m,) places of its ends among the services that are called; -1 = not there
+        self._up = self._down = np.zeros(0, np.int64)
 
     @property
     def keys(self) -> IntArray:
