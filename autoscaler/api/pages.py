@@ -149,6 +149,7 @@ def _service(
         withdrawn=readings.withdrawal(model, name),
         decided=[(readings.decision(one), readings.unit(one)) for one in model.revisions(name)],
         promise=readings.promise(model, name),
+        bill=readings.bill(model, name),
         bounded=any(np.isfinite(one.max_extra) for one in model.revisions(name)),
         changes=changes,
         chart=chart,

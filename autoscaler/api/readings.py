@@ -6,17 +6,20 @@ from typing import cast
 
 import numpy as np
 
+from autoscaler.advisor.bills import Bill
 from autoscaler.advisor.frame import RevisionState
 from autoscaler.advisor.read_model import Change as Changed
 from autoscaler.advisor.read_model import ReadModel, known
 from autoscaler.api.answers import (
     AchievedAnswer,
     AveragesAnswer,
+    BillAnswer,
     CandidatesAnswer,
     ChangeAnswer,
     DecisionAnswer,
     DecisionsAnswer,
     ForecastAnswer,
+    IntervalAnswer,
     ModeName,
     PromiseAnswer,
     ServiceAnswer,
@@ -143,6 +146,7 @@ def decisions(model: ReadModel, name: str) -> DecisionsAnswer:
         namespace=_head(name),
         service=_tail(name),
         promise=promise(model, name),
+        bill=bill(model, name),
         revisions=[decision(state) for state in model.revisions(name)],
         withdrawn=withdrawal(model, name),
         changes=[change(changed) for changed in model.changes(name)],
@@ -190,6 +194,23 @@ def promise(model: ReadModel, name: str) -> PromiseAnswer | None:
         else None,
         missed=made.missed,
         attainable=made.attainable,
+        sentence=str(made),
+    )
+
+
+def bill(model: ReadModel, name: str) -> BillAnswer | None:
+    """What prediction may cost a service; None = nothing bounds it."""
+    made = Bill.of(model.revisions(name), model.ledger)
+    if made is None:
+        return None
+    ratio = made.pod_ratio
+    return BillAnswer(
+        max_extra=made.max_extra,
+        pod_ratio=IntervalAnswer(
+            value=round(ratio.value, 3), low=round(ratio.low, 3), high=round(ratio.high, 3)
+        )
+        if ratio
+        else None,
         sentence=str(made),
     )
 
