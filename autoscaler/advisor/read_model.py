@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from autoscaler.advisor.frame import Frame, RevisionState
 from autoscaler.advisor.history import History
 from autoscaler.advisor.ledger.ledger import Ledger
-from autoscaler.advisor.promises import Promises
+from autoscaler.advisor.promises import Promise, Promises
 from autoscaler.advisor.twin_changes import twin_changes
 from autoscaler.advisor.withdrawal.withdrawals import Withdrawals
 from autoscaler.core.prediction.dependencies import Edges, no_edges
@@ -228,6 +228,15 @@ class ReadModel:
         frame = self.frame
         states = map(frame.state, frame.revisions.get(service, ()))
         return tuple(state for state in states if state.want != UNDECIDED)
+
+    def promise(self, service: str) -> Promise | None:
+        """What a service promised, with what stands in its way; None = nothing."""
+        made = self.promises.promise(service)
+        if made is None:
+            return None
+        lately = self.changed.get((service, Reason.BILL), 0) > 0
+        bill, why = self.frame.bill(service, lately=lately), self.frame.estimated(service)
+        return replace(made, bill=bill, estimated=why)
 
     def changes(self, service: str) -> tuple[Change, ...]:
         """The last changes of a service's decisions, newest first."""

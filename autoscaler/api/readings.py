@@ -175,7 +175,7 @@ def withdrawal(model: ReadModel, name: str) -> WithdrawalAnswer | None:
 
 def promise(model: ReadModel, name: str) -> PromiseAnswer | None:
     """What a service promised; None = nothing."""
-    made = model.promises.promise(name)
+    made = model.promise(name)
     if made is None:
         return None
     achieved = made.achieved
