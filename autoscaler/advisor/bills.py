@@ -1,15 +1,16 @@
-"""The bill of a service in words: what it allows, and what real pods came to so far."""
+"""Bills in words: what they allow, what is left, and what real pods came to so far."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from autoscaler.advisor.frame import RevisionState
+from autoscaler.advisor.frame import Frame, RevisionState
 from autoscaler.advisor.ledger.comparison import Compared, Comparison, Interval
 from autoscaler.advisor.ledger.ledger import Ledger
 from autoscaler.advisor.ledger.table import DAY_S, HOUR_S, N_ROWS
 from autoscaler.core.state.revision import Mode
+from autoscaler.exchange.snapshot import CLUSTER_BILL
 
 DAYS = 7  # over which real pods are compared
 NOT_COUNTED = "in real pods nothing was counted yet"
@@ -43,6 +44,30 @@ class Bill:
         return (
             f"{said}; in the last {DAYS} days {ratio.value:.2f} times in real pods, with start-up "
             f"and drain (estimate, 95 %: {ratio.low:.2f} to {ratio.high:.2f})."
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterBill:
+    """Of all revisions together."""
+
+    max_extra: float  # as in `Bill`
+    left_s: float  # s of pod that prediction may still cost; below 0 = overdrawn
+
+    @classmethod
+    def of(cls, frame: Frame) -> "ClusterBill | None":
+        """As the controller noted it; None = there is none."""
+        found = frame.note(CLUSTER_BILL, dict, {})
+        values = [found.get(name) for name in ("max_extra", "left_s")]
+        numbers = [float(v) for v in values if isinstance(v, int | float) and np.isfinite(v)]
+        return cls(max_extra=numbers[0], left_s=numbers[1]) if len(numbers) == 2 else None
+
+    def __str__(self) -> str:
+        """In words."""
+        left = f"{abs(self.left_s):,.0f} s of pod"
+        return (
+            f"The cluster's bill: at most {times(self.max_extra)} times what Knative wants, for "
+            f"all together; {f'{left} are left' if self.left_s >= 0 else f'overdrawn by {left}'}."
         )
 
 

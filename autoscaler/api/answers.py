@@ -277,6 +277,23 @@ class BillAnswer(ApiAnswer):
     }
 
 
+class ClusterBillAnswer(ApiAnswer):
+    """What prediction may cost all revisions together."""
+
+    max_extra: float = Field(
+        description="Most pod time wanted ahead, of what Knative's rule wants, a fraction"
+    )
+    left_s: float = Field(description="S of pod that it still pays for; below 0 = overdrawn")
+    sentence: str
+
+    example: ClassVar = {
+        "max_extra": 0.1,
+        "left_s": 3120.0,
+        "sentence": "The cluster's bill: at most 1.1 times what Knative wants, for all together; "
+        "3,120 s of pod are left.",
+    }
+
+
 class WithdrawalAnswer(ApiAnswer):
     """That a service's forecast is not applied, as the ledger shows that it loses."""
 
@@ -339,6 +356,7 @@ class DecisionsAnswer(ApiAnswer):
     service: str
     promise: PromiseAnswer | None = Field(description="null = there is none")
     bill: BillAnswer | None = Field(description="null = there is none")
+    cluster_bill: ClusterBillAnswer | None = Field(description="null = there is none")
     revisions: list[DecisionAnswer]
     withdrawn: WithdrawalAnswer | None = Field(description="Null: its forecast has its say")
     changes: list[ChangeAnswer] = Field(description="Newest first; the last 50 are kept")
@@ -348,6 +366,7 @@ class DecisionsAnswer(ApiAnswer):
         "service": "cart",
         "promise": PromiseAnswer.example,
         "bill": BillAnswer.example,
+        "cluster_bill": ClusterBillAnswer.example,
         "revisions": [DecisionAnswer.example],
         "withdrawn": None,
         "changes": [ChangeAnswer.example],

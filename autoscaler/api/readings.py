@@ -6,7 +6,7 @@ from typing import cast
 
 import numpy as np
 
-from autoscaler.advisor.bills import Bill
+from autoscaler.advisor.bills import Bill, ClusterBill
 from autoscaler.advisor.frame import RevisionState
 from autoscaler.advisor.read_model import Change as Changed
 from autoscaler.advisor.read_model import ReadModel, known
@@ -16,6 +16,7 @@ from autoscaler.api.answers import (
     BillAnswer,
     CandidatesAnswer,
     ChangeAnswer,
+    ClusterBillAnswer,
     DecisionAnswer,
     DecisionsAnswer,
     ForecastAnswer,
@@ -147,6 +148,7 @@ def decisions(model: ReadModel, name: str) -> DecisionsAnswer:
         service=_tail(name),
         promise=promise(model, name),
         bill=bill(model, name),
+        cluster_bill=cluster_bill(model),
         revisions=[decision(state) for state in model.revisions(name)],
         withdrawn=withdrawal(model, name),
         changes=[change(changed) for changed in model.changes(name)],
@@ -212,6 +214,16 @@ def bill(model: ReadModel, name: str) -> BillAnswer | None:
         if ratio
         else None,
         sentence=str(made),
+    )
+
+
+def cluster_bill(model: ReadModel) -> ClusterBillAnswer | None:
+    """What prediction may cost all revisions together; None = nothing bounds that."""
+    made = ClusterBill.of(model.frame)
+    if made is None:
+        return None
+    return ClusterBillAnswer(
+        max_extra=made.max_extra, left_s=round(made.left_s, 3), sentence=str(made)
     )
 
 

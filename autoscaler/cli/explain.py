@@ -43,7 +43,11 @@ def explain(api: RestApi, selection: Selection, clock: Clock) -> None:
     show(
         Text(name, style="bold"),
         *_promised(decisions.promise),
-        *([Text(plain(decisions.bill.sentence))] if decisions.bill else ()),
+        *(
+            Text(plain(bill.sentence))
+            for bill in (decisions.bill, decisions.cluster_bill)
+            if bill is not None
+        ),
         *_decided(decisions.revisions),
         *([Text(f"\n{plain(decisions.withdrawn.sentence)}")] if decisions.withdrawn else ()),
         *_forecast(forecast, now),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from autoscaler.advisor.bills import Bill
+from autoscaler.advisor.bills import Bill, ClusterBill
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Mode
 from tests.autoscaler.advisor.controller import Controller
 
@@ -80,3 +80,23 @@ def test_the_widest_of_several_revisions_counts(controller: Controller) -> None:
     made = bill(controller)
     assert made is not None
     assert made.max_extra == 0.5
+
+
+@pytest.mark.parametrize(
+    ("left_s", "said"), [(3120.4, "3,120 s of pod are left."), (-30.0, "overdrawn by 30 s of pod.")]
+)
+def test_the_clusters_bill_says_what_is_left(
+    controller: Controller, left_s: float, said: str
+) -> None:
+    controller.notes = {"cluster_bill": {"max_extra": 0.1, "left_s": left_s}}
+    controller.shows()
+    assert str(ClusterBill.of(controller.model.frame)) == (
+        f"The cluster's bill: at most 1.1 times what Knative wants, for all together; {said}"
+    )
+
+
+@pytest.mark.parametrize("noted", [{}, {"max_extra": 0.1}, {"max_extra": "a", "left_s": 1.0}, 7])
+def test_a_cluster_without_a_bill_says_nothing(controller: Controller, noted: object) -> None:
+    controller.notes = {"cluster_bill": noted}
+    controller.shows()
+    assert ClusterBill.of(controller.model.frame) is None
