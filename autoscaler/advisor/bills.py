@@ -32,8 +32,10 @@ class Bill:
         if not bills:
             return None
         applied = any(one.mode >= Mode.OUTWARD and not one.withdrawn for one in revisions)
-        ratio = _pod_ratio(ledger, revisions[0].name.service, revisions[0].snapshot.at_s)
-        return cls(max_extra=max(bills), applied=applied, pod_ratio=ratio if applied else None)
+        one, ratio = revisions[0], None
+        if applied:
+            ratio = _pod_ratio(ledger, one.name.service, one.snapshot.at_s)
+        return cls(max_extra=max(bills), applied=applied, pod_ratio=ratio)
 
     def __str__(self) -> str:
         """In words."""

@@ -88,6 +88,8 @@ class Cost:
             Figure("tick, CPU ms", self.tick_ms, EDGES_MS if self.paths else IDLE_MS),
             Figure("worst tick, CPU ms", self.worst_ms),
             Figure("of it for the twin, CPU ms", self.twin_ms, TWIN_MS),
+            # Of the two a busy machine makes both slower.
+            Figure("twin of the decision, %", 100.0 * self.twin_ms / self.decided_ms),
             Figure("twin between two ticks, CPU ms", self.twin_reports_ms),
             Figure("bytes of the twin per revision", self.twin_bytes, TWIN_BYTES),
             Figure("plans per tick", self.plans),
