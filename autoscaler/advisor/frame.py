@@ -69,6 +69,26 @@ class Frame:
                 prices_s[name.service] = max(column[row], prices_s.get(name.service, 0.0))
         return prices_s
 
+    def bill(self, service: str, *, lately: bool = False) -> float | None:
+        """The least bill that has the last word for a service, a fraction; None = none has.
+
+        lately: whether one had it before, so that those in force count.
+        """
+        if self.snapshot is None:
+            return None
+        extra = self.snapshot.decision.max_extra
+        rows = self.revisions.get(service, ())
+        bills = [extra[row] for row in rows if lately or self.reasons[row] == Reason.BILL]
+        return min((float(bill) for bill in bills if np.isfinite(bill)), default=None)
+
+    def estimated(self, service: str) -> str:
+        """Why what kn-ahead does for a service is the twin's estimate; "" = it is observed."""
+        states = [self.state(row) for row in self.revisions.get(service, ())]
+        if not states or any(one.mode >= Mode.OUTWARD and not one.withdrawn for one in states):
+            return ""
+        withdrawn = any(one.withdrawn for one in states)
+        return "its forecast is withdrawn" if withdrawn else "it is in shadow"
+
     def state(self, row: int) -> "RevisionState":
         """The revision in a row that is named."""
         assert self.snapshot is not None

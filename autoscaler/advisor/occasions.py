@@ -4,7 +4,7 @@ A bill cuts in every tick, or in every other one. It has begun to where it did n
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import partial
 
@@ -66,7 +66,11 @@ def _present(
     for service, promise in missed.items():
         for row in frame.revisions.get(service, ()):
             if frame.snapshot and np.isfinite(frame.snapshot.columns["spec_max_cold_rate"][row]):
-                yield Occasion.PROMISE_MISSED, row, partial(str, promise)
+                yield Occasion.PROMISE_MISSED, row, partial(_missed, frame, service, promise)
+
+
+def _missed(frame: Frame, service: str, promise: Promise) -> str:
+    return str(replace(promise, bill=frame.bill(service), estimated=frame.estimated(service)))
 
 
 def _sentence(frame: Frame, row: int) -> str:

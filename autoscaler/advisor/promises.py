@@ -99,6 +99,8 @@ class Promise:
     rate: float  # of cold requests at most, promised
     price_s: float  # of a cold request, in force; s of idle pod
     achieved: Achieved | None
+    bill: float | None = None  # that had the last word of late, a fraction; None = none had
+    estimated: str = ""  # why the twin's estimate of it counts; "" = it is observed
 
     @property
     def missed(self) -> bool:
@@ -107,8 +109,8 @@ class Promise:
 
     @property
     def attainable(self) -> bool:
-        """Whether the price can still rise, or the promise is kept."""
-        return not (self.missed and self.price_s >= MOST_S)
+        """Whether the price can still rise and be paid, or the promise is kept."""
+        return not (self.missed and (self.price_s >= MOST_S or self.bill is not None))
 
     def __str__(self) -> str:
         """In words."""
@@ -118,10 +120,13 @@ class Promise:
         of = self.achieved
         more_h = of.more_pod_s / HOUR_S
         pods = f"{abs(more_h):.1f} pod-hours a day {'fewer' if more_h < 0 else 'more'}"
+        how = f"estimated, as {self.estimated}; " if self.estimated else ""
         said = (
             f"{promised}; in {of.hours} hours {100 * of.rate:.2g} were "
-            f"(95 %: {100 * of.low:.2g} to {100 * of.high:.2g}), for {pods} than Knative's."
+            f"({how}95 %: {100 * of.low:.2g} to {100 * of.high:.2g}), for {pods} than Knative's."
         )
+        if self.missed and self.bill is not None:
+            return f"{said} Fewer are not attainable under the bill of {1 + self.bill:.4g}."
         if not self.attainable:
             return f"{said} That is as few as can be attained: the price is the greatest there is."
         return f"{said} It is missed so far, and the price rises." if self.missed else said

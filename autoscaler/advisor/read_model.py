@@ -12,7 +12,7 @@ from autoscaler.advisor.frame import Frame, RevisionState
 from autoscaler.advisor.history import History
 from autoscaler.advisor.ledger.ended import EndedHours, until
 from autoscaler.advisor.ledger.ledger import Ledger
-from autoscaler.advisor.promises import Promises, promised
+from autoscaler.advisor.promises import Promise, Promises, promised
 from autoscaler.advisor.twin_changes import twin_changes
 from autoscaler.advisor.withdrawal.edge_warnings import CallTimes
 from autoscaler.advisor.withdrawal.edges import EdgeWithdrawals
@@ -260,6 +260,15 @@ class ReadModel:
         frame = self.frame
         states = map(frame.state, frame.revisions.get(service, ()))
         return tuple(state for state in states if state.want != UNDECIDED)
+
+    def promise(self, service: str) -> Promise | None:
+        """What a service promised, with what stands in its way; None = nothing."""
+        made = self.promises.promise(service)
+        if made is None:
+            return None
+        lately = self.changed.get((service, Reason.BILL), 0) > 0
+        bill, why = self.frame.bill(service, lately=lately), self.frame.estimated(service)
+        return replace(made, bill=bill, estimated=why)
 
     def changes(self, service: str) -> tuple[Change, ...]:
         """The last changes of a service's decisions, newest first."""

@@ -242,6 +242,58 @@ class ChangeAnswer(ApiAnswer):
     }
 
 
+class IntervalAnswer(ApiAnswer):
+    """A number, and bounds that hold it in 95 of 100 such periods.
+
+    They are about traffic that might as well have fallen otherwise, by days of each service; how
+    wrong the estimate of the policy that is not in force may be is not in them.
+    """
+
+    value: float
+    low: float
+    high: float
+
+    example: ClassVar = {"value": 312.0, "low": 280.0, "high": 344.0}
+
+
+class BillAnswer(ApiAnswer):
+    """What prediction may cost a service, and what real pods came to."""
+
+    max_extra: float = Field(
+        description="Most pod time wanted ahead, of what Knative's rule wants, a fraction; the "
+        "widest of its revisions"
+    )
+    pod_ratio: IntervalAnswer | None = Field(
+        description="s of real pods for each of Knative's in the last 7 days, start-up and drain "
+        "included, an estimate; null = nothing was counted while a forecast was applied"
+    )
+    sentence: str
+
+    example: ClassVar = {
+        "max_extra": 0.2,
+        "pod_ratio": {"value": 1.07, "low": 1.03, "high": 1.12},
+        "sentence": "Bill: at most 1.2 times what Knative wants, and an allowance; in the last 7 "
+        "days 1.07 times in real pods, with start-up and drain (estimate, 95 %: 1.03 to 1.12).",
+    }
+
+
+class ClusterBillAnswer(ApiAnswer):
+    """What prediction may cost all revisions together."""
+
+    max_extra: float = Field(
+        description="Most pod time wanted ahead, of what Knative's rule wants, a fraction"
+    )
+    left_s: float = Field(description="S of pod that it still pays for; below 0 = overdrawn")
+    sentence: str
+
+    example: ClassVar = {
+        "max_extra": 0.1,
+        "left_s": 3120.0,
+        "sentence": "The cluster's bill: at most 1.1 times what Knative wants, for all together; "
+        "3,120 s of pod are left.",
+    }
+
+
 class WithdrawalAnswer(ApiAnswer):
     """That a service's forecast is not applied, as the ledger shows that it loses."""
 
@@ -303,6 +355,8 @@ class DecisionsAnswer(ApiAnswer):
     namespace: str
     service: str
     promise: PromiseAnswer | None = Field(description="null = there is none")
+    bill: BillAnswer | None = Field(description="null = there is none")
+    cluster_bill: ClusterBillAnswer | None = Field(description="null = there is none")
     revisions: list[DecisionAnswer]
     withdrawn: WithdrawalAnswer | None = Field(description="Null: its forecast has its say")
     changes: list[ChangeAnswer] = Field(description="Newest first; the last 50 are kept")
@@ -311,6 +365,8 @@ class DecisionsAnswer(ApiAnswer):
         "namespace": "shop",
         "service": "cart",
         "promise": PromiseAnswer.example,
+        "bill": BillAnswer.example,
+        "cluster_bill": ClusterBillAnswer.example,
         "revisions": [DecisionAnswer.example],
         "withdrawn": None,
         "changes": [ChangeAnswer.example],

@@ -125,6 +125,7 @@ def _overview(model: ReadModel, offset: int, saved: Sequence[str], around: _Arou
         page=page,
         rows=list(zip(page.services, decisions, strict=True)),
         saved=[*saved, *readings.withdrawn(model)],
+        bill=readings.cluster_bill(model),
         **vars(around),
     )
     return text.encode()
@@ -149,6 +150,7 @@ def _service(
         withdrawn=readings.withdrawal(model, name),
         decided=[(readings.decision(one), readings.unit(one)) for one in model.revisions(name)],
         promise=readings.promise(model, name),
+        bills=[one for one in (readings.bill(model, name), readings.cluster_bill(model)) if one],
         bounded=any(np.isfinite(one.max_extra) for one in model.revisions(name)),
         changes=changes,
         chart=chart,

@@ -6,17 +6,21 @@ from typing import cast
 
 import numpy as np
 
+from autoscaler.advisor.bills import Bill, ClusterBill
 from autoscaler.advisor.frame import RevisionState
 from autoscaler.advisor.read_model import Change as Changed
 from autoscaler.advisor.read_model import ReadModel, known
 from autoscaler.api.answers import (
     AchievedAnswer,
     AveragesAnswer,
+    BillAnswer,
     CandidatesAnswer,
     ChangeAnswer,
+    ClusterBillAnswer,
     DecisionAnswer,
     DecisionsAnswer,
     ForecastAnswer,
+    IntervalAnswer,
     ModeName,
     PromiseAnswer,
     ServiceAnswer,
@@ -143,6 +147,8 @@ def decisions(model: ReadModel, name: str) -> DecisionsAnswer:
         namespace=_head(name),
         service=_tail(name),
         promise=promise(model, name),
+        bill=bill(model, name),
+        cluster_bill=cluster_bill(model),
         revisions=[decision(state) for state in model.revisions(name)],
         withdrawn=withdrawal(model, name),
         changes=[change(changed) for changed in model.changes(name)],
@@ -171,7 +177,7 @@ def withdrawal(model: ReadModel, name: str) -> WithdrawalAnswer | None:
 
 def promise(model: ReadModel, name: str) -> PromiseAnswer | None:
     """What a service promised; None = nothing."""
-    made = model.promises.promise(name)
+    made = model.promise(name)
     if made is None:
         return None
     achieved = made.achieved
@@ -191,6 +197,33 @@ def promise(model: ReadModel, name: str) -> PromiseAnswer | None:
         missed=made.missed,
         attainable=made.attainable,
         sentence=str(made),
+    )
+
+
+def bill(model: ReadModel, name: str) -> BillAnswer | None:
+    """What prediction may cost a service; None = nothing bounds it."""
+    made = Bill.of(model.revisions(name), model.ledger)
+    if made is None:
+        return None
+    ratio = made.pod_ratio
+    return BillAnswer(
+        max_extra=made.max_extra,
+        pod_ratio=IntervalAnswer(
+            value=round(ratio.value, 3), low=round(ratio.low, 3), high=round(ratio.high, 3)
+        )
+        if ratio
+        else None,
+        sentence=str(made),
+    )
+
+
+def cluster_bill(model: ReadModel) -> ClusterBillAnswer | None:
+    """What prediction may cost all revisions together; None = nothing bounds that."""
+    made = ClusterBill.of(model.frame)
+    if made is None:
+        return None
+    return ClusterBillAnswer(
+        max_extra=made.max_extra, left_s=round(made.left_s, 3), sentence=str(made)
     )
 
 

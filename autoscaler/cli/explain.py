@@ -43,6 +43,11 @@ def explain(api: RestApi, selection: Selection, clock: Clock) -> None:
     show(
         Text(name, style="bold"),
         *_promised(decisions.promise),
+        *(
+            Text(plain(bill.sentence))
+            for bill in (decisions.bill, decisions.cluster_bill)
+            if bill is not None
+        ),
         *_decided(decisions.revisions),
         *([Text(f"\n{plain(decisions.withdrawn.sentence)}")] if decisions.withdrawn else ()),
         *_forecast(forecast, now),
@@ -63,7 +68,7 @@ def _decided(decisions: Sequence[DecisionAnswer]) -> Iterator[RenderableType]:
         price = f"a cold request is worth {number(one.cold_price_s)} s of idle pod"
         yield _indented(Text(f"mode {one.mode}: {MODES[one.mode]}; price: {price}", style="dim"))
         if one.max_extra is not None and one.credit_s is not None:
-            bill = f"pods ahead cost at most {100 * one.max_extra:.3g} % of Knative's"
+            bill = f"at most {1 + one.max_extra:.4g} times what Knative wants"
             yield _indented(Text(f"bill: {bill}; credit: {one.credit_s:.0f} s", style="dim"))
 
 

@@ -164,6 +164,8 @@ _COMPARED: Sequence[Column[_Row]] = (
            wide=True),
     Column(head="AHEAD-PODS(h)", value=_of(lambda c: c.ahead.pod_s), text=_hours, number=True,
            wide=True),
+    Column(head="PODS(x)", value=_of(lambda c: c.pod_ratio and c.pod_ratio.value),
+           text="{:.2f}".format, number=True, wide=True),
     Column(head="KNATIVE-STARTS", value=_of(lambda c: c.knative.pod_starts), text=_count,
            number=True, wide=True),
     Column(head="AHEAD-STARTS", value=_of(lambda c: c.ahead.pod_starts), text=_count, number=True,

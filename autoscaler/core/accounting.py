@@ -33,12 +33,12 @@ def count_report(state: ControlState, event: Reported, now: float | FloatArray) 
     some = np.flatnonzero(called & valid & v.begun[event.rows])
     if not len(some):
         return
-    rows, samples = event.rows[some], samples[:, some]
+    rows, samples = event.rows[some], samples.take(some, axis=1)
     at = np.broadcast_to(np.asarray(now, dtype=np.float64), event.rows.shape)[some]
     become_ready(fleet, rows, at)
     step_queues(fleet, rows, at, samples)
-    arrived = samples[1] > 0
-    rows, at, (in_flight, requests) = rows[arrived], at[arrived], samples[:, arrived]
+    arrived = np.flatnonzero(samples[1] > 0)
+    rows, at, (in_flight, requests) = rows[arrived], at[arrived], samples.take(arrived, axis=1)
     real = _count_real(fleet, rows, at, requests, event.by_activator)
     virtual = _count_virtual(fleet, rows, at, requests, event.by_activator)
     account, service, mode = fleet.services.account, fleet.service[rows], fleet.modes[rows]
@@ -120,20 +120,21 @@ def _settle(fleet: Fleet, scaled: Scaled, replicas: IntArray, now: FloatArray) -
     # Those of a call between two ticks were created when it came.
     before_s = scaled.created * np.maximum(now[scaled.rows] - scaled.at_s, 0.0)
     np.add.at(early_s, scaled.rows, before_s)
-    rows = np.flatnonzero(alive)
-    mode, service = fleet.modes[rows], fleet.service[rows]
-    real_s = span_s[rows] * (there + pods.terminating)[rows]
-    virtual_s = span_s[rows] * replicas[rows] + early_s[rows]
-    virtual_s += let_go[rows] * fleet.spec.drain_s[rows]
-    begun = np.maximum(there[rows] - v.pods[rows], 0).astype(np.float64)
-    v.pods[rows] = there[rows]
+    part = fleet.part(np.flatnonzero(alive))
+    real_s = span_s[part] * (there + pods.terminating)[part]
+    virtual_s = span_s[part] * replicas[part] + early_s[part]
+    virtual_s += let_go[part] * fleet.spec.drain_s[part]
+    mode, service, account = fleet.modes, fleet.service, fleet.services.account
+    _add(account, "pod_s", service[part], _by_policy(mode[part], real_s, virtual_s))
+    begun = np.maximum(there - v.pods, 0)
+    some = np.flatnonzero((begun > 0) | (created > 0))
+    _add(account, "starts", service[some], _by_policy(mode[some], begun[some], created[some]))
+    v.pods[:] = there
+    some = np.flatnonzero(v.cold_waiting > 0)
     # Where nothing was reported meanwhile: since, on average, the middle between two ticks.
-    waited_s = _waited(fleet, rows, now[rows] - TICK_S / 2)
-    v.cold_ready[rows] = observed.ready[rows] > 0
-    account = fleet.services.account
-    _add(account, "pod_s", service, _by_policy(mode, real_s, virtual_s))
-    _add(account, "starts", service, _by_policy(mode, begun, created[rows]))
-    _add(account, "cold_s", service, _by_policy(mode, waited_s, np.zeros(len(rows))))
+    waited_s = _waited(fleet, some, now[some] - TICK_S / 2)
+    _add(account, "cold_s", service[some], _by_policy(mode[some], waited_s, np.zeros(len(some))))
+    v.cold_ready[part] = observed.ready[part] > 0
 
 
 def _waited(fleet: Fleet, rows: IntArray, now: FloatArray) -> FloatArray:

@@ -70,13 +70,12 @@ def step_queues(fleet: Fleet, rows: IntArray, at: FloatArray, samples: FloatArra
     said = _reported(fleet, rows, at, samples)
     v.behind_s[rows], v.in_flight[rows] = at, said.in_flight
     v.behind[rows], v.delayed[rows] = _stepped(said, before, v.delayed[rows])
-    load = said.came * said.service_s
-    at_random = _waiting(said.came, load, said.virtual) - _waiting(said.came, load, said.places)
-    extra = (before + v.behind[rows]) / 2 + at_random
+    extra = (before + v.behind[rows]) / 2 + _waiting_at_random(said)
     some = np.flatnonzero((np.abs(extra) > NOTHING) & (spec.metric[rows] == Metric.CONCURRENCY))
     if len(some):
-        added = np.stack([extra * np.minimum(said.span_s, SECOND_S), np.zeros(len(rows))])
-        fleet.twins.record(rows[some], np.floor(at[some]).astype(np.int64), added[:, some])
+        span_s = np.minimum(said.span_s[some], SECOND_S)
+        added = np.stack([extra[some] * span_s, np.zeros(len(some))])
+        fleet.twins.record(rows[some], np.floor(at[some]).astype(np.int64), added)
 
 
 def _reported(fleet: Fleet, rows: IntArray, at: FloatArray, samples: FloatArray) -> _Reported:
@@ -148,6 +147,16 @@ def _note_service_times(
     v, kept = fleet.twins.view, FORGET ** np.minimum(requests, LARGEST_SAMPLE)
     v.served_s[rows] = kept * v.served_s[rows] + served
     v.served[rows] = np.maximum(kept * v.served[rows] + requests, LEAST_S)
+
+
+def _waiting_at_random(said: _Reported) -> FloatArray:
+    """(n,) how many more wait in the twin on average though places suffice; negative: fewer."""
+    more, load = np.zeros(len(said.came)), said.came * said.service_s
+    some = np.flatnonzero(said.virtual != said.places)
+    came, load = said.came[some], load[some]
+    more[some] = _waiting(came, load, said.virtual[some])
+    more[some] -= _waiting(came, load, said.places[some])
+    return more
 
 
 def _waiting(requests: FloatArray, load: FloatArray, places: FloatArray) -> FloatArray:

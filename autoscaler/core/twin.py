@@ -22,7 +22,7 @@ from autoscaler.core.prediction.advice import Advice
 from autoscaler.core.prediction.predictive import TICK_S, pods_ahead
 from autoscaler.core.queues import start_up_s, step_silent
 from autoscaler.core.state.decision import reasons
-from autoscaler.core.state.fleet import Fleet, take
+from autoscaler.core.state.fleet import Fleet, Rows, take
 from autoscaler.core.state.revision import (
     NO_ANSWER,
     Active,
@@ -87,32 +87,34 @@ def _awake(fleet: Fleet) -> IntArray:
 def _decide(
     fleet: Fleet, advice: Advice | None, rows: IntArray, averages: Averages, at: FloatArray
 ) -> Scaled:
-    """What twins of some rows want at Unix s ``at`` (n,) by averages; their pods follow."""
-    v, spec = fleet.twins.view, take(fleet.spec, rows)
-    observed = _observed(fleet, rows, at)
-    memory = Memory(**{f.name: getattr(v, f.name)[rows] for f in fields(Memory)})
+    """What twins of ascending rows want at Unix s ``at`` (n,) by averages; their pods follow."""
+    v, part = fleet.twins.view, fleet.part(rows)
+    spec, observed = take(fleet.spec, part), _observed(fleet, part, at)
+    memory = Memory(**{f.name: getattr(v, f.name)[part] for f in fields(Memory)})
     reactive = react(spec, memory, observed.ready, averages, at)
     kpa, some = delayed(fleet.twins.delay, rows, spec, reactive, at)
     if len(some):
         fleet.twins.delay.record(rows[some], at[some], reactive.desired[some])
-    asked = _asked(fleet, advice, rows, spec, kpa, reactive, at)
+    asked = _asked(fleet, advice, part, spec, kpa, reactive, at)
     bounded = clip(asked.desired, spec, observed)
     last = last_pod(bounded, spec, observed, at)
     want = np.where(observed.set_up, last.want, NO_ANSWER)
     active = next_active(want, spec, observed)
     proxied = (want <= 0) | (reactive.excess_burst_capacity < 0) | (observed.ready == 0)
     since_s = np.where(np.isnan(observed.proxied_since_s), at, observed.proxied_since_s)
-    v.panic_since_s[rows] = reactive.panic_since_s
-    v.max_panic_pods[rows] = reactive.max_panic_pods
-    v.excess_burst_capacity[rows] = reactive.excess_burst_capacity
-    v.kpa[rows] = kpa
-    v.active_since_s[rows] = np.where(active != observed.active, at, observed.active_since_s)
-    v.active[rows] = active
-    v.proxied_since_s[rows] = np.where(proxied, since_s, np.nan)
+    # What was taken of all rows are the columns: from here on they change.
+    v.panic_since_s[part] = reactive.panic_since_s
+    v.max_panic_pods[part] = reactive.max_panic_pods
+    v.excess_burst_capacity[part] = reactive.excess_burst_capacity
+    v.kpa[part] = kpa
+    v.active_since_s[part] = np.where(active != observed.active, at, observed.active_since_s)
+    v.active[part] = active
+    v.proxied_since_s[part] = np.where(proxied, since_s, np.nan)
     to_scale = np.flatnonzero(last.apply & (want >= 0) & (want != observed.replicas))
-    if len(to_scale):
-        made = _Made(asked=asked, reactive=reactive, kpa=kpa, bounded=bounded, want=want)
-        v.reason[rows[to_scale]] = _reasons(fleet, rows[to_scale], made, to_scale)
+    if not len(to_scale):
+        return NONE_SCALED
+    made = _Made(asked=asked, reactive=reactive, kpa=kpa, bounded=bounded, want=want)
+    v.reason[rows[to_scale]] = _reasons(fleet, rows[to_scale], made, to_scale)
     return _scale(fleet, rows[to_scale], want[to_scale], at[to_scale])
 
 
@@ -184,13 +186,15 @@ def _begin(fleet: Fleet, now: FloatArray) -> None:
 def become_ready(fleet: Fleet, rows: IntArray, at: FloatArray) -> None:
     """Virtual pods of rows (n,) that are ready by Unix s ``at`` (n,)."""
     twins, v = fleet.twins, fleet.twins.view
+    coming = np.flatnonzero(v.ready[rows] != v.replicas[rows])
+    rows, at = rows[coming], at[coming]
     batch, place = np.nonzero(twins.ready_s[:, rows] <= at)
     row = rows[place]
     np.add.at(v.ready, row, twins.pods[batch, row])
     twins.ready_s[batch, row], twins.pods[batch, row] = NOT_YET, 0
 
 
-def _observed(fleet: Fleet, rows: IntArray, at: FloatArray) -> ObservedArrays:
+def _observed(fleet: Fleet, rows: Rows, at: FloatArray) -> ObservedArrays:
     """What would be observed of the virtual pods of some rows at Unix s ``at`` (n,)."""
     v, real = fleet.twins.view, fleet.observed
     active_since_s = v.active_since_s[rows]
@@ -208,7 +212,7 @@ def _observed(fleet: Fleet, rows: IntArray, at: FloatArray) -> ObservedArrays:
     )
 
 
-def hear(fleet: Fleet, rows: IntArray, second: FloatArray) -> None:
+def hear(fleet: Fleet, rows: Rows, second: FloatArray) -> None:
     """Statistics of twins in rows (n,) for a second (n,): after silence, a series begins anew."""
     v, spec = fleet.twins.view, fleet.spec
     gap_s = second - v.last_s[rows]
@@ -216,23 +220,23 @@ def hear(fleet: Fleet, rows: IntArray, second: FloatArray) -> None:
         (v.stable_first_s, spec.stable_window_s),
         (v.panic_first_s, spec.panic_window_s),
     ):
-        began = gap_s >= length_s[rows]
-        first_s[rows[began]] = second[began]
+        first_s[rows] = np.where(gap_s >= length_s[rows], second, first_s[rows])
     v.last_s[rows] = np.maximum(second, v.last_s[rows])
 
 
 def _averages(fleet: Fleet, rows: IntArray, at: FloatArray) -> Averages:
     """What the windows would hold: the revision's demand, over the age of the twin's statistics."""
-    v, spec, twins, second = fleet.twins.view, fleet.spec, fleet.twins, np.floor(at)
-    heard = (v.ready[rows] > 0) | (v.first_ready_s[rows] < NOT_YET)
-    hear(fleet, rows[heard], second[heard])
-    silent = second - v.last_s[rows] > spec.stable_window_s[rows]
-    stable = (fleet.stable, twins.stable), v.stable_first_s, spec.stable_window_s
-    panic = (fleet.panic, twins.panic), v.panic_first_s, spec.panic_window_s
+    v, twins, part, second = fleet.twins.view, fleet.twins, fleet.part(rows), np.floor(at)
+    heard = np.flatnonzero((v.ready[part] > 0) | (v.first_ready_s[part] < NOT_YET))
+    hear(fleet, fleet.part(rows[heard]), second[heard])
+    stable_s, panic_s = fleet.spec.stable_window_s[part], fleet.spec.panic_window_s[part]
+    stable = (fleet.stable, twins.stable), v.stable_first_s[part], stable_s
+    panic = (fleet.panic, twins.panic), v.panic_first_s[part], panic_s
+    metric, silent = fleet.spec.metric[part], second - v.last_s[part] > stable_s
     return Averages(
-        stable=_average(rows, *stable, spec.metric[rows], second),
-        panic=_average(rows, *panic, spec.metric[rows], second),
-        no_data=silent & spec.has_scrape_target[rows],
+        stable=_average(rows, part, *stable, metric, second),
+        panic=_average(rows, part, *panic, metric, second),
+        no_data=silent & fleet.spec.has_scrape_target[part],
     )
 
 
@@ -247,6 +251,7 @@ def _first_averages(fleet: Fleet, rows: IntArray, at: FloatArray) -> Averages:
 
 def _average(
     rows: IntArray,
+    part: Rows,
     windows: tuple[Window, Window],
     first_s: FloatArray,
     length_s: IntArray,
@@ -255,17 +260,17 @@ def _average(
 ) -> FloatArray:
     """(n,) demand as measured, with what only the twin lets wait, over the age of the series."""
     whole = second.astype(np.int64)
-    measured, waiting = windows[0].total(rows, whole, metric), np.zeros(len(rows))
-    if len(some := np.flatnonzero(~windows[1].empty(rows, whole))):
-        waiting[some] = windows[1].total(rows[some], whole[some], metric[some])
-    age_s = np.clip(second - first_s[rows] + 1.0, 1.0, length_s[rows])
-    return round6(np.maximum(measured + waiting, 0.0) / age_s)
+    demand = windows[0].total(part, whole, metric)
+    if len(some := np.flatnonzero(~windows[1].empty(part, whole))):
+        demand[some] += windows[1].total(rows[some], whole[some], metric[some])
+    age_s = np.clip(second - first_s + 1.0, 1.0, length_s)
+    return round6(np.maximum(demand, 0.0) / age_s)
 
 
 def _asked(
     fleet: Fleet,
     advice: Advice | None,
-    rows: IntArray,
+    rows: Rows,
     spec: SpecArrays,
     kpa: IntArray,
     reactive: Reactive,

@@ -34,6 +34,7 @@ from autoscaler.limits import CHANGES, NAMES_BYTES, NOTES_BYTES, REVISIONS
 
 TICK, NAMES = "tick", "names.json"
 VERSION = 8
+CLUSTER_BILL = "cluster_bill"  # a note: `max_extra` and `left_s` of `ClusterCredit`; empty = none
 
 _WIRE = {np.float64: "<f8", np.int64: "<i8", np.bool_: "|b1"}
 _SPEC = (

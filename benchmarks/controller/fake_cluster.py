@@ -1,6 +1,6 @@
 """A fake cluster around a controller: its plans are carried out at once, without a network."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from benchmarks.controller.fake_objects import a_deployment, a_podautoscaler, a_serverlessservice
@@ -29,9 +29,11 @@ from knative.mirror.objects import (
 class FakeCluster:
     """A leading controller, and revisions that are all at zero."""
 
-    def __init__(self, revisions: int, now: float) -> None:
-        """now: Unix s of the first tick."""
-        self.controller = Controller()
+    def __init__(
+        self, revisions: int, now: float, controller: Callable[[], Controller] = Controller
+    ) -> None:
+        """now: Unix s of the first tick. controller: makes the one that leads."""
+        self.controller = controller()
         self._services: dict[str, ServerlessService] = {}
         self._deployments: dict[str, Deployment] = {}
         self._autoscalers: dict[str, PodAutoscaler] = {}

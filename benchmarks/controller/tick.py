@@ -3,14 +3,15 @@
     python -m benchmarks.controller.tick --revisions 10000
 
 A fake cluster of revisions, three per service, all with a forecast, under the real controller.
-Between ticks activators report; that is not part of a tick. Times are CPU times of this process,
-which other processes of the machine affect little.
+Between ticks activators report; that is not part of a tick, but what the twin takes for it is
+shown, beside what it takes in the tick. Times are CPU times of this process, which other processes
+of the machine affect little.
 """
 
 import json
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -31,12 +32,14 @@ from benchmarks.controller.fake_cluster import FakeCluster
 from benchmarks.controller.random_bundle import EDGES_A_SERVICE
 from benchmarks.controller.recorded_figures import Figure, Record, comparison, save
 from knative.controller.runtime.snapshots import Snapshots
+from knative.controller.state.controller import Controller
 from knative.controller.state.events import AdviceSeen, StatisticsReceived, Ticked
 
 BEGIN_S = 1_800_000_000.0
 WARM_TICKS, TICKS = 45, 60  # warm: longer than a stable window
 WINDOWS = 5
-IDLE_MS, EDGES_MS = 8.0, 20.0  # bounds of a tick at 10,000 revisions
+IDLE_MS, EDGES_MS, TWIN_MS = 8.0, 20.0, 3.0  # bounds of a tick at 10,000 revisions
+TWIN_BYTES = 6400.0  # bound of a revision's: 64 MB for 10,000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,9 @@ class Cost:
     decided_ms: float  # median, without the snapshot
     tick_ms: float  # median
     worst_ms: float
+    twin_ms: float  # median, of the tick, that the twin takes
+    twin_reports_ms: float  # median, for the reports between two ticks
+    twin_bytes: float  # a revision
     plans: float  # per tick, on average
     bytes_a_revision: float  # of the fleet's columns
 
@@ -81,43 +87,73 @@ class Cost:
             Figure("decision, CPU ms", self.decided_ms),
             Figure("tick, CPU ms", self.tick_ms, EDGES_MS if self.paths else IDLE_MS),
             Figure("worst tick, CPU ms", self.worst_ms),
+            Figure("of it for the twin, CPU ms", self.twin_ms, TWIN_MS),
+            # Of the two a busy machine makes both slower.
+            Figure("twin of the decision, %", 100.0 * self.twin_ms / self.decided_ms),
+            Figure("twin between two ticks, CPU ms", self.twin_reports_ms),
+            Figure("bytes of the twin per revision", self.twin_bytes, TWIN_BYTES),
             Figure("plans per tick", self.plans),
             Figure("bytes per revision", self.bytes_a_revision),
         ]
 
 
+class _TimedController(Controller):
+    """A controller that says how long its twins took."""
+
+    twin_s = 0.0  # CPU s, since they were taken
+
+    def _count(self, count: Callable[[float], None], now: float) -> None:
+        begin = time.process_time()
+        super()._count(count, now)
+        self.twin_s += time.process_time() - begin
+
+    def take(self) -> float:
+        """CPU s since this was asked for last."""
+        taken, self.twin_s = self.twin_s, 0.0
+        return taken
+
+
 def measure(revisions: int, case: Case, *, ticks: int = TICKS, seed: int = 0) -> Cost:
     """Run a fake cluster under a workload, and time the ticks."""
     rng = np.random.default_rng(seed)
-    cluster = FakeCluster(revisions, BEGIN_S)
-    controller = cluster.controller
+    controller = _TimedController()
+    cluster = FakeCluster(revisions, BEGIN_S, lambda: controller)
     advice = _advice(cluster, case, rng)
     controller.handle(AdviceSeen(table=advice), BEGIN_S)
     busy = np.flatnonzero(rng.random(revisions) < case.busy)
-    decided, whole, plans = [], [], 0
+    decided, whole, twin, reported, plans = [], [], [], [], 0
     with tempfile.TemporaryDirectory() as folder:
         snapshots = Snapshots(Path(folder))
         for now in BEGIN_S + 2.0 * np.arange(WARM_TICKS + ticks):
             for event in _reports(cluster, busy, rng, now):
                 cluster.carry_out(controller.handle(event, now), now)
+            reported.append(controller.take())
             begin = time.process_time()
             todo = controller.handle(Ticked(), now)
             decided.append(time.process_time() - begin)
             taken = controller.changes.take()
             snapshots.write(controller.revisions, controller.fleet, taken, {}, now)
             whole.append(time.process_time() - begin)
+            twin.append(controller.take())
             cluster.carry_out(todo, now)
             plans += len(todo) if len(whole) > WARM_TICKS else 0
     return Cost(
         case=case.name,
         revisions=revisions,
         paths=len(advice.paths),
-        decided_ms=float(np.median(decided[WARM_TICKS:])) * 1e3,
-        tick_ms=float(np.median(whole[WARM_TICKS:])) * 1e3,
+        decided_ms=_median_ms(decided),
+        tick_ms=_median_ms(whole),
         worst_ms=max(whole[WARM_TICKS:]) * 1e3,
+        twin_ms=_median_ms(twin),
+        twin_reports_ms=_median_ms(reported),
+        twin_bytes=controller.fleet.twins.nbytes / revisions,
         plans=plans / ticks,
         bytes_a_revision=controller.fleet.nbytes / revisions,
     )
+
+
+def _median_ms(seconds: list[float]) -> float:
+    return float(np.median(seconds[WARM_TICKS:])) * 1e3
 
 
 def _reports(

@@ -54,6 +54,19 @@ class Comparison:
         """s of pod of kn-ahead less those of Knative's rule."""
         return self._interval(1)
 
+    @property
+    def pod_ratio(self) -> Interval | None:
+        """Pod time of kn-ahead for each of Knative's rule; None = that had none.
+
+        Real pods, start-up and drain included, so this is an estimate: the bill is exact in pods
+        wanted. The bounds are those of `more_pod_s`, with Knative's pod time taken as it is.
+        """
+        knative_s, more = self.total("knative_pod_s"), self.more_pod_s
+        if knative_s <= 0:
+            return None
+        ratio, low, high = (1.0 + s / knative_s for s in (more.value, more.low, more.high))
+        return Interval(value=ratio, low=max(low, 0.0), high=high)
+
     def _interval(self, which: int) -> Interval:
         value = float(differences(self.sums)[which])
         half = NORMAL_95 * float(np.sqrt(self.sums[len(COLUMNS) + which]))

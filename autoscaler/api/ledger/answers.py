@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from autoscaler.api.answers import ApiAnswer, ModeName
+from autoscaler.api.answers import ApiAnswer, IntervalAnswer, ModeName
 
 
 class PolicyAnswer(ApiAnswer):
@@ -28,20 +28,6 @@ class PolicyAnswer(ApiAnswer):
     }
 
 
-class IntervalAnswer(ApiAnswer):
-    """A number, and bounds that hold it in 95 of 100 such periods.
-
-    They are about traffic that might as well have fallen otherwise, by days of each service; how
-    wrong the estimate of the policy that is not in force may be is not in them.
-    """
-
-    value: float
-    low: float
-    high: float
-
-    example: ClassVar = {"value": 312.0, "low": 280.0, "high": 344.0}
-
-
 class ComparisonAnswer(ApiAnswer):
     """Both policies over a period."""
 
@@ -54,6 +40,10 @@ class ComparisonAnswer(ApiAnswer):
     more_pod_s: IntervalAnswer = Field(
         description="s of pod of kn-ahead less those of Knative's rule"
     )
+    pod_ratio: IntervalAnswer | None = Field(
+        description="s of pod of kn-ahead for each of Knative's rule, start-up and drain included, "
+        "an estimate; null = that had none"
+    )
 
     example: ClassVar = {
         "requests": 92_248.0,
@@ -61,6 +51,7 @@ class ComparisonAnswer(ApiAnswer):
         "ahead": {"cold_requests": 90.0, "cold_s": 306.0, "pod_s": 669_960.0, "pod_starts": 344.0},
         "saved_cold_requests": IntervalAnswer.example,
         "more_pod_s": {"value": 14_760.0, "low": 11_000.0, "high": 18_520.0},
+        "pod_ratio": {"value": 1.023, "low": 1.017, "high": 1.028},
     }
 
 

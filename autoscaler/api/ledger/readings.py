@@ -10,11 +10,10 @@ import numpy as np
 from autoscaler.advisor.ledger.comparison import Compared, Comparison, Interval
 from autoscaler.advisor.ledger.ledger import Ledger
 from autoscaler.advisor.ledger.table import DAY_S, HOUR_S, Merging, Table, differences
-from autoscaler.api.answers import ModeName
+from autoscaler.api.answers import IntervalAnswer, ModeName
 from autoscaler.api.ledger import sentences as words
 from autoscaler.api.ledger.answers import (
     ComparisonAnswer,
-    IntervalAnswer,
     LedgerAnswer,
     LedgerEntryAnswer,
     LedgerPeriodAnswer,
@@ -258,6 +257,7 @@ def _comparison(of: Comparison) -> ComparisonAnswer:
         ahead=_policy(of, "ahead"),
         saved_cold_requests=_interval(of.saved_cold),
         more_pod_s=_interval(of.more_pod_s),
+        pod_ratio=_interval(ratio) if (ratio := of.pod_ratio) else None,
     )
 
 

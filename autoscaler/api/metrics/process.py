@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from typing import Any, TypeGuard
 
+from autoscaler.advisor.bills import ClusterBill
 from autoscaler.advisor.frame import Frame
 from autoscaler.advisor.read_model import ReadModel
 from autoscaler.api.dependencies import counts
@@ -112,6 +113,13 @@ def _controller(frame: Frame) -> Iterator[str]:
             "Frames of activators that were for another process, by outcome",
             "outcome",
             forwarded,
+        )
+    if bill := ClusterBill.of(frame):
+        yield single(
+            "kn_ahead_cluster_bill_left_seconds",
+            "gauge",
+            "s of pod that the cluster's bill still pays for ahead of Knative; below 0 = overdrawn",
+            bill.left_s,
         )
     refused = frame.note("advice_refused", int, None)
     if refused is not None:

@@ -60,13 +60,19 @@ def react(
     spare = _spare(spec, ready, averages.panic)
     seen = np.where(want_panic > 0, np.maximum(np.minimum(want_panic, up), floor), 0)
     hold = averages.no_data
+    if hold.any():
+        desired = np.where(hold, memory.kpa, desired)
+        panicking = np.where(hold, ~np.isnan(memory.panic_since_s), panicking)
+        since = np.where(hold, memory.panic_since_s, since)
+        highest = np.where(hold, memory.max_panic_pods, highest)
+        spare = np.where(hold, memory.excess_burst_capacity, spare)
     return Reactive(
         no_data=hold,
-        desired=np.where(hold, memory.kpa, desired).astype(np.int64),
-        panicking=np.where(hold, ~np.isnan(memory.panic_since_s), panicking),
-        panic_since_s=np.where(hold, memory.panic_since_s, since),
-        max_panic_pods=np.where(hold, memory.max_panic_pods, highest).astype(np.int64),
-        excess_burst_capacity=np.where(hold, memory.excess_burst_capacity, spare),
+        desired=desired.astype(np.int64),
+        panicking=panicking,
+        panic_since_s=since,
+        max_panic_pods=highest.astype(np.int64),
+        excess_burst_capacity=spare,
         seen_by_panic=seen.astype(np.int64),
         max_up=up,
     )

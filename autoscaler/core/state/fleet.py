@@ -110,6 +110,10 @@ class Fleet:
         """Rows of revisions, in order; those that are unknown have -1."""
         return np.array([self._rows.get(key, -1) for key in keys], dtype=np.int64)
 
+    def part(self, rows: IntArray) -> Rows:
+        """Ascending rows (n,) as they are, but `ALL` for all of them, which needs no copies."""
+        return ALL if len(rows) == len(self) else rows
+
     @property
     def ids(self) -> IntArray:
         """(n,) `name_id` of each key."""

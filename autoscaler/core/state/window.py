@@ -139,7 +139,9 @@ class Window:
         """(n,) sum over the window up to ``second``."""
         last, size = self._last[rows], self._rings.size[rows]
         missing = np.maximum(second - last, 0)
-        total = np.where(metric == 0, self._total[0, rows], self._total[1, rows])
+        total = np.array(self._total[0, rows])
+        if metric.any():
+            total = np.where(metric == 0, total, self._total[1, rows])
         partly = (missing > 0) & (missing < size)
         if partly.any():
             which = np.flatnonzero(partly)

@@ -1,10 +1,12 @@
 """What the process shows at each tick: the numbers of every revision, its own faults and counts."""
 
 import asyncio
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from autoscaler.core.state.fleet import Fleet
+from autoscaler.exchange.snapshot import CLUSTER_BILL
 from autoscaler.limits import CHANGES
 from autoscaler.refusals import Refusals
 from autoscaler.tick_durations import TickDurations
@@ -65,7 +67,16 @@ class Display:
             "tick_counts": parts.tick_durations.counts,
             "tick_sum_s": parts.tick_durations.sum_s,
             "writes": parts.writer.writes,
+            CLUSTER_BILL: self._cluster_bill(),
         }
+
+    def _cluster_bill(self) -> dict[str, float]:
+        """What it allows, and s of pod that are left; empty where there is none."""
+        controller = self._parts.controller
+        credit = controller.fleet.cluster_credit
+        if math.isinf(credit.max_extra) or controller.leadership is Leadership.FOLLOWING:
+            return {}
+        return {"max_extra": credit.max_extra, "left_s": credit.left_s}
 
     def _faults(self) -> dict[str, str]:
         parts = self._parts

@@ -1,6 +1,7 @@
 """Snapshots for the advisor: numbers at each tick, and names of revisions when they change."""
 
 from collections.abc import Mapping
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from autoscaler.core.names import name_id
 from autoscaler.core.state.fleet import Fleet
 from autoscaler.errors import PermanentError
 from autoscaler.exchange.snapshot import (
+    CLUSTER_BILL,
     NAMES,
     TICK,
     Changes,
@@ -48,14 +50,21 @@ class Snapshots:
         except (OSError, ValueError) as error:
             self.fault = f"nothing is shown: {error}"
 
-    def credit_s(self) -> dict[int, float]:
-        """S of pod that each revision's bill still paid for, by `name_id`, in the last snapshot."""
+    def credit_s(self) -> tuple[dict[int, float], float]:
+        """S of pod that bills still paid for in the last snapshot.
+
+        By revision's `name_id`, and of the cluster; inf = it had none.
+        """
         try:
             last = read_tick(self._folder / TICK)
         except (OSError, PermanentError):
-            return {}
-        left_s = last.columns["credit_left_s"]
-        return dict(zip(last.revision.tolist(), left_s.tolist(), strict=True))
+            return {}, inf
+        left_s, noted = last.columns["credit_left_s"], last.notes.get(CLUSTER_BILL)
+        of_cluster = noted.get("left_s") if isinstance(noted, dict) else None
+        return (
+            dict(zip(last.revision.tolist(), left_s.tolist(), strict=True)),
+            of_cluster if isinstance(of_cluster, float) and isfinite(of_cluster) else inf,
+        )
 
     def _write_names(self, revisions: Revisions) -> None:
         former, self._encoded = self._encoded, {}

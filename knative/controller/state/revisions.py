@@ -51,6 +51,7 @@ class Revisions:
         self._traffic = Traffic()
         self._promised_s: dict[int, float] = {}  # prices that keep promises, by `name_id`
         self._credit_s: dict[int, float] = {}  # before a restart, by `name_id`, until admitted
+        self._cluster_s = np.inf  # likewise of the cluster, until it has a bill
         self.texts = 0  # incremented when a name or an annotation that snapshots show changes
 
     @property
@@ -84,9 +85,12 @@ class Revisions:
         """A revision's pods that are ready."""
         return self._pods.ready(key)
 
-    def resume(self, credit_s: Mapping[int, float]) -> None:
-        """Go on with the credit that revisions had, s of pod by `name_id`, once they are seen."""
-        self._credit_s = dict(credit_s)
+    def resume(self, credit_s: Mapping[int, float], of_cluster_s: float) -> None:
+        """Go on with the credit that revisions had, s of pod by `name_id`, once they are seen.
+
+        of_cluster_s: that of all together, once there is a bill; inf = there was none.
+        """
+        self._credit_s, self._cluster_s = dict(credit_s), of_cluster_s
 
     # --- changes of objects ------------------------------------------------------------------
 
@@ -168,7 +172,12 @@ class Revisions:
 
     def _limit_cluster(self) -> None:
         config = self._config
+        opens = np.isinf(self.fleet.cluster_credit.max_extra)
         self.fleet.limit_cluster(config.cluster_max_extra, config.cluster_extra_allowance)
+        credit = self.fleet.cluster_credit
+        if opens and np.isfinite(credit.max_extra):
+            left_s, self._cluster_s = min(credit.left_s, self._cluster_s), np.inf
+            self.fleet.cluster_credit = replace(credit, left_s=left_s)
 
     def update_shares(self, keys: Iterable[str]) -> None:
         """Update the share of their services' traffic that revisions get."""
@@ -194,8 +203,9 @@ class Revisions:
 
     def rebuild(self, now: float) -> None:
         """Make the fleet anew from the objects, as after a restart."""
-        layout, credit = self.fleet.layout, self.fleet.credit
-        self.resume(dict(zip(self.fleet.ids.tolist(), credit.left_s.tolist(), strict=True)))
+        layout, credit, cluster = self.fleet.layout, self.fleet.credit, self.fleet.cluster_credit
+        left_s = dict(zip(self.fleet.ids.tolist(), credit.left_s.tolist(), strict=True))
+        self.resume(left_s, cluster.left_s if np.isfinite(cluster.max_extra) else np.inf)
         self._state.fleet = Fleet()
         self._limit_cluster()
         self._admit(list(self._podautoscalers), now)

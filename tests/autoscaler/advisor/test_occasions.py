@@ -6,6 +6,7 @@ import pytest
 
 from autoscaler.advisor.occasions import OVER_S, Begun, Occasion, Occasions
 from autoscaler.advisor.promises import Achieved, Promise
+from autoscaler.core.state.revision import Mode
 from tests.autoscaler.advisor.controller import Controller
 
 CART = "shop/cart-1"
@@ -66,7 +67,7 @@ def test_a_revision_without_a_name_is_told_of_when_it_has_one(billed: Billed) ->
 
 def test_a_missed_promise_is_told_once_of_the_revision_that_made_it(billed: Billed) -> None:
     billed.has("shop/cart-2")
-    billed.fleet.spec.max_cold_rate[2] = 0.01
+    billed.fleet.spec.max_cold_rate[2], billed.fleet.spec.mode[2] = 0.01, Mode.OUTWARD
     many = Achieved(hours=5, requests=1e4, rate=0.05, low=0.04, high=0.06, more_pod_s=0.0)
     billed.missed["shop/cart"] = Promise(rate=0.01, price_s=5000.0, achieved=many)
     (begun,) = billed.at(0, cut=False)
@@ -74,3 +75,12 @@ def test_a_missed_promise_is_told_once_of_the_revision_that_made_it(billed: Bill
     assert "in 5 hours 5 were (95 %: 4 to 6)" in begun.sentence
     assert "It is missed so far, and the price rises." in begun.sentence
     assert billed.at(2, cut=False) == []
+
+
+def test_a_promise_that_is_missed_as_a_bill_cuts_names_the_bill(billed: Billed) -> None:
+    billed.fleet.spec.max_cold_rate[1] = 0.01
+    billed.fleet.spec.mode[1] = Mode.OUTWARD
+    many = Achieved(hours=5, requests=1e4, rate=0.05, low=0.04, high=0.06, more_pod_s=0.0)
+    billed.missed["shop/cart"] = Promise(rate=0.01, price_s=5000.0, achieved=many)
+    told = {one.occasion: one.sentence for one in billed.at(0, cut=True)}
+    assert told[Occasion.PROMISE_MISSED].endswith("not attainable under the bill of 1.2.")

@@ -184,3 +184,44 @@ def test_a_dearer_promise_is_advised_with_more_pods_and_no_other_service_notices
     assert (dear.worth_keeping[cart] >= plain.worth_keeping[cart]).all()
     assert (dear.worth_keeping[cart] > plain.worth_keeping[cart]).any()
     assert np.array_equal(dear.worth_keeping[till], plain.worth_keeping[till])
+
+
+def test_while_nothing_of_ours_is_applied_it_is_said_to_be_an_estimate(
+    controller: Controller,
+) -> None:
+    model = controller.model
+    follows(controller, model.promises, 0)
+    hours(controller, model.promises, 20.0)
+    assert "were (95 %: " in str(model.promise(CART))
+    controller.fleet.decision.withdrawn[0] = True
+    controller.shows(HOUR_S + 2)
+    assert "were (estimated, as its forecast is withdrawn; 95 %: " in str(model.promise(CART))
+    controller.fleet.spec.mode[0] = Mode.SHADOW
+    controller.fleet.decision.withdrawn[0] = False
+    controller.shows(HOUR_S + 4)
+    assert "were (estimated, as it is in shadow; 95 %: " in str(model.promise(CART))
+    assert model.promise(TILL) is None
+
+
+def test_missed_under_a_bill_it_names_the_bill_while_that_cuts_and_after(
+    controller: Controller,
+) -> None:
+    model, made = controller.model, controller.fleet.decision
+    follows(controller, model.promises, 0)
+    hours(controller, model.promises, *[400.0] * 3)
+    assert str(model.promise(CART)).endswith("It is missed so far, and the price rises.")
+    made.kpa[:], made.undelayed[:], made.desired[:], made.want[:] = 1, 1, 5, 2
+    made.bounded[:], made.ahead[:], made.extra[:], made.max_extra[:] = 2, 4, 1, 0.2
+    rows = np.array([0])
+    snapshot = controller.snapshot(3 * HOUR_S + 2, rows, np.array([1]))
+    model.put_snapshot(snapshot, controller.names)
+    for extra in (1, 4):
+        made.extra[:] = extra
+        controller.shows(3 * HOUR_S + 2 + extra)
+        promise = model.promise(CART)
+        assert promise
+        assert not promise.attainable
+        assert str(promise).endswith("Fewer are not attainable under the bill of 1.2.")
+    made.max_extra[:] = np.inf  # it was taken away
+    controller.shows(3 * HOUR_S + 8)
+    assert str(model.promise(CART)).endswith("and the price rises.")

@@ -195,3 +195,27 @@ def test_a_promise_is_told_with_its_price_and_before_anything_was_counted(
         "sentence": "Of 100 requests 0.5 are promised to be cold at most; none was counted yet.",
     }
     assert "0.5 are promised to be cold" in client.get("/services/shop/cart").text
+
+
+def test_a_bill_is_told_with_what_real_pods_came_to(client: Client, controller: Controller) -> None:
+    assert client.get("/v1/decisions/shop/cart").json()["bill"] is None
+    controller.fleet.spec.max_extra[controller.row("shop/cart-00001")] = 0.2
+    for second in (60.0, 120.0, 180.0):
+        controller.counts("shop/cart", knative_pod_s=100.0, ahead_pod_s=107.0)
+        controller.shows(second)
+    bill = client.get("/v1/decisions/shop/cart").json()["bill"]
+    assert (bill["max_extra"], bill["pod_ratio"]["value"]) == (0.2, 1.07)
+    assert "1.07 times in real pods, with start-up and drain (estimate, 95 %: " in bill["sentence"]
+    assert bill["sentence"] in client.get("/services/shop/cart").text
+
+
+def test_the_clusters_bill_is_told_to_each_service_and_on_the_first_page(
+    client: Client, controller: Controller
+) -> None:
+    assert client.get("/v1/decisions/shop/cart").json()["cluster_bill"] is None
+    controller.notes = {"cluster_bill": {"max_extra": 0.1, "left_s": 3120.0}}
+    controller.shows(60.0)
+    bill = client.get("/v1/decisions/shop/cart").json()["cluster_bill"]
+    assert (bill["max_extra"], bill["left_s"]) == (0.1, 3120.0)
+    for page in ("/", "/services/shop/cart"):
+        assert "3,120 s of pod are left." in client.get(page).text

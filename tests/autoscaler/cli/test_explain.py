@@ -73,3 +73,12 @@ def test_says_what_was_promised(ask: Asked, model: ReadModel) -> None:
     model.promises.settle()
     said = ask("explain", "shop/cart").stdout
     assert "Of 100 requests 0.5 are promised to be cold at most; none was counted yet." in said
+
+
+def test_says_what_its_bill_allows_and_came_to(ask: Asked, controller: Controller) -> None:
+    assert "bill" not in ask("explain", "shop/cart").stdout.lower()
+    controller.fleet.spec.max_extra[controller.row("shop/cart-00001")] = 0.2
+    controller.shows(60.0)
+    said = ask("explain", "shop/cart").stdout
+    assert "Bill: at most 1.2 times what Knative wants, and an allowance; in real pods" in said
+    assert "bill: at most 1.2 times what Knative wants; credit: " in said

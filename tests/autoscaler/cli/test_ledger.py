@@ -53,7 +53,7 @@ def test_a_wide_table_has_waits_pods_and_starts(ask: Asked) -> None:
     more = dict(zip(heads[8:], browse[8:], strict=True))
     assert more == {
         "KNATIVE-COLD(s)": "1485", "AHEAD-COLD(s)": "0", "KNATIVE-PODS(h)": "3.0",
-        "AHEAD-PODS(h)": "3.6", "KNATIVE-STARTS": "360", "AHEAD-STARTS": "0",
+        "AHEAD-PODS(h)": "3.6", "PODS(x)": "1.20", "KNATIVE-STARTS": "360", "AHEAD-STARTS": "0",
     }  # fmt: skip
 
 

@@ -238,3 +238,16 @@ def test_rows_keep_their_twins_when_others_are_removed() -> None:
     assert (fleet.twins.view.ready[0], fleet.twins.view.replicas[0]) == twins
     np.testing.assert_array_equal(_sums(fleet, "shop/cart-1"), sums)
     assert not fleet.twins.view.begun[fleet.row("shop/old-1")]
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_whoever_is_alone_counts_the_same_as_beside_one_that_nobody_calls(mode: Mode) -> None:
+    alone, beside = Life(mode), Life(mode)
+    beside.fleet.add({"shop/idle-1": KNATIVE_DEFAULTS}, now=NOW_S)
+    for life in (alone, beside):
+        life.waits(10, requests=4.0)
+        life.fleet.observed.ready[:1] = life.fleet.observed.replicas[:1] = 2
+        life.waits(40, requests=30.0)
+        life.waits(90)
+    assert alone.account == beside.account
+    assert alone.account["knative_starts"] > 0

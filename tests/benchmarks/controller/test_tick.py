@@ -27,7 +27,8 @@ def test_each_kind_of_traffic_is_measured() -> None:
     assert code == 0
     assert [row["case"] for row in rows] == [case.name for case in CASES]
     for row in rows:
-        assert 0 < row["decided_ms"] <= row["tick_ms"] <= row["worst_ms"]
+        assert 0 < row["twin_ms"] <= row["decided_ms"] <= row["tick_ms"] <= row["worst_ms"]
+        assert (row["twin_reports_ms"] > 0.01) == (row["case"] != "idle")
     assert [row["paths"] > 0 for row in rows] == [case.edges for case in CASES]
     assert rows[0]["plans"] == 0
     assert rows[-1]["plans"] > 0

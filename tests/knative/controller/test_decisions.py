@@ -1,5 +1,7 @@
 """Decisions for revisions, and the conditions that follow."""
 
+from dataclasses import replace
+
 import pytest
 
 from autoscaler.core.state.revision import Active
@@ -233,5 +235,16 @@ def test_the_clusters_bill_is_followed_and_outlives_a_rebuilt_fleet(world: World
     world.configured(kn_ahead_cluster_max_extra="20%", kn_ahead_cluster_extra_allowance="2h")
     bill = world.controller.fleet.cluster_credit
     assert (bill.max_extra, bill.allowance_s, bill.left_s) == (0.2, 7200.0, 7200.0)
+    spent = world.controller.fleet.cluster_credit = replace(bill, left_s=100.0)
     world.controller.revisions.rebuild(NOW_S)
-    assert world.controller.fleet.cluster_credit == bill
+    assert world.controller.fleet.cluster_credit == spent
+
+
+def test_the_clusters_bill_goes_on_after_a_restart_once_it_is_known(world: World) -> None:
+    world.controller.revisions.resume({}, -40.0)
+    world.configured(min_scale="1")  # of which no bill is known yet
+    world.configured(kn_ahead_cluster_max_extra="20%")
+    assert world.controller.fleet.cluster_credit.left_s == -40.0
+    world.configured(min_scale="1")
+    world.configured(kn_ahead_cluster_max_extra="20%")
+    assert world.controller.fleet.cluster_credit.left_s == 3600.0

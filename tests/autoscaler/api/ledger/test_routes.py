@@ -52,6 +52,7 @@ def test_the_fleet_is_compared_apart_where_we_are_in_force_and_in_shadow(client:
         "ahead": {"cold_requests": 180.0, "cold_s": 0.0, "pod_s": 12_960.0, "pod_starts": 0.0},
         "saved_cold_requests": {"value": 180.0, "low": -23.689, "high": 383.689},
         "more_pod_s": {"value": 2160.0, "low": -284.27, "high": 4604.27},
+        "pod_ratio": {"value": 1.2, "low": 0.974, "high": 1.426},
     }  # fmt: skip
     assert found["applied"]["saved_cold_requests"]["value"] == -12.0
     assert found["comparison"]["requests"] == 2700.0

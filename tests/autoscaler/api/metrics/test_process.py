@@ -134,3 +134,9 @@ def test_notes_of_another_kind_have_no_sample(controller: Controller, odd: dict[
         "kn_ahead_last_tick_timestamp_seconds",
         "kn_ahead_snapshot_age_seconds",
     }
+
+
+def test_what_the_clusters_bill_has_left_is_measured(controller: Controller) -> None:
+    name = "kn_ahead_cluster_bill_left_seconds"
+    assert name not in noted(controller)
+    assert noted(controller, cluster_bill={"max_extra": 0.1, "left_s": -2.5})[name] == -2.5

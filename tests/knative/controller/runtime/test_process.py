@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -164,6 +165,27 @@ def test_advice_is_read_and_what_is_decided_is_shown_each_tick(tmp_path: Path) -
     assert (notes["leading"], notes["leadership"], notes["writes"] > 0) == (True, "", True)
     assert notes["faults"]["advice"] == notes["faults"]["leases"] == ""
     assert sum(notes["tick_counts"]) >= 4
+
+
+def test_what_the_clusters_bill_has_left_is_shown_and_kept_over_a_restart(tmp_path: Path) -> None:
+    async def story() -> tuple[float, float]:
+        running = Running(snapshots=tmp_path)
+        running.api.put(*at_zero(annotations=OUTWARD))
+        running.api.put(a_configmap("config-autoscaler", kn_ahead_cluster_max_extra="10%"))
+        running.start()
+        await asyncio.sleep(5.0)
+        fleet = running.process.controller.fleet
+        fleet.cluster_credit = replace(fleet.cluster_credit, left_s=123.0)
+        await asyncio.sleep(5.0)
+        await running.end()
+        again = Running(snapshots=tmp_path)
+        again.api.put(*at_zero(annotations=OUTWARD))
+        again.api.put(a_configmap("config-autoscaler", kn_ahead_cluster_max_extra="10%"))
+        noted = read_tick(tmp_path / TICK).notes["cluster_bill"]
+        await again.run(5.0)
+        return noted["left_s"], again.process.controller.fleet.cluster_credit.left_s
+
+    assert live(story) == (123.0, 123.0)
 
 
 def test_files_that_are_of_no_use_are_faults_and_nothing_else(tmp_path: Path) -> None:
