@@ -39,7 +39,7 @@ class Mode(IntEnum):
 
 def in_force(mode: IntArray, withdrawn: BoolArray) -> IntArray:
     """(n,) modes, of which those that are withdrawn (n,) are as in shadow."""
-    return np.where(withdrawn & (mode >= Mode.OUTWARD), int(Mode.SHADOW), mode)
+    return np.where(withdrawn & (mode >= int(Mode.OUTWARD)), int(Mode.SHADOW), mode)
 
 
 class Active(IntEnum):
