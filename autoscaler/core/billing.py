@@ -49,7 +49,7 @@ class Asked:
     @property
     def applied(self) -> BoolArray:
         """Where prediction is applied."""
-        return np.asarray(self.spec.mode >= Mode.OUTWARD)
+        return np.asarray(self.spec.mode >= int(Mode.OUTWARD))
 
     @property
     def desired(self) -> IntArray:

@@ -22,7 +22,7 @@ from autoscaler.core.kpa.zero import next_active
 from autoscaler.core.prediction.advice import NO_PATHS, Advice, Paths
 from autoscaler.core.prediction.path_ends import average_rates, downstream_rows
 from autoscaler.core.state.fleet import ALL, Fleet, Rows, take
-from autoscaler.core.state.revision import UNDECIDED, Active
+from autoscaler.core.state.revision import UNDECIDED, Active, ObservedArrays, SpecArrays
 from autoscaler.core.state.services import IDLE_S
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 
@@ -39,7 +39,9 @@ class ControlState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
-    """Two seconds have passed: decide for all revisions."""
+    """Two seconds have passed: decide for all revisions, or for all whose answer may be another."""
+
+    rows: IntArray | None = None  # (n,) those; None = all, as a bill has it, which counts ticks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,11 +110,11 @@ NOTHING = Instructions(rows=_NO_ROWS, decided=_NO_ROWS, before=_NO_ROWS, initial
 def control(state: ControlState, event: Event, now: float | FloatArray) -> Instructions:
     """Apply an event to the state at Unix s ``now``; returns what has to be done.
 
-    now: one for all rows of the event, or (n,); for a tick, one for each row of the fleet.
+    now: one for all rows of the event, or (n,); for a tick of all, one for each row of the fleet.
     """
     match event:
-        case Tick():
-            return _tick(state, now)
+        case Tick(rows=due):
+            return _tick(state, due, now)
         case Reported():
             return _report(state, event, now)
         case Changed(rows=rows):
@@ -129,9 +131,9 @@ def control(state: ControlState, event: Event, now: float | FloatArray) -> Instr
     return NOTHING
 
 
-def _tick(state: ControlState, now: float | FloatArray) -> Instructions:
+def _tick(state: ControlState, rows: IntArray | None, now: float | FloatArray) -> Instructions:
     latest = float(np.max(now))
-    instructions = _decide(state, None, now)
+    instructions = _decide(state, rows, now)
     paths = _paths_in_force(state)
     if len(paths):
         upstreams, fleet = paths.upstreams, state.fleet
@@ -192,7 +194,8 @@ def _objects_changed(state: ControlState, rows: IntArray, now: float | FloatArra
     new = state.fleet.decision.want[rows] == UNDECIDED
     decided = _decide(state, rows[new], now) if new.any() else NOTHING
     known = rows[~new]
-    initialized = _update_conditions(state.fleet, known, now)
+    spec, observed = take(state.fleet.spec, known), take(state.fleet.observed, known)
+    initialized = _update_conditions(state.fleet, known, spec, observed, now)
     return Instructions(
         rows=np.union1d(decided.rows, _request(state.fleet, known, now)),
         decided=decided.decided,
@@ -217,7 +220,7 @@ def _decide(state: ControlState, rows: IntArray | None, now: float | FloatArray)
     step: Step = decide(fleet, state.advice, now=now, rows=rows)
     step.apply(fleet)
     changed = step.decision.want != before
-    initialized = _update_conditions(fleet, selected, now)
+    initialized = _update_conditions(fleet, selected, step.spec, step.observed, now)
     return Instructions(
         rows=_request(fleet, selected, now),
         decided=step.rows[changed],
@@ -226,15 +229,19 @@ def _decide(state: ControlState, rows: IntArray | None, now: float | FloatArray)
     )
 
 
-def _update_conditions(fleet: Fleet, rows: Rows, now: float | FloatArray) -> IntArray:
-    """Set the conditions that follow from what is wanted; returns rows just initialized."""
+def _update_conditions(
+    fleet: Fleet, rows: Rows, spec: SpecArrays, former: ObservedArrays, now: float | FloatArray
+) -> IntArray:
+    """Set the conditions that follow from what is wanted; returns rows just initialized.
+
+    spec, former: settings of the rows, and what was observed of them.
+    """
     observed = fleet.observed
-    spec, former = take(fleet.spec, rows), take(observed, rows)
     active = next_active(fleet.decision.want[rows], spec, former)
     changed = active != former.active
     observed.active[rows] = active
     observed.active_since_s[rows] = np.where(changed, now, former.active_since_s)
-    observed.probe_passed[rows] = former.probe_passed & (active == Active.FALSE)
+    observed.probe_passed[rows] = former.probe_passed & (active == int(Active.FALSE))
     # Last: being initialized changes the threshold of Active from the next pass on.
     min_scale = np.where(spec.reachable, spec.min_scale, 0)
     enough = former.ready >= np.maximum(min_scale, spec.initial_scale)

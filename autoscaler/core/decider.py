@@ -25,6 +25,7 @@ from autoscaler.core.state.revision import (
     Memory,
     MemoryArrays,
     Mode,
+    ObservedArrays,
     SpecArrays,
     in_force,
 )
@@ -37,6 +38,8 @@ class Step:
 
     rows: IntArray  # of the fleet
     all_rows: bool  # whether these are all, in order
+    spec: SpecArrays  # with modes in force
+    observed: ObservedArrays
     decision: DecisionArrays
     memory: MemoryArrays
     delayed: IntArray  # positions among these rows that have a scale-down delay
@@ -95,6 +98,8 @@ def decide(
     return Step(
         rows=index,
         all_rows=rows is None,
+        spec=spec,
+        observed=observed,
         decision=_decision(asked, averages, reactive, candidates, bill),
         memory=Memory(
             panic_since_s=reactive.panic_since_s,
@@ -165,7 +170,7 @@ def _withdrawn(advice: Advice, selected: Rows, spec: SpecArrays) -> BoolArray:
     """(n,) which of the selected rows would have their forecast applied, were it not withdrawn."""
     if advice.withdrawn is None:
         return np.zeros(len(spec.mode), dtype=np.bool_)
-    return np.asarray(advice.withdrawn[selected] & (spec.mode >= Mode.OUTWARD))
+    return np.asarray(advice.withdrawn[selected] & (spec.mode >= int(Mode.OUTWARD)))
 
 
 def _averages(
@@ -204,7 +209,7 @@ def allowed(pods: IntArray, spec: SpecArrays, reactive: Reactive) -> IntArray:
     """Pods ahead within activation scale, scale-up rate and mode; -1 = none is asked for."""
     activated = np.where(pods > 0, np.maximum(pods, spec.activation_scale), pods)
     allowed = np.minimum(activated, reactive.max_up).astype(np.int64)
-    return np.where(spec.mode == Mode.OFF, NO_ANSWER, allowed)
+    return np.where(spec.mode == int(Mode.OFF), NO_ANSWER, allowed)
 
 
 def combine(
@@ -221,7 +226,7 @@ def combine(
     early = np.maximum(ahead, reactive.seen_by_panic)
     full = np.where((predicted >= 0) & (kpa >= 0), np.where(early < kpa, early, outward), outward)
     # Where the mode is off nothing is predicted.
-    return np.where(spec.mode == Mode.FULL, full, outward)
+    return np.where(spec.mode == int(Mode.FULL), full, outward)
 
 
 def _activators(spec: SpecArrays, ready: IntArray) -> IntArray:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from autoscaler.core.state.fleet import ALL, Rows
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from benchmarks.simulator.arrivals import Requests
 from benchmarks.simulator.events import (
@@ -22,6 +23,8 @@ from benchmarks.simulator.events import (
     NO_POD,
     State,
     most_draining,
+    next_events,
+    pass_seconds,
     ready_pods,
     run,
     scale,
@@ -49,6 +52,7 @@ class Cluster:
         All three are one for all services, or (n_services,).
         """
         self._reserved_until = -np.inf
+        self._all = np.arange(len(service))
         slots, start_up, drain = (
             np.broadcast_to(value, len(requests.offset) - 1)[service]
             for value in (concurrency, start_up_s, drain_s)
@@ -75,27 +79,35 @@ class Cluster:
         run(self.state, rows, until, poke)
         return rows[self.state.poked[rows]]
 
-    def take_statistics(self) -> tuple[FloatArray, FloatArray]:
-        """(n_rows,) integral of requests in the system, and arrivals, since the last call."""
+    def pass_seconds(self, rows: IntArray, until: float) -> None:
+        """Advance rows that have neither requests nor events before Unix s ``until``."""
+        pass_seconds(self.state, rows, until)
+
+    def next_events(self, rows: IntArray) -> FloatArray:
+        """(k,) Unix s of the next event of rows; -inf = there are requests in the system."""
+        return next_events(self.state, rows)
+
+    def take_statistics(self, rows: Rows = ALL) -> tuple[FloatArray, FloatArray]:
+        """(k,) integral of requests in the system, and arrivals, since the last call."""
         s = self.state
-        taken = s.load_s.copy(), s.arrived.astype(np.float64)
-        s.load_s[:] = 0.0
-        s.arrived[:] = 0
+        taken = s.load_s[rows].copy(), s.arrived[rows].astype(np.float64)
+        s.load_s[rows] = 0.0
+        s.arrived[rows] = 0
         return taken
 
     def scale(self, rows: IntArray, pods: IntArray) -> None:
         """Scale rows to so many pods, each at its own clock."""
         if not len(rows):
             return
-        needed = int(pods.max()) + int(most_draining(self.state))
+        needed = int(pods.max()) + int(most_draining(self.state, rows))
         if needed > self.state.pod_ready.shape[1]:
             empty = {"pod_ready": NO_POD, "pod_load": 0, "pod_draining": 0, "pod_drained": 0.0}
             self.state = _wider(self.state, needed, **empty)
         scale(self.state, rows, pods)
 
-    def ready(self) -> IntArray:
-        """(n_rows,) pods ready and not draining."""
-        return ready_pods(self.state)
+    def ready(self, rows: IntArray | None = None) -> IntArray:
+        """(k,) pods of rows that are ready and not draining; None = of all rows."""
+        return ready_pods(self.state, self._all if rows is None else rows)
 
     def not_ready(self) -> tuple[IntArray, IntArray]:
         """(n_rows,) pods that start, and pods that drain."""

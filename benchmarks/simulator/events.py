@@ -89,6 +89,34 @@ def run(s: State, rows: IntArray, until: float, poke: BoolArray) -> None:
 
 
 @njit(cache=True)
+def pass_seconds(s: State, rows: IntArray, until: float) -> None:
+    """Advance rows without requests and events to Unix s ``until``, as `run` does by the second."""
+    for row in rows:
+        pods = 0
+        for p in range(s.places[row]):
+            pods += s.pod_ready[row, p] < NO_POD
+        allocated_s = s.allocated_s[row]
+        for _ in range(int(until - s.clock[row])):
+            allocated_s += pods  # one by one: a product would round differently
+        s.allocated_s[row] = allocated_s
+        s.clock[row] = max(s.clock[row], until)
+
+
+@njit(cache=True)
+def next_events(s: State, rows: IntArray) -> FloatArray:
+    """(k,) Unix s of the next event of rows without requests in the system; -inf with requests."""
+    found = np.empty(len(rows))
+    for i in range(len(rows)):
+        row = rows[i]
+        found[i] = min(s.next_ready[row], s.next_drained[row])
+        if s.next[row] < s.end[row]:
+            found[i] = min(found[i], s.arrival_s[s.next[row]])
+        if s.n_running[row] or s.head[row] < s.next[row]:
+            found[i] = -np.inf
+    return found
+
+
+@njit(cache=True)
 def _step(s: State, row: int, until: float, poke: bool) -> bool:
     """One event; False when there is none before ``until``."""
     finishes = s.finish[row, 0] if s.n_running[row] else np.inf
@@ -251,20 +279,21 @@ def _remove_drained(s: State, row: int) -> None:
 
 
 @njit(cache=True)
-def ready_pods(s: State) -> IntArray:
-    """(n,) pods ready and not draining."""
-    ready = np.zeros(len(s.clock), np.int64)
-    for row in range(len(ready)):
+def ready_pods(s: State, rows: IntArray) -> IntArray:
+    """(k,) pods of rows that are ready and not draining."""
+    ready = np.zeros(len(rows), np.int64)
+    for i in range(len(rows)):
+        row = rows[i]
         for p in range(s.places[row]):
-            ready[row] += s.pod_ready[row, p] <= s.clock[row] and not s.pod_draining[row, p]
+            ready[i] += s.pod_ready[row, p] <= s.clock[row] and not s.pod_draining[row, p]
     return ready
 
 
 @njit(cache=True)
-def most_draining(s: State) -> int:
-    """Pods of a row that drain, at most."""
+def most_draining(s: State, rows: IntArray) -> int:
+    """Pods of one of the rows that drain, at most."""
     most = 0
-    for row in range(len(s.clock)):
+    for row in rows:
         draining = 0
         for p in range(s.places[row]):
             draining += s.pod_draining[row, p]

@@ -25,8 +25,11 @@ from benchmarks.simulator.cluster import Cluster
 from benchmarks.simulator.events import COUNTED
 from benchmarks.simulator.forecasts import ForecastTable, stack
 from benchmarks.simulator.settings import Settings, only, rows, value_of
+from benchmarks.simulator.steady import Steady, may_be_steady
 
 Counts = dict[str, npt.NDArray[Any]]  # (n_policies, n_services, ...) by its column in `State`
+NOTE_S = 8.0  # s between searches for rows that are steady, in a fleet of `MANY`
+MANY = 500  # rows: of fewer, some cost a tick as much as all
 PUBLISH_S = 5.0  # s from the end of a step to its published forecast: scrape, read, predict
 
 
@@ -90,7 +93,8 @@ class Simulation:
         self.cluster.begin(start_s)
         self.state = ControlState(fleet=_fleet(world, policies, start_s))
         self._twins = twins
-        self._rows = np.arange(len(self.fleet))
+        self._steady = Steady(self.state, self.cluster)
+        self._skips = not twins and may_be_steady(self.fleet)
         self._reported = np.zeros(len(self.fleet), dtype=np.bool_)  # rows reported last second
         self._poked = np.zeros(len(self.fleet))  # requests of this second that a poke reported
         self._withdrawn: BoolArray | None = None
@@ -99,26 +103,53 @@ class Simulation:
     def run(self, until: float) -> None:
         """Simulate until whole Unix s ``until``."""
         while self.now < until:
-            self._second()
+            # Up to the next second in which anything happens.
+            next_s = np.ceil(min(self._steady.next_s, self._forecasts.next_s))
+            self.now = float(min(until, max(next_s, self.now + 1.0)))
+            self._second(self._steady.others(self.now))
             if self.now % TICK_S == 0:
-                advice = self._forecasts.newer(self.now, self.fleet)
-                if advice:
-                    self._advise(advice)
-                now = self.cluster.state.clock
-                done = control(self.state, Tick(), now)
-                if self._twins:
-                    count_tick(self.state, now)
-                self.cluster.scale(*apply_instructions(self.state, done, None, now))
+                self._tick()
+        self._steady.make_up(self.now)
+
+    def _tick(self) -> None:
+        advice = self._forecasts.newer(self.now, self.fleet)
+        if advice:
+            self._advise(advice)
+        self._steady.check_forecasts(self.now)
+        rows = self._steady.others(self.now)
+        if not len(rows):
+            return
+        decided = None if len(rows) == len(self.fleet) else rows
+        now = self.cluster.state.clock[rows]
+        done = control(self.state, Tick(rows=decided), now)
+        if self._twins:
+            count_tick(self.state, now)
+        self.cluster.scale(*apply_instructions(self.state, done, decided, now))
+        if self._skips:
+            self._note_steady(rows, done.rows)
+
+    def _note_steady(self, rows: IntArray, requested: IntArray) -> None:
+        """Of the rows that were decided, those for which nothing was requested may be steady."""
+        # What has no pod any more, but had a request in this second, is reported once more.
+        same = (self.fleet.observed.ready > 0) | ~self._reported
+        same[requested] = False
+        quiet = rows[same[rows] & (self.cluster.next_events(rows) > self.now)]
+        # To find out costs as much as a tick. It is worth it where none has to go on, or for many.
+        many = len(self.fleet) >= MANY and self.now % NOTE_S == 0
+        if many or len(quiet) == len(rows):
+            self._steady.note(quiet, self.now)
 
     def withdraw(self, withdrawn: BoolArray) -> None:
         """Show forecasts of some rows (n_rows,) from now on, without applying them."""
         self._withdrawn = withdrawn
+        self._steady.wake_all(self.now)
         if self.advice:
             self._advise(self.advice)
 
     def _advise(self, advice: Advice) -> None:
         advised = Advised(advice=replace(advice, withdrawn=self._withdrawn))
         control(self.state, advised, self.now)
+        self._steady.advised(self.now)
 
     def run_through(self, ends: Sequence[float], names: Sequence[str]) -> list[Counts]:
         """Simulate until each of whole Unix s in turn; what some columns count then."""
@@ -151,15 +182,15 @@ class Simulation:
         """The forecasts in force, at each row's price."""
         return self.state.advice
 
-    def _second(self) -> None:
-        self.now += 1.0
+    def _second(self, rows: IntArray) -> None:
+        """Simulate the second up to now for some rows."""
         poke = self.fleet.memory.kpa == 0
-        due = self.cluster.run(self.now, self._rows, poke)
+        due = self.cluster.run(self.now, rows, poke)
         while len(due):
             poke[due] = False
             self._poke(due)
             due = self.cluster.run(self.now, due, poke)
-        self._report()
+        self._report(rows)
 
     def _poke(self, rows: IntArray) -> None:
         """Requests found no pod: the activator reports at once, and the rows are decided."""
@@ -176,24 +207,26 @@ class Simulation:
         self._count(first, at)
         self.cluster.scale(*apply_instructions(self.state, done, rows, at))
 
-    def _report(self) -> None:
-        """Report the statistics of the last second."""
-        load, arrived = self.cluster.take_statistics()
-        self.fleet.observed.ready[:] = self.cluster.ready()
+    def _report(self, rows: IntArray) -> None:
+        """Report the statistics of some rows' last second."""
+        load, arrived = self.cluster.take_statistics(rows)
+        ready = self.cluster.ready(rows)
+        self.fleet.observed.ready[rows] = ready
         if self._twins:
             self.fleet.pods.pending[:], self.fleet.pods.terminating[:] = self.cluster.not_ready()
-        alive = (self.fleet.observed.ready > 0) | (load > 0)
-        rows = np.flatnonzero(alive | self._reported)
+        alive = (ready > 0) | (load > 0)
+        known = alive | self._reported[rows]
+        some = rows[known]
         report = Reported(
-            rows=rows,
-            seconds=np.full(len(rows), int(self.now)),
-            samples=np.stack([load[rows], arrived[rows]]) - self._poked[rows],
+            rows=some,
+            seconds=np.full(len(some), int(self.now)),
+            samples=np.stack([load[known], arrived[known]]) - self._poked[some],
             by_activator=False,
         )
         control(self.state, report, self.now)
         self._count(report, self.now)
-        self._reported = alive
-        self._poked[:] = 0.0
+        self._reported[rows] = alive
+        self._poked[rows] = 0.0
 
     def _count(self, report: Reported, now: float | FloatArray) -> None:
         if self._twins:
@@ -214,6 +247,12 @@ class _RollingForecasts:
             ]
         )
         self._next = 0
+
+    @property
+    def next_s(self) -> float:
+        """Unix s at which the next bundle is published; inf = never."""
+        rest = self._table.made_at_s[self._next :] if self._table else np.zeros(0)
+        return float(rest[0]) + PUBLISH_S if len(rest) else np.inf
 
     def newer(self, now: float, fleet: Fleet) -> Advice | None:
         """Advice by a bundle that was published by Unix s ``now``; None = no newer one."""

@@ -25,5 +25,5 @@ def clip(desired: IntArray, spec: SpecArrays, observed: ObservedArrays) -> IntAr
     """
     capped = np.where(spec.max_scale > 0, np.minimum(desired, spec.max_scale), desired)
     bounded = np.maximum(capped, least(spec, observed))
-    undecided = (desired < 0) & (observed.active != Active.UNKNOWN)
+    undecided = (desired < 0) & (observed.active != int(Active.UNKNOWN))
     return np.where(undecided, NO_ANSWER, bounded)

@@ -33,9 +33,9 @@ def last_pod(
     never_zero = (bounded == 0) & ~spec.enable_scale_to_zero
     zero = (bounded == 0) & spec.enable_scale_to_zero
     since = now - observed.active_since_s
-    activating = zero & (observed.active == Active.UNKNOWN)
-    active = zero & (observed.active == Active.TRUE)
-    inactive = zero & (observed.active == Active.FALSE)
+    activating = zero & (observed.active == int(Active.UNKNOWN))
+    active = zero & (observed.active == int(Active.TRUE))
+    inactive = zero & (observed.active == int(Active.FALSE))
     given_up = activating & (since > spec.activation_timeout_s)
     too_young = active & (since < spec.stable_window_s)
 
@@ -67,6 +67,6 @@ def next_active(want: IntArray, spec: SpecArrays, observed: ObservedArrays) -> I
     least = np.where(spec.reachable, spec.min_scale, 0)
     threshold = np.maximum(least, np.where(observed.initialized, 1, spec.initial_scale))
     rising = np.where(observed.ready >= threshold, int(Active.TRUE), int(Active.UNKNOWN))
-    undecided = (want == NO_ANSWER) & (observed.active == Active.FALSE)
+    undecided = (want == NO_ANSWER) & (observed.active == int(Active.FALSE))
     idle = (want == 0) | (threshold == 0) | undecided
     return np.where(idle, int(Active.FALSE), rising)

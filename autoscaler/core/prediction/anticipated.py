@@ -81,7 +81,7 @@ def _may_add_pods(fleet: Fleet, rows: IntArray) -> BoolArray:
     """(n,) which rows have traffic and a mode other than off."""
     spec = fleet.spec
     serves = spec.reachable[rows] & (spec.share[rows] > 0)
-    return np.asarray(serves & (spec.mode[rows] != Mode.OFF))
+    return np.asarray(serves & (spec.mode[rows] != int(Mode.OFF)))
 
 
 def _active(fleet: Fleet, paths: Paths, now: FloatArray) -> IntArray:

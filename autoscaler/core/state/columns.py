@@ -89,8 +89,8 @@ class Table(Generic[Kind]):
 
     def write(self, rows: npt.NDArray[np.int64] | slice, value: Kind) -> None:
         """Set some rows to a value of arrays (n,)."""
-        for f in fields(value):  # type: ignore[arg-type]
-            getattr(self.view, f.name)[rows] = getattr(value, f.name)
+        for name in self._room:
+            getattr(self.view, name)[rows] = getattr(value, name)
 
     def row(self, row: int) -> Any:
         """One row as a value of Python scalars."""

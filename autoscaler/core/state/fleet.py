@@ -8,7 +8,6 @@ statistics are in two `Window`s; what belongs to a service is in `services`. Row
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
 from itertools import repeat
 from typing import Any, TypeVar
 
@@ -303,4 +302,5 @@ def take(columns: Columns, rows: Rows) -> Columns:
     """The rows' part of each column: copies for an index array, the columns for ALL."""
     if rows is ALL:
         return columns
-    return type(columns)(**{f.name: getattr(columns, f.name)[rows] for f in fields(columns)})
+    kind = type(columns)
+    return kind(**{name: getattr(columns, name)[rows] for name in kind.__dataclass_fields__})

@@ -41,7 +41,7 @@ def in_force(mode: IntArray, withdrawn: BoolArray) -> IntArray:
     """(n,) modes, of which those that are withdrawn (n,) are as in shadow."""
     if not withdrawn.any():
         return mode
-    return np.where(withdrawn & (mode >= Mode.OUTWARD), int(Mode.SHADOW), mode)
+    return np.where(withdrawn & (mode >= int(Mode.OUTWARD)), int(Mode.SHADOW), mode)
 
 
 class Active(IntEnum):

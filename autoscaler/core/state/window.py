@@ -129,16 +129,27 @@ class Window:
 
     def average(self, rows: IntArray | slice, second: IntArray, metric: IntArray) -> FloatArray:
         """(n,) linear average at whole Unix ``second`` (n,) of each row's ``metric`` (n,)."""
-        last, first, size = self._last[rows], self._first[rows], self._rings.size[rows]
+        last, size = self._last[rows], self._rings.size[rows]
         missing = np.maximum(second - last, 0)
-        divisor = np.minimum(last - first + 1, size - missing)
-        total = self.total(rows, second, metric)
+        divisor = np.minimum(last - self._first[rows] + 1, size - missing)
+        total = self._total_without(missing, size, rows, second, metric)
         return round6(total / np.maximum(divisor, 1))
 
     def total(self, rows: IntArray | slice, second: IntArray, metric: IntArray) -> FloatArray:
         """(n,) sum over the window up to ``second``."""
-        last, size = self._last[rows], self._rings.size[rows]
-        missing = np.maximum(second - last, 0)
+        size = self._rings.size[rows]
+        missing = np.maximum(second - self._last[rows], 0)
+        return self._total_without(missing, size, rows, second, metric)
+
+    def _total_without(
+        self,
+        missing: IntArray,
+        size: IntArray,
+        rows: IntArray | slice,
+        second: IntArray,
+        metric: IntArray,
+    ) -> FloatArray:
+        """As `total`. missing: (n,) seconds since the last sample; size: (n,) of the windows."""
         total = np.array(self._total[0, rows])
         if metric.any():
             total = np.where(metric == 0, total, self._total[1, rows])
@@ -150,6 +161,34 @@ class Window:
             column = np.repeat(metric[which], missing[which])
             total[which] -= self._sums(self._values[column, slots], missing[which])
         return np.where(missing < size, total, 0.0)
+
+    def pass_zeros(self, rows: IntArray, second: int) -> None:
+        """As if zeros had been recorded for each second up to this one, and only zeros fell out."""
+        self._last[rows] = second
+
+    def samples(self, rows: IntArray) -> tuple[IntArray, IntArray]:
+        """Samples other than zero: (k,) positions among the rows, ascending, and (k,) seconds."""
+        start, size = self._rings.start[rows], self._rings.size[rows]
+        values = self._values[:, span(start, size)]
+        found = np.flatnonzero((values[0] != 0.0) | (values[1] != 0.0))
+        begin = np.cumsum(size) - size
+        position = np.searchsorted(begin, found, side="right") - 1
+        size, last = size[position], self._last[rows[position]]
+        return position, last - (last - (found - begin[position])) % size
+
+    def bounds(
+        self, rows: IntArray, second: IntArray, metric: IntArray, reported: BoolArray
+    ) -> FloatArray:
+        """(2, n) between which averages stay until the next change, if only zeros are recorded.
+
+        reported: (n,) whether each second is; else nothing is recorded. The rest as in `average`.
+        """
+        last, size = self._last[rows], self._rings.size[rows]
+        missing = np.maximum(second - last, 0)
+        total = self._total_without(missing, size, rows, second, metric)
+        # With zeros the divisor only grows; without, it may shrink.
+        least = np.where(reported, np.clip(last - self._first[rows] + 1, 1, size), 1)
+        return np.stack([round6(total / size), round6(total / least)])
 
     def span(self, rows: IntArray) -> tuple[IntArray, IntArray]:
         """(n,) seconds of the first and the last sample; `NEVER` where there is none."""

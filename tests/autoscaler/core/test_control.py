@@ -65,6 +65,13 @@ def test_a_first_tick_asks_for_every_revision_and_the_next_for_none() -> None:
     assert control(made, Tick(), NOW_S + 2).rows.tolist() == []
 
 
+def test_a_tick_of_some_decides_for_them_as_a_tick_of_all() -> None:
+    made, whole = state(), state()
+    control(whole, Tick(), NOW_S)
+    assert control(made, Tick(rows=np.array([1])), NOW_S).rows.tolist() == [1]
+    assert made.fleet.decision.want.tolist() == [UNDECIDED, whole.fleet.decision.want[1]]
+
+
 def test_a_request_at_zero_is_decided_in_the_same_turn() -> None:
     made = ticked()
     done = control(made, report(1, 1.0), NOW_S + 2.5)

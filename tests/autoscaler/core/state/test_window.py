@@ -166,3 +166,43 @@ def test_a_float_just_below_a_half_is_rounded_down() -> None:
     below = np.nextafter(0.5e-6, 0.0)
     assert below * 1e6 < 0.5
     assert round6(np.array([below]))[0] == 0.0
+
+
+def test_zeros_that_are_passed_count_as_if_each_had_been_recorded() -> None:
+    passed, one_by_one = (recorded({100: 2.0, 101: 0.0, 102: 1.0}) for _ in range(2))
+    for second in range(103, 110):
+        record(one_by_one, second, 0.0)
+    passed.pass_zeros(np.array([0]), 109)
+    for second in (109, 110, 112, 119, 120, 130):
+        assert average(passed, second) == average(one_by_one, second)
+    for window in (passed, one_by_one):
+        record(window, 110, 4.0)
+    assert average(passed, 110) == average(one_by_one, 110) == 0.5
+
+
+def test_samples_other_than_zero_are_told_with_their_seconds() -> None:
+    window = recorded({100: 2.0, 101: 0.0, 107: 1.0, 112: 3.0})
+    window.append(np.array([4, 6]))
+    window.record(np.array([2]), np.array([50]), np.array([[0.0], [1.0]]))
+    position, second = window.samples(np.array([2, 1, 0]))
+    assert position.tolist() == [0, 2, 2]
+    assert sorted(second.tolist()) == [50, 107, 112]
+
+
+def test_averages_stay_within_their_bounds_until_a_sample_falls_out() -> None:
+    window = recorded({100: 2.0, 101: 1.0})
+    row, second, metric = np.array([0]), np.array([101]), np.array([CONCURRENCY])
+    least, most = window.bounds(row, second, metric, np.array([True]))[:, 0]
+    seen = [average(window, 101)]
+    for later in range(102, 110):
+        record(window, later, 0.0)
+        seen.append(average(window, later))
+    assert (least, most) == (0.3, 1.5)
+    assert min(seen) == least
+    assert max(seen) == most
+
+
+def test_in_silence_an_average_is_at_most_the_sum() -> None:
+    window = recorded({100: 2.0, 101: 1.0})
+    row, second, metric = np.array([0]), np.array([103]), np.array([CONCURRENCY])
+    assert window.bounds(row, second, metric, np.array([False]))[:, 0].tolist() == [0.3, 3.0]
