@@ -1,8 +1,9 @@
 """The command `kn-ahead bench live`."""
 
 import asyncio
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -15,6 +16,8 @@ from benchmarks.live.policies import DEFAULT
 if TYPE_CHECKING:
     from benchmarks.live.run import Asked
     from benchmarks.report.screen import Screen
+
+T = TypeVar("T")
 
 app = typer.Typer()
 REPORT = Path("kn-ahead-live.html")
@@ -50,6 +53,12 @@ def live(
     ] = "",
     domain: Annotated[str, typer.Option(help="Of the cluster's Services.")] = "cluster.local",
     seed: Annotated[int, typer.Option(help="Of the times of requests.", parser=COUNT)] = 0,
+    starts: Annotated[
+        str,
+        typer.Option(
+            help="Only start services, so many a second, as 1,2,4,8, until it is too much."
+        ),
+    ] = "",
     report: Annotated[Path, typer.Option(help="Where the HTML report goes.")] = REPORT,
     json: Annotated[Path | None, typer.Option(help="Where all goes as JSON.")] = None,
     cleanup: Annotated[
@@ -84,7 +93,19 @@ def live(
             span=Span(learning_s=learning, round_s=round_s, rounds=rounds), seed=seed,
             refit=refit, ingress=ingress, domain=domain,
         )  # fmt: skip
-        _compare(asked, screen, report, json)
+        if starts:
+            _start(asked, starts, screen)
+        else:
+            _compare(asked, screen, report, json)
+
+
+def _start(asked: "Asked", rates: str, screen: "Screen") -> None:
+    from benchmarks.live.starts import rates_of, section, sweep, verdict
+
+    with screen.progress() as progress:
+        found = _until_interrupted(sweep(asked, rates_of(rates), progress))
+    screen.print_table(section(found))
+    screen.say(verdict(found))
 
 
 def _compare(asked: "Asked", screen: "Screen", report: Path, json: Path | None) -> None:
@@ -92,12 +113,8 @@ def _compare(asked: "Asked", screen: "Screen", report: Path, json: Path | None) 
     from benchmarks.live.run import run
     from benchmarks.report.page import write_report
 
-    try:
-        with screen.progress() as progress:
-            found = Found.of(asyncio.run(run(asked, progress)))
-    except (KeyboardInterrupt, asyncio.CancelledError) as error:
-        typer.echo("kn-ahead: interrupted; nothing of the benchmark is left", err=True)
-        raise typer.Exit(ExitCode.INTERRUPTED) from error
+    with screen.progress() as progress:
+        found = Found.of(_until_interrupted(run(asked, progress)))
     if json:
         write_json(found, json)
     for section in sections(found):
@@ -106,6 +123,15 @@ def _compare(asked: "Asked", screen: "Screen", report: Path, json: Path | None) 
     write_report(page_of(found), report)
     files = f"Report: {report.resolve()}" + (f"  JSON: {json.resolve()}" if json else "")
     screen.print(files)
+
+
+def _until_interrupted(what: Coroutine[Any, Any, T]) -> T:
+    """Run something. Ends the command in one line where it is interrupted."""
+    try:
+        return asyncio.run(what)
+    except (KeyboardInterrupt, asyncio.CancelledError) as error:
+        typer.echo("kn-ahead: interrupted; nothing of the benchmark is left", err=True)
+        raise typer.Exit(ExitCode.INTERRUPTED) from error
 
 
 def _taken_away(context: str, kubeconfig: Path | None, namespace: str) -> int:

@@ -124,9 +124,9 @@ async def _measured(
             last_s = begin_s + asked.span.total_s + max(copy.shift_s for copy in copies)
             await asyncio.sleep(last_s - clock.now())
         finally:
-            await _ended(showing)
+            await ended(showing)
     finally:
-        await _ended(watching)
+        await ended(watching)
     return Run(
         asked=asked, context=cluster.name, copies=copies, schedule=schedule, begin_s=begin_s,
         answers=tuple(answers), pods=log.pods(), gaps=log.gaps, own_learner=own_learner,
@@ -189,7 +189,8 @@ async def _show(span: Span, begin_s: float, show: OnProgress, clock: Clock) -> N
         await asyncio.sleep(SHOWN_S)
 
 
-async def _ended(task: asyncio.Task[None]) -> None:
+async def ended(task: asyncio.Task[None]) -> None:
+    """Cancel a task, and wait until it has ended."""
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
