@@ -1,13 +1,13 @@
 """What a benchmark makes in a cluster, and takes away again, and what may be in the way."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autoscaler.clock import Clock, SystemClock
 from autoscaler.errors import PermanentError
 from benchmarks.live.learning import LEARNER, SYSTEM
-from benchmarks.live.services import GROUP, PLURAL, SELECTOR, VERSION
+from benchmarks.live.services import GROUP, PLURAL, PREFIX, SELECTOR, VERSION
 from knative.client.api import CONFLICT, NOT_FOUND, Api, ApiError, Object
 from knative.services.listing import FORBIDDEN, PAGE, UNAUTHORIZED, resource_of
 
@@ -21,7 +21,17 @@ IN_SYSTEM = {
 }
 OURS, NAME_LABEL = "kn-ahead", "app.kubernetes.io/name"
 READY_S, GONE_S, LOOK_S = 180.0, 180.0, 1.0  # waited for at most; from one look to the next
+OURS_ALONE = {"labelSelector": SELECTOR}
+PRESENT = "already present"  # in a kubelet's event of an image that its node had
 SERVICE_VERBS = "create", "list", "get", "delete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Images:
+    """Where containers' images were."""
+
+    told: int  # containers of which it is known
+    present: int  # of these, those whose node had it already
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +53,7 @@ def rights(namespace: str) -> list[Right]:
     """All that a benchmark needs; without one of them it would begin and not end."""
     spread = [(verb, PLURAL, GROUP, namespace) for verb in SERVICE_VERBS]
     spread += [(verb, "pods", "", namespace) for verb in ("list", "watch")]
+    spread.append(("list", "events", "", namespace))
     for resource, group in (("deployments", "apps"), ("services", ""), ("configmaps", "")):
         spread += [(verb, resource, group, SYSTEM) for verb in ("create", "list", "delete")]
     spread.append(("get", "deployments", "apps", SYSTEM))
@@ -179,6 +190,17 @@ class Cluster:
         urls = {name: str((found[name].get("status") or {}).get("url") or "") for name in names}
         return {name: url.partition("://")[2].rstrip("/") for name, url in urls.items()}
 
+    async def images(self) -> Images:
+        """How containers of benchmarks' pods got their images, as far as events still tell."""
+        path = f"/api/v1/namespaces/{self.namespace}/events"
+        events = await self._list(path, {"fieldSelector": "reason=Pulled"})
+        said = [
+            str(each.get("message") or "")
+            for each in events
+            if str(each["involvedObject"].get("name") or "").startswith(PREFIX)
+        ]
+        return Images(told=len(said), present=sum(PRESENT in message for message in said))
+
     # --- taking away ------------------------------------------------------------------------------
 
     async def made(self) -> list[str]:
@@ -218,9 +240,9 @@ class Cluster:
                 return None
             raise self._refused(error, "get", path) from error
 
-    async def _list(self, path: str) -> list[Object]:
-        """Those of benchmarks."""
-        query, found = {"labelSelector": SELECTOR}, []
+    async def _list(self, path: str, query: Mapping[str, str] = OURS_ALONE) -> list[Object]:
+        """By default those of benchmarks."""
+        found: list[Object] = []
         try:
             while True:
                 page = await self.api.page(path, query, PAGE)

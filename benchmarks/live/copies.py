@@ -12,7 +12,7 @@ import numpy as np
 from autoscaler.core.types import FloatArray, IntArray
 from benchmarks.live.kinds import Kind
 from benchmarks.live.policies import Policy
-from benchmarks.live.services import revision_of
+from benchmarks.live.services import PREFIX, revision_of
 
 APART_S = 5.0  # from one policy's requests to the next one's
 
@@ -28,7 +28,7 @@ class Copy:
     @property
     def services(self) -> tuple[str, ...]:
         """Their names, the one that is called first."""
-        name = f"bench-{self.kind.name}-{self.policy.label}"
+        name = f"{PREFIX}{self.kind.name}-{self.policy.label}"
         return (name, *(f"{name}-{hop}" for hop in range(2, self.kind.length + 1)))
 
     @property

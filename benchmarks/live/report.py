@@ -11,6 +11,7 @@ import numpy as np
 
 from autoscaler.core.types import FloatArray
 from autoscaler.files import whole_file
+from benchmarks.live.cluster import Images
 from benchmarks.live.kinds import Kind
 from benchmarks.live.outcome import Outcome, Outcomes
 from benchmarks.live.pods import pod_seconds
@@ -23,7 +24,7 @@ from benchmarks.scores.resampling import Estimate
 
 BUDGETS = (1.0, 1.2, 1.5, 2.0)  # times Knative's pod-seconds
 STEP_S = 5.0  # of the drawn timelines
-COLUMNS = ("policy", "cold", "gone", "pod-s", "times Knative's", "starts", "p50", "p95", "p99")
+COLUMNS = ("policy", "cold", "gone", "pod-s", "times Knative's", "starts")
 PARTS = ("scheduled", "started", "ready", "total")
 
 
@@ -60,7 +61,7 @@ def sections(found: Found) -> list[Section]:
         _policies(f"{name}, {_n(counts, kinds):,} requests under each policy", counts, kinds)
         for name, kinds in found.groups.items()
     ]
-    tables += [_equal_pods(found), _outcomes(found)]
+    tables += [_equal_pods(found), _outcomes(found), _latencies(found)]
     tables += [
         _policies(f"{kind.name}: {kind.meaning}", counts, (kind,))
         for kind in counts.kinds
@@ -79,7 +80,6 @@ def _policies(title: str, counts: Counts, kinds: Sequence[Kind]) -> Section:
 
 
 def _row(score: Score) -> tuple[str, ...]:
-    p50, _, p95, p99, _ = score.latency_s
     alone = score.policy.name == KNATIVE
     return (
         _named(score.policy.name),
@@ -88,7 +88,6 @@ def _row(score: Score) -> tuple[str, ...]:
         f"{score.pod_s:,.0f}",
         "" if alone else _times(score.pods),
         f"{score.starts:,}",
-        *(f"{value:.2f} s" for value in (p50, p95, p99)),
     )
 
 
@@ -132,13 +131,23 @@ def _outcomes(found: Found) -> Section:
     return Section("What requests met", ("policy", *(o.value for o in Outcome)), rows)
 
 
+def _latencies(found: Found) -> Section:
+    rows = tuple(
+        (_named(each.policy.name), *(f"{value:.2f} s" for value in each.latency_s))
+        for each in scores(found.counts, found.counts.kinds)
+    )
+    columns = ("policy", *(f"p{100 * quantile:g}" for quantile in QUANTILES))
+    return Section("Latency from when a request was meant to be sent", columns, rows)
+
+
 def _start_up(found: Found) -> Section:
     rows = []
     for kind in found.counts.kinds:
         revisions = {r for c in found.run.copies if c.kind == kind for r in c.revisions}
         parts = [p.parts for p in found.run.pods if p.revision in revisions and "total" in p.parts]
         means = [np.mean([p[part] for p in parts if part in p] or [np.nan]) for part in PARTS]
-        rows.append((kind.name, f"{len(parts):,}", *(f"{mean:.1f} s" for mean in means)))
+        said = ("none" if np.isnan(mean) else f"{mean:.1f} s" for mean in means)
+        rows.append((kind.name, f"{len(parts):,}", *said))
     columns = ("kind", "starts", "scheduled", "containers up", "ready", "in all")
     return Section("A start by parts, means of whole seconds", columns, tuple(rows))
 
@@ -168,7 +177,7 @@ def facts(found: Found) -> list[tuple[str, str]]:
     behind = f"{1000 * np.quantile(sent, 0.99):.0f} ms" if len(sent) else "none"
     return [
         ("Cluster", f"context {run.context}, namespace {asked.namespace}"),
-        ("Image", f"{asked.image}; the state of nodes before the first start is not known"),
+        ("Image", f"{asked.image}; {_where(run.images)}"),
         ("Begun", datetime.fromtimestamp(run.begin_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")),
         ("Discarded", f"the first {span.learning_s:g} s, in which images come and models learn"),
         ("Measured", f"{span.rounds} rounds of {span.round_s:g} s"),
@@ -180,6 +189,17 @@ def facts(found: Found) -> list[tuple[str, str]]:
         ("Sent behind time", f"{behind}, at the 99th percentile"),
         ("Seed", str(asked.seed)),
     ]
+
+
+def _where(images: Images) -> str:
+    """Where images were, in words.
+
+    >>> _where(Images(told=9, present=8))
+    'already on its node for 8 of 9 containers'
+    """
+    if not images.told:
+        return "the cluster does not tell whether nodes had it"
+    return f"already on its node for {images.present} of {images.told} containers"
 
 
 NOTES = (
@@ -258,11 +278,28 @@ def _timeline(found: Found, kind: Kind) -> Timeline:
         name = _named(copy.policy.name)
         pods.append((name, pod_seconds(own, edges_s) / STEP_S))
         cold.append((name, np.histogram(missed, edges_s)[0].astype(np.float64)))
-        peak = np.histogram([a.intended_s for a in asked], edges_s)[0].astype(np.float64)
+        sent_s = np.sort([answer.intended_s for answer in asked])
+        peak = in_flight(sent_s, kind.work_s * kind.length, edges_s)
     return Timeline(
         service=kind.name, start_s=run.begin_s + span.learning_s, step_s=STEP_S, peak=peak,
         band=(), pods=tuple(pods), cold=tuple(cold),
     )  # fmt: skip
+
+
+def in_flight(sent_s: FloatArray, work_s: float, edges_s: FloatArray) -> FloatArray:
+    """(n,) most requests in flight at once between n + 1 times, if none waits.
+
+    sent_s: (m,) ascending. work_s: that each takes.
+
+    >>> in_flight(np.array([1.0, 1.1, 7.0]), 0.5, np.array([0.0, 5.0, 10.0, 15.0]))
+    array([2., 1., 0.])
+    """
+    before = np.searchsorted(sent_s + work_s, sent_s, side="right")  # that have ended
+    step = np.searchsorted(edges_s, sent_s, side="right") - 1
+    known = (step >= 0) & (step < len(edges_s) - 1)
+    most = np.zeros(len(edges_s) - 1)
+    np.maximum.at(most, step[known], (1.0 + np.arange(len(sent_s)) - before)[known])
+    return most
 
 
 # --- JSON -----------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from autoscaler.clock import Clock, SystemClock
 from autoscaler.errors import AutoscalerError, PermanentError
-from benchmarks.live.cluster import Cluster
+from benchmarks.live.cluster import Cluster, Images
 from benchmarks.live.copies import Copy, Schedule, Span, copies_of, schedule_of
 from benchmarks.live.kinds import Kind
 from benchmarks.live.learning import LEARNER, PROMETHEUS, learning_objects
@@ -56,6 +56,7 @@ class Run:
     answers: tuple[Answer, ...]
     pods: tuple[PodTimes, ...]
     gaps: int  # of the watch of pods
+    images: Images
     own_learner: bool  # whether the cluster had a learner of its own
 
 
@@ -125,11 +126,13 @@ async def _measured(
             await asyncio.sleep(last_s - clock.now())
         finally:
             await ended(showing)
+        images = await cluster.images()
     finally:
         await ended(watching)
     return Run(
         asked=asked, context=cluster.name, copies=copies, schedule=schedule, begin_s=begin_s,
-        answers=tuple(answers), pods=log.pods(), gaps=log.gaps, own_learner=own_learner,
+        answers=tuple(answers), pods=log.pods(), gaps=log.gaps, images=images,
+        own_learner=own_learner,
     )  # fmt: skip
 
 

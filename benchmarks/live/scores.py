@@ -1,6 +1,7 @@
 """What each policy let wait and what its pods cost, beside Knative's rule, round by round.
 
 Intervals are of 95 %, by the bootstrap over rounds: the same rounds for both that are compared.
+Quantiles of latencies are exact: all are at hand, so that a histogram would only lose digits.
 """
 
 from collections.abc import Collection, Sequence

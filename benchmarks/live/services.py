@@ -10,6 +10,7 @@ from typing import Any
 
 GROUP, VERSION, PLURAL = "serving.knative.dev", "v1", "services"
 LABEL = "kn-ahead.dev/benchmark"  # on all that a benchmark makes, pods among them
+PREFIX = "bench-"  # of the services' names
 SELECTOR = f"{LABEL}=live"
 LABELS = {LABEL: "live"}
 
