@@ -22,6 +22,7 @@ from autoscaler.errors import PermanentError
 from autoscaler.files import check_writable, whole_file
 from benchmarks.demo import commands as demo
 from benchmarks.forecast import commands as forecast
+from benchmarks.live import commands as live
 from benchmarks.whatif import commands as whatif
 from learner.settings import LearnerSettings
 
@@ -38,6 +39,16 @@ app = typer.Typer()
 app.add_typer(whatif.app)
 app.add_typer(forecast.app)
 app.add_typer(demo.app)
+bench = typer.Typer(no_args_is_help=True)
+bench.add_typer(live.app)
+
+
+@bench.callback()
+def _bench() -> None:
+    """Benchmarks."""
+
+
+app.add_typer(bench, name="bench")
 REPORT = Path("kn-ahead-report.html")
 
 TraceFile = Annotated[
