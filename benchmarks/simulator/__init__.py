@@ -1,6 +1,6 @@
 """Simulates pods and requests under the production control loop.
 
 `arrivals` (requests from counts) → `events` (one row), `cluster` (all rows), `actuation`
-(instructions applied) → `simulation`; `forecasts` holds those of a replay; `pods`, `calls` simulate
-services that call each other.
+(instructions applied) → `simulation`; `forecasts` holds those of a replay, `floors` what planners
+keep standing; `pods`, `calls` simulate services that call each other.
 """
