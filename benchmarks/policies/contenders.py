@@ -34,6 +34,7 @@ def contenders(tables: Tables | None = None) -> dict[str, Contender]:
 
     tables: make our forecasts; by default the learner does, walking forward.
     """
+    femux = Femux()
     known: list[Contender] = [
         KnAhead(OURS, tables or Walked()),
         Kpa(),
@@ -42,10 +43,10 @@ def contenders(tables: Tables | None = None) -> dict[str, Contender]:
         HybridHistogram(),
         PointForecast("weekly copy", OfInFlight(same_minute_last_week)),
         PointForecast("IceBreaker", icebreaker),
-        Femux(),
+        femux,
         PointForecast("Holt-Winters", holt_winters),
         PointForecast("TSB", OfInFlight(tsb)),
-        Femux("FeMux, told by the test set", on_test_set=True),
+        Femux("FeMux, told by the test set", told_by=femux),
         Cron(),
         KnAhead(ORACLE, foreseen, hindsight=True),
     ]

@@ -8,8 +8,9 @@ keep-alive of 10 minutes.
 FeMux learns from 70 % of the applications and is tested on the others, in the same days. Here it
 learns from the past of the services that it then scales: every row is known when it is used. Its
 released code tells which forecaster is best for a cluster from **the rows that it is tested on**:
-``on_test_set`` does so, and has hindsight. Memory is not known here, so every container has that of
-a usual Azure function. Its knob is FeMux's own: how much a cold start weighs beside waste.
+the variant that is ``told_by`` another does so, and has hindsight. Memory is not known here, so
+every container has that of a usual Azure application. Its knob is FeMux's own: how much a cold
+start weighs beside waste.
 """
 
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from benchmarks.policies.point_forecast import in_flight, pods_for
 from benchmarks.scores.femux_rules import played
 from benchmarks.scores.rum import BLOCK, Weighting, for_training, in_blocks, rum
 
-MEMORY_GB = 0.17  # the median of Azure's functions, 2019
+MEMORY_GB = 0.17  # that half of Azure's applications stay within (Shahrad et al., 2020)
 CLUSTERS = (10, 30, 50, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000)
 NAMES = tuple(FORECASTERS)
 SEED = 0
@@ -73,10 +74,11 @@ class Femux:
     knob = Knob(name="weight of cold starts in RUM", values=(0.25, 1.0, 4.0, 16.0), default=1.0)
     monotone = False  # which forecaster provides more is not ordered
 
-    def __init__(self, name: str = "FeMux", *, on_test_set: bool = False) -> None:
+    def __init__(self, name: str = "FeMux", *, told_by: "Femux | None" = None) -> None:
+        """told_by: choose as released, on the test set, from the blocks that another one played."""
         self.name = name
-        self.hindsight = on_test_set
-        self._blocks = Latest(blocks_of)
+        self.hindsight = told_by is not None
+        self._blocks: Latest[Blocks] = told_by._blocks if told_by else Latest(blocks_of)
 
     def plan(self, scene: Scene, value: float) -> Plan:
         """``value``: the weight; that of waste is 1."""

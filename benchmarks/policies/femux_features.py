@@ -40,13 +40,13 @@ def linear(series: FloatArray) -> bool:
 
 def harmonics(series: FloatArray) -> int:
     """How many frequencies of periods from 2 to 60 minutes stand out."""
+    if not np.ptp(series):
+        return 0
     at = np.arange(len(series)) - (len(series) - 1) / 2
     trend = (at @ series) / (at @ at) * at
     lines = np.abs(np.fft.rfft(series - trend))
     frequency = np.fft.rfftfreq(len(series))
     lines = lines[(frequency >= 1 / LONGEST) & (frequency <= 1 / SHORTEST)]
-    if np.ptp(series) == 0:
-        return 0
     return int((lines >= lines.mean() + DEVIATIONS * lines.std()).sum())
 
 

@@ -69,7 +69,7 @@ def test_without_two_blocks_of_past_a_keep_alive_speaks() -> None:
 def test_choices_are_learned_from_the_past_unless_released(released: bool) -> None:
     timers = [(10.0 * k + 0.2, 30.0) for k in range(3 * 51)]
     scene = scene_of([timers, timers[::2]], 3 * BLOCK, 2 * BLOCK)
-    it = Femux("x", on_test_set=released)
+    it = Femux("x", told_by=Femux() if released else None)
     assert it.hindsight is released
     found = it.forecasts(scene)
     assert found.shape == (2, BLOCK)
