@@ -22,7 +22,7 @@ from autoscaler.core.state.revision import Mode
 from autoscaler.core.types import FloatArray
 from benchmarks.goals.made_workloads import sparse
 from benchmarks.goals.simulated import Spent, simulated
-from benchmarks.goals.walk_forward import DEFAULTS, Refit, Rounds, Rows, WalkSettings, walked
+from benchmarks.goals.walk_forward import Refit, Rounds, Rows, walked
 from benchmarks.goals.workloads import (
     Concurrency,
     End,
@@ -33,6 +33,7 @@ from benchmarks.goals.workloads import (
     recorded,
 )
 from benchmarks.policies.policies import FULL, baselines, priced, revision
+from benchmarks.policies.walk import DEFAULTS, WalkSettings
 from benchmarks.scores.resampling import interval, resampled
 from benchmarks.simulator.forecasts import ForecastTable
 from benchmarks.simulator.simulation import Policy

@@ -2,5 +2,6 @@
 
 `arrivals` (requests from counts) → `events` (one row), `cluster` (all rows), `actuation`
 (instructions applied), `steady` (rows for which nothing changes) → `simulation`; `forecasts` holds
-those of a replay; `pods`, `calls` simulate services that call each other.
+those of a replay, `floors` what planners keep standing; `pods`, `calls` simulate services that call
+each other.
 """

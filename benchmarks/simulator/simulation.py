@@ -3,11 +3,11 @@
 Every service under every policy is one row of one fleet, so a sweep over ten prices costs little
 more than one run: the autoscaler decides for all rows in the same pass. Timing is Knative's:
 statistics every second, a decision every two, and at once for a revision at zero that gets a
-request (a poke). A policy is a revision's settings and its forecasts.
+request (a poke). A policy is a revision's settings, its forecasts, and floors that are planned.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from benchmarks.simulator.actuation import apply_instructions, start_at_zero
 from benchmarks.simulator.arrivals import Requests
 from benchmarks.simulator.cluster import Cluster
 from benchmarks.simulator.events import COUNTED
+from benchmarks.simulator.floors import Floors, FloorsInForce
 from benchmarks.simulator.forecasts import ForecastTable, stack
 from benchmarks.simulator.settings import Settings, only, rows, value_of
 from benchmarks.simulator.steady import Steady, may_be_steady
@@ -40,6 +41,7 @@ class Policy:
     name: str
     revision: Settings  # of every service's revision, or (n,) of each
     forecasts: str = ""  # key in `World.tables`; "" = none
+    floors: str = ""  # key in `World.floors`; "" = none
 
     def only(self, services: IntArray) -> "Policy":
         """For some of the services."""
@@ -57,6 +59,7 @@ class World:
     concurrency: int | IntArray  # requests in flight that one pod takes; 0 = unlimited
     start_up_s: float | FloatArray  # s from creating a pod until it is ready
     drain_s: float | FloatArray  # s from letting a pod go until it is gone
+    floors: dict[str, Floors] = field(default_factory=dict)  # by name
 
     def only(self, services: IntArray) -> "World":
         """With some of its services."""
@@ -68,6 +71,7 @@ class World:
             concurrency=value_of(self.concurrency, services),
             start_up_s=value_of(self.start_up_s, services),
             drain_s=value_of(self.drain_s, services),
+            floors={name: floors.only(services) for name, floors in self.floors.items()},
         )
 
 
@@ -99,13 +103,14 @@ class Simulation:
         self._poked = np.zeros(len(self.fleet))  # requests of this second that a poke reported
         self._withdrawn: BoolArray | None = None
         self._forecasts = _RollingForecasts(world, policies, n)
+        self._floors = FloorsInForce(world.floors, [p.floors for p in policies], self.fleet)
 
     def run(self, until: float) -> None:
         """Simulate until whole Unix s ``until``."""
         while self.now < until:
             # Up to the next second in which anything happens.
-            next_s = np.ceil(min(self._steady.next_s, self._forecasts.next_s))
-            self.now = float(min(until, max(next_s, self.now + 1.0)))
+            next_s = min(self._steady.next_s, self._forecasts.next_s, self._floors.next_s)
+            self.now = float(min(until, max(np.ceil(next_s), self.now + 1.0)))
             self._second(self._steady.others(self.now))
             if self.now % TICK_S == 0:
                 self._tick()
@@ -116,6 +121,7 @@ class Simulation:
         if advice:
             self._advise(advice)
         self._steady.check_forecasts(self.now)
+        self._steady.wake(self._floors.apply(self.fleet, self.now), self.now)
         rows = self._steady.others(self.now)
         if not len(rows):
             return
@@ -142,7 +148,7 @@ class Simulation:
     def withdraw(self, withdrawn: BoolArray) -> None:
         """Show forecasts of some rows (n_rows,) from now on, without applying them."""
         self._withdrawn = withdrawn
-        self._steady.wake_all(self.now)
+        self._steady.wake(np.arange(len(self.fleet)), self.now)
         if self.advice:
             self._advise(self.advice)
 

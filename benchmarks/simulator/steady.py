@@ -66,9 +66,9 @@ class Steady:
         other = self._pods_ahead(steady, spec, now) != self._ahead[steady]
         self._wake(steady[other], now)
 
-    def wake_all(self, now: float) -> None:
-        """Let all rows go on after Unix s ``now``."""
-        self._wake(np.flatnonzero(self._until != EACH_SECOND), now)
+    def wake(self, rows: IntArray, now: float) -> None:
+        """Let some rows go on after Unix s ``now``."""
+        self._wake(rows[self._until[rows] != EACH_SECOND], now)
 
     def make_up(self, now: float) -> None:
         """Count the time of steady rows up to Unix s ``now``."""

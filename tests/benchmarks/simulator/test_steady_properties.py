@@ -12,6 +12,7 @@ from autoscaler.core.state.revision import Metric, Mode, Revision
 from benchmarks.policies.policies import revision
 from benchmarks.simulator import simulation
 from benchmarks.simulator.events import COUNTED
+from benchmarks.simulator.floors import Floors
 from benchmarks.simulator.simulation import Policy, Simulation, World
 from tests.benchmarks.simulator.test_simulation import KPA, START_UP_S, column, table, world
 from tests.examples import examples
@@ -34,6 +35,7 @@ curves = st.lists(
     min_size=5,
     max_size=20,
 )
+plans = st.lists(st.integers(0, 3), min_size=1, max_size=6)  # pods from step to step
 
 
 @st.composite
@@ -58,26 +60,30 @@ def policies(draw: Any) -> list[Policy]:
                 has_scrape_target=draw(st.booleans()),
             ),
             forecasts=draw(st.sampled_from(["", "model"])),
+            floors=draw(st.sampled_from(["", "", "plan"])),
         )
         for i in range(draw(st.integers(1, 4)))
     ]
 
 
 @settings(max_examples=examples(5, many=400), deadline=None)
-@given(st.lists(calls, min_size=1, max_size=4), curves, policies(), st.booleans())
+@given(st.lists(calls, min_size=1, max_size=4), curves, plans, policies(), st.booleans())
 def test_results_are_those_of_every_second_and_tick(
     arrivals: list[list[float]],
     probability: list[list[float]],
+    pods: list[int],
     compared: list[Policy],
     many: bool,
 ) -> None:
-    given_ = world(
+    without = world(
         *arrivals,
         service_s=0.7,
         concurrency=int(compared[0].revision.pod_capacity) % 100,
         drain_s=30.0,
         table=table(probability, services=len(arrivals)),
     )
+    plan = Floors(from_s=50.5 + 97.0 * np.arange(len(pods)), pods=np.tile(pods, (len(arrivals), 1)))
+    given_ = replace(without, floors={"plan": plan})
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(simulation, "MANY", 1 if many else 500)
         found = Simulation(given_, compared, start_s=0.0)
