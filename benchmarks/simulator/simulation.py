@@ -30,7 +30,7 @@ from benchmarks.simulator.steady import Steady, may_be_steady
 
 Counts = dict[str, npt.NDArray[Any]]  # (n_policies, n_services, ...) by its column in `State`
 NOTE_S = 8.0  # s between searches for rows that are steady, in a fleet of `MANY`
-MANY = 500  # rows: of fewer, some cost a tick as much as all
+FEW, MANY = 30, 600  # rows: between, a tick of some takes as long as one of all
 PUBLISH_S = 5.0  # s from the end of a step to its published forecast: scrape, read, predict
 
 
@@ -98,7 +98,8 @@ class Simulation:
         self.state = ControlState(fleet=_fleet(world, policies, start_s))
         self._twins = twins
         self._steady = Steady(self.state, self.cluster)
-        self._skips = not twins and may_be_steady(self.fleet)
+        worth_it = not FEW < len(self.fleet) < MANY
+        self._skips = worth_it and not twins and may_be_steady(self.fleet)
         self._reported = np.zeros(len(self.fleet), dtype=np.bool_)  # rows reported last second
         self._poked = np.zeros(len(self.fleet))  # requests of this second that a poke reported
         self._withdrawn: BoolArray | None = None

@@ -85,7 +85,7 @@ def test_results_are_those_of_every_second_and_tick(
     plan = Floors(from_s=50.5 + 97.0 * np.arange(len(pods)), pods=np.tile(pods, (len(arrivals), 1)))
     given_ = replace(without, floors={"plan": plan})
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(simulation, "MANY", 1 if many else 500)
+        patched.setattr(simulation, "MANY", 1 if many else 600)
         found = Simulation(given_, compared, start_s=0.0)
         every = Simulation(given_, compared, start_s=0.0, twins=True)
         for until in (1.0, 333.0, END_S):
