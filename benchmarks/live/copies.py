@@ -1,7 +1,9 @@
 """Copies of services, a kind of traffic under a policy each, and all requests that they get.
 
-Copies of a kind get the same requests. Those of one policy come a little after those of another:
-starts of all at once would delay all. Whatever is counted of a copy is moved by as much.
+Copies of a kind get the same requests. Those of one policy come a little after those of another, as
+starts of all at once would delay all; and all within less than a pod takes to start. Else what is
+learned of one copy, that it is called whenever another was, would warn it in time. Whatever is
+counted of a copy is moved by as much.
 """
 
 from collections.abc import Sequence
@@ -14,7 +16,7 @@ from benchmarks.live.kinds import Kind
 from benchmarks.live.policies import Policy
 from benchmarks.live.services import PREFIX, revision_of
 
-APART_S = 5.0  # from one policy's requests to the next one's
+SPREAD_S = 1.5  # from the first policy's requests to the last one's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +68,11 @@ class Schedule:
 
 def copies_of(kinds: Sequence[Kind], policies: Sequence[Policy]) -> tuple[Copy, ...]:
     """Each kind under each policy."""
+    shifts_s = np.linspace(0.0, SPREAD_S, len(policies)).tolist()
     return tuple(
-        Copy(kind=kind, policy=policy, shift_s=i * APART_S)
+        Copy(kind=kind, policy=policy, shift_s=shift_s)
         for kind in kinds
-        for i, policy in enumerate(policies)
+        for policy, shift_s in zip(policies, shifts_s, strict=True)
     )
 
 

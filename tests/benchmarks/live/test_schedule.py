@@ -6,7 +6,7 @@ import pytest
 from autoscaler.errors import PermanentError
 from benchmarks.live.copies import Span, copies_of, schedule_of
 from benchmarks.live.kinds import KINDS, Kind, kinds_of
-from benchmarks.live.policies import policies_of, policy_of
+from benchmarks.live.policies import DEFAULT, policies_of, policy_of
 
 SPAN = Span(learning_s=600.0, round_s=300.0, rounds=4)
 POLICIES = policies_of(("off", "full@60s"))
@@ -20,6 +20,11 @@ def test_all_policies_get_the_same_requests_a_little_apart() -> None:
         knative, ours = (schedule.at_s[schedule.copy == j] - copies[j].shift_s for j in (i, i + 1))
         assert len(knative)
         np.testing.assert_allclose(knative, ours)
+
+
+def test_no_copy_is_warned_in_time_by_the_requests_of_another() -> None:
+    shifts_s = [copy.shift_s for copy in copies_of(kinds_of(()), policies_of(DEFAULT))]
+    assert max(shifts_s) < min(kind.start_s for kind in KINDS.values())
 
 
 def test_a_kind_is_called_alike_whoever_is_called_beside_it() -> None:
@@ -59,7 +64,7 @@ def test_nobody_calls_by_night() -> None:
 def test_rounds_of_a_copy_move_with_its_requests() -> None:
     first, second = copies_of(kinds_of(("timer",)), POLICIES)
     np.testing.assert_array_equal(SPAN.edges_s(first), [600.0, 900.0, 1200.0, 1500.0, 1800.0])
-    np.testing.assert_array_equal(SPAN.edges_s(second) - SPAN.edges_s(first), [5.0] * 5)
+    np.testing.assert_array_equal(SPAN.edges_s(second) - SPAN.edges_s(first), [1.5] * 5)
 
 
 def test_knative_s_rule_is_always_among_the_policies_and_first() -> None:

@@ -98,7 +98,7 @@ def sent(copy: int, at_s: float, pod: str) -> Answer:
 
 def test_what_was_learned_in_is_discarded_and_the_rest_falls_into_rounds() -> None:
     copies = copies_of(kinds_of(("timer", "chain")), POLICIES[:2])
-    assert [copy.shift_s for copy in copies] == [0.0, 5.0, 0.0, 5.0]
+    assert [copy.shift_s for copy in copies] == [0.0, 1.5, 0.0, 1.5]
     pods = [
         PodTimes(
             name="head", revision="bench-chain-full-20s-00001", created_s=BEGIN_S + 130,
@@ -109,11 +109,11 @@ def test_what_was_learned_in_is_discarded_and_the_rest_falls_into_rounds() -> No
             ready_s=BEGIN_S + 162, parts={},
         ),
     ]  # fmt: skip
-    times = [50.0, 104.9, 105.0, 154.9, 155.0, 204.9, 205.0]
+    times = [50.0, 101.4, 101.5, 151.4, 151.5, 201.4, 201.5]
     found = counted(copies, [sent(3, at_s, "head") for at_s in times], pods, SPAN, BEGIN_S)
     np.testing.assert_array_equal(found.requests[1, 1], [2, 2])
     np.testing.assert_array_equal(found.cold[1, 1], [1, 0])
-    np.testing.assert_array_equal(found.pod_s[1, 1], [25.0, 15.0 + 45.0])
+    np.testing.assert_array_equal(found.pod_s[1, 1], [21.5, 18.5 + 41.5])
     np.testing.assert_array_equal(found.starts[1, 1], [1, 1])
     assert found.requests.sum() == 4
     np.testing.assert_allclose(found.latency_s[1][1], [0.5] * 4)
