@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from autoscaler.cli.exit_codes import ExitCode
-from autoscaler.cli.options import COUNT, one_line_errors, within
+from autoscaler.cli.options import COUNT, moment, one_line_errors, within
 from autoscaler.errors import PermanentError
 from autoscaler.files import check_writable
 from benchmarks.live.policies import DEFAULT
@@ -82,6 +82,7 @@ def live(
         if cleanup:
             screen.print(f"Taken away: {_taken_away(context, kubeconfig, namespace)} objects")
             return
+        moment(refit, 0.0)  # the learner would refuse another only in the cluster
         if not image:
             raise PermanentError("image is missing; allowed: that of a service, by --image")
         for file in (report, json) if json else (report,):
@@ -127,10 +128,12 @@ def _compare(asked: "Asked", screen: "Screen", report: Path, json: Path | None) 
 
 def _until_interrupted(what: Coroutine[Any, Any, T]) -> T:
     """Run something. Ends the command in one line where it is interrupted."""
+    from benchmarks.live.run import SOMETHING_LEFT, CutOffError
+
     try:
         return asyncio.run(what)
-    except (KeyboardInterrupt, asyncio.CancelledError) as error:
-        typer.echo("kn-ahead: interrupted; nothing of the benchmark is left", err=True)
+    except (CutOffError, KeyboardInterrupt) as error:  # the latter by a second Ctrl-C
+        typer.echo(f"kn-ahead: {str(error) or SOMETHING_LEFT}", err=True)
         raise typer.Exit(ExitCode.INTERRUPTED) from error
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import aiohttp
 
 from autoscaler.clock import Clock
+from autoscaler.errors import PermanentError
 from benchmarks.live.copies import Schedule
 
 NO_ANSWER = 0
@@ -22,6 +23,11 @@ class Target:
 
     url: str
     host: str = ""  # of its header, where a gateway tells services apart by it; "" = the URL's
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Of a request."""
+        return {"Host": self.host} if self.host else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +46,32 @@ class Answer:
     def latency_s(self) -> float:
         """From when it was meant to be sent."""
         return self.done_s - self.intended_s
+
+
+async def check_reachable(target: Target, timeout_s: float) -> None:
+    """Send one request. Raises PermanentError where it is not answered as it should be."""
+    timeout = aiohttp.ClientTimeout(total=timeout_s)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(target.url, headers=target.headers, allow_redirects=False) as answer,
+        ):
+            why = "" if is_success(answer.status) else f"HTTP {answer.status}"
+    except TimeoutError:
+        why = f"no answer in {timeout_s:g} s"
+    except aiohttp.ClientError as error:
+        why = " ".join(str(error).split())
+    if why:
+        named = f" for host {target.host}" if target.host else ""
+        raise PermanentError(
+            f"{target.url}{named} does not answer: {why}; allowed: where the cluster's Services"
+            " resolve, or from outside with its gateway's URL, by --ingress"
+        )
+
+
+def is_success(status: int) -> bool:
+    """Whether HTTP's status is one: a redirect is no answer either."""
+    return 200 <= status < 300
 
 
 async def offer(
@@ -78,9 +110,9 @@ async def _send(
 ) -> None:
     sent_s, status, timed_out = clock.now(), NO_ANSWER, False
     words: tuple[str, ...] = ()
-    headers = {"Host": target.host} if target.host else {}
+    asked = session.get(target.url, headers=target.headers, allow_redirects=False)
     try:
-        async with session.get(target.url, headers=headers, allow_redirects=False) as answer:
+        async with asked as answer:
             body = await answer.content.read(ANSWER_BYTES)
             await answer.read()
             status, words = answer.status, tuple(body.decode(errors="replace").split())

@@ -8,10 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 
-from benchmarks.live.load import Answer
+from benchmarks.live.load import Answer, is_success
 from benchmarks.live.pods import PodTimes
-
-LEAST_FAILURE = 300  # of HTTP's statuses: a redirect is no answer either
 
 
 class Outcome(StrEnum):
@@ -37,7 +35,7 @@ class Outcomes:
         """Of one request. revisions: those that it passes, one after the other."""
         if answer.timed_out:
             return Outcome.TIMED_OUT
-        if not 0 < answer.status < LEAST_FAILURE:
+        if not is_success(answer.status):
             return Outcome.FAILED
         at_s = answer.intended_s
         served = _named(answer, self._by_name)

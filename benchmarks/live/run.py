@@ -13,7 +13,7 @@ from benchmarks.live.cluster import Cluster, Images
 from benchmarks.live.copies import Copy, Schedule, Span, copies_of, schedule_of
 from benchmarks.live.kinds import Kind
 from benchmarks.live.learning import LEARNER, PROMETHEUS, learning_objects
-from benchmarks.live.load import Answer, Target, offer
+from benchmarks.live.load import Answer, Target, check_reachable, offer
 from benchmarks.live.pods import PodLog, PodTimes, follow
 from benchmarks.live.policies import Policy
 from benchmarks.live.services import LABELS, SELECTOR, address_of, knative_service, revision_of
@@ -23,7 +23,14 @@ SHOWN_S = 1.0  # from one report of progress to the next
 TIMEOUT_S = 120.0  # until a request is given up: twice the slowest start-up
 SETTLE_S = 3.0  # after all is ready, until the first request
 
+NOTHING_LEFT = "interrupted; nothing of the benchmark is left"
+SOMETHING_LEFT = "interrupted; something of the benchmark may be left, see --cleanup"
+
 OnProgress = Callable[[str, float], None]
+
+
+class CutOffError(AutoscalerError):
+    """A benchmark was interrupted; the message says whether something may be left of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,21 +92,29 @@ async def connected(
 async def taken_away(cluster: Cluster, show: OnProgress) -> AsyncIterator[None]:
     """Take away all that is made within, also where it is interrupted or asked to end.
 
-    Raises PermanentError where something stays.
+    Raises PermanentError where something stays, and CutOffError where it was interrupted.
     """
-    task = asyncio.current_task()
+    task, is_away = asyncio.current_task(), False
     assert task
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     try:
-        yield
-    finally:
-        show("taking all away", 0.0)
         try:
-            await cluster.remove()
-        except AutoscalerError as error:
-            raise PermanentError(
-                f"something of the benchmark may still be there: {error}; see --cleanup"
-            ) from error
+            yield
+        finally:
+            await _take_away(cluster, show)
+            is_away = True
+    except asyncio.CancelledError as error:
+        raise CutOffError(NOTHING_LEFT if is_away else SOMETHING_LEFT) from error
+
+
+async def _take_away(cluster: Cluster, show: OnProgress) -> None:
+    show("taking all away", 0.0)
+    try:
+        await cluster.remove()
+    except AutoscalerError as error:
+        raise PermanentError(
+            f"something of the benchmark may still be there: {error}; see --cleanup"
+        ) from error
 
 
 async def _measured(
@@ -169,7 +184,13 @@ async def deploy(asked: Asked, cluster: Cluster, copies: Sequence[Copy], show: O
 
 
 async def targets_of(asked: Asked, cluster: Cluster, copies: Sequence[Copy]) -> list[Target]:
-    """Where each copy is called."""
+    """Where each copy is called. Raises PermanentError where the first one does not answer."""
+    targets = await _targets(asked, cluster, copies)
+    await check_reachable(targets[0], TIMEOUT_S)
+    return targets
+
+
+async def _targets(asked: Asked, cluster: Cluster, copies: Sequence[Copy]) -> list[Target]:
     work = [f"?work={1000 * copy.kind.work_s:.0f}" for copy in copies]
     if not asked.ingress:
         urls = [address_of(c.revisions[0], asked.namespace, asked.domain) for c in copies]

@@ -240,6 +240,7 @@ def test_what_an_earlier_run_has_left_is_found(
         ((), "image is missing; allowed: that of a service, by --image"),
         (("--image", "x", "--policy", "kpa"), "policy 'kpa' is not known; allowed: off"),
         (("--image", "x", "--kind", "weekly"), "kind 'weekly' is not known; allowed: timer"),
+        (("--image", "x", "--refit", "soon"), "time 'soon' is not understood; allowed: 10d"),
         (("--image", "x", "--report", "/nope/x.html"), "/nope/x.html cannot be written: "),
     ],
 )

@@ -9,8 +9,9 @@ import pytest
 from aiohttp import web
 
 from autoscaler.clock import SystemClock
+from autoscaler.errors import PermanentError
 from benchmarks.live.copies import Schedule
-from benchmarks.live.load import Answer, Target, offer
+from benchmarks.live.load import Answer, Target, check_reachable, offer
 
 CLOCK = SystemClock()
 
@@ -41,6 +42,15 @@ async def server(ended: asyncio.Event) -> AsyncIterator[str]:
     finally:
         ended.set()
         await runner.cleanup()
+
+
+def reached(path: str, host: str = "") -> None:
+    async def asked() -> None:
+        async with server(asyncio.Event()) as url:
+            target = Target(url=path if "://" in path else url + path, host=host)
+            await check_reachable(target, 0.4)
+
+    asyncio.run(asked())
 
 
 def sent(at_s: list[float], paths: list[str], host: str = "") -> tuple[float, list[Answer]]:
@@ -95,3 +105,19 @@ def test_failures_are_told_and_end_nothing(path: str, status: int) -> None:
     _, (failed, after) = sent([0.0, 0.0], [path, "/"])
     assert (failed.status, failed.timed_out) == (status, False)
     assert after.status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("/broken", "HTTP 503"),
+        ("/never", "no answer in 0.4 s"),
+        ("http://127.0.0.1:9/", "Cannot connect"),
+    ],
+)
+def test_an_address_that_does_not_answer_is_said_before_anything_is_measured(
+    path: str, why: str
+) -> None:
+    with pytest.raises(PermanentError, match=f"for host cart.shop does not answer: {why}"):
+        reached(path, host="cart.shop")
+    reached("/", host="cart.shop")
