@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from autoscaler.clock import Clock, SystemClock
 from autoscaler.errors import PermanentError
 from benchmarks.live.learning import LEARNER, SYSTEM
+from benchmarks.live.rights import REVIEWS, missing_rights
 from benchmarks.live.services import GROUP, PLURAL, PREFIX, SELECTOR, VERSION
 from knative.client.api import CONFLICT, NOT_FOUND, Api, ApiError, Object
 from knative.services.listing import FORBIDDEN, PAGE, UNAUTHORIZED, resource_of
@@ -23,7 +24,6 @@ OURS, NAME_LABEL = "kn-ahead", "app.kubernetes.io/name"
 READY_S, GONE_S, LOOK_S = 180.0, 180.0, 1.0  # waited for at most; from one look to the next
 OURS_ALONE = {"labelSelector": SELECTOR}
 PRESENT = "already present"  # in a kubelet's event of an image that its node had
-SERVICE_VERBS = "create", "list", "get", "delete"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,32 +32,6 @@ class Images:
 
     told: int  # containers of which it is known
     present: int  # of these, those whose node had it already
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Right:
-    """A verb on a kind of objects of a namespace."""
-
-    verb: str
-    resource: str
-    group: str = ""
-    namespace: str
-
-    def __str__(self) -> str:
-        """As kubectl says it."""
-        group = f".{self.group}" if self.group else ""
-        return f"{self.verb} {self.resource}{group} in {self.namespace}"
-
-
-def rights(namespace: str) -> list[Right]:
-    """All that a benchmark needs; without one of them it would begin and not end."""
-    spread = [(verb, PLURAL, GROUP, namespace) for verb in SERVICE_VERBS]
-    spread += [(verb, "pods", "", namespace) for verb in ("list", "watch")]
-    spread.append(("list", "events", "", namespace))
-    for resource, group in (("deployments", "apps"), ("services", ""), ("configmaps", "")):
-        spread += [(verb, resource, group, SYSTEM) for verb in ("create", "list", "delete")]
-    spread.append(("get", "deployments", "apps", SYSTEM))
-    return [Right(verb=v, resource=r, group=g, namespace=n) for v, r, g, n in spread]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,30 +76,15 @@ class Cluster:
 
     async def check_rights(self) -> None:
         """Raises PermanentError that names those that are missing."""
-        needed = rights(self.namespace)
-        granted = await asyncio.gather(*map(self._may, needed))
-        if missing := [
-            str(right) for right, is_so in zip(needed, granted, strict=True) if not is_so
-        ]:
+        try:
+            missing = await missing_rights(self.api, self.namespace)
+        except ApiError as error:
+            raise self._refused(error, "create", REVIEWS) from error
+        if missing:
             raise PermanentError(
                 f"context {self.name!r} may not {', '.join(missing)}; allowed: with the ClusterRole"
                 f" of {RIGHTS}"
             )
-
-    async def _may(self, right: Right) -> bool:
-        asked = {
-            "namespace": right.namespace,
-            "verb": right.verb,
-            "group": right.group,
-            "resource": right.resource,
-        }
-        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-        body = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": asked},
-        }
-        return bool((await self.create(path, body))["status"]["allowed"])
 
     async def _autoscaler(self) -> str:
         """Its image. Raises PermanentError where it is not kn-ahead."""

@@ -110,8 +110,10 @@ def _start(asked: "Asked", rates: str, screen: "Screen") -> None:
 
 
 def _compare(asked: "Asked", screen: "Screen", report: Path, json: Path | None) -> None:
-    from benchmarks.live.report import Found, page_of, sections, verdict, write_json
+    from benchmarks.live.record import write_json
+    from benchmarks.live.report import page_of
     from benchmarks.live.run import run
+    from benchmarks.live.tables import Found, sections, verdict
     from benchmarks.report.page import write_report
 
     with screen.progress() as progress:

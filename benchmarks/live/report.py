@@ -1,172 +1,22 @@
-"""What a run found: as tables, as a page with pods and requests over time, and as JSON."""
+"""The page of a run: its tables, a curve over prices, and pods and requests over time."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from json import dumps
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from autoscaler.core.types import FloatArray
-from autoscaler.files import whole_file
 from benchmarks.live.cluster import Images
+from benchmarks.live.copies import Copy
 from benchmarks.live.kinds import Kind
 from benchmarks.live.outcome import Outcome, Outcomes
 from benchmarks.live.pods import pod_seconds
 from benchmarks.live.policies import KNATIVE
-from benchmarks.live.run import Run
-from benchmarks.live.scores import QUANTILES, Counts, Score, counted, gone_at, scores
+from benchmarks.live.scores import Score, scores
+from benchmarks.live.tables import Found, named, sections, verdict
 from benchmarks.report.figures import Curve, Timeline
-from benchmarks.report.page import Report, Section
-from benchmarks.scores.resampling import Estimate
+from benchmarks.report.page import Report
 
-BUDGETS = (1.0, 1.2, 1.5, 2.0)  # times Knative's pod-seconds
 STEP_S = 5.0  # of the drawn timelines
-COLUMNS = ("policy", "cold", "gone", "pod-s", "times Knative's", "starts")
-PARTS = ("scheduled", "started", "ready", "total")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A run, and what was counted of it."""
-
-    run: Run
-    counts: Counts
-
-    @classmethod
-    def of(cls, run: Run) -> "Found":
-        """Count a run."""
-        return cls(
-            run=run,
-            counts=counted(run.copies, run.answers, run.pods, run.asked.span, run.begin_s),
-        )
-
-    @property
-    def groups(self) -> dict[str, tuple[Kind, ...]]:
-        """Kinds that are looked at together."""
-        kinds = self.counts.kinds
-        regular = tuple(kind for kind in kinds if kind.regular)
-        groups = {"all kinds": kinds}
-        if 0 < len(regular) < len(kinds):
-            groups[", ".join(kind.name for kind in regular)] = regular
-        return groups
-
-
-def sections(found: Found) -> list[Section]:
-    """All tables, those of all kinds first."""
-    counts = found.counts
-    tables = [
-        _policies(f"{name}, {_n(counts, kinds):,} requests under each policy", counts, kinds)
-        for name, kinds in found.groups.items()
-    ]
-    tables += [_equal_pods(found), _outcomes(found), _latencies(found)]
-    tables += [
-        _policies(f"{kind.name}: {kind.meaning}", counts, (kind,))
-        for kind in counts.kinds
-        if len(counts.kinds) > 1
-    ]
-    return [*tables, _start_up(found)]
-
-
-def _n(counts: Counts, kinds: Sequence[Kind]) -> int:
-    return scores(counts, kinds)[0].requests
-
-
-def _policies(title: str, counts: Counts, kinds: Sequence[Kind]) -> Section:
-    rows = tuple(_row(score) for score in scores(counts, kinds))
-    return Section(title, COLUMNS, rows)
-
-
-def _row(score: Score) -> tuple[str, ...]:
-    alone = score.policy.name == KNATIVE
-    return (
-        _named(score.policy.name),
-        f"{score.cold:,}",
-        "" if alone else _percent(score.gone),
-        f"{score.pod_s:,.0f}",
-        "" if alone else _times(score.pods),
-        f"{score.starts:,}",
-    )
-
-
-def _named(policy: str) -> str:
-    return "Knative (off)" if policy == KNATIVE else policy
-
-
-def _percent(found: Estimate) -> str:
-    """A share with its interval.
-
-    >>> _percent(Estimate(value=0.8, low=0.7, high=0.85))
-    '80 % (70 to 85)'
-    """
-    if np.isnan(found.value):
-        return "none"
-    return f"{100 * found.value:.0f} % ({100 * found.low:.0f} to {100 * found.high:.0f})"
-
-
-def _times(found: Estimate) -> str:
-    return f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
-
-
-def _equal_pods(found: Found) -> Section:
-    rows = tuple(
-        (f"{budget:g}", *(_percent(gone_at(found.counts, kinds, budget)) for kinds in groups))
-        for groups in [found.groups.values()]
-        for budget in BUDGETS
-    )
-    return Section(
-        "Cold requests gone by mode full at a multiple of Knative's pod-seconds",
-        ("pod-seconds", *found.groups),
-        rows,
-    )
-
-
-def _outcomes(found: Found) -> Section:
-    rows = tuple(
-        (_named(each.policy.name), *(f"{each.outcomes[outcome]:,}" for outcome in Outcome))
-        for each in scores(found.counts, found.counts.kinds)
-    )
-    return Section("What requests met", ("policy", *(o.value for o in Outcome)), rows)
-
-
-def _latencies(found: Found) -> Section:
-    rows = tuple(
-        (_named(each.policy.name), *(f"{value:.2f} s" for value in each.latency_s))
-        for each in scores(found.counts, found.counts.kinds)
-    )
-    columns = ("policy", *(f"p{100 * quantile:g}" for quantile in QUANTILES))
-    return Section("Latency from when a request was meant to be sent", columns, rows)
-
-
-def _start_up(found: Found) -> Section:
-    rows = []
-    for kind in found.counts.kinds:
-        revisions = {r for c in found.run.copies if c.kind == kind for r in c.revisions}
-        parts = [p.parts for p in found.run.pods if p.revision in revisions and "total" in p.parts]
-        means = [np.mean([p[part] for p in parts if part in p] or [np.nan]) for part in PARTS]
-        said = ("none" if np.isnan(mean) else f"{mean:.1f} s" for mean in means)
-        rows.append((kind.name, f"{len(parts):,}", *said))
-    columns = ("kind", "starts", "scheduled", "containers up", "ready", "in all")
-    return Section("A start by parts, means of whole seconds", columns, tuple(rows))
-
-
-def verdict(found: Found) -> str:
-    """What a reader should remember."""
-    name, kinds = list(found.groups.items())[-1]
-    at = {budget: gone_at(found.counts, kinds, budget) for budget in (1.2, 1.5)}
-    told = [
-        f"{_percent(gone)} at {b:g} times" for b, gone in at.items() if not np.isnan(gone.value)
-    ]
-    if not told:
-        return (
-            f"No price of mode full was measured within 1.5 times Knative's pod-seconds ({name})."
-        )
-    return (
-        f"Of Knative's cold requests were gone ({name}): {', '.join(told)} its pod-seconds, from"
-        " creation to gone."
-    )
 
 
 def facts(found: Found) -> list[tuple[str, str]]:
@@ -236,14 +86,14 @@ def _curves(found: Found) -> tuple[Curve, ...]:
         copy.kind.work_s * copy.kind.length
         for copy, answer in ((found.run.copies[a.copy], a) for a in found.run.answers)
         if copy.policy.name == KNATIVE
-        and copy_edges(found, copy)[0] <= answer.intended_s < copy_edges(found, copy)[-1]
+        and _edges_s(found, copy)[0] <= answer.intended_s < _edges_s(found, copy)[-1]
     )
     modes: dict[str, list[Score]] = {}
     for score in scores(found.counts, found.counts.kinds):
         modes.setdefault(score.policy.mode, []).append(score)
     return tuple(
         Curve(
-            name=_named(mode),
+            name=named(mode),
             normalised_memory=np.array([each.pod_s / used_s for each in points]),
             cold_rate=np.array([each.cold / max(each.requests, 1) for each in points]),
             labels=tuple(
@@ -256,7 +106,7 @@ def _curves(found: Found) -> tuple[Curve, ...]:
     )
 
 
-def copy_edges(found: Found, copy: Any) -> FloatArray:
+def _edges_s(found: Found, copy: Copy) -> FloatArray:
     """Unix s at which a copy's rounds begin, and the last ends."""
     return found.run.begin_s + np.asarray(found.run.asked.span.edges_s(copy))
 
@@ -275,7 +125,7 @@ def _timeline(found: Found, kind: Kind) -> Timeline:
         own = [pod for pod in run.pods if pod.revision in copy.revisions]
         asked = [answer for answer in run.answers if answer.copy == i]
         missed = [a.intended_s for a in asked if judged.of(a, copy.revisions) != Outcome.WARM]
-        name = _named(copy.policy.name)
+        name = named(copy.policy.name)
         pods.append((name, pod_seconds(own, edges_s) / STEP_S))
         cold.append((name, np.histogram(missed, edges_s)[0].astype(np.float64)))
         sent_s = np.sort([answer.intended_s for answer in asked])
@@ -300,87 +150,3 @@ def in_flight(sent_s: FloatArray, work_s: float, edges_s: FloatArray) -> FloatAr
     most = np.zeros(len(edges_s) - 1)
     np.maximum.at(most, step[known], (1.0 + np.arange(len(sent_s)) - before)[known])
     return most
-
-
-# --- JSON -----------------------------------------------------------------------------------------
-
-
-def write_json(found: Found, path: Path) -> None:
-    """Write scores, and every request and pod. Raises PermanentError."""
-    with whole_file(path) as file:
-        file.write(dumps(as_json(found), indent=1, allow_nan=False, default=_plain).encode())
-
-
-def as_json(found: Found) -> dict[str, Any]:
-    """Scores, and every request and pod, Unix s; null = not known, or it has not happened."""
-    run, counts = found.run, found.counts
-    judged = Outcomes(run.pods)
-    groups = found.groups | {kind.name: (kind,) for kind in counts.kinds}
-    return {
-        "facts": dict(facts(found)),
-        "verdict": verdict(found),
-        "begin_s": run.begin_s,
-        "gaps_of_the_watch": run.gaps,
-        "scores": {
-            name: [_score(score) for score in scores(counts, kinds)]
-            for name, kinds in groups.items()
-        },
-        "gone_at_equal_pod_seconds": {
-            name: {f"{budget:g}": _estimate(gone_at(counts, kinds, budget)) for budget in BUDGETS}
-            for name, kinds in groups.items()
-        },
-        "requests": [
-            {
-                "kind": run.copies[a.copy].kind.name,
-                "policy": run.copies[a.copy].policy.name,
-                "intended_s": a.intended_s,
-                "sent_s": a.sent_s,
-                "done_s": a.done_s,
-                "status": a.status,
-                "outcome": judged.of(a, run.copies[a.copy].revisions).value,
-                "pods": a.words[:8],
-            }
-            for a in run.answers
-        ],
-        "pods": [
-            {
-                "name": pod.name,
-                "revision": pod.revision,
-                "created_s": pod.created_s,
-                "ready_s": _known(pod.ready_s),
-                "deleted_s": _known(pod.deleted_s),
-                "gone_s": _known(pod.gone_s),
-                "parts": dict(pod.parts),
-            }
-            for pod in run.pods
-        ],
-    }
-
-
-def _score(score: Score) -> dict[str, Any]:
-    return {
-        "policy": score.policy.name,
-        "requests": score.requests,
-        "cold": score.cold,
-        "outcomes": {outcome.value: n for outcome, n in score.outcomes.items()},
-        "pod_s": score.pod_s,
-        "starts": score.starts,
-        "gone": _estimate(score.gone),
-        "pods": _estimate(score.pods),
-        "latency_s": {
-            f"p{100 * q:g}": _known(value)
-            for q, value in zip(QUANTILES, score.latency_s.tolist(), strict=True)
-        },
-    }
-
-
-def _estimate(found: Estimate) -> dict[str, float | None]:
-    return {"value": _known(found.value), "low": _known(found.low), "high": _known(found.high)}
-
-
-def _known(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
-def _plain(value: Any) -> Any:
-    return value.item()

@@ -12,9 +12,9 @@ from benchmarks.live.copies import Span
 from benchmarks.live.kinds import kinds_of
 from benchmarks.live.outcome import Outcome
 from benchmarks.live.policies import policies_of
-from benchmarks.live.report import Found, sections
 from benchmarks.live.run import Asked, run
 from benchmarks.live.scores import scores
+from benchmarks.live.tables import Found, sections
 from benchmarks.report.screen import Screen
 from tests.cluster.conftest import DOMAIN, IMAGE, NAMESPACE
 from tests.cluster.learning import PROMETHEUS_IMAGE

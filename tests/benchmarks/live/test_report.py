@@ -12,8 +12,10 @@ from benchmarks.live.kinds import kinds_of
 from benchmarks.live.load import Answer
 from benchmarks.live.pods import PodTimes
 from benchmarks.live.policies import policies_of
-from benchmarks.live.report import Found, page_of, sections, verdict, write_json
+from benchmarks.live.record import write_json
+from benchmarks.live.report import page_of
 from benchmarks.live.run import Asked, Run
+from benchmarks.live.tables import Found, sections, verdict
 from benchmarks.report.page import write_report
 
 BEGIN_S = 1_700_000_000.0
