@@ -239,11 +239,10 @@ class Cluster:
                 f"context {self.name!r} may not {what}; allowed: with the ClusterRole of {RIGHTS}"
             )
         if error.status == UNAUTHORIZED:
-            return PermanentError(f"{self._said} does not accept its credentials: {error}")
+            return PermanentError(f"{self._said} does not accept its credentials: {_line(error)}")
         if error.status:
-            return PermanentError(f"{self._said} refused to {what}: {error}")
-        cause = " ".join(str(error.__cause__ or error).split())
-        return PermanentError(f"{self._said} cannot be reached: {cause}")
+            return PermanentError(f"{self._said} refused to {what}: {_line(error)}")
+        return PermanentError(f"{self._said} cannot be reached: {_line(error.__cause__ or error)}")
 
 
 def _condition(service: Object, kind: str = "Ready") -> str:
@@ -256,8 +255,13 @@ def _failed(service: Object) -> str:
     conditions = (service.get("status") or {}).get("conditions") or []
     for each in conditions:
         if each["type"] == "ConfigurationsReady" and each["status"] == "False":
-            return " ".join(str(each.get("message") or each.get("reason")).split())
+            return _line(each.get("message") or each.get("reason"))
     return ""
+
+
+def _line(said: object) -> str:
+    """In one line: what webhooks answer has several."""
+    return " ".join(str(said).split())
 
 
 def _available(deployment: Object | None) -> bool:

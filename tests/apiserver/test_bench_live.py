@@ -198,6 +198,21 @@ def test_a_service_whose_image_cannot_be_had_is_said_with_the_cluster_s_reason(
     assert ask(kubeconfig, cluster.namespace, Cluster.remove) == 1
 
 
+def test_a_refusal_of_several_lines_is_said_in_one(kubeconfig: Path, cluster: Objects) -> None:
+    body = body_of("bench-timer-off")
+    body["spec"]["template"]["metadata"]["annotations"] = {"a": 1, "b": 2}
+
+    async def make(found: Cluster) -> None:
+        await found.create(found.services, body)
+
+    why = refusal(kubeconfig, cluster.namespace, make)
+    assert "\n" not in why
+    assert why.startswith(
+        "the cluster of context 'plane' refused to create services.serving.knative.dev in namespace"
+        f" {cluster.namespace} bench-timer-off: "
+    )
+
+
 # --- the command ----------------------------------------------------------------------------------
 
 
