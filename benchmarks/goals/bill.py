@@ -20,7 +20,7 @@ from autoscaler.cli.options import one_line_errors
 from autoscaler.core.state.revision import Mode
 from benchmarks.goals.made_workloads import made_workloads
 from benchmarks.goals.simulated import Spent, simulated
-from benchmarks.goals.walk_forward import DEFAULTS, Refit, Rounds, Rows, WalkSettings, walked
+from benchmarks.goals.walk_forward import Refit, Rounds, Rows, walked
 from benchmarks.goals.workloads import (
     Concurrency,
     End,
@@ -31,6 +31,7 @@ from benchmarks.goals.workloads import (
     recorded,
 )
 from benchmarks.policies.policies import KPA, revision
+from benchmarks.policies.walk import DEFAULTS, WalkSettings
 from benchmarks.simulator.forecasts import ForecastTable
 from benchmarks.simulator.simulation import Policy
 

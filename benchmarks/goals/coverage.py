@@ -28,7 +28,7 @@ from autoscaler.cli.options import one_line_errors
 from autoscaler.core.prediction.forecasts import demand_at
 from autoscaler.core.types import BoolArray, Curves, FloatArray
 from benchmarks.goals.made_workloads import made_workloads
-from benchmarks.goals.walk_forward import DEFAULTS, Refit, Rounds, Rows, WalkSettings, walked
+from benchmarks.goals.walk_forward import Refit, Rounds, Rows, walked
 from benchmarks.goals.workloads import (
     DAY_STEPS,
     Concurrency,
@@ -38,6 +38,7 @@ from benchmarks.goals.workloads import (
     Workload,
     recorded,
 )
+from benchmarks.policies.walk import DEFAULTS, WalkSettings
 from benchmarks.scores.forecast_score import QUANTILES, mid_coverage, most_ahead, pinball
 from benchmarks.scores.resampling import Estimate, interval, ratio, resampled
 from benchmarks.simulator.forecasts import ForecastTable

@@ -21,7 +21,7 @@ from autoscaler.cli.options import one_line_errors
 from autoscaler.core.state.revision import Mode
 from benchmarks.goals.made_workloads import CALL_S, TIMER_S, made_workloads
 from benchmarks.goals.simulated import Spent, simulated
-from benchmarks.goals.walk_forward import DEFAULTS, Refit, Rounds, Rows, WalkSettings, walked
+from benchmarks.goals.walk_forward import Refit, Rounds, Rows, walked
 from benchmarks.goals.workloads import (
     Concurrency,
     End,
@@ -32,6 +32,7 @@ from benchmarks.goals.workloads import (
     recorded,
 )
 from benchmarks.policies.policies import FULL, KPA, priced, revision
+from benchmarks.policies.walk import DEFAULTS, WalkSettings
 from benchmarks.scores.resampling import interval, ratio, resampled
 from benchmarks.simulator.forecasts import ForecastTable
 from benchmarks.simulator.simulation import Policy

@@ -24,7 +24,7 @@ from autoscaler.core.prediction.promise import START_S, STEPS_A_DAY, price_after
 from autoscaler.core.state.revision import Mode
 from autoscaler.core.types import FloatArray
 from benchmarks.goals.made_workloads import made_workloads
-from benchmarks.goals.walk_forward import DEFAULTS, Rounds, Rows, WalkSettings, walked
+from benchmarks.goals.walk_forward import Rounds, Rows, walked
 from benchmarks.goals.workloads import (
     Concurrency,
     End,
@@ -35,6 +35,7 @@ from benchmarks.goals.workloads import (
     recorded,
 )
 from benchmarks.policies.policies import KPA, revision
+from benchmarks.policies.walk import DEFAULTS, WalkSettings
 from benchmarks.report.screen import Screen
 from benchmarks.simulator.forecasts import ForecastTable
 from benchmarks.simulator.simulation import Policy, Simulation, World

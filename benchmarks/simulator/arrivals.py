@@ -114,7 +114,7 @@ def measure(
         at = requests.arrival_s[begin:end] - trace.start_s
         step = np.floor(at / step_s).astype(np.int64)
         arrivals[i] = np.bincount(step[step < n_steps], minlength=n_steps)
-        second = _in_flight(at, requests.service_s[begin:end], int(n_steps * step_s))
+        second = mean_in_flight(at, requests.service_s[begin:end], int(n_steps * step_s))
         peaks[i] = second.reshape(n_steps, int(step_s)).max(axis=1)
     gap = _gaps(np.isnan(trace.counts), ratio, n_steps)
     return Demand(
@@ -135,14 +135,19 @@ def _gaps(unknown: BoolArray, ratio: float, n_steps: int) -> BoolArray:
     return np.asarray(so_far[:, end] > so_far[:, first], dtype=np.bool_)
 
 
-def _in_flight(at: FloatArray, service_s: FloatArray, seconds: int) -> FloatArray:
-    """(seconds,) requests in flight, averaged over each second; > 0 wherever one was."""
-    end = at + np.maximum(service_s, SHORTEST_S)
-    first = np.minimum(np.floor(at).astype(np.int64), seconds)
-    last = np.minimum(np.floor(end).astype(np.int64), seconds)
-    total = np.bincount(first, np.minimum(end, first + 1) - at, minlength=seconds + 1)
+def mean_in_flight(
+    at: FloatArray, service_s: FloatArray, n_steps: int, step_s: float = 1.0
+) -> FloatArray:
+    """(n_steps,) requests in flight, averaged over each step; > 0 wherever one was.
+
+    at: (n_requests,) s after the first step began. service_s: (n_requests,) s of execution.
+    """
+    begin, end = at / step_s, (at + np.maximum(service_s, SHORTEST_S)) / step_s
+    first = np.minimum(np.floor(begin).astype(np.int64), n_steps)
+    last = np.minimum(np.floor(end).astype(np.int64), n_steps)
+    total = np.bincount(first, np.minimum(end, first + 1) - begin, minlength=n_steps + 1)
     longer = last > first
-    total += np.bincount(last[longer], (end - last)[longer], minlength=seconds + 1)
-    whole = np.bincount(np.minimum(first + 1, seconds), longer, minlength=seconds + 1)
-    whole -= np.bincount(last, longer, minlength=seconds + 1)
-    return np.asarray(np.round(total + np.cumsum(whole), 6)[:seconds])
+    total += np.bincount(last[longer], (end - last)[longer], minlength=n_steps + 1)
+    whole = np.bincount(np.minimum(first + 1, n_steps), longer, minlength=n_steps + 1)
+    whole -= np.bincount(last, longer, minlength=n_steps + 1)
+    return np.asarray(np.round(total + np.cumsum(whole), 6)[:n_steps])

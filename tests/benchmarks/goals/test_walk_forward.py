@@ -6,8 +6,9 @@ import numpy as np
 
 from benchmarks.goals.coverage import copied_from, scores_of
 from benchmarks.goals.made_workloads import poisson
-from benchmarks.goals.walk_forward import WalkSettings, walk_forward
+from benchmarks.goals.walk_forward import walk_forward
 from benchmarks.goals.workloads import Workload
+from benchmarks.policies.walk import WalkSettings
 from learner.settings import LearnerSettings
 
 QUICK = WalkSettings(
