@@ -36,7 +36,8 @@ def resampled_all(values: FloatArray) -> FloatArray:
     n_seeds, _, n, n_days = values.shape
     by_service = np.tensordot(times_drawn(n), values, axes=(1, 2))  # (RESAMPLES, n_seeds, k, days)
     seeds = times_drawn(n_seeds, SEED + 1) / n_seeds
-    return np.einsum("rskd,rs,rd->kr", by_service, seeds, times_drawn(n_days, SEED + 2))
+    days = times_drawn(n_days, SEED + 2)
+    return np.asarray(np.einsum("rskd,rs,rd->kr", by_service, seeds, days))
 
 
 def times_drawn(n: int, seed: int = SEED) -> IntArray:

@@ -1,0 +1,126 @@
+"""A benchmark as a page that is read in two minutes: sentences, curves, tables."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from benchmarks.harness.chosen import ALWAYS_ON, KPA, NEW_SERVICES
+from benchmarks.harness.results import Standing, TraceResult
+from benchmarks.harness.settings import BenchSettings
+from benchmarks.harness.tables import CONTENDERS, sections
+from benchmarks.harness.words import change, gain, number, share
+from benchmarks.policies.contenders import OURS
+from benchmarks.report.figures import Curve
+from benchmarks.report.page import Report
+
+MOST_DRAWN = 8  # curves of a figure: as many as there are colours
+NOTES = (
+    "cold: requests that waited for a pod that was not ready when they came; from zero: while no"
+    " pod was ready; rate: their share; p75: 75th percentile of the services' rates; p99: of all"
+    " requests' waits; pod-h: pod-hours from creation to gone, start-up and drain included; memory:"
+    " pod-seconds / pod-seconds with a request in flight (1 is ideal). All are means over draws.",
+    "Each policy has one knob, and is simulated at several of its values, by the same control loop,"
+    " on the same requests. A policy is read between two of its neighbouring settings; one that"
+    " spends and misses more than another is not counted.",
+    f"hypervolume, in hundredths: the part of the rectangle from nothing to the cold requests of"
+    f" {KPA} and the pod-hours of {ALWAYS_ON} 1 that lies beyond a policy's curve; 100 would be no"
+    " cold request for no pod.",
+    "Intervals are of 95 %, by a paired bootstrap: services, days and draws are drawn again, the"
+    " same ones for all policies. Of one service on one day there is none.",
+    "A trace counts requests a step; at which second of it each came is drawn, uniformly, anew in"
+    " each draw: synthetic. Whoever learns, learns from the time before what is scored; new"
+    " services: by models that were fitted on other services alone.",
+    "USD a million: what pods of one core and one GiB cost at example prices, for each million"
+    " requests. plan, simulate: CPU seconds of one draw at all values of the knob; MB: the most"
+    " that the process held until then.",
+)
+
+
+def said(result: TraceResult) -> list[str]:
+    """What a reader should remember of a trace."""
+    name = result.trace
+    found = [
+        f"{name}: {result.requests:,} requests to {result.services:,} services in"
+        f" {result.days:.1f} days, {result.draws} draws."
+    ]
+    at_equal, dearer = result.against(KPA), result.against(KPA, pods=1.2)
+    if at_equal:
+        found.append(
+            f"{name}: at the pod-hours of Knative's {number(at_equal.cold)} cold requests kn-ahead"
+            f" has {number(at_equal.our_cold)}: {change(at_equal.cold_change)};"
+            f" at 1.2 times as many, {change(dearer.cold_change) if dearer else ''}."
+        )
+    kept = result.best_kept()
+    if kept:
+        found.append(
+            f"{name}: for the cold requests of the best keep-alive ({kept.knob:g} min) it takes"
+            f" {share(kept.pod_s_ratio)} of its pod-hours."
+        )
+    rivals = [one for one in result.standings if not one.hindsight and not ours(one.name)]
+    best = max(rivals, key=lambda one: _known(one.hypervolume.value), default=None)
+    against = best and result.against(best.name)
+    if best and against:
+        found.append(
+            f"{name}: in hypervolume the best rival is {best.name}; kn-ahead is"
+            f" {gain(against.hypervolume_gain)} hundredths beyond it."
+        )
+    if result.starts:
+        found.append(
+            f"{name}: of {result.starts:,} calls after a pause {result.surprises:,}"
+            f" ({result.surprises / result.starts:.0%}) came without any warning: those nobody who"
+            " knows the past alone foresees."
+        )
+    return found
+
+
+def report(results: Sequence[TraceResult], settings: BenchSettings) -> Report:
+    """The page."""
+    return Report(
+        title="kn-ahead and its rivals",
+        said=tuple(sentence for result in results for sentence in said(result)),
+        facts=(
+            ("Learned until", settings.fit_until),
+            ("Simulated until", settings.end or "the end of each trace"),
+            ("Start-up of a pod", f"{settings.start_up_s:g} s"),
+            ("Drain of a pod", f"{settings.drain_s:g} s"),
+            ("Concurrency of a pod", str(settings.concurrency or "no limit")),
+        ),
+        columns=CONTENDERS,
+        rows=(),
+        sections=tuple(sections(results, (OURS, NEW_SERVICES))),
+        curves=(),
+        more_curves=tuple((result.trace, curves(result)) for result in results),
+        timelines=(),
+        notes=NOTES,
+    )
+
+
+def curves(result: TraceResult) -> tuple[Curve, ...]:
+    """Of ours, what they are held against, and the best rivals."""
+    first = [one for one in result.standings if ours(one.name) or one.name in {KPA, ALWAYS_ON}]
+    rest = [one for one in result.standings if one not in first]
+    rest.sort(key=lambda one: (not one.hindsight, -_known(one.hypervolume.value)))
+    return tuple(_curve(one) for one in (*first, *rest)[:MOST_DRAWN])
+
+
+def ours(name: str) -> bool:
+    """Whether it is no rival."""
+    return name in {OURS, NEW_SERVICES}
+
+
+def _curve(one: Standing) -> Curve:
+    scores = sorted(one.scores, key=lambda score: score["normalised_memory"])
+    default = one.own["knob"]
+    shown = [s["knob"] == default or one.name == OURS for s in scores]
+    return Curve(
+        name=one.name,
+        normalised_memory=np.array([score["normalised_memory"] for score in scores]),
+        cold_rate=np.array([score["cold_rate"] for score in scores]),
+        labels=tuple(f"{s['knob']:g}" if own else "" for s, own in zip(scores, shown, strict=True)),
+        line=True,
+    )
+
+
+def _known(value: float) -> float:
+    return -math.inf if math.isnan(value) else value
