@@ -12,12 +12,12 @@ from typing import Any
 
 from autoscaler.errors import PermanentError
 from benchmarks.policies.contender import Contender, Knob
-from benchmarks.policies.copies import same_minute_last_week
 from benchmarks.policies.keep_alive import KeepAlive
 from benchmarks.policies.kn_ahead import KnAhead, Tables, Walked, foreseen
 from benchmarks.policies.kpa import Kpa
 from benchmarks.policies.min_scale import MinScale
 from benchmarks.policies.point_forecast import PointForecast
+from benchmarks.policies.weekly_copy import same_minute_last_week
 
 GROUP = "kn_ahead.contenders"
 OURS, ORACLE = "kn-ahead", "oracle"

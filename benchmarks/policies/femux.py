@@ -25,6 +25,7 @@ from rich.table import Table
 
 from autoscaler.core.types import FloatArray
 from autoscaler.errors import AutoscalerError, PermanentError
+from benchmarks.scores.femux_rules import most_of_last
 from learner.demand import Demand
 from learner.dependencies.count_search import edges_in_counts
 from learner.models import Model
@@ -90,13 +91,6 @@ def score(need: FloatArray, provided: FloatArray) -> FemuxOutcome:
     return FemuxOutcome(cold=cold.sum(axis=1), allocated=(provided + cold).sum(axis=1))
 
 
-def keep_alive(need: FloatArray, minutes: int) -> FloatArray:
-    """(n, n_minutes) provided: the maximum needed in the last ``minutes`` minutes."""
-    padded = np.pad(need, ((0, 0), (minutes, 0)))[:, :-1]
-    windows = np.lib.stride_tricks.sliding_window_view(padded, minutes, axis=1)
-    return np.asarray(windows.max(axis=2), dtype=np.float64)
-
-
 def sweep(need: FloatArray, p: FloatArray) -> FemuxCurve:
     """Provide level k where ``p * price > 1 - p``. p: (n, n_minutes, n_levels), falling."""
     outcomes = [score(need, (p * price > 1 - p).sum(axis=2)) for price in PRICES]
@@ -159,7 +153,7 @@ def compare(need: FloatArray, curve: FemuxCurve) -> list[FemuxComparison]:
     """Our policy beside each keep-alive, at the same allocation."""
     comparisons = []
     for minutes in KEEP_ALIVES:
-        theirs = score(need, keep_alive(need, minutes))
+        theirs = score(need, most_of_last(minutes, need))
         ours = curve.at(float(theirs.allocated.sum()))
         total = float(theirs.cold.sum())
         difference = np.round(ours.cold - theirs.cold)

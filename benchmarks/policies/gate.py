@@ -26,11 +26,11 @@ from benchmarks.policies.femux import (
     KEEP_ALIVES,
     exceedance_by_folds,
     forecast_by,
-    keep_alive,
     load,
     score,
     sweep,
 )
+from benchmarks.scores.femux_rules import most_of_last
 from learner.models.made_services import made_services
 from learner.prior.file import load_prior
 from learner.settings import WINDOWS
@@ -77,7 +77,7 @@ def verdicts(need: FloatArray, predicted: FloatArray) -> list[Verdict]:
     some = np.random.default_rng(SEED).integers(0, len(need), (RESAMPLES, len(need)))
     found = []
     for minutes in KEEP_ALIVES:
-        theirs = score(need, keep_alive(need, minutes))
+        theirs = score(need, most_of_last(minutes, need))
         ours = curve.at(float(theirs.allocated.sum()))
         difference = (ours.cold - theirs.cold)[some].sum(axis=1)
         found.append(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from autoscaler.errors import PermanentError
-from benchmarks.policies.femux import compare, keep_alive, load, main, score, sweep
+from benchmarks.policies.femux import compare, load, main, score, sweep
 
 NEED = np.array([[0.0, 2.0, 1.0, 0.0, 0.0, 3.0]])
 
@@ -24,11 +24,6 @@ def test_a_missing_container_is_cold_and_allocated_too() -> None:
     outcome = score(NEED, np.array([[1.0, 1.0, 1.0, 0.0, 1.0, 0.0]]))
     assert outcome.cold.tolist() == [4.0]
     assert outcome.allocated.tolist() == [8.0]
-
-
-def test_keep_alive_provides_the_most_of_the_last_minutes() -> None:
-    assert keep_alive(NEED, 1).tolist() == [[0, 0, 2, 1, 0, 0]]
-    assert keep_alive(NEED, 2).tolist() == [[0, 0, 2, 2, 1, 0]]
 
 
 def test_perfect_foresight_has_no_cold_container_and_wastes_nothing() -> None:

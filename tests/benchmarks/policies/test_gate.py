@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from autoscaler.core.types import FloatArray
-from benchmarks.policies.femux import exceedance_by_folds, keep_alive
+from benchmarks.policies.femux import exceedance_by_folds
 from benchmarks.policies.gate import HALVES, main, poisson_calls, verdicts
+from benchmarks.scores.femux_rules import most_of_last
 from learner.prior.file import SHIPPED
 
 NEED = poisson_calls(30, 600, 1)
@@ -24,7 +25,7 @@ def test_perfect_foresight_passes() -> None:
 
 
 def test_a_keep_alive_is_as_good_as_itself() -> None:
-    found = verdicts(NEED, curves(0.5 * np.minimum(keep_alive(NEED, 5), 1)))
+    found = verdicts(NEED, curves(0.5 * np.minimum(most_of_last(5, NEED), 1)))
     (same,) = (each for each in found if each.minutes == 5)
     assert same.ours <= same.theirs
     assert same.passes

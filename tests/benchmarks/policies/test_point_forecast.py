@@ -8,8 +8,8 @@ import pytest
 
 from autoscaler.core.types import FloatArray
 from benchmarks.policies.contenders import contenders
-from benchmarks.policies.copies import WEEK_STEPS, most_of_last, same_minute_last_week
 from benchmarks.policies.point_forecast import PointForecast, in_flight
+from benchmarks.policies.weekly_copy import WEEK_STEPS, same_minute_last_week
 from tests.benchmarks.policies.scenes import scene_of
 
 SCENE = scene_of([[(0.5, 60.0)], [(1.0, 6.0), (1.05, 6.0)]], 4, 2)
@@ -50,12 +50,6 @@ def test_a_forecast_of_nothing_needs_no_pod(nothing: float) -> None:
 def test_the_same_minute_last_week_is_copied() -> None:
     seen = np.arange(WEEK_STEPS + 3.0)[None]
     assert same_minute_last_week(seen, WEEK_STEPS - 1).tolist() == [[0, 0, 1, 2]]
-
-
-def test_the_most_of_the_last_minutes() -> None:
-    seen = np.array([[3.0, 1, 0, 0, 5]])
-    assert most_of_last(2, seen, 0).tolist() == [[0, 3, 3, 1, 0]]
-    assert most_of_last(2, seen, 3).tolist() == [[1, 0]]
 
 
 def test_forecasts_are_made_once_for_all_values_of_the_knob_and_not_sent_along() -> None:
