@@ -31,7 +31,7 @@ def here(tasks: Sequence[Task], progress: OnProgress) -> Iterator[Done]:
         yield index, counted(part, chosen(names), progress)
 
 
-def in_processes(tasks: Sequence[Task], processes: int, progress: OnProgress) -> Iterator[Done]:
+def in_processes(tasks: Sequence[Task], progress: OnProgress, *, processes: int) -> Iterator[Done]:
     """Side by side on this machine, in the order in which they end."""
     # Not forked: threads of the learner's libraries may hold locks.
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:

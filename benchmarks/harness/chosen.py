@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from autoscaler.errors import PermanentError
 from benchmarks.policies.contender import Contender
 from benchmarks.policies.contenders import contender, contenders
+from benchmarks.policies.kn_ahead import KnAhead, OfOthers
 
 KPA, ALWAYS_ON = "KPA", "min-scale"
-NEW_SERVICES = "kn-ahead, new services"
+NEW_SERVICES = "kn-ahead on new services"
 REFERENCE = (KPA, ALWAYS_ON)  # their defaults bound the hypervolume
 
 
@@ -17,6 +18,7 @@ def chosen(names: Sequence[str] = ()) -> list[Contender]:
     Raises PermanentError where a name is not known.
     """
     known = contenders()
+    known[NEW_SERVICES] = KnAhead(NEW_SERVICES, OfOthers())
     for name in names:
         if ":" in name:
             known[name] = contender(name)

@@ -92,13 +92,26 @@ def run(
 
 @app.command()
 def table(
-    result: Annotated[Path, typer.Argument(help="bench.json of a run.")],
+    result: Annotated[Path, typer.Argument(help="bench.json or brief.json of a run.")],
+    into: Annotated[
+        Path | None,
+        typer.Option(
+            help="Document whose table, between its marks, it replaces.", exists=True, dir_okay=False
+        ),
+    ] = None,
 ) -> None:
     """Print a result as the Markdown table that documents include."""
-    from benchmarks.harness.tables import read_recorded, short
+    from autoscaler.files import whole_file
+    from benchmarks.harness.tables import put_into, read_recorded, short
 
     with one_line_errors():
-        typer.echo(short(read_recorded(result)), nl=False)
+        text = short(read_recorded(result))
+        if into is None:
+            typer.echo(text, nl=False)
+            return
+        document = put_into(into.read_text(encoding="utf-8"), text)
+        with whole_file(into) as file:
+            file.write(document.encode())
 
 
 def _backend(processes: int, scheduler: str) -> "Backend":
@@ -111,3 +124,43 @@ def _backend(processes: int, scheduler: str) -> "Backend":
 
         return partial(on_dask, scheduler=scheduler)
     return here if processes == 1 else partial(in_processes, processes=processes)
+
+
+@app.command()
+def smoke(
+    record: Annotated[
+        bool, typer.Option("--record", help="Keep what comes out as what is held from now on.")
+    ] = False,
+) -> None:
+    """Run a small fixed set; exit code 1 where decisions are worse than what was recorded."""
+    from tempfile import TemporaryDirectory
+
+    from rich.console import Console
+
+    from benchmarks.harness import smoke as fixed
+    from benchmarks.harness.backends import here
+    from benchmarks.harness.chosen import chosen
+    from benchmarks.harness.run import Benchmark
+    from benchmarks.harness.store import Store
+    from benchmarks.harness.written import show
+    from benchmarks.report.screen import Screen
+
+    with one_line_errors(), TemporaryDirectory() as folder:
+        recorded = {} if record else fixed.read()
+        screen = Screen(Console(width=None if sys.stdout.isatty() else WIDTH))
+        benchmark = Benchmark(
+            traces=fixed.smoke_traces(), contenders=chosen(fixed.CONTENDERS),
+            settings=fixed.SETTINGS, seeds=1,
+        )  # fmt: skip
+        with screen.progress() as progress:
+            found = benchmark.run(Store(Path(folder)), here, progress)
+        show(found, screen)
+        now = fixed.figures([each.result for each in found])
+        if record:
+            fixed.record(now)
+            return
+        faults = list(fixed.worse(now, recorded))
+        for fault in faults:
+            screen.print(fault)
+    if faults:
+        raise typer.Exit(1)

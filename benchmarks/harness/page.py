@@ -40,34 +40,31 @@ NOTES = (
 def said(result: TraceResult) -> list[str]:
     """What a reader should remember of a trace."""
     name = result.trace
-    found = [
-        f"{name}: {result.requests:,} requests to {result.services:,} services in"
-        f" {result.days:.1f} days, {result.draws} draws."
-    ]
+    found = []
     at_equal, dearer = result.against(KPA), result.against(KPA, pods=1.2)
     if at_equal:
         found.append(
-            f"{name}: at the pod-hours of Knative's {number(at_equal.cold)} cold requests kn-ahead"
-            f" has {number(at_equal.our_cold)}: {change(at_equal.cold_change)};"
-            f" at 1.2 times as many, {change(dearer.cold_change) if dearer else ''}."
+            f"{name}: on as many pod-hours kn-ahead has {number(at_equal.our_cold)} cold requests"
+            f" where Knative has {number(at_equal.cold)}: {change(at_equal.cold_change)}; on 1.2"
+            f" times as many, {change(dearer.cold_change) if dearer else ''}."
         )
     kept = result.best_kept()
     if kept:
         found.append(
-            f"{name}: for the cold requests of the best keep-alive ({kept.knob:g} min) it takes"
-            f" {share(kept.pod_s_ratio)} of its pod-hours."
+            f"With as few cold requests as a keep-alive has, it takes at most"
+            f" {share(kept.pod_s_ratio)} of its pod-hours (that of {kept.knob:g} min)."
         )
     rivals = [one for one in result.standings if not one.hindsight and not ours(one.name)]
     best = max(rivals, key=lambda one: _known(one.hypervolume.value), default=None)
     against = best and result.against(best.name)
     if best and against:
         found.append(
-            f"{name}: in hypervolume the best rival is {best.name}; kn-ahead is"
-            f" {gain(against.hypervolume_gain)} hundredths beyond it."
+            f"The best rival's curve is that of {best.name}; by hypervolume kn-ahead's is better"
+            f" by {gain(against.hypervolume_gain)} hundredths."
         )
     if result.starts:
         found.append(
-            f"{name}: of {result.starts:,} calls after a pause {result.surprises:,}"
+            f"Of {result.starts:,} calls after a pause {result.surprises:,}"
             f" ({result.surprises / result.starts:.0%}) came without any warning: those nobody who"
             " knows the past alone foresees."
         )
@@ -80,6 +77,7 @@ def report(results: Sequence[TraceResult], settings: BenchSettings) -> Report:
         title="kn-ahead and its rivals",
         said=tuple(sentence for result in results for sentence in said(result)),
         facts=(
+            *((result.trace, _size(result)) for result in results),
             ("Learned until", settings.fit_until),
             ("Simulated until", settings.end or "the end of each trace"),
             ("Start-up of a pod", f"{settings.start_up_s:g} s"),
@@ -119,6 +117,13 @@ def _curve(one: Standing) -> Curve:
         cold_rate=np.array([score["cold_rate"] for score in scores]),
         labels=tuple(f"{s['knob']:g}" if own else "" for s, own in zip(scores, shown, strict=True)),
         line=True,
+    )
+
+
+def _size(result: TraceResult) -> str:
+    return (
+        f"{result.requests:,} requests to {result.services:,} services in {result.days:.1f} days,"
+        f" {result.draws} draws of arrival times"
     )
 
 

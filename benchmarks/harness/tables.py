@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ MORE = (
     "contender", "scale-out", "waited, s", "p50, s", "p95, s", "p99.9, s", "cold p50, s",
     "container starts", "pods an hour", "USD a million", "plan, s", "simulate, s", "MB",
 )  # fmt: skip
+BEGIN, END = "<!-- bench -->", "<!-- /bench -->"  # of the short table in a document
 SHORT = ("trace", "policy", "cold", "pod-h", "kn-ahead at its pod-h", "pod-h at its cold")
 
 
@@ -98,13 +100,8 @@ def short(recorded: dict[str, Any]) -> str:
     pod-hours that it takes for the same cold requests, with intervals of 95 %.
     """
     lines = ["| " + " | ".join(SHORT) + " |", "| --- | --- |" + " ---: |" * (len(SHORT) - 2)]
-    for trace in recorded["traces"]:
-        default = {one["name"]: one["default"] for one in trace["standings"]}
-        hindsight = {one["name"] for one in trace["standings"] if one["hindsight"]}
+    for trace in brief(recorded)["traces"]:
         for one in trace["beside"]:
-            at_default = one["knob"] == default[one["rival"]] and one["pods"] == 1
-            if one["ours"] != recorded["ours"] or not at_default or one["rival"] in hindsight:
-                continue
             cells = (
                 trace["trace"],
                 one["rival"],
@@ -117,8 +114,34 @@ def short(recorded: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def brief(recorded: dict[str, Any]) -> dict[str, Any]:
+    """What the short table is made of: kn-ahead beside each rival at its default."""
+    traces = []
+    for trace in recorded["traces"]:
+        rivals = {one["name"]: one for one in trace["standings"] if not one["hindsight"]}
+        beside = [
+            one
+            for one in trace["beside"]
+            if (one["ours"], one["pods"]) == (recorded["ours"], 1.0)
+            and one["rival"] in rivals
+            and one["knob"] == rivals[one["rival"]]["default"]
+        ]
+        own = ("name", "default", "hindsight")
+        standings = [{key: one[key] for key in own} for one in trace["standings"]]
+        traces.append(trace | {"standings": standings, "beside": beside})
+    return recorded | {"traces": traces}
+
+
 def _estimate(of: dict[str, float | None]) -> Estimate:
     return Estimate(**{key: math.nan if value is None else value for key, value in of.items()})
+
+
+def put_into(document: str, table: str) -> str:
+    """A document with the table between its marks. Raises PermanentError where it has none."""
+    parts = re.split(f"({BEGIN}\n|{END})", document)
+    if len(parts) != 5:
+        raise PermanentError(f"a document lacks marks; allowed: one {BEGIN} and one {END} after it")
+    return "".join((*parts[:2], table, *parts[3:]))
 
 
 def read_recorded(path: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ def change(of: Estimate) -> str:
     """With its interval, if there is one.
 
     >>> change(Estimate(value=-0.8, low=-0.9, high=-0.654))
-    '-80% (-90% to -65%)'
+    '-80% (-90 to -65)'
     >>> change(Estimate(value=0.1, low=0.1, high=0.1)), change(Estimate(value=0, low=0, high=0))
     ('+10%', '0%')
     """
@@ -23,7 +23,7 @@ def share(of: Estimate) -> str:
     """Likewise, without a sign.
 
     >>> share(Estimate(value=0.8, low=0.7, high=1.021))
-    '80% (70% to 102%)'
+    '80% (70 to 102)'
     """
     return _with_interval(of, lambda value: f"{100 * value:.0f}%")
 
@@ -47,10 +47,10 @@ def area(of: Estimate) -> str:
 
 
 def number(value: float, digits: int = 0) -> str:
-    r"""With thousands apart.
+    """With thousands apart.
 
-    >>> number(12345.678), number(0.5, 2), number(float("nan"))
-    ('12,346', '0.50', '\N{EN DASH}')
+    >>> number(12345.678), number(0.5, 2), number(float("nan")) == UNKNOWN
+    ('12,346', '0.50', True)
     """
     return UNKNOWN if math.isnan(value) else f"{value:,.{digits}f}"
 
@@ -59,7 +59,7 @@ def _with_interval(of: Estimate, shown: Callable[[float], str]) -> str:
     if math.isnan(of.value):
         return UNKNOWN
     value, low, high = (shown(each) for each in (of.value, of.low, of.high))
-    return value if low == high else f"{value} ({low} to {high})"
+    return value if low == high else f"{value} ({low.rstrip('%')} to {high.rstrip('%')})"
 
 
 def _signed(value: float) -> str:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from autoscaler.files import whole_file
+from benchmarks.controller.recorded_figures import commit
 from benchmarks.harness.chosen import NEW_SERVICES
 from benchmarks.harness.page import report, said
 from benchmarks.harness.run import Compared
 from benchmarks.harness.settings import BenchSettings
-from benchmarks.harness.tables import beside, contenders, short
+from benchmarks.harness.tables import beside, brief, contenders, short
 from benchmarks.policies.contenders import OURS
 from benchmarks.report.page import write_report
 from benchmarks.report.screen import Screen
@@ -29,13 +30,14 @@ def show(found: Sequence[Compared], screen: Screen) -> None:
 
 
 def write(found: Sequence[Compared], settings: BenchSettings, folder: Path) -> None:
-    """Write bench.json, bench.html, bench.md, and services.json with each service at defaults.
+    """Write the page, all scores, each service at defaults, and what the short table is made of.
 
     Raises PermanentError.
     """
     results = [each.result for each in found]
     recorded = as_json(found, settings)
     _write_json(recorded, folder / "bench.json")
+    _write_json(brief(recorded), folder / "brief.json")
     services = {
         each.result.trace: {sweep.name: sweep.services() for sweep in each.sweeps} for each in found
     }
@@ -48,7 +50,7 @@ def write(found: Sequence[Compared], settings: BenchSettings, folder: Path) -> N
 def as_json(found: Sequence[Compared], settings: BenchSettings) -> dict[str, Any]:
     """All but the services."""
     traces = [each.result.as_json() for each in found]
-    return {"ours": OURS, "settings": asdict(settings), "traces": traces}
+    return {"ours": OURS, "commit": commit(), "settings": asdict(settings), "traces": traces}
 
 
 def _write_json(what: dict[str, Any], path: Path) -> None:
