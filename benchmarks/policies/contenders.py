@@ -12,11 +12,12 @@ from typing import Any
 
 from autoscaler.errors import PermanentError
 from benchmarks.policies.contender import Contender, Knob
+from benchmarks.policies.icebreaker import icebreaker
 from benchmarks.policies.keep_alive import KeepAlive
 from benchmarks.policies.kn_ahead import KnAhead, Tables, Walked, foreseen
 from benchmarks.policies.kpa import Kpa
 from benchmarks.policies.min_scale import MinScale
-from benchmarks.policies.point_forecast import PointForecast
+from benchmarks.policies.point_forecast import OfInFlight, PointForecast
 from benchmarks.policies.weekly_copy import same_minute_last_week
 
 GROUP = "kn_ahead.contenders"
@@ -33,7 +34,8 @@ def contenders(tables: Tables | None = None) -> dict[str, Contender]:
         Kpa(),
         KeepAlive(),
         MinScale(),
-        PointForecast("weekly copy", same_minute_last_week),
+        PointForecast("weekly copy", OfInFlight(same_minute_last_week)),
+        PointForecast("IceBreaker", icebreaker),
         KnAhead(ORACLE, foreseen, hindsight=True),
     ]
     found = {each.name: each for each in known}

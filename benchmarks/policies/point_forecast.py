@@ -10,6 +10,7 @@ A gap in the demand counts as nothing in flight: rivals' definitions know no gap
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -33,10 +34,10 @@ class PointForecast:
     knob = FACTOR
     hindsight = False
 
-    def __init__(self, name: str, forecaster: Forecaster) -> None:
+    def __init__(self, name: str, forecasts: Callable[[Scene], FloatArray]) -> None:
+        """forecasts: of a scene, as `forecasts` returns; see `OfInFlight`."""
         self.name = name
-        self._forecaster = forecaster
-        self._forecasts = Latest(self._forecast)
+        self._forecasts = Latest(forecasts)
 
     def plan(self, scene: Scene, value: float) -> Plan:
         """``value``: the factor."""
@@ -46,8 +47,16 @@ class PointForecast:
         """(n, n_steps - first) requests in flight on average, of each step from the first on."""
         return self._forecasts(scene)
 
-    def _forecast(self, scene: Scene) -> FloatArray:
-        return np.maximum(self._forecaster(in_flight(scene), scene.first), 0.0)
+
+@dataclass(frozen=True, slots=True)
+class OfInFlight:
+    """A scene's forecasts by a forecaster of what is in flight."""
+
+    forecaster: Forecaster
+
+    def __call__(self, scene: Scene) -> FloatArray:
+        """(n, n_steps - first) never below 0."""
+        return np.maximum(self.forecaster(in_flight(scene), scene.first), 0.0)
 
 
 def pods_for(forecasts: FloatArray, scene: Scene, factor: float = 1.0) -> IntArray:

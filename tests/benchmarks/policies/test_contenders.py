@@ -52,9 +52,9 @@ def declared(monkeypatch: pytest.MonkeyPatch) -> list[EntryPoint]:
 
 
 def test_installed_plug_ins_come_along(declared: list[EntryPoint]) -> None:
-    where = "tests.benchmarks.policies.test_contract:peeking"
+    where = "tests.benchmarks.policies.plug_in:Peeking"
     declared.append(EntryPoint(name="mine", value=where, group=GROUP))
-    assert list(contenders())[-1] == "made"
+    assert list(contenders())[-1] == "peeking"
 
 
 def test_a_plug_in_takes_no_other_s_name(declared: list[EntryPoint]) -> None:

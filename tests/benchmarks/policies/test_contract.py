@@ -86,10 +86,5 @@ def test_it_is_run_on_a_contender_of_the_user_s(capsys: pytest.CaptureFixture[st
     main("benchmarks.policies.keep_alive:KeepAlive")
     assert capsys.readouterr().out.count("kept") == len(LAWS)
     with pytest.raises(typer.Exit):
-        main("tests.benchmarks.policies.test_contract:peeking")
+        main("tests.benchmarks.policies.plug_in:Peeking")
     assert "in step 45 know of step 45" in capsys.readouterr().out
-
-
-def peeking() -> Contender:
-    """A plug-in, made when called."""
-    return BREAKS["knows_nothing_of_the_future"]

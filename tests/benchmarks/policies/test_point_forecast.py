@@ -8,7 +8,7 @@ import pytest
 
 from autoscaler.core.types import FloatArray
 from benchmarks.policies.contenders import contenders
-from benchmarks.policies.point_forecast import PointForecast, in_flight
+from benchmarks.policies.point_forecast import OfInFlight, PointForecast, in_flight
 from benchmarks.policies.weekly_copy import WEEK_STEPS, same_minute_last_week
 from tests.benchmarks.policies.scenes import scene_of
 
@@ -25,7 +25,7 @@ def test_what_is_in_flight_is_averaged_over_the_step() -> None:
 
 @pytest.mark.parametrize(("factor", "pods"), [(0.5, 1), (0.7, 1), (1.0, 2), (4.0, 6)])
 def test_the_floor_is_what_the_forecast_needs_at_the_target(factor: float, pods: int) -> None:
-    plan = PointForecast("ones", of_ones).plan(SCENE, factor)
+    plan = PointForecast("ones", OfInFlight(of_ones)).plan(SCENE, factor)
     assert plan.floors is not None
     assert plan.floors.tolist() == [[pods, pods]] * 2
     assert plan.services == SCENE.services
@@ -34,14 +34,14 @@ def test_the_floor_is_what_the_forecast_needs_at_the_target(factor: float, pods:
 def test_each_service_has_its_own_target() -> None:
     revision = replace(SCENE.services.revision, target=np.array([0.5, 70.0]))
     scene = replace(SCENE, services=replace(SCENE.services, revision=revision))
-    floors = PointForecast("ones", of_ones).plan(scene, 1.0).floors
+    floors = PointForecast("ones", OfInFlight(of_ones)).plan(scene, 1.0).floors
     assert floors is not None
     assert floors.tolist() == [[2, 2], [1, 1]]
 
 
 @pytest.mark.parametrize("nothing", [0.0, 0.7e-5, -3.0])
 def test_a_forecast_of_nothing_needs_no_pod(nothing: float) -> None:
-    it = PointForecast("nothing", lambda in_flight, first: nothing * in_flight[:, first:] ** 0)
+    it = PointForecast("nothing", lambda scene: nothing * in_flight(scene)[:, 2:] ** 0)
     floors = it.plan(SCENE, 4.0).floors
     assert floors is not None
     assert not floors.any()
@@ -59,7 +59,7 @@ def test_forecasts_are_made_once_for_all_values_of_the_knob_and_not_sent_along()
         made.append(first)
         return of_ones(in_flight, first)
 
-    it = PointForecast("counted", count)
+    it = PointForecast("counted", OfInFlight(count))
     for factor in it.knob.values:
         it.plan(SCENE, factor)
     assert made == [2]
