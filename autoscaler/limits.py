@@ -479,6 +479,13 @@ ARRAY_HEADER = Limit(
     "array_header_bytes", 1000, "bytes of an array's header", "118 are usual; refused unparsed"
 )
 
+TRACE_LINE = Limit(
+    "trace_line",
+    4 * MIB,
+    "characters of a line",
+    "a step of 100,000 services in a CSV trace; refused",
+)
+
 # --- keys ----------------------------------------------------------------------------------------
 
 KEY_BYTES = Limit("key_bytes", 4096, "bytes", "a file of more is no key")

@@ -46,7 +46,7 @@ TraceFile = Annotated[
     list[Path],
     typer.Option(
         "--trace",
-        help="npz arrays or event lists, Azure CSV files or a folder of them; may be repeated.",
+        help="npz, public CSV layouts, OpenMetrics, or a folder; may be repeated.",
     ),
 ]
 ServiceS = Annotated[

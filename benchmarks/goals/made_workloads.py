@@ -12,6 +12,7 @@ import numpy as np
 
 from autoscaler.core.types import FloatArray
 from benchmarks.goals.workloads import DAY_STEPS, STEP_S, Workload
+from benchmarks.made.processes import bursts, expected_calls, swing, varying
 from benchmarks.simulator.arrivals import Requests, measure
 from benchmarks.simulator.forecasts import ForecastTable
 from benchmarks.traces.trace import Trace
@@ -104,10 +105,9 @@ def rare_regular_callers(seed: int = 2) -> Made:
 def day_and_night(seed: int = 3) -> Made:
     """Poisson calls, forty times as many by day as by night; each service has hours of its own."""
     grid_s = np.arange(0.0, END_S + DAY_S, STEP_S)
-    phase = 2 * np.pi * (grid_s / DAY_S + np.arange(SERVICES)[:, None] * GOLDEN)
-    swing = np.exp(np.log(40) / 2 * np.sin(phase))
+    factor = np.stack([swing(grid_s, phase) for phase in np.arange(SERVICES) * GOLDEN])
     mean_s = np.geomspace(60.0, 2000.0, SERVICES)
-    return _poisson("day and night", grid_s, swing / mean_s[:, None], seed)
+    return _poisson("day and night", grid_s, factor / mean_s[:, None], seed)
 
 
 def poisson(seed: int = 4) -> Made:
@@ -120,23 +120,15 @@ def poisson(seed: int = 4) -> Made:
 def sparse(seed: int = 5) -> Workload:
     """Bursts: up to a dozen calls within minutes, then none for 10 minutes to 5 hours."""
     random = np.random.default_rng(seed)
-    calls = []
-    for mean_s in np.geomspace(600.0, 18_000.0, SERVICES):
-        begin = np.cumsum(random.gamma(0.7, mean_s / 0.7, int(3 * END_S / mean_s) + 20))
-        offsets = random.exponential(40.0, (len(begin), 12)) * (np.arange(12) > 0)
-        called = np.arange(12) < random.geometric(0.4, len(begin))[:, None]
-        at = np.sort((begin[:, None] + np.cumsum(offsets, axis=1))[called])
-        calls.append(at[at < END_S])
-    return workload_of("sparse bursts", calls)
+    means_s = np.geomspace(600.0, 18_000.0, SERVICES)
+    return workload_of("sparse bursts", [bursts(random, END_S, mean_s) for mean_s in means_s])
 
 
 def _poisson(name: str, grid_s: FloatArray, rate: FloatArray, seed: int) -> Made:
     """Poisson calls. grid_s: (k,) s. rate: (n, k) calls per second there."""
     random = np.random.default_rng(seed)
-    steps = (rate[:, 1:] + rate[:, :-1]) / 2 * np.diff(grid_s)
-    expected = np.pad(np.cumsum(steps, axis=1), ((0, 0), (1, 0)))  # (n, k) calls up to then
-    drawn = [np.sort(random.uniform(0, e[-1], random.poisson(e[-1]))) for e in expected]
-    calls = [np.interp(one, e, grid_s) for one, e in zip(drawn, expected, strict=True)]
+    expected = expected_calls(grid_s, rate)  # (n, k) calls up to then
+    calls = [varying(random, grid_s, one) for one in expected]
 
     def law(origin_s: FloatArray, edges_s: FloatArray) -> FloatArray:
         at = origin_s[:, None] + edges_s

@@ -7,24 +7,26 @@ import numpy as np
 from autoscaler.bundle.npz import Arrays
 from autoscaler.core.types import FloatArray, IntArray
 from autoscaler.errors import PermanentError
-from benchmarks.traces.azure_csv import check_size
+from benchmarks.traces.count_table import check_size
 
 STEP_S = 60.0
-WHEN, WHO, HOW_LONG = "t_s", "model_idx", "exec_time_s"
+WHEN, WHO, HOW_LONG, SPAN = "t_s", "model_idx", "exec_time_s", "span_s"
 
 
 def by_minute(arrays: Arrays, path: Path) -> Arrays:
     """Arrays ``counts``, ``avg_duration_s`` and ``step_s`` in the place of ``t_s`` and its like.
 
     t_s: (k,) s since the start. model_idx: (k,) places in ``ids``; without it there is one service.
-    exec_time_s: (k,) s, if known; a request of 0 s or unknown duration has none. Raises
+    exec_time_s: (k,) s, if known; a request of 0 s or unknown duration has none. span_s: (1,) s
+    until requests were no longer recorded; without it, the last ends the trace. Raises
     PermanentError, naming the file, for impossible values.
     """
     at_s = _numbers(arrays, WHEN, None, path)
     n_requests = len(at_s)
     ids = np.atleast_1d(arrays.get("ids", np.array(["requests"])))
     service = _services(arrays, n_requests, len(ids), path)
-    shape = len(ids), int(at_s.max() // STEP_S) + 1
+    span_s = float(_numbers(arrays, SPAN, 1, path)[0]) if SPAN in arrays else 0.0
+    shape = len(ids), max(int(at_s.max() // STEP_S) + 1, int(span_s // STEP_S))
     check_size(path, *shape)
     place = service * shape[1] + (at_s // STEP_S).astype(np.int64)
 

@@ -1,4 +1,4 @@
-"""Recorded traffic, read from npz arrays or Azure's public CSV files.
+"""Recorded traffic, read from npz arrays, public CSV layouts or OpenMetrics.
 
 A trace has recorded values only: steps that were not recorded are NaN, and ``kind`` states whether
 the numbers are arrivals or requests in flight.
@@ -16,7 +16,8 @@ from autoscaler.bundle.npz import NPZ_START, Arrays, read_npz
 from autoscaler.core.types import BoolArray, FloatArray
 from autoscaler.errors import PermanentError
 from autoscaler.limits import HORIZON_S, LATEST_S
-from benchmarks.traces import azure_csv, events
+from benchmarks.traces import events, layouts
+from benchmarks.traces.count_table import check_size, service_name
 
 Kind = Literal["counts", "in_flight"]
 
@@ -81,21 +82,32 @@ _ALLOWED = f"arrays ids, step_s and one of {', '.join(_LAYOUTS)}; or {events.WHE
 
 
 def read_trace(path: Path, *more: Path) -> Trace:
-    """Read an npz file, Azure CSV files of one layout, or a folder of Azure's 2019 files.
+    """Read an npz file, text files of one layout, or a folder of them.
 
-    Ids without a namespace are put into "default". Raises PermanentError, naming the file, where it
-    is missing, of no known layout, or holds impossible values.
+    The layout is told by how a file begins: `benchmarks.traces.layouts` names all of them. Ids
+    without a namespace are put into "default". Raises PermanentError, naming the file and, where
+    there is one, line and column, where it is missing, of no known layout, or holds impossible
+    values.
     """
     paths = [path, *more]
     if len(paths) == 1 and path.is_dir():
-        paths = sorted(path.glob(f"{azure_csv.INVOCATIONS}*.csv"))
-        if not paths:
-            raise PermanentError(f"{path} holds no {azure_csv.INVOCATIONS}*.csv; allowed: some")
+        paths = layouts.files_of(path)
     if _is_npz(paths[0]):
         if len(paths) > 1:
             raise PermanentError(f"{paths[1]} is one npz too many; allowed: one, or CSV files")
         return _read_npz_trace(paths[0])
-    return _read_csv_trace(paths)
+    table = layouts.read_text(paths)
+    try:
+        return Trace(
+            services=table.services,
+            start_s=table.start_s,
+            step_s=table.step_s,
+            counts=table.counts,
+            duration_s=table.duration_s,
+            kind="counts",
+        )
+    except PermanentError as error:
+        raise PermanentError(f"{paths[0]}: {error}") from error
 
 
 def _is_npz(path: Path) -> bool:
@@ -104,30 +116,6 @@ def _is_npz(path: Path) -> bool:
             return file.read(len(NPZ_START)) == NPZ_START
     except OSError as error:
         raise PermanentError(f"{path} cannot be read: {error.strerror or error}") from error
-
-
-def _read_csv_trace(paths: list[Path]) -> Trace:
-    headers = [azure_csv.header_of(path)[:4] for path in paths]
-    if all(header == azure_csv.HEADER_2019 for header in headers):
-        table = azure_csv.read_2019(paths)
-    elif all(header == azure_csv.HEADER_2021 for header in headers):
-        table = azure_csv.read_2021(paths)
-    else:
-        path, header = next(
-            (p, h) for p, h in zip(paths, headers, strict=True) if h != azure_csv.HEADER_2019
-        )
-        raise PermanentError(
-            f"{path} begins with {','.join(header)[:80]!r}; allowed: an npz, or the columns"
-            f" {','.join(azure_csv.HEADER_2019)},1.. or {','.join(azure_csv.HEADER_2021)}"
-        )
-    return Trace(
-        services=table.services,
-        start_s=table.start_s,
-        step_s=azure_csv.STEP_S,
-        counts=table.counts,
-        duration_s=table.duration_s,
-        kind="counts",
-    )
 
 
 def _read_npz_trace(path: Path) -> Trace:
@@ -147,7 +135,7 @@ def _read_npz_trace(path: Path) -> Trace:
         )
     step_s = _scalar(arrays, "step_s", path)
     columns = _columns(arrays, values.shape[1], step_s, path)
-    azure_csv.check_size(path, len(values), int(columns[-1]) + 1)
+    check_size(path, len(values), int(columns[-1]) + 1)
     durations = _durations(arrays, values.shape, path)
     try:
         return Trace(
@@ -216,7 +204,7 @@ def _services(arrays: Arrays) -> tuple[str, ...]:
     ids = arrays["ids"]
     if ids.ndim != 1 or ids.dtype.kind != "U" or not ids.size or not ids.all():
         raise PermanentError(f"ids is {ids.dtype} of shape {ids.shape}; allowed: text (n,)")
-    names = tuple(name if "/" in name else f"default/{name}" for name in ids.tolist())
+    names = tuple(map(service_name, ids.tolist()))
     name, n_times = Counter(names).most_common(1)[0]
     if n_times > 1:
         raise PermanentError(f"ids holds {name!r} {n_times} times; allowed: once")

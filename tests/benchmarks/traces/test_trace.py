@@ -230,11 +230,17 @@ def test_2021_files_may_be_several(tmp_path: Path) -> None:
     ("row", "part"),
     [
         ("a,f,10.0", "line 3 has 3 columns; allowed: 4"),
-        ("a,f,soon,1", "line 3: end_timestamp is 'soon'; allowed: a number >= 0"),
-        ("a,f,1e300,1", "line 3: end_timestamp is '1e300'; allowed: a number >= 0 and <= 1e+11"),
-        ("a,f,60,1e300", "line 3: duration is '1e300'; allowed: a number >= 0 and <= 1e+11"),
-        ("a,f,nan,1", "line 3: end_timestamp is 'nan'"),
-        ("a,f,10.0,-1", "line 3: duration is '-1'"),
+        ("a,f,soon,1", "line 3, column end_timestamp: 'soon'; allowed: a number >= 0"),
+        (
+            "a,f,1e300,1",
+            "line 3, column end_timestamp: '1e300'; allowed: a number >= 0 and <= 1e+11",
+        ),
+        (
+            "a,f,60,1e300",
+            "line 3, column duration: '1e300'; allowed: a number >= 0 and <= 2.6784e+06",
+        ),
+        ("a,f,nan,1", "line 3, column end_timestamp: 'nan'"),
+        ("a,f,10.0,-1", "line 3, column duration: '-1'"),
         ("a,f,9e10,1", "1 services x 1500000000 steps; allowed"),
     ],
 )
@@ -244,11 +250,11 @@ def test_a_bad_invocation_is_named_by_line(tmp_path: Path, row: str, part: str) 
 
 def test_bad_counts_of_2019_are_named_by_line(tmp_path: Path) -> None:
     path = day_2019(tmp_path, 1, {"a,f,http": {5: 2}, "a,g,http": {7: -3}})
-    assert "line 3: a count is '-3'; allowed: a number >= 0" in refusal(path)
+    assert "line 3, column 7: '-3'; allowed: a number >= 0" in refusal(path)
     path.write_text(path.read_text().replace("-3", "x"))
-    assert "line 3: a count is 'x'" in refusal(path)
+    assert "line 3, column 7: 'x'" in refusal(path)
     path.write_text(path.read_text().replace("x,", "nan,"))
-    assert "line 3: a count is 'nan'" in refusal(path)
+    assert "line 3, column 7: 'nan'" in refusal(path)
     path.write_text(path.read_text().replace("nan,", ""))
     assert "line 3 has 1443 columns; allowed: 1444" in refusal(path)
 
@@ -279,16 +285,16 @@ def test_a_durations_file_of_other_columns_is_refused(tmp_path: Path) -> None:
 
 
 def test_files_that_hold_no_rows_are_refused(tmp_path: Path) -> None:
-    assert "holds no invocations" in refusal(csv_2021(tmp_path))
+    assert "holds no requests" in refusal(csv_2021(tmp_path))
     assert "holds no functions" in refusal(day_2019(tmp_path, 1, {}))
 
 
 @pytest.mark.parametrize(
     ("content", "part"),
     [
-        (b"", "begins with ''; allowed: an npz, or the columns HashOwner"),
+        (b"", "begins with ''; allowed: an npz, kn-ahead's OpenMetrics, or the columns HashOwner"),
         (b"time,value\n1,2\n", "begins with 'time,value'; allowed"),
-        (b"\xff\xfe\x00", "is no CSV text"),
+        (b"\xff\xfe\x00", "is no text"),
         (b"PK\x03\x04 and no more", "is damaged"),
     ],
 )
@@ -309,7 +315,7 @@ def test_layouts_do_not_mix(tmp_path: Path) -> None:
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     assert "nowhere.npz cannot be read: No such file" in refusal(tmp_path / "nowhere.npz")
     (tmp_path / "empty").mkdir()
-    assert "empty holds no invocations_per_function_md*.csv" in refusal(tmp_path / "empty")
+    assert "empty holds no CSV file; allowed: a public trace" in refusal(tmp_path / "empty")
 
 
 def test_a_trace_checks_itself() -> None:
