@@ -96,7 +96,7 @@ def table(
     into: Annotated[
         Path | None,
         typer.Option(
-            help="Document whose table, between its marks, it replaces.", exists=True, dir_okay=False
+            help="Document whose table it replaces, between marks.", exists=True, dir_okay=False
         ),
     ] = None,
 ) -> None:

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from benchmarks.harness.chosen import ALWAYS_ON, KPA, NEW_SERVICES
-from benchmarks.harness.results import Standing, TraceResult
+from benchmarks.harness.results import Entry, TraceResult
 from benchmarks.harness.settings import BenchSettings
 from benchmarks.harness.tables import CONTENDERS, sections
 from benchmarks.harness.words import change, gain, number, share
@@ -14,7 +15,7 @@ from benchmarks.policies.contenders import OURS
 from benchmarks.report.figures import Curve
 from benchmarks.report.page import Report
 
-MOST_DRAWN = 8  # curves of a figure: as many as there are colours
+MOST_DRAWN = 7  # curves of a figure: as many as there are colours, and one for a point
 NOTES = (
     "cold: requests that waited for a pod that was not ready when they came; from zero: while no"
     " pod was ready; rate: their share; p75: 75th percentile of the services' rates; p99: of all"
@@ -54,7 +55,7 @@ def said(result: TraceResult) -> list[str]:
             f"With as few cold requests as a keep-alive has, it takes at most"
             f" {share(kept.pod_s_ratio)} of its pod-hours (that of {kept.knob:g} min)."
         )
-    rivals = [one for one in result.standings if not one.hindsight and not ours(one.name)]
+    rivals = [one for one in result.entries if not one.hindsight and not ours(one.name)]
     best = max(rivals, key=lambda one: _known(one.hypervolume.value), default=None)
     against = best and result.against(best.name)
     if best and against:
@@ -96,10 +97,14 @@ def report(results: Sequence[TraceResult], settings: BenchSettings) -> Report:
 
 def curves(result: TraceResult) -> tuple[Curve, ...]:
     """Of ours, what they are held against, and the best rivals."""
-    first = [one for one in result.standings if ours(one.name) or one.name in {KPA, ALWAYS_ON}]
-    rest = [one for one in result.standings if one not in first]
+    first = [one for one in result.entries if ours(one.name) or one.name in {KPA, ALWAYS_ON}]
+    rest = [one for one in result.entries if one not in first]
     rest.sort(key=lambda one: (not one.hindsight, -_known(one.hypervolume.value)))
-    return tuple(_curve(one) for one in (*first, *rest)[:MOST_DRAWN])
+    drawn = [_curve(one) for one in (*first, *rest)[:MOST_DRAWN]]
+    kpa = result.entry(KPA)
+    if kpa:
+        drawn.append(_drawn(f"{KPA} as configured", [kpa.own], labelled=False))
+    return tuple(drawn)
 
 
 def ours(name: str) -> bool:
@@ -107,16 +112,23 @@ def ours(name: str) -> bool:
     return name in {OURS, NEW_SERVICES}
 
 
-def _curve(one: Standing) -> Curve:
-    scores = sorted(one.scores, key=lambda score: score["normalised_memory"])
-    default = one.own["knob"]
-    shown = [s["knob"] == default or one.name == OURS for s in scores]
+def _curve(one: Entry) -> Curve:
+    """Of the settings that no other of its own is better than: what it is read from."""
+    best, scores = math.inf, []
+    for score in sorted(one.scores, key=lambda each: (each["allocated_pod_s"], each["cold_rate"])):
+        if score["cold_rate"] < best:
+            best = score["cold_rate"]
+            scores.append(score)
+    return _drawn(one.name, scores, labelled=one.name == OURS)
+
+
+def _drawn(name: str, scores: Sequence[dict[str, Any]], *, labelled: bool) -> Curve:
     return Curve(
-        name=one.name,
+        name=name,
         normalised_memory=np.array([score["normalised_memory"] for score in scores]),
         cold_rate=np.array([score["cold_rate"] for score in scores]),
-        labels=tuple(f"{s['knob']:g}" if own else "" for s, own in zip(scores, shown, strict=True)),
-        line=True,
+        labels=tuple(f"{score['knob']:g}" if labelled else "" for score in scores),
+        line=len(scores) > 1,
     )
 
 

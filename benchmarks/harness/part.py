@@ -52,6 +52,7 @@ def counted(
         plans[each.name] = [each.plan(scene, value) for value in each.knob.values]
         costs[each.name] = time.process_time() - begun, _peak_mb()
     fleet = Fleet(scene=scene, warm_up_s=part.settings.warm_up_s, plans=plans)
+    progress(f"{where}: simulating", 0.0)
     fleet.run(lambda share: progress(f"{where}: simulating", share))
     found = {}
     for each in contenders:

@@ -18,7 +18,7 @@ KEPT = "keep-alive"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Entry:
     """A contender."""
 
     name: str
@@ -66,22 +66,22 @@ class TraceResult:
     requests: int  # mean over draws
     starts: int  # of pods after a pause
     surprises: int  # of them without warning: nobody who knows the past alone foresees them
-    standings: list[Standing]
+    entries: list[Entry]
     beside: list[Beside]
 
-    def standing(self, name: str) -> Standing | None:
+    def entry(self, name: str) -> Entry | None:
         """By name; None = it did not take part."""
-        return next((one for one in self.standings if one.name == name), None)
+        return next((one for one in self.entries if one.name == name), None)
 
     def against(self, rival: str, *, ours: str = OURS, pods: float = 1.0) -> Beside | None:
         """Ours beside a rival at its default."""
-        standing = self.standing(rival)
+        entry = self.entry(rival)
         found = (
             one
             for one in self.beside
             if (one.ours, one.rival, one.pods) == (ours, rival, pods)
-            and standing
-            and one.knob == standing.own["knob"]
+            and entry
+            and one.knob == entry.own["knob"]
         )
         return next(found, None)
 
@@ -123,7 +123,7 @@ def result(trace: str, sweeps: Sequence[Sweep]) -> TraceResult:
         requests=round(float(totals(first.column("requests"))[0])),
         starts=round(float(np.mean([one.starts for one in counted]))),
         surprises=round(float(np.mean([one.surprises for one in counted]))),
-        standings=[_standing(sweep, _estimate(*areas[sweep.name])) for sweep in sweeps],
+        entries=[_entry(sweep, _estimate(*areas[sweep.name])) for sweep in sweeps],
         beside=found,
     )
 
@@ -212,9 +212,9 @@ def _estimate(value: float, again: FloatArray) -> Estimate:
     return Estimate(value=float(value), low=low, high=high)
 
 
-def _standing(sweep: Sweep, area: Estimate) -> Standing:
+def _entry(sweep: Sweep, area: Estimate) -> Entry:
     knob = sweep.contender.knob
-    return Standing(
+    return Entry(
         name=sweep.name,
         knob=knob.name,
         default=knob.default,

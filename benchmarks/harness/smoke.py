@@ -44,7 +44,7 @@ def figures(results: Sequence[TraceResult]) -> Figures:
     """What is held: kn-ahead's curve, and the cold requests that it spares at KPA's pods."""
     found: Figures = {}
     for result in results:
-        ours, beside = result.standing(OURS), result.against(KPA)
+        ours, beside = result.entry(OURS), result.against(KPA)
         if ours and beside:
             area, change = ours.hypervolume, beside.cold_change
             found[f"{result.trace}: hypervolume"] = _figure(area.value, area.low, area.high)

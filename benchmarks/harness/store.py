@@ -34,7 +34,7 @@ class Store:
         """What was counted; None = nothing yet, or what cannot be read."""
         path = self._path(part, contender)
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as whole, np.load(whole, allow_pickle=False) as file:
                 return Counted(
                     services=tuple(file["services"].tolist()),
                     values=file["values"],

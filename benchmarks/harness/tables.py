@@ -9,7 +9,7 @@ from typing import Any
 
 from autoscaler.errors import PermanentError
 from benchmarks.harness import words
-from benchmarks.harness.results import Beside, Standing, TraceResult
+from benchmarks.harness.results import Beside, Entry, TraceResult
 from benchmarks.report.outcome import percent
 from benchmarks.report.page import Section
 from benchmarks.scores.resampling import Estimate
@@ -32,11 +32,11 @@ SHORT = ("trace", "policy", "cold", "pod-h", "kn-ahead at its pod-h", "pod-h at 
 
 def contenders(result: TraceResult) -> Section:
     """All of them, at their defaults."""
-    rows = [_row(one) for one in result.standings]
+    rows = [_row(one) for one in result.entries]
     return Section(f"{result.trace}: each as its manual has it", CONTENDERS, tuple(rows))
 
 
-def _row(one: Standing) -> tuple[str, ...]:
+def _row(one: Entry) -> tuple[str, ...]:
     own = one.own
     future = " (knows the future)" if one.hindsight else ""
     return (
@@ -88,7 +88,7 @@ def more(result: TraceResult) -> Section:
             words.number(one.simulate_cpu_s, 1),
             words.number(one.peak_mb),
         )
-        for one in result.standings
+        for one in result.entries
     ]
     return Section(f"{result.trace}: waits, starts, and own cost", MORE, tuple(rows))
 
@@ -118,7 +118,7 @@ def brief(recorded: dict[str, Any]) -> dict[str, Any]:
     """What the short table is made of: kn-ahead beside each rival at its default."""
     traces = []
     for trace in recorded["traces"]:
-        rivals = {one["name"]: one for one in trace["standings"] if not one["hindsight"]}
+        rivals = {one["name"]: one for one in trace["entries"] if not one["hindsight"]}
         beside = [
             one
             for one in trace["beside"]
@@ -127,8 +127,8 @@ def brief(recorded: dict[str, Any]) -> dict[str, Any]:
             and one["knob"] == rivals[one["rival"]]["default"]
         ]
         own = ("name", "default", "hindsight")
-        standings = [{key: one[key] for key in own} for one in trace["standings"]]
-        traces.append(trace | {"standings": standings, "beside": beside})
+        entries = [{key: one[key] for key in own} for one in trace["entries"]]
+        traces.append(trace | {"entries": entries, "beside": beside})
     return recorded | {"traces": traces}
 
 
@@ -162,7 +162,7 @@ def knobs(results: Sequence[TraceResult]) -> Section:
     rows = {
         one.name: (one.name, one.knob, ", ".join(f"{score['knob']:g}" for score in one.scores))
         for result in results
-        for one in result.standings
+        for one in result.entries
     }
     return Section("Knobs", ("contender", "knob", "values"), tuple(rows.values()), (0, 1, 2))
 
@@ -172,6 +172,6 @@ def sections(results: Sequence[TraceResult], ours: Sequence[str]) -> list[Sectio
     found = []
     for result in results:
         found.append(contenders(result))
-        found += [beside(result, name) for name in ours if result.standing(name)]
+        found += [beside(result, name) for name in ours if result.entry(name)]
         found.append(more(result))
     return [*found, knobs(results)]

@@ -23,7 +23,7 @@ def show(found: Sequence[Compared], screen: Screen) -> None:
     for each in found:
         screen.print_table(contenders(each.result))
         for name in (OURS, NEW_SERVICES):
-            if each.result.standing(name):
+            if each.result.entry(name):
                 screen.print_table(beside(each.result, name))
         for sentence in said(each.result):
             screen.say(sentence)

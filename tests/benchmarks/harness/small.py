@@ -1,4 +1,4 @@
-"""A small benchmark: three services; 20 minutes are learned from, 10 warm up, 30 are scored."""
+"""A small benchmark: three services; 20 minutes are learned from, 5 warm up, 15 are scored."""
 
 from pathlib import Path
 
@@ -14,11 +14,11 @@ from benchmarks.policies.contender import Contender
 from benchmarks.simulator.events import BINS
 from benchmarks.traces.trace import Trace
 
-SETTINGS = BenchSettings(fit_until="20m", warm_up_s=600.0)
+SETTINGS = BenchSettings(fit_until="20m", warm_up_s=300.0)
 CONTENDERS = ("keep-alive", "oracle")  # none that learns
 
 
-def trace(n_services: int = 3, minutes: int = 60) -> Trace:
+def trace(n_services: int = 3, minutes: int = 40) -> Trace:
     counts = np.random.default_rng(0).poisson(0.1, (n_services, minutes)).astype(np.float64)
     return Trace(
         services=tuple(f"shop/{row}" for row in range(n_services)),
