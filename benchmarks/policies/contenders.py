@@ -12,12 +12,17 @@ from typing import Any
 
 from autoscaler.errors import PermanentError
 from benchmarks.policies.contender import Contender, Knob
+from benchmarks.policies.cron import Cron
+from benchmarks.policies.femux_choice import Femux
+from benchmarks.policies.holt_winters import holt_winters
+from benchmarks.policies.hybrid_histogram import HybridHistogram
 from benchmarks.policies.icebreaker import icebreaker
 from benchmarks.policies.keep_alive import KeepAlive
 from benchmarks.policies.kn_ahead import KnAhead, Tables, Walked, foreseen
 from benchmarks.policies.kpa import Kpa
 from benchmarks.policies.min_scale import MinScale
 from benchmarks.policies.point_forecast import OfInFlight, PointForecast
+from benchmarks.policies.tsb import tsb
 from benchmarks.policies.weekly_copy import same_minute_last_week
 
 GROUP = "kn_ahead.contenders"
@@ -29,13 +34,20 @@ def contenders(tables: Tables | None = None) -> dict[str, Contender]:
 
     tables: make our forecasts; by default the learner does, walking forward.
     """
+    femux = Femux()
     known: list[Contender] = [
         KnAhead(OURS, tables or Walked()),
         Kpa(),
         KeepAlive(),
         MinScale(),
+        HybridHistogram(),
         PointForecast("weekly copy", OfInFlight(same_minute_last_week)),
         PointForecast("IceBreaker", icebreaker),
+        femux,
+        PointForecast("Holt-Winters", holt_winters),
+        PointForecast("TSB", OfInFlight(tsb)),
+        Femux("FeMux, told by the test set", told_by=femux),
+        Cron(),
         KnAhead(ORACLE, foreseen, hindsight=True),
     ]
     found = {each.name: each for each in known}

@@ -26,7 +26,7 @@ from benchmarks.simulator.arrivals import Requests, measure
 from benchmarks.traces.trace import Trace
 
 DAY, STEP_S = 1440, 60.0
-PAST, FUTURE = 8 * DAY, 90  # steps: a week's copy has something to copy
+PAST, FUTURE = DAY, 90  # steps
 CHANGED = 45  # step of the future from which another one differs
 GAP = slice(PAST + 20, PAST + 30)  # steps that nobody saw
 SPIKE = 10_000  # calls in a minute
