@@ -63,7 +63,7 @@ def run(
     """
     from rich.console import Console
 
-    from benchmarks.harness.chosen import chosen
+    from benchmarks.harness.chosen import chosen, names_in
     from benchmarks.harness.run import Benchmark, named
     from benchmarks.harness.store import Store, prepared
     from benchmarks.harness.written import show, write
@@ -77,7 +77,7 @@ def run(
         )  # fmt: skip
         benchmark = Benchmark(
             traces=named(trace, read_trace),
-            contenders=chosen([name.strip() for name in contenders.split(",") if name.strip()]),
+            contenders=chosen(list(names_in(contenders))),
             settings=settings,
             seeds=seeds,
         )

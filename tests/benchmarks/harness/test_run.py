@@ -7,7 +7,7 @@ import pytest
 
 from autoscaler.errors import PermanentError
 from benchmarks.harness.backends import Done, Task, here, in_processes
-from benchmarks.harness.chosen import chosen
+from benchmarks.harness.chosen import chosen, names_in
 from benchmarks.harness.part import OnProgress
 from benchmarks.harness.run import named
 from benchmarks.harness.store import Store
@@ -90,3 +90,9 @@ def test_two_traces_of_one_name_are_refused(tmp_path: Path) -> None:
 def test_a_contender_that_nobody_knows_is_refused() -> None:
     with pytest.raises(PermanentError, match="contender 'nobody' is not known; allowed: kn-ahead"):
         chosen(["nobody"])
+
+
+def test_names_may_hold_commas_themselves() -> None:
+    text = "keep-alive, FeMux, told by the test set,FeMux, nobody,"
+    assert list(names_in(text)) == ["keep-alive", "FeMux, told by the test set", "FeMux", "nobody"]
+    assert list(names_in("")) == []
