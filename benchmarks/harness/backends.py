@@ -3,6 +3,7 @@
 What a part gives does not depend on where, so one whose worker is lost is done by another.
 """
 
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -34,7 +35,8 @@ def here(tasks: Sequence[Task], progress: OnProgress) -> Iterator[Done]:
 def in_processes(tasks: Sequence[Task], progress: OnProgress, *, processes: int) -> Iterator[Done]:
     """Side by side on this machine, in the order in which they end."""
     # Not forked: threads of the learner's libraries may hold locks.
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=spawn, initializer=_end_by_ctrl_c) as pool:
         futures = {pool.submit(run, task, code_here()): at for at, task in enumerate(tasks)}
         try:
             for number, future in enumerate(as_completed(futures)):
@@ -42,3 +44,8 @@ def in_processes(tasks: Sequence[Task], progress: OnProgress, *, processes: int)
                 yield futures[future], future.result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _end_by_ctrl_c() -> None:
+    """Without a traceback from each process."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

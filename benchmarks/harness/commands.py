@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from benchmarks.harness.run import Backend
 
 DEFAULTS = BenchSettings()
+INTERRUPTED = 130  # exit code, as of shells
 WIDTH = 170  # of tables where there is no terminal
 
 app = typer.Typer(no_args_is_help=True)
@@ -83,8 +84,12 @@ def run(
         )
         screen = Screen(Console(width=None if sys.stdout.isatty() else WIDTH))
         store = Store(prepared(output / "parts"))
-        with screen.progress() as progress:
-            found = benchmark.run(store, _backend(processes, scheduler), progress)
+        try:
+            with screen.progress() as progress:
+                found = benchmark.run(store, _backend(processes, scheduler), progress)
+        except KeyboardInterrupt as error:
+            typer.echo("kn-ahead: cut off; the same command goes on from there", err=True)
+            raise typer.Exit(INTERRUPTED) from error
         show(found, screen)
         write(found, settings, output)
         screen.print(f"Report: {(output / 'bench.html').resolve()}")

@@ -1,6 +1,9 @@
 """The commands write what they promise, and refuse what they cannot use in one line."""
 
 import json
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +13,8 @@ from typer.testing import CliRunner, Result
 
 from benchmarks.commands import app
 from tests.benchmarks.harness.small import trace, written
+
+ROOT = Path(__file__).parents[3]
 
 
 def bench(*arguments: str | Path) -> Result:
@@ -71,6 +76,24 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     found = run(path, path)
     assert found.exit_code == 2
     assert found.stderr == f"kn-ahead: {path}/parts cannot be made: Not a directory\n"
+
+
+def test_a_run_that_is_cut_off_says_so_in_one_line(tmp_path: Path) -> None:
+    path = written(tmp_path, trace(minutes=30 * 1440))
+    command = [sys.executable, "-m", "autoscaler.cli.launch", "bench", "run", str(path)]
+    options = ["--fit-until", "1h", "--contenders", "keep-alive", "--output", str(tmp_path / "out")]
+    with subprocess.Popen(
+        [*command, *options], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        next(line for line in process.stdout if "simulating" in line)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate()
+    assert (process.returncode, said) == (
+        130,
+        "kn-ahead: cut off; the same command goes on from there\n",
+    )
+    assert list((tmp_path / "out").rglob("*")) == [tmp_path / "out/parts"]
 
 
 def test_what_is_no_result_is_one_line(tmp_path: Path) -> None:
