@@ -14,6 +14,7 @@ from benchmarks.harness.words import change, gain, number, share
 from benchmarks.policies.contenders import OURS
 from benchmarks.report.figures import Curve
 from benchmarks.report.page import Report
+from benchmarks.whatif.past import many
 
 MOST_DRAWN = 7  # curves of a figure: as many as there are colours, and one for a point
 NOTES = (
@@ -135,7 +136,7 @@ def _drawn(name: str, scores: Sequence[dict[str, Any]], *, labelled: bool) -> Cu
 def _size(result: TraceResult) -> str:
     return (
         f"{result.requests:,} requests to {result.services:,} services in {result.days:.1f} days,"
-        f" {result.draws} draws of arrival times"
+        f" {many(result.draws, 'draw')} of arrival times"
     )
 
 

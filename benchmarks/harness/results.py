@@ -107,9 +107,10 @@ def result(trace: str, sweeps: Sequence[Sweep]) -> TraceResult:
         for sweep in sweeps if name in curves else ():
             if sweep.name in {OURS, NEW_SERVICES}:
                 continue
-            at_all = range(len(sweep.draws[0].values)) if sweep.name == KEPT else (sweep.default,)
-            for at in at_all:
-                for pods in MORE_PODS if sweep.name == KPA else (1.0,):
+            settings = len(sweep.draws[0].values)
+            for at in range(settings) if sweep.name in {KEPT, KPA} else (sweep.default,):
+                at_more = sweep.name == KPA and at == sweep.default
+                for pods in MORE_PODS if at_more else (1.0,):
                     rival = curves[sweep.name]
                     gain = _less(areas[name], areas[sweep.name])
                     found.append(_beside(curves[name], rival, at, pods, gain))
