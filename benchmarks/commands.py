@@ -23,6 +23,7 @@ from autoscaler.files import check_writable, whole_file
 from benchmarks.demo import commands as demo
 from benchmarks.forecast import commands as forecast
 from benchmarks.harness import commands as harness
+from benchmarks.live import commands as live
 from benchmarks.whatif import commands as whatif
 from learner.settings import LearnerSettings
 
@@ -39,6 +40,7 @@ app = typer.Typer()
 app.add_typer(whatif.app)
 app.add_typer(forecast.app)
 app.add_typer(demo.app)
+harness.app.add_typer(live.app)
 app.add_typer(harness.app, name="bench")
 REPORT = Path("kn-ahead-report.html")
 

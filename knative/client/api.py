@@ -125,6 +125,10 @@ class Api:
         """Patch an object."""
         return await self._call("PATCH", path, body=body, content_type=kind)
 
+    async def delete(self, path: str) -> Object:
+        """Delete an object; what belongs to it follows."""
+        return await self._call("DELETE", path)
+
     async def page(self, path: str, query: Mapping[str, str], limit: int) -> Page:
         """One page of a list, of up to so many objects.
 

@@ -19,7 +19,8 @@ from kubernetes import client
 
 from autoscaler.bundle.file import save_bundle
 from autoscaler.core.prediction.forecasts import ForecastBundle
-from tests.cluster.conftest import DOMAIN, SYSTEM, Cluster
+from benchmarks.live.learning import SYSTEM
+from tests.cluster.conftest import DOMAIN, Cluster
 
 NAME = "kn-ahead-learner"
 EVERY_S = 6.0  # from one forecast to the next

@@ -15,8 +15,16 @@ import pytest
 import requests
 from kubernetes import client, config
 
-GROUP, VERSION, PLURAL = "serving.knative.dev", "v1", "services"
-SYSTEM = "knative-serving"
+from benchmarks.live.learning import SYSTEM
+from benchmarks.live.services import (
+    GROUP,
+    PLURAL,
+    VERSION,
+    address_of,
+    knative_service,
+    revision_of,
+)
+
 NAMESPACE = os.environ.get("E2E_NAMESPACE", "default")
 IMAGE = os.environ.get("E2E_IMAGE", "dev.local/app")
 DOMAIN = os.environ.get("CLUSTER_DOMAIN", "cluster.local")
@@ -62,7 +70,7 @@ class Cluster:
     def call_all(self, revision: str, work_ms: int = 0) -> tuple[int, list[str], float]:
         """Status, the pod that answered and those that it called, and s that it took."""
         begin = time.monotonic()  # noqa: TID251
-        url = f"http://{revision}.{NAMESPACE}.svc.{DOMAIN}/?work={work_ms}"
+        url = f"{address_of(revision, NAMESPACE, DOMAIN)}?work={work_ms}"
         answer = requests.get(url, timeout=60)
         return answer.status_code, answer.text.split(), time.monotonic() - begin  # noqa: TID251
 
@@ -123,23 +131,18 @@ def deploy(cluster: Cluster) -> Iterator[Deploy]:
         """ours: annotations of ours. calls: a revision that it calls before it answers."""
         said = {f"autoscaling.knative.dev/{k.replace('_', '-')}": v for k, v in annotations.items()}
         said |= {f"kn-ahead.dev/{key}": value for key, value in (ours or {}).items()}
-        env = [{"name": "START_DELAY_MS", "value": str(start_ms)}]
-        if calls:
-            env.append({"name": "NEXT", "value": f"http://{calls}.{NAMESPACE}.svc.{DOMAIN}/"})
-        spec = {
-            "containers": [{"image": IMAGE, "env": env}],
-            "containerConcurrency": concurrency,
-        }
-        body = {
-            "apiVersion": f"{GROUP}/{VERSION}",
-            "kind": "Service",
-            "metadata": {"name": name},
-            "spec": {"template": {"metadata": {"annotations": said}, "spec": spec}},
-        }
+        body = knative_service(
+            name,
+            image=IMAGE,
+            start_s=start_ms / 1000,
+            annotations=said,
+            concurrency=concurrency,
+            calls=address_of(calls, NAMESPACE, DOMAIN) if calls else "",
+        )
         cluster.custom.create_namespaced_custom_object(GROUP, VERSION, NAMESPACE, PLURAL, body)
         made.append(name)
         cluster.until(lambda: _is_ready(cluster, name), 60, f"{name} ready")
-        return f"{name}-00001"
+        return revision_of(name)
 
     yield make
     for name in made:

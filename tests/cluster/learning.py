@@ -3,22 +3,13 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
-import yaml
+from kubernetes import utils
 
-import knative
-from tests.cluster.conftest import SYSTEM, Cluster
+from benchmarks.live.learning import LEARNER, PROMETHEUS, SYSTEM, learning_objects
+from tests.cluster.conftest import Cluster
 
-PROMETHEUS = os.environ.get("E2E_PROMETHEUS_IMAGE", "prom/prometheus")
-MANIFEST = Path(knative.__file__).parent / "manifests" / "learner.yaml"
-CONFIG = f"""
-global: {{scrape_interval: 5s}}
-scrape_configs:
-  - job_name: kn-ahead
-    static_configs: [{{targets: ["autoscaler.{SYSTEM}.svc:9090"]}}]
-"""
+PROMETHEUS_IMAGE = os.environ.get("E2E_PROMETHEUS_IMAGE", "prom/prometheus")
 
 
 @contextmanager
@@ -27,52 +18,18 @@ def learner(cluster: Cluster, *, refit: str) -> Iterator[None]:
 
     refit: how often its models are fitted anew.
     """
-    deployment, service = yaml.safe_load_all(MANIFEST.read_text())
-    container = deployment["spec"]["template"]["spec"]["containers"][0]
-    container["image"] = our_image(cluster)
-    # The last word counts.
-    container["args"] += [
-        f"--prometheus=http://e2e-prometheus.{SYSTEM}.svc:9090",
-        *("--step=10", "--history=2h", f"--refit={refit}"),
-    ]
-    cluster.core.create_namespaced_config_map(
-        SYSTEM, {"metadata": {"name": "e2e-prometheus"}, "data": {"prometheus.yml": CONFIG}}
+    made = learning_objects(
+        image=our_image(cluster), prometheus_image=PROMETHEUS_IMAGE, refit=refit, labels={}
     )
-    for made in (prometheus(), deployment):
-        cluster.apps.create_namespaced_deployment(SYSTEM, made)
-    port = {"spec": {"selector": {"app": "e2e-prometheus"}, "ports": [{"port": 9090}]}}
-    for made in ({"metadata": {"name": "e2e-prometheus"}} | port, service):
-        cluster.core.create_namespaced_service(SYSTEM, made)
+    for body in made:
+        utils.create_from_dict(cluster.core.api_client, body)  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
-        for name in ("e2e-prometheus", "kn-ahead-learner"):
+        for name in (PROMETHEUS, LEARNER):
             cluster.apps.delete_namespaced_deployment(name, SYSTEM)
             cluster.core.delete_namespaced_service(name, SYSTEM)
-        cluster.core.delete_namespaced_config_map("e2e-prometheus", SYSTEM)
-
-
-def prometheus() -> dict[str, Any]:
-    labels = {"app": "e2e-prometheus"}
-    container = {
-        "name": "prometheus",
-        "image": PROMETHEUS,
-        "args": ["--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"],
-        "volumeMounts": [
-            {"name": "config", "mountPath": "/etc/prometheus"},
-            {"name": "data", "mountPath": "/prometheus"},
-        ],
-    }
-    volumes = [
-        {"name": "config", "configMap": {"name": "e2e-prometheus"}},
-        {"name": "data", "emptyDir": {}},
-    ]
-    spec = {"containers": [container], "volumes": volumes}
-    template = {"metadata": {"labels": labels}, "spec": spec}
-    return {
-        "metadata": {"name": "e2e-prometheus", "labels": labels},
-        "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": template},
-    }
+        cluster.core.delete_namespaced_config_map(PROMETHEUS, SYSTEM)
 
 
 def our_image(cluster: Cluster) -> str:

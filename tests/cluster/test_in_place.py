@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.cluster.conftest import GROUP, IMAGE, NAMESPACE, PLURAL, VERSION, Cluster, Deploy
+from benchmarks.live.services import GROUP, PLURAL, VERSION
+from tests.cluster.conftest import IMAGE, NAMESPACE, Cluster, Deploy
 
 TO_ZERO_S = 150.0  # stable window, grace, and a queue-proxy's own drain
 

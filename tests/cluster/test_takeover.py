@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster.conftest import SYSTEM, Cluster, Deploy
+from benchmarks.live.learning import SYSTEM
+from tests.cluster.conftest import Cluster, Deploy
 
 SETTLE_S = 60.0
 
