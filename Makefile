@@ -103,12 +103,16 @@ test-cluster: $(VENV)/dev etcd prometheus $(KUBE_BIN)/kube-controller-manager  #
 e2e: $(VENV)/dev  ## on the cluster of KUBECONFIG, with kn-ahead in the place of its autoscaler; run where its Services resolve
 	$(BIN)/pytest -o addopts="--import-mode=importlib --strict-markers -ra" tests/cluster -v
 
-bench: $(VENV)/run  ## cost of the controller beside recorded figures and bounds; --record renews them
+bench: $(VENV)/run  ## cost of the controller beside recorded figures; TRACES="a.npz b.npz": all policies on these (BENCH="--start-up 30": options)
 	$(BIN)/python -m benchmarks.controller.tick
 	$(BIN)/python -m benchmarks.controller.poke --apart
 	$(BIN)/python -m benchmarks.controller.poke --together
+ifneq ($(TRACES),)
+	$(BIN)/kn-ahead bench run $(TRACES) --processes $$(nproc) --output bench $(BENCH)
+endif
 
-bench-smoke: $(VENV)/run  ## the learner is no worse than keep-alives; TRACES="a.npz b.npz": on these, too
+bench-smoke: $(VENV)/run  ## decisions on made traffic are no worse than recorded, nor than keep-alives; TRACES="a.npz b.npz": on these, too
+	$(BIN)/kn-ahead bench smoke
 	$(BIN)/python -m benchmarks.policies.gate $(addprefix --trace ,$(TRACES))
 
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate

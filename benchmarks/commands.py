@@ -1,4 +1,4 @@
-"""The commands whatif, forecast, replay, export, prior and demo.
+"""The commands whatif, forecast, replay, export, prior, demo and bench.
 
 Each imports its modules when it runs, so that none waits for plotting or compilers without need.
 """
@@ -22,6 +22,7 @@ from autoscaler.errors import PermanentError
 from autoscaler.files import check_writable, whole_file
 from benchmarks.demo import commands as demo
 from benchmarks.forecast import commands as forecast
+from benchmarks.harness import commands as harness
 from benchmarks.live import commands as live
 from benchmarks.whatif import commands as whatif
 from learner.settings import LearnerSettings
@@ -39,16 +40,8 @@ app = typer.Typer()
 app.add_typer(whatif.app)
 app.add_typer(forecast.app)
 app.add_typer(demo.app)
-bench = typer.Typer(no_args_is_help=True)
-bench.add_typer(live.app)
-
-
-@bench.callback()
-def _bench() -> None:
-    """Benchmarks."""
-
-
-app.add_typer(bench, name="bench")
+harness.app.add_typer(live.app)
+app.add_typer(harness.app, name="bench")
 REPORT = Path("kn-ahead-report.html")
 
 TraceFile = Annotated[

@@ -50,7 +50,7 @@ def save(case: str, figures: list[Figure], path: Path = RECORDED) -> None:
     """Record the figures of a case in place of the former ones."""
     recorded = _read(path)
     recorded[case] = {
-        "commit": _commit(),
+        "commit": commit(),
         "date": datetime.fromtimestamp(SystemClock().now(), UTC).date().isoformat(),
         "machine": _machine(),
         "figures": {figure.name: float(f"{figure.value:.4g}") for figure in figures},
@@ -69,11 +69,11 @@ def _shown(number: float | None) -> str:
     return f"{number:,.1f}" if number % 1 else f"{number:,.0f}"
 
 
-def _commit() -> str:
+def commit() -> str:
     """The checkout's commit, with "-dirty" where files other than the record differ from it."""
-    commit = _git("rev-parse", "--short", "HEAD") or "unknown"
+    head = _git("rev-parse", "--short", "HEAD") or "unknown"
     changed = _git("status", "--porcelain", "--untracked-files=no", ":/", f":!{RECORDED.name}")
-    return f"{commit}-dirty" if changed else commit
+    return f"{head}-dirty" if changed else head
 
 
 def _git(*arguments: str) -> str:

@@ -19,7 +19,6 @@ from rich.table import Table
 
 from autoscaler.cli.options import one_line_errors
 from autoscaler.core.state.revision import Mode
-from autoscaler.core.types import FloatArray
 from benchmarks.goals.made_workloads import sparse
 from benchmarks.goals.simulated import Spent, simulated
 from benchmarks.goals.walk_forward import Refit, Rounds, Rows, walked
@@ -34,6 +33,7 @@ from benchmarks.goals.workloads import (
 )
 from benchmarks.policies.policies import FULL, baselines, priced, revision
 from benchmarks.policies.walk import DEFAULTS, WalkSettings
+from benchmarks.scores.curves import cold_at
 from benchmarks.scores.resampling import interval, resampled
 from benchmarks.simulator.forecasts import ForecastTable
 from benchmarks.simulator.simulation import Policy
@@ -109,16 +109,6 @@ def verdicts(names: Sequence[str], spent: Spent) -> list[Verdict]:
             )
         )
     return found
-
-
-def cold_at(pod_s: float, curve_pod_s: FloatArray, curve_cold: FloatArray) -> float:
-    """Cold requests of a curve (n_prices,) at some pod-seconds, between two prices.
-
-    A price that spends more than another, and misses more, is not counted: nobody would ask it.
-    """
-    order = np.argsort(curve_pod_s, kind="stable")
-    least = np.minimum.accumulate(curve_cold[order])
-    return float(np.interp(pod_s, curve_pod_s[order], least))
 
 
 def main(

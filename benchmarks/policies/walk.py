@@ -45,16 +45,23 @@ DEFAULTS = WalkSettings()
 
 
 def walk(
-    demand: Demand, first: int, settings: WalkSettings = DEFAULTS, on_share: OnShare = _ignore
+    demand: Demand,
+    first: int,
+    settings: WalkSettings = DEFAULTS,
+    on_share: OnShare = _ignore,
+    learned: Demand | None = None,
 ) -> ForecastTable:
-    """One forecast for each step from ``first`` on; demand: past and future."""
+    """One forecast for each step from ``first`` on; demand: past and future.
+
+    learned: of services that are learned from instead, with the same steps.
+    """
     calibration = RollingCalibration(settings.learner.windows)
     experts = ExpertsFactory(settings.learner.windows)
     pieces = []
     for origin in range(first, demand.n_steps, ORIGINS_AT_ONCE):
         if (origin - first) % settings.refit_steps < ORIGINS_AT_ONCE:
             learner = Learner(settings.learner, experts, calibration)
-            learner.fit(_history(demand, origin))
+            learner.fit(_history(learned or demand, origin))
             calibration.succeed(min(origin, HISTORY_STEPS))
         end = min(origin + ORIGINS_AT_ONCE, demand.n_steps)
         seen = _history(demand, end)

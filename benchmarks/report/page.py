@@ -6,6 +6,7 @@ light and dark scheme. Labels are for readers who do not know the project.
 
 import re
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -37,6 +38,7 @@ class Report:
     rows: tuple[tuple[str, ...], ...]  # preformatted; the first column names the policy
     sections: tuple[Section, ...] = ()
     curves: tuple[Curve, ...]
+    more_curves: tuple[tuple[str, tuple[Curve, ...]], ...] = ()  # further figures, with a title
     timelines: tuple[Timeline, ...]
     notes: tuple[str, ...]
 
@@ -72,10 +74,10 @@ def _html(report: Report) -> str:
     colour = colours(_policies(report))
     # The figures are our own SVG: matplotlib has escaped their texts.
     both = ("wide", False), ("narrow", True)
-    curves = [
-        (kind, Markup(draw_curves(report.curves, colour, narrow=narrow)))  # noqa: S704
-        for kind, narrow in both
-        if report.curves
+    figures = [
+        [(kind, Markup(draw_curves(some, colour, narrow=narrow))) for kind, narrow in both]  # noqa: S704
+        for some in (report.curves, *(some for _, some in report.more_curves))
+        if some
     ]
     timelines = [
         (
@@ -88,7 +90,10 @@ def _html(report: Report) -> str:
     ]
     return _TEMPLATES.get_template("report.html.j2").render(
         report=report,
-        curves=curves,
+        curves=figures.pop(0) if report.curves else (),
+        more_curves=[
+            (title, drawn) for (title, _), drawn in zip(report.more_curves, figures, strict=True)
+        ],
         timelines=timelines,
     )
 
@@ -96,7 +101,8 @@ def _html(report: Report) -> str:
 def _policies(report: Report) -> list[str]:
     """Every policy's name, in order of appearance."""
     drawn = [policy for t in report.timelines for policy, _ in (*t.pods, *t.cold)]
-    return [*(curve.name for curve in report.curves), *drawn]
+    curves = chain(report.curves, *(some for _, some in report.more_curves))
+    return [*(curve.name for curve in curves), *drawn]
 
 
 def _points(timeline: Timeline) -> str:

@@ -28,6 +28,18 @@ def resampled(values: FloatArray) -> FloatArray:
     return np.asarray(values @ times_drawn(values.shape[-1]).T)
 
 
+def resampled_all(values: FloatArray) -> FloatArray:
+    """(k, RESAMPLES) sums over services and days, mean over seeds, each drawn with replacement.
+
+    values: (n_seeds, k, n_services, n_days). Paired, as `resampled`.
+    """
+    n_seeds, _, n, n_days = values.shape
+    by_service = np.tensordot(times_drawn(n), values, axes=(1, 2))  # (RESAMPLES, n_seeds, k, days)
+    seeds = times_drawn(n_seeds, SEED + 1) / n_seeds
+    days = times_drawn(n_days, SEED + 2)
+    return np.asarray(np.einsum("rskd,rs,rd->kr", by_service, seeds, days))
+
+
 def times_drawn(n: int, seed: int = SEED) -> IntArray:
     """(RESAMPLES, n) how often each of n is drawn, where n are drawn with replacement."""
     random = np.random.default_rng(seed)

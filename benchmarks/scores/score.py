@@ -74,10 +74,10 @@ def score(simulation: Simulated, *, hours: float) -> list[PolicyScore]:
 def _policy(counts: Counts, names: Sequence[str], policy: str, hours: float) -> PolicyScore:
     """counts: (n_services, ...) of one policy."""
     services = tuple(
-        _score({name: column[i : i + 1] for name, column in counts.items()}, service)
+        score_of({name: column[i : i + 1] for name, column in counts.items()}, service)
         for i, service in enumerate(names)
     )
-    total = _score(counts, "all")
+    total = score_of(counts, "all")
     rates = np.array([s.cold_rate for s in services if s.requests] or [0.0])
     return PolicyScore(
         policy=policy,
@@ -89,8 +89,8 @@ def _policy(counts: Counts, names: Sequence[str], policy: str, hours: float) -> 
     )
 
 
-def _score(counts: Counts, name: str) -> ServiceScore:
-    """Of some services together; counts: (k, ...)."""
+def score_of(counts: Counts, name: str) -> ServiceScore:
+    """Of some services together; counts: (k, ...) by column."""
     s = {column: values.sum(axis=0) for column, values in counts.items()}
     requests = int(s["requests"])
     zero, out = int(s["cold_from_zero"]), int(s["cold_scale_out"])
