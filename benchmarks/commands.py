@@ -24,6 +24,7 @@ from benchmarks.demo import commands as demo
 from benchmarks.forecast import commands as forecast
 from benchmarks.harness import commands as harness
 from benchmarks.live import commands as live
+from benchmarks.made import commands as made
 from benchmarks.whatif import commands as whatif
 from learner.settings import LearnerSettings
 
@@ -41,6 +42,7 @@ app.add_typer(whatif.app)
 app.add_typer(forecast.app)
 app.add_typer(demo.app)
 harness.app.add_typer(live.app)
+harness.app.add_typer(made.app)
 app.add_typer(harness.app, name="bench")
 REPORT = Path("kn-ahead-report.html")
 

@@ -82,7 +82,10 @@ def test_results_are_those_of_every_second_and_tick(
         drain_s=30.0,
         table=table(probability, services=len(arrivals)),
     )
-    plan = Floors(from_s=50.5 + 97.0 * np.arange(len(pods)), pods=np.tile(pods, (len(arrivals), 1)))
+    plan = Floors(
+        from_s=np.array([50.5 + 97.0 * i for i in range(len(pods))]),
+        pods=np.tile(pods, (len(arrivals), 1)),
+    )
     given_ = replace(without, floors={"plan": plan})
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(simulation, "MANY", 1 if many else 600)
