@@ -1,6 +1,7 @@
 """Parts on the workers of a Dask cluster; imported only where a scheduler is named."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 
 from benchmarks.harness.backends import Done, Task, run
 from benchmarks.harness.part import OnProgress
@@ -14,8 +15,8 @@ def on_dask(tasks: Sequence[Task], progress: OnProgress, *, scheduler: str) -> I
 
     Raises TransientError where there is no worker, PermanentError where one runs other code.
     """
-    cluster = OnDask(scheduler)
-    futures = [cluster.submitted(packed(run, task, code_here())) for task in tasks]
-    for at, future in enumerate(futures):
-        progress(f"{len(tasks)} parts on {scheduler}", at / len(tasks))
-        yield at, cluster.result(future)
+    with closing(OnDask(scheduler)) as cluster:
+        futures = [cluster.submitted(packed(run, task, code_here())) for task in tasks]
+        for at, future in enumerate(futures):
+            progress(f"{len(tasks)} parts on {scheduler}", at / len(tasks))
+            yield at, cluster.result(future)

@@ -106,6 +106,13 @@ class OnDask:
             except (OtherCodeError, ImportError) as error:
                 raise TransientError(f"a worker cannot do what it is asked: {error}") from error
 
+    def close(self) -> None:
+        """Leave the cluster."""
+        with self._lock:
+            if self._connected is not None:
+                self._connected.close(timeout=1)
+                self._connected = None
+
     def _client(self) -> Client:
         with self._lock:  # a fit asks beside a refresh
             if self._connected is not None and self._connected.status != "running":

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +23,7 @@ from knative.client.api import Object
 from tests.apiserver.install import administrator, apply
 from tests.apiserver.objects import HERE, MANIFEST, SYSTEM, Objects
 from tests.apiserver.plane import ControlPlane, wait_until
+from tests.programs import HEARING_CTRL_C, kn_ahead
 
 ROLE: Object = yaml.safe_load((MANIFEST.parent / "bench-live.yaml").read_text())
 USER = "bencher"
@@ -217,7 +217,7 @@ def test_a_refusal_of_several_lines_is_said_in_one(kubeconfig: Path, cluster: Ob
 
 
 def command(kubeconfig: Path, namespace: str, folder: Path, *more: str) -> list[str]:
-    program = [sys.executable, "-m", "autoscaler.cli.launch", "bench", "live"]
+    program = [*HEARING_CTRL_C, *kn_ahead("bench", "live")]
     where = ["--kubeconfig", str(kubeconfig), "--context", "plane", "--namespace", namespace]
     return [*program, *where, "--report", str(folder / "report.html"), *more]
 

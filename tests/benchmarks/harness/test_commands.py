@@ -2,8 +2,6 @@
 
 import json
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +9,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from autoscaler.cli.exit_codes import ExitCode
 from benchmarks.commands import app
 from tests.benchmarks.harness.small import trace, written
-
-ROOT = Path(__file__).parents[3]
+from tests.programs import HEARING_CTRL_C, kn_ahead, running
 
 
 def bench(*arguments: str | Path) -> Result:
@@ -80,19 +78,11 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
 
 def test_a_run_that_is_cut_off_says_so_in_one_line(tmp_path: Path) -> None:
     path = written(tmp_path, trace(minutes=30 * 1440))
-    command = [sys.executable, "-m", "autoscaler.cli.launch", "bench", "run", str(path)]
-    options = ["--fit-until", "1h", "--contenders", "keep-alive", "--output", str(tmp_path / "out")]
-    with subprocess.Popen(
-        [*command, *options], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        assert process.stdout
-        next(line for line in process.stdout if "simulating" in line)
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate()
-    assert (process.returncode, said) == (
-        130,
-        "kn-ahead: cut off; the same command goes on from there\n",
-    )
+    options = ("--fit-until", "1h", "--contenders", "keep-alive", "--output", tmp_path / "out")
+    with running(*HEARING_CTRL_C, *kn_ahead("bench", "run", path, *options)) as it:
+        it.says("simulating")
+        assert it.stops(signal.SIGINT) == ExitCode.INTERRUPTED
+    assert it.lines[-1] == "kn-ahead: cut off; the same command goes on from there"
     assert list((tmp_path / "out").rglob("*")) == [tmp_path / "out/parts"]
 
 
