@@ -28,7 +28,7 @@ def frozen() -> None:
 
 
 @contextlib.contextmanager
-def prometheus_server(folder: Path) -> Iterator[str]:
+def prometheus_server(folder: Path, *options: str) -> Iterator[str]:
     """A Prometheus process over the blocks in ``folder / "data"``; yields its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -42,6 +42,7 @@ def prometheus_server(folder: Path) -> Iterator[str]:
         "--storage.tsdb.retention.time=100y",  # the histories are old
         f"--web.listen-address={address}",
         "--log.level=error",
+        *options,
     ]
     with (folder / "prometheus.log").open("w") as log, subprocess.Popen(command, stderr=log) as it:
         try:

@@ -1,6 +1,7 @@
 """Range queries to Prometheus, or to anything with its API: in pieces, with retries.
 
-What the server cannot do now is tried again, what it refuses is an error of one line. The readers
+What the server cannot do now is tried again, what it refuses is an error of one line. What it gives
+up on for its own limits (samples, time) is asked for in shorter pieces. The readers
 (`demand_reader`, `activity_reader`, `istio`, `upstreams`) interpret the answers. An answer that is
 too slow, too large, or no series at all is an error; where single series are wrong, the others are
 used.
@@ -48,12 +49,20 @@ MAX_POINTS_PER_SERIES = 11_000  # in one answer; Prometheus refuses more than th
 MAX_POINTS = 500_000  # in one answer over all series: about 15 MB of text
 TIMEOUT_S = 30.0  # without a byte from the server, after which a query is tried again
 SHOWN = 200  # characters of a query in messages
+# Of Prometheus's web/api/v1 and promql/engine.go: errorType where its time is over, and what it
+# says where a query would take more samples, or its storage more time, than it is allowed.
+TIMED_OUT = "timeout"
+GAVE_UP = ("too many samples", "deadline exceeded")
 
 log = get_logger(__name__)
 
 
 class SlowError(TransientError):
     """An answer took too long."""
+
+
+class GaveUpError(PermanentError):
+    """The server has given up on a query; it may answer it over a shorter time."""
 
 
 class PrometheusServer:
@@ -98,21 +107,21 @@ class PrometheusServer:
         started_s = self._status.now()
         with requests.Session() as session:
             client = self._client(session)
-            first, size = 0, FIRST_PIECE
+            first, size, most = 0, FIRST_PIECE, self._max_points_per_series
             while first < grid.n_points:
                 if self._status.now() - started_s > READ_S.most:
                     self._status.refuse(READ_S, self.shown_url)
                     raise SlowError(
                         f"{self._where(query)} has not answered all within {READ_S.most:g} s"
                     )
-                size = min(size, self._max_points_per_series, grid.n_points - first)
+                size = min(size, most, grid.n_points - first)
                 piece = grid.piece(first, size)
                 try:
                     answer = self._retrying(self._ask, client, query, piece)
-                except LimitError:
+                except (LimitError, GaveUpError):
                     if size == 1:
                         raise
-                    size = max(size // GROWTH, 1)
+                    most = size = max(size // GROWTH, 1)
                     continue
                 yield first, piece, answer
                 first += size
@@ -246,6 +255,8 @@ class PrometheusServer:
         body = response.content
         code, kind = response.status_code, response.headers.get("Content-Type", "nothing")
         answered = f"Prometheus at {self.shown_url} answered {code}"
+        if code in {422, 503} and _has_given_up(response):
+            raise GaveUpError(f"{answered}: {_error_text(response)}")
         if code in {408, 429} or code >= 500:
             raise TransientError(f"{answered}: {_error_text(response)}")
         if code in {401, 403}:
@@ -294,6 +305,16 @@ def _without_password(url: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise PermanentError(f"Prometheus's address is {shown!r}; {allowed}")
     return shown
+
+
+def _has_given_up(response: requests.Response) -> bool:
+    """Whether a Prometheus says that it has, and not whatever stands before it."""
+    try:
+        answer = json.loads(response.content[:LARGEST_CHECKED])
+        kind, text = str(answer["errorType"]), str(answer["error"])
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return False
+    return kind == TIMED_OUT or any(words in text for words in GAVE_UP)
 
 
 def _error_text(response: requests.Response) -> str:

@@ -1,13 +1,16 @@
 """The reader against a real Prometheus process."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from autoscaler.errors import PermanentError
+from benchmarks.traces.openmetrics import backfill
 from learner.demand import Demand
 from learner.sources.demand_reader import PrometheusReader, PrometheusSettings
+from tests.conftest import prometheus_server
 
 ServeHistory = Callable[[Demand], str]
 ServeText = Callable[[str], str]
@@ -50,6 +53,24 @@ def test_reads_back_what_was_written_in_several_pieces(
         reader = PrometheusReader(url, capacity=7.0, settings=settings)
         read = reader.read(start_s=written.start_s, end_s=written.end_s, step_s=step_s)
         assert_same(read, written)
+
+
+def test_what_the_server_gives_up_on_is_asked_for_in_shorter_pieces(tmp_path: Path) -> None:
+    written = history(n_steps=400, step_s=60.0)
+    backfill(written, tmp_path / "data")
+    with prometheus_server(tmp_path, "--query.max-samples=600") as url:
+        reader = PrometheusReader(url, capacity=7.0)
+        read = reader.read(start_s=written.start_s, end_s=written.end_s, step_s=60.0)
+        assert_same(read, written)
+
+
+def test_a_server_that_gives_up_on_a_single_point_is_said(tmp_path: Path) -> None:
+    written = history(n_steps=40, step_s=60.0)
+    backfill(written, tmp_path / "data")
+    with prometheus_server(tmp_path, "--query.max-samples=1") as url:
+        reader = PrometheusReader(url, capacity=7.0)
+        with pytest.raises(PermanentError, match=r"answered 422: .* too many samples"):
+            reader.read(start_s=written.start_s, end_s=written.end_s, step_s=60.0)
 
 
 def test_asks_for_no_more_points_than_prometheus_gives(serve_history: ServeHistory) -> None:
