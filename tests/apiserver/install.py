@@ -1,6 +1,7 @@
 """Brings into a fresh cluster what has to be there: Knative's kinds, and our manifest."""
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 
 import yaml
 from kubernetes import client, config
@@ -40,6 +41,18 @@ def install(plane: ControlPlane) -> Objects:
     apply(objects, yaml.safe_load_all(MANIFEST.read_text()))
     wait_until(lambda: _kinds_served(objects), 60, "the kinds")
     return objects
+
+
+@contextlib.contextmanager
+def lacking(objects: Objects, role: Object, resource: str) -> Iterator[None]:
+    """A ClusterRole without its one rule about a resource, until the end of the block."""
+    rules = [rule for rule in role["rules"] if resource not in rule["resources"]]
+    assert len(rules) == len(role["rules"]) - 1
+    apply(objects, [role | {"rules": rules}])
+    try:
+        yield
+    finally:
+        apply(objects, [role])
 
 
 def apply(objects: Objects, documents: Iterable[Object], **how: str) -> None:

@@ -20,7 +20,7 @@ from benchmarks.live.learning import LEARNER, PROMETHEUS, learning_objects
 from benchmarks.live.run import connected
 from benchmarks.live.services import GROUP, LABELS, PLURAL, knative_service
 from knative.client.api import Object
-from tests.apiserver.install import administrator, apply
+from tests.apiserver.install import administrator, apply, lacking
 from tests.apiserver.objects import HERE, MANIFEST, SYSTEM, Objects
 from tests.apiserver.plane import ControlPlane, wait_until
 from tests.programs import HEARING_CTRL_C, kn_ahead
@@ -120,11 +120,8 @@ NEEDED = [
 @pytest.fixture
 def without(admin: Objects, request: pytest.FixtureRequest) -> Iterator[str]:
     """The role lacks one rule while a test runs."""
-    rules = [rule for rule in ROLE["rules"] if request.param not in rule["resources"]]
-    assert len(rules) == len(ROLE["rules"]) - 1
-    apply(admin, [ROLE | {"rules": rules}])
-    yield request.param
-    apply(admin, [ROLE])
+    with lacking(admin, ROLE, request.param):
+        yield request.param
 
 
 @pytest.mark.parametrize(("without", "part"), NEEDED, indirect=["without"])

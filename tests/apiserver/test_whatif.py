@@ -28,7 +28,7 @@ from knative.client.kubeconfig import connect
 from knative.services.listing import Cluster
 from knative.services.pods import Requested
 from knative.services.reader import ClusterSettings, read_settings
-from tests.apiserver.install import apply
+from tests.apiserver.install import apply, lacking
 from tests.apiserver.objects import MANIFEST, PREFIX, SYSTEM, Objects
 from tests.apiserver.plane import ControlPlane, wait_until
 from tests.conftest import prometheus_server
@@ -104,11 +104,8 @@ NEEDED = [
 @pytest.fixture
 def without(admin: Objects, request: pytest.FixtureRequest) -> Iterator[str]:
     """The role lacks one right while a test runs."""
-    rules = [rule for rule in ROLE["rules"] if request.param not in rule["resources"]]
-    assert len(rules) == len(ROLE["rules"]) - 1
-    apply(admin, [ROLE | {"rules": rules}])
-    yield request.param
-    apply(admin, [ROLE])
+    with lacking(admin, ROLE, request.param):
+        yield request.param
 
 
 def refusal(kubeconfig: Path) -> str:

@@ -39,6 +39,12 @@ def assert_same(read: Demand, written: Demand) -> None:
     np.testing.assert_array_equal(read.capacity, written.capacity)
 
 
+def read_again(url: str, written: Demand, settings: PrometheusSettings | None = None) -> Demand:
+    """What was written, over its own span and step."""
+    reader = PrometheusReader(url, capacity=7.0, settings=settings or PrometheusSettings())
+    return reader.read(start_s=written.start_s, end_s=written.end_s, step_s=written.step_s)
+
+
 @pytest.mark.parametrize("step_s", [60.0, 1.0])
 def test_reads_back_what_was_written_in_several_pieces(
     serve_history: ServeHistory, step_s: float
@@ -50,33 +56,29 @@ def test_reads_back_what_was_written_in_several_pieces(
         PrometheusSettings(max_points_per_series=37),
         PrometheusSettings(max_points=100),
     ):
-        reader = PrometheusReader(url, capacity=7.0, settings=settings)
-        read = reader.read(start_s=written.start_s, end_s=written.end_s, step_s=step_s)
-        assert_same(read, written)
+        assert_same(read_again(url, written, settings), written)
 
 
 def test_what_the_server_gives_up_on_is_asked_for_in_shorter_pieces(tmp_path: Path) -> None:
     written = history(n_steps=400, step_s=60.0)
     backfill(written, tmp_path / "data")
     with prometheus_server(tmp_path, "--query.max-samples=600") as url:
-        reader = PrometheusReader(url, capacity=7.0)
-        read = reader.read(start_s=written.start_s, end_s=written.end_s, step_s=60.0)
-        assert_same(read, written)
+        assert_same(read_again(url, written), written)
 
 
 def test_a_server_that_gives_up_on_a_single_point_is_said(tmp_path: Path) -> None:
     written = history(n_steps=40, step_s=60.0)
     backfill(written, tmp_path / "data")
-    with prometheus_server(tmp_path, "--query.max-samples=1") as url:
-        reader = PrometheusReader(url, capacity=7.0)
-        with pytest.raises(PermanentError, match=r"answered 422: .* too many samples"):
-            reader.read(start_s=written.start_s, end_s=written.end_s, step_s=60.0)
+    with (
+        prometheus_server(tmp_path, "--query.max-samples=1") as url,
+        pytest.raises(PermanentError, match=r"answered 422: .* too many samples"),
+    ):
+        read_again(url, written)
 
 
 def test_asks_for_no_more_points_than_prometheus_gives(serve_history: ServeHistory) -> None:
     written = history(n_steps=25_000, step_s=1.0)
-    reader = PrometheusReader(serve_history(written), capacity=7.0)
-    assert_same(reader.read(start_s=written.start_s, end_s=written.end_s, step_s=1.0), written)
+    assert_same(read_again(serve_history(written), written), written)
 
 
 @pytest.mark.parametrize(
