@@ -4,7 +4,9 @@
 
 Without a forecast and without calls of an upstream, or where the mode forbids them, the answer is
 Knative's digit for digit. With them it is never below Knative's, unless the revision's mode is
-`full`: then pods may go earlier, but never below what the panic window asks for.
+`full`: then pods may go earlier, but never below what the panic window asks for, nor the last one
+while anything was seen for `SEEN_S`: reports come a second or two later, and a panic window that is
+shorter, as Knative makes it of short stable windows, misses requests that wait for a pod.
 """
 
 from dataclasses import dataclass, replace
@@ -30,6 +32,8 @@ from autoscaler.core.state.revision import (
     in_force,
 )
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
+
+SEEN_S = 6  # s; Knative's own panic window, a tenth of its stable one, unless that is shorter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +83,7 @@ def decide(
 
     averages = _averages(fleet, selected, index, spec, at)
     reactive = react(spec, take(fleet.memory, selected), observed.ready, averages, at)
+    reactive = replace(reactive, seen_by_panic=_seen(fleet, index, spec, reactive, at))
     kpa, has_delay = delayed(fleet.delay, index, spec, reactive, at)
     predicted = allowed(pods_ahead(advice, selected, spec, observed.replicas, at), spec, reactive)
     upstream = anticipate(fleet, advice.paths, index, at)
@@ -187,6 +192,25 @@ def _averages(
         panic[weighted] = fleet.panic.exponential(*some)
     no_data = fleet.stable.empty(selected, second) & spec.has_scrape_target
     return Averages(stable=stable, panic=panic, no_data=no_data)
+
+
+def may_be_blind(spec: SpecArrays) -> BoolArray:
+    """(n,) whether pods may go early by a panic window that is shorter than `SEEN_S`."""
+    return np.asarray((spec.mode == int(Mode.FULL)) & (spec.panic_window_s < SEEN_S))
+
+
+def _seen(
+    fleet: Fleet, index: IntArray, spec: SpecArrays, reactive: Reactive, at: FloatArray
+) -> IntArray:
+    """(n,) pods that go for no forecast: those that the panic window asks for, or a last one."""
+    some = np.flatnonzero(may_be_blind(spec) & (reactive.seen_by_panic == 0))
+    if not len(some):
+        return reactive.seen_by_panic
+    position, second = fleet.stable.samples(index[some])
+    called = some[position[second > np.floor(at[some[position]]) - SEEN_S]]
+    seen = reactive.seen_by_panic.copy()
+    seen[called] = np.maximum(spec.activation_scale[called], 1)
+    return seen
 
 
 def delayed(

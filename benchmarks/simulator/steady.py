@@ -10,6 +10,7 @@ the time of pods) is made up for before the row goes on, so results are the same
 import numpy as np
 
 from autoscaler.core.control import ControlState
+from autoscaler.core.decider import may_be_blind
 from autoscaler.core.kpa.reactive import Averages, react
 from autoscaler.core.prediction.predictive import TICK_S, pods_ahead
 from autoscaler.core.state.fleet import Fleet, take
@@ -109,7 +110,7 @@ def may_be_steady(fleet: Fleet) -> bool:
     spec = fleet.spec
     bills = np.isfinite([*spec.max_extra, fleet.cluster_credit.max_extra])
     delays = (spec.scale_down_delay_s > 0) | spec.weighted_exponential
-    return not (bills.any() or delays.any())
+    return not (bills.any() or delays.any() or may_be_blind(spec).any())
 
 
 def _may_change_at(edges_s: FloatArray, spec: SpecArrays) -> FloatArray:

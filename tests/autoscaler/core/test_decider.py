@@ -97,6 +97,22 @@ def test_full_is_never_below_what_the_panic_window_sees() -> None:
     assert want(FULL, (700.0,) * 20 + (200.0,) * 6, expected=0.0) == 3
 
 
+@pytest.mark.parametrize("unreported", [0, 1, 2])
+def test_full_sees_a_request_that_waits_though_its_panic_window_is_a_second(
+    unreported: int,
+) -> None:
+    short = replace(FULL, stable_window_s=10, panic_window_s=1)
+    waits = (0.0,) * 6 + (3.0,) * (4 - unreported) + (None,) * unreported
+    assert want(short, waits, expected=0.0, seen={"ready": 0, "replicas": 0}) == 1
+
+
+def test_full_lets_the_last_pod_go_once_nothing_was_seen_for_six_seconds() -> None:
+    short = replace(FULL, stable_window_s=20, panic_window_s=2)
+    seen = {"probe_passed": True, "active": Active.FALSE}
+    assert want(short, (30.0, *(0.0,) * 5), expected=0.0, seen=seen) == 1
+    assert want(short, (30.0, *(0.0,) * 6), expected=0.0, seen=seen) == 0
+
+
 def test_full_is_never_below_min_scale() -> None:
     assert want(replace(FULL, min_scale=2), (700.0,) * 20 + (30.0,) * 6, expected=0.0) == 2
 
