@@ -159,7 +159,7 @@ def _report(state: ControlState, event: Reported, now: float | FloatArray) -> In
     rows, in_flight = rows[called], event.samples[0, called]
     # Undecided (-1) counts as zero: a revision that was idle when the controller started would
     # otherwise wait for a tick, as it does in Knative.
-    at_zero = fleet.memory.kpa[rows] <= 0
+    at_zero = fleet.no_pod_wanted(rows) | (fleet.memory.kpa[rows] < 0)
     after_idle = _called_after_idle(state, rows, at)
     fleet.services.note_calls(fleet.service[rows], at, fleet.memory.kpa[rows] == 0)
     if not event.by_activator:

@@ -170,7 +170,7 @@ class CallSimulation:
         self._calls.append(call)
         turn = pods.enqueue()
         # While no pod is wanted, the activator is in the path, even if one is still there.
-        if self.fleet.memory.kpa[service] == 0:
+        if self.fleet.no_pod_wanted()[service]:
             self._poke(service)
         pod: SimulatedPod = yield turn
         call.wait_s = self.env.now - call.at_s

@@ -191,7 +191,7 @@ class Simulation:
 
     def _second(self, rows: IntArray) -> None:
         """Simulate the second up to now for some rows."""
-        poke = self.fleet.memory.kpa == 0
+        poke = self.fleet.no_pod_wanted()
         due = self.cluster.run(self.now, rows, poke)
         while len(due):
             poke[due] = False

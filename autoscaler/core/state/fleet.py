@@ -44,7 +44,7 @@ from autoscaler.core.state.revision import (
 from autoscaler.core.state.services import Services
 from autoscaler.core.state.virtual import Twins, VirtualArrays
 from autoscaler.core.state.window import Window
-from autoscaler.core.types import FloatArray, IntArray
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from autoscaler.errors import PermanentError
 
 Rows = IntArray | slice
@@ -275,6 +275,10 @@ class Fleet:
         """Store what a tick decided for rows, and what it leaves for the next one; (n,) each."""
         self._memory.write(rows, memory)
         self._decision.write(rows, decision)
+
+    def no_pod_wanted(self, rows: Rows = ALL) -> BoolArray:
+        """(n,) where a request is decided at once: at zero by Knative's rule, or before it is."""
+        return np.asarray((self.memory.kpa[rows] == 0) | (self.decision.want[rows] == 0))
 
     def limit_cluster(self, max_extra: float, allowance_s: float) -> None:
         """Set the whole cluster's bill; inf = none. An account that is open keeps its credit."""

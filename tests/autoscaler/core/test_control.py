@@ -80,6 +80,20 @@ def test_a_request_at_zero_is_decided_in_the_same_turn() -> None:
     assert (asked.want[1], bool(asked.scale[1]), int(asked.active[1])) == (1, True, Active.UNKNOWN)
 
 
+def test_a_request_is_decided_in_the_same_turn_where_a_forecast_let_the_last_pod_go() -> None:
+    made = ticked(1, at_zero=False, mode=Mode.FULL)
+    fleet = made.fleet
+    for second in range(int(NOW_S) - 30, int(NOW_S) - 10):
+        control(made, report(0, 1.0, by_activator=False, at=second), second)
+    control(made, Advised(advice=forecast([0.0], now=NOW_S)), NOW_S + 2)
+    fleet.observed.active[:], fleet.observed.probe_passed[:] = int(Active.FALSE), True
+    control(made, Tick(), NOW_S + 4)
+    fleet.observed.ready[:] = fleet.observed.replicas[:] = 0
+    assert (fleet.memory.kpa.tolist(), fleet.decision.want.tolist()) == ([1], [0])
+    control(made, report(0, 1.0, at=NOW_S + 5), NOW_S + 5.5)
+    assert fleet.requested.want.tolist() == [1]
+
+
 @pytest.mark.parametrize(
     "event",
     [report(1, 0.0), report(1, 1.0, by_activator=False)],
