@@ -33,6 +33,7 @@ HEAD_MARGIN, TAIL_MARGIN, ARIMA_MARGIN = 0.9, 1.1, 0.15
 ENOUGH_FOR_ARIMA = 4
 ORDERS = ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 1, 1))  # (p, d, q)
 ITERATIONS = 30  # of a fit
+AT_ONCE = 4096  # invocations whose histograms are held: bounds memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +121,20 @@ class IdleTimes:
         until_s = np.zeros(len(starts_s))
         until_s[seen] = until
         return loaded, until_s
+
+
+def windows_by_paper(arrival_s: FloatArray, first: int, range_h: float) -> Windows:
+    """Those that follow invocations from the index ``first`` on, where executions take no time."""
+    idle = IdleTimes.of(arrival_s, np.zeros(len(arrival_s)))
+    starts = range(first, len(arrival_s), AT_ONCE)
+    parts = [
+        idle.windows(np.arange(begin, min(begin + AT_ONCE, len(arrival_s))), range_h)
+        for begin in starts
+    ]
+    return Windows(
+        pre_s=np.concatenate([np.zeros(0), *(part.pre_s for part in parts)]),
+        keep_s=np.concatenate([np.zeros(0), *(part.keep_s for part in parts)]),
+    )
 
 
 def _histograms(idle_s: FloatArray, known: IntArray, bins: int) -> FloatArray:

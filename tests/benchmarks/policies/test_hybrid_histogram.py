@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from benchmarks.policies.hybrid_histogram import HybridHistogram, IdleTimes, Windows, arima
+from benchmarks.policies.hybrid_histogram import (
+    AT_ONCE,
+    HybridHistogram,
+    IdleTimes,
+    Windows,
+    arima,
+    windows_by_paper,
+)
 from benchmarks.scores.wild_rules import played
 from tests.benchmarks.policies.scenes import scene_of
 
@@ -74,6 +81,14 @@ def test_an_invocation_during_another_ends_no_idle_time() -> None:
     times = IdleTimes.of(np.array([0.0, 10.0, 100.0]), np.array([50.0, 1.0, 1.0]))
     assert times.idle_s.tolist() == [50.0]
     assert times.ended_by.tolist() == [2]
+
+
+def test_windows_are_the_same_in_parts() -> None:
+    arrivals = np.cumsum(np.random.default_rng(0).gamma(2.0, 300.0, AT_ONCE + 50))
+    whole, part = windows_of(arrivals), windows_by_paper(arrivals, 40, 4.0)
+    np.testing.assert_array_equal(whole.pre_s[40:], part.pre_s)
+    np.testing.assert_array_equal(whole.keep_s[40:], part.keep_s)
+    assert windows_by_paper(np.zeros(0), 0, 4.0).pre_s.shape == (0,)
 
 
 def test_under_wild_rules_it_wastes_less_than_its_range_at_no_more_cold_calls() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.scores.wild_rules import WildOutcome, fixed, played, scored
+from benchmarks.scores.wild_rules import WildOutcome, fixed, played, scored, stepwise
 
 CALLS = np.array([0.0, 300.0, 1000.0, 1000.0])
 
@@ -30,6 +30,18 @@ def test_each_call_may_have_a_window_of_its_own() -> None:
 
 def test_an_application_without_calls_wastes_nothing() -> None:
     assert fixed(np.zeros(0), 100.0) == WildOutcome(invocations=0, cold=0, wasted_s=0.0)
+
+
+def test_what_came_before_is_not_counted_and_leaves_its_image() -> None:
+    found = fixed(CALLS, end_s=10_000.0, since_s=200.0)
+    assert found == WildOutcome(invocations=3, cold=1, wasted_s=100.0 + 600 + 0 + 600)
+
+
+def test_in_steps_a_cold_call_loads_the_image_until_its_step_ends() -> None:
+    loaded = np.array([False, True, False, False])
+    calls = np.array([-1.0, 15.0, 50.0, 70.0, 190.0, 240.0])  # the first and last are outside
+    found = stepwise(calls, loaded, 0.0, 60.0)
+    assert found == WildOutcome(invocations=4, cold=2, wasted_s=45.0 + 60 + 50)
 
 
 def test_applications_count_alike_and_single_calls_are_not_always_cold() -> None:
