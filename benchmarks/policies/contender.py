@@ -7,7 +7,7 @@ before it alone, unless it says that it has hindsight; a test holds every conten
 from dataclasses import dataclass
 from typing import Protocol
 
-from autoscaler.core.types import IntArray
+from autoscaler.core.types import FloatArray, IntArray
 from benchmarks.simulator.arrivals import Requests
 from benchmarks.simulator.forecasts import ForecastTable
 from benchmarks.simulator.settings import Configured
@@ -40,6 +40,7 @@ class Plan:
     services: Configured  # as they are to be set
     floors: IntArray | None = None  # (n, n_steps - first) least pods during each step
     forecasts: ForecastTable | None = None  # for our own decision, a row for each step
+    mean_in_flight: FloatArray | None = None  # (n, n_steps - first) forecast that floors follow
 
 
 class Contender(Protocol):

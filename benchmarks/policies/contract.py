@@ -92,15 +92,16 @@ def knows_nothing_of_the_future(it: Contender) -> Iterator[str]:
     whole = it.plan(scene(), it.knob.default)
     other = it.plan(scene(other=CHANGED), it.knob.default)
     yield from _differences("services", whole.services, other.services)
-    for name, axis in (("floors", whole.floors), ("forecasts", whole.forecasts)):
-        if (axis is None) != (getattr(other, name) is None):
+    for name in ("floors", "mean_in_flight", "forecasts"):
+        one, another = getattr(whole, name), getattr(other, name)
+        if (one is None) != (another is None):
             yield f"{name}: one future has some, another none"
-    if whole.floors is not None and other.floors is not None:
-        until = CHANGED + 1
-        differ = np.argwhere(whole.floors[:, :until] != other.floors[:, :until])
-        if len(differ):
-            row, step = differ[0]
-            yield f"floors of {NAMES[row]} in step {step} know of step {CHANGED}"
+        elif one is not None and name != "forecasts":
+            until = CHANGED + 1
+            differ = np.argwhere(one[:, :until] != another[:, :until])
+            if len(differ):
+                row, step = differ[0]
+                yield f"{name} of {NAMES[row]} in step {step} know of step {CHANGED}"
     if whole.forecasts is not None and other.forecasts is not None:
         for origin in range(CHANGED + 1):
             ours, theirs = (f.bundle(origin).exceedance for f in (whole.forecasts, other.forecasts))
@@ -137,6 +138,9 @@ def _wrong_shapes(plan: Plan, of: Scene) -> Iterator[str]:
             yield f"floors are {floors.dtype} of {floors.shape}; allowed: integers of {shape}"
         elif (floors < 0).any():
             yield f"floors go down to {floors.min()}; allowed: >= 0"
+    mean = plan.mean_in_flight
+    if mean is not None and mean.shape != shape:
+        yield f"mean_in_flight is of {mean.shape}; allowed: {shape}"
     if forecasts is not None:
         if forecasts.services != of.demand.services:
             yield f"forecasts are of {forecasts.services}; allowed: {of.demand.services}"

@@ -82,7 +82,10 @@ class Femux:
 
     def plan(self, scene: Scene, value: float) -> Plan:
         """``value``: the weight; that of waste is 1."""
-        return Plan(services=scene.services, floors=pods_for(self.forecasts(scene, value), scene))
+        forecasts = self.forecasts(scene, value)
+        return Plan(
+            services=scene.services, floors=pods_for(forecasts, scene), mean_in_flight=forecasts
+        )
 
     def forecasts(self, scene: Scene, value: float = 1.0) -> FloatArray:
         """(n, n_steps - first) requests in flight on average, of each step from the first on."""

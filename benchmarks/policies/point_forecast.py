@@ -41,7 +41,12 @@ class PointForecast:
 
     def plan(self, scene: Scene, value: float) -> Plan:
         """``value``: the factor."""
-        return Plan(services=scene.services, floors=pods_for(self.forecasts(scene), scene, value))
+        forecasts = self.forecasts(scene)
+        return Plan(
+            services=scene.services,
+            floors=pods_for(forecasts, scene, value),
+            mean_in_flight=forecasts * value,
+        )
 
     def forecasts(self, scene: Scene) -> FloatArray:
         """(n, n_steps - first) requests in flight on average, of each step from the first on."""

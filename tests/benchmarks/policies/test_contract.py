@@ -68,6 +68,19 @@ def test_a_broken_law_is_told(name: str) -> None:
     assert list(law(BREAKS[name]))
 
 
+@pytest.mark.parametrize("name", ["knows_nothing_of_the_future", "plans_have_the_shapes"])
+def test_a_forecast_of_the_mean_is_held_to_them_as_well(name: str) -> None:
+    class Foreseen(Made):
+        def plan(self, scene: Scene, value: float) -> Plan:
+            mean = scene.demand.peak[:, scene.first + (name != "knows_nothing_of_the_future") :]
+            return replace(super().plan(scene, value), mean_in_flight=np.nan_to_num(mean))
+
+    (law,) = (law for law in LAWS if law.__name__.startswith(name))
+    found = list(law(Foreseen(lambda scene, value: future(scene) * 0)))
+    assert found
+    assert all("mean_in_flight" in each for each in found)
+
+
 def test_a_default_that_is_not_swept_is_told() -> None:
     it = Made(lambda scene, value: future(scene) * 0)
     it.knob = replace(it.knob, default=7.0)
