@@ -12,8 +12,10 @@ from benchmarks.harness.settings import BenchSettings
 from benchmarks.harness.tables import CONTENDERS, sections
 from benchmarks.harness.words import change, gain, number, share
 from benchmarks.policies.contenders import OURS
+from benchmarks.policies.femux_choice import MEMORY_GB
 from benchmarks.report.figures import Curve
 from benchmarks.report.page import Report
+from benchmarks.scores.rum import COLD_START_S, GB_S_PER_S
 from benchmarks.whatif.past import many
 
 MOST_DRAWN = 7  # curves of a figure: as many as there are colours, and one for a point
@@ -33,6 +35,20 @@ NOTES = (
     "A trace counts requests a step; at which second of it each came is drawn, uniformly, anew in"
     " each draw: synthetic. Whoever learns, learns from the time before what is scored; new"
     " services: by models that were fitted on other services alone.",
+    "FeMux rules: containers take one request, and stand from a minute's begin to its end; a"
+    f" missing one is a cold start of {COLD_START_S:g} s. RUM: seconds of cold starts + wasted GB-s"
+    f" / {GB_S_PER_S:g}. Traces are read without memory: a container is taken to have"
+    f" {MEMORY_GB:g} GB. Knative provides what the minute before needed, a keep-alive the most of"
+    " its last minutes, others what they forecast or plan, without Knative's rule beside. Needed is"
+    " a minute's mean in flight: kn-ahead, the oracle and floors by peaks provide more than that.",
+    "Wild rules (Serverless in the Wild): all requests to a service share one image, and take no"
+    " time. Third-quartile cold: 75th percentile over services of cold requests / requests; wasted"
+    " memory time: for which images are loaded, where a fixed keep-alive of 10 min has 100%. KPA is"
+    " a keep-alive of its stable window; the hybrid histogram has its own windows after each"
+    " request. The paper knows nobody who plans by the minute: here they have the image in minutes"
+    " for which they want a pod, and after a cold request until its minute ends.",
+    "A dash: those rules do not say, as FeMux's for pods that take several requests, or for KPA"
+    " with windows other than a minute.",
     "USD a million: what pods of one core and one GiB cost at example prices, for each million"
     " requests. plan, simulate: CPU seconds of one draw at all values of the knob; MB: the most"
     " that the process held until then.",

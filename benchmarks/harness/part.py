@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from autoscaler.core.types import FloatArray, IntArray
 from benchmarks.harness.fleet import Fleet
+from benchmarks.harness.rules import RULES, OtherRules
 from benchmarks.harness.scene import Part, scene_of
 from benchmarks.policies.contender import Contender, Plan, Scene
 from benchmarks.whatif.warning import without_warning
@@ -28,6 +29,7 @@ class Counted:
     days_s: FloatArray  # (n_days,) s that are counted of each
     columns: dict[str, npt.NDArray[Any]]  # (k, n, n_days) by `COLUMNS`
     histograms: dict[str, IntArray]  # (k, BINS) over all services, by `HISTOGRAMS`
+    rules: dict[str, FloatArray]  # (k,) by `RULES`; NaN = those rules do not say
     plan_s: float  # CPU time of all plans, fits included
     simulate_s: float  # CPU time of the simulation, its share of it
     peak_mb: float  # of the process, up to the end of its plans
@@ -54,16 +56,19 @@ def counted(
     fleet = Fleet(scene=scene, warm_up_s=part.settings.warm_up_s, plans=plans)
     progress(f"{where}: simulating", 0.0)
     fleet.run(lambda share: progress(f"{where}: simulating", share))
-    found = {}
+    found, others = {}, OtherRules.of(scene, part.settings.warm_up_s)
     for each in contenders:
         outcome, (plan_s, peak_mb) = fleet.outcomes[each.name], costs[each.name]
         surprises, starts = _surprises(scene, plans[each.name][0])
+        planned = zip(plans[each.name], each.knob.values, strict=True)
+        rules = [others.played(each, plan, value) for plan, value in planned]
         found[each.name] = Counted(
             services=scene.demand.services,
             values=np.array(each.knob.values),
             days_s=fleet.days_s,
             columns={key: np.array(rows) for key, rows in outcome.columns.items()},
             histograms={key: np.array(rows) for key, rows in outcome.histograms.items()},
+            rules={key: np.array([one[key] for one in rules]) for key in RULES},
             plan_s=plan_s,
             simulate_s=outcome.cpu_s,
             peak_mb=peak_mb,

@@ -17,6 +17,7 @@ from autoscaler.errors import PermanentError
 from autoscaler.files import check_writable, whole_file
 from benchmarks.harness.fleet import COLUMNS, HISTOGRAMS
 from benchmarks.harness.part import Counted
+from benchmarks.harness.rules import RULES
 from benchmarks.harness.scene import Part
 from benchmarks.policies.contender import Contender
 
@@ -41,6 +42,7 @@ class Store:
                     days_s=file["days_s"],
                     columns={key: file[key] for key in COLUMNS},
                     histograms={key: file[key] for key in HISTOGRAMS},
+                    rules={key: file[key] for key in RULES},
                     **{key: file[key].item() for key in SCALARS},
                 )
         except (OSError, KeyError, ValueError, EOFError, BadZipFile):
@@ -55,6 +57,7 @@ class Store:
                 "days_s": found.days_s,
                 **found.columns,
                 **found.histograms,
+                **found.rules,
                 **{key: np.array(getattr(found, key)) for key in SCALARS},
             }
             np.savez_compressed(file, **arrays)

@@ -10,12 +10,15 @@ import numpy as np
 from autoscaler.core.types import FloatArray
 from benchmarks.harness.fleet import COLUMNS, HISTOGRAMS
 from benchmarks.harness.part import Counted
+from benchmarks.harness.rules import FEMUX, WILD
 from benchmarks.policies.contender import Contender
+from benchmarks.scores import rum
 from benchmarks.scores.resampling import resampled_all
 from benchmarks.scores.score import score_of
 from benchmarks.whatif.prices import EXAMPLE
 
 POD_HOUR = float(EXAMPLE.pod_hour(np.array(1.0), np.array(1.0)))  # of a core and a GiB
+WEIGHTINGS = {"rum": rum.DEFAULT, "rum_cs": rum.COLD_STARTS, "rum_mem": rum.MEMORY}
 NOT_SHOWN = ("service", "busy_pod_s", "idle_pod_s")
 
 
@@ -93,6 +96,22 @@ class Sweep:
             "cold_rate_p75": float(np.percentile(rates, 75)) if len(rates) else 0.0,
             "churn_per_hour": total["pods_started"] / (self.cold.shape[2] * hours),
             "usd_per_million": _usd(total["allocated_pod_s"], total["requests"]),
+            "femux_rules": self._by_femux(at),
+            "wild_rules": self._by_rules(WILD, "wild_", at),
+        }
+
+    def _by_femux(self, at: int) -> dict[str, float]:
+        """With RUM, which is linear: of all minutes, as of whole blocks of them."""
+        found = self._by_rules(FEMUX, "femux_", at)
+        cold, wasted = np.array(found["cold_starts"]), np.array(found["wasted_gb_s"])
+        rums = {name: float(rum.rum(cold, wasted, one)) for name, one in WEIGHTINGS.items()}
+        return found | {"cold_start_s": rum.COLD_START_S * float(cold)} | rums
+
+    def _by_rules(self, names: Sequence[str], prefix: str, at: int) -> dict[str, float]:
+        """By a rival's own rules."""
+        return {
+            name.removeprefix(prefix): float(np.mean([draw.rules[name][at] for draw in self.draws]))
+            for name in names
         }
 
     def services(self) -> list[dict[str, Any]]:

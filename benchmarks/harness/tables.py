@@ -22,6 +22,12 @@ BESIDE = (
     "rival", "its cold", "pod-h", "ours", "change (95 %)", "waited (95 %)",
     "pods at its cold (95 %)", "hypervolume (95 %)",
 )  # fmt: skip
+BY_RIVALS = (
+    "FeMux: cold starts", "FeMux: wasted GB-s", "FeMux: RUM", "Wild: third-quartile cold",
+    "Wild: wasted memory time",
+)  # fmt: skip
+RULES = ("contender at its knob", "cold rate", "pod-h", *BY_RIVALS)
+RULE_SETS = ("femux_rules", "wild_rules")  # of rivals, in a score
 MORE = (
     "contender", "scale-out", "waited, s", "p50, s", "p95, s", "p99.9, s", "cold p50, s",
     "container starts", "pods an hour", "USD a million", "plan, s", "simulate, s", "MB",
@@ -38,9 +44,8 @@ def contenders(result: TraceResult) -> Section:
 
 def _row(one: Entry) -> tuple[str, ...]:
     own = one.own
-    future = " (knows the future)" if one.hindsight else ""
     return (
-        f"{one.name} at {own['knob']:g}{future}",
+        f"{one.name} at {own['knob']:g}{_future(hindsight=one.hindsight)}",
         words.number(own["cold_requests"]),
         percent(own["cold_rate"]),
         percent(own["cold_rate_p75"]),
@@ -50,6 +55,10 @@ def _row(one: Entry) -> tuple[str, ...]:
         words.number(own["normalised_memory"], 1),
         words.area(one.hypervolume),
     )
+
+
+def _future(*, hindsight: bool) -> str:
+    return " (knows the future)" if hindsight else ""
 
 
 def beside(result: TraceResult, ours: str) -> Section:
@@ -69,6 +78,31 @@ def _beside(one: Beside) -> tuple[str, ...]:
         words.change(one.waited_change),
         words.share(one.pod_s_ratio),
         words.gain(one.hypervolume_gain),
+    )
+
+
+def rules(result: TraceResult) -> Section:
+    """All of them at their defaults, under three rule sets: ours, FeMux's and Wild's."""
+    rows = [
+        (
+            f"{one.name} at {one.own['knob']:g}{_future(hindsight=one.hindsight)}",
+            percent(one.own["cold_rate"]),
+            words.number(one.own["allocated_pod_s"] / 3600, 1),
+            *_by_rivals(one.own),
+        )
+        for one in result.entries
+    ]
+    return Section(f"{result.trace}: the same run under three rule sets", RULES, tuple(rows))
+
+
+def _by_rivals(score: dict[str, Any]) -> tuple[str, ...]:
+    femux, wild = (_numbers(score[name]) for name in RULE_SETS)
+    return (
+        words.number(femux["cold_starts"]),
+        words.number(femux["wasted_gb_s"]),
+        words.number(femux["rum"]),
+        words.part(wild["cold_p75"]),
+        words.part(wild["wasted_memory"]),
     )
 
 
@@ -94,13 +128,15 @@ def more(result: TraceResult) -> Section:
 
 
 def short(recorded: dict[str, Any]) -> str:
-    """A benchmark's JSON as the one Markdown table that documents include.
+    """A benchmark's JSON as the Markdown tables that documents include.
 
-    Columns: each policy at its default, then kn-ahead read at the same pod-hours, and the
-    pod-hours that it takes for the same cold requests, with intervals of 95 %.
+    Columns of the first: each policy at its default, then kn-ahead read at the same pod-hours, and
+    the pod-hours that it takes for the same cold requests, with intervals of 95 %. The second has
+    all of them under rivals' own rules, unless the run was before those were read.
     """
-    lines = ["| " + " | ".join(SHORT) + " |", "| --- | --- |" + " ---: |" * (len(SHORT) - 2)]
-    for trace in brief(recorded)["traces"]:
+    traces = brief(recorded)["traces"]
+    rows = []
+    for trace in traces:
         for one in trace["beside"]:
             cells = (
                 trace["trace"],
@@ -110,7 +146,21 @@ def short(recorded: dict[str, Any]) -> str:
                 words.change(_estimate(one["cold_change"])),
                 words.share(_estimate(one["pod_s_ratio"])),
             )
-            lines.append("| " + " | ".join(cells) + " |")
+            rows.append(cells)
+    ruled = [
+        (trace["trace"], one["name"] + _future(hindsight=one["hindsight"]), *_by_rivals(one))
+        for trace in traces
+        for one in trace["entries"]
+        if one.keys() >= set(RULE_SETS)
+    ]
+    second = "\n" + _markdown((*SHORT[:2], *BY_RIVALS), ruled) if ruled else ""
+    return _markdown(SHORT, rows) + second
+
+
+def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns from the third on are numbers."""
+    lines = ["| " + " | ".join(cells) + " |" for cells in (columns, *rows)]
+    lines.insert(1, "| --- | --- |" + " ---: |" * (len(columns) - 2))
     return "\n".join(lines) + "\n"
 
 
@@ -126,14 +176,25 @@ def brief(recorded: dict[str, Any]) -> dict[str, Any]:
             and one["rival"] in rivals
             and one["knob"] == rivals[one["rival"]]["default"]
         ]
-        own = ("name", "default", "hindsight")
-        entries = [{key: one[key] for key in own} for one in trace["entries"]]
+        entries = [_brief_entry(one) for one in trace["entries"]]
         traces.append(trace | {"entries": entries, "beside": beside})
     return recorded | {"traces": traces}
 
 
+def _brief_entry(entry: dict[str, Any]) -> dict[str, Any]:
+    """With its score at its default by rivals' rules, if it has one."""
+    scores, default = entry.get("scores", [entry]), entry["default"]
+    own = min(scores, key=lambda score: abs(score.get("knob", default) - default))
+    kept = ("name", "default", "hindsight")
+    return {key: entry[key] for key in kept} | {key: own[key] for key in RULE_SETS if key in own}
+
+
 def _estimate(of: dict[str, float | None]) -> Estimate:
-    return Estimate(**{key: math.nan if value is None else value for key, value in of.items()})
+    return Estimate(**_numbers(of))
+
+
+def _numbers(of: dict[str, float | None]) -> dict[str, float]:
+    return {key: math.nan if value is None else value for key, value in of.items()}
 
 
 def put_into(document: str, table: str) -> str:
@@ -171,7 +232,7 @@ def sections(results: Sequence[TraceResult], ours: Sequence[str]) -> list[Sectio
     """All tables, trace by trace."""
     found = []
     for result in results:
-        found.append(contenders(result))
+        found += [contenders(result), rules(result)]
         found += [beside(result, name) for name in ours if result.entry(name)]
         found.append(more(result))
     return [*found, knobs(results)]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 
+from benchmarks.report.outcome import percent
 from benchmarks.scores.resampling import Estimate
 
 UNKNOWN = "\N{EN DASH}"
@@ -53,6 +54,15 @@ def number(value: float, digits: int = 0) -> str:
     ('12,346', '0.50', True)
     """
     return UNKNOWN if math.isnan(value) else f"{value:,.{digits}f}"
+
+
+def part(value: float) -> str:
+    """A part of a whole.
+
+    >>> part(0.0125), part(float("nan")) == UNKNOWN
+    ('1.25%', True)
+    """
+    return UNKNOWN if math.isnan(value) else percent(value)
 
 
 def _with_interval(of: Estimate, shown: Callable[[float], str]) -> str:

@@ -14,6 +14,7 @@ from benchmarks.harness.run import Compared
 from benchmarks.harness.settings import BenchSettings
 from benchmarks.harness.tables import beside, brief, contenders, short
 from benchmarks.policies.contenders import OURS
+from benchmarks.policies.femux_choice import MEMORY_GB
 from benchmarks.report.page import write_report
 from benchmarks.report.screen import Screen
 
@@ -50,7 +51,13 @@ def write(found: Sequence[Compared], settings: BenchSettings, folder: Path) -> N
 def as_json(found: Sequence[Compared], settings: BenchSettings) -> dict[str, Any]:
     """All but the services."""
     traces = [each.result.as_json() for each in found]
-    return {"ours": OURS, "commit": commit(), "settings": asdict(settings), "traces": traces}
+    return {
+        "ours": OURS,
+        "commit": commit(),
+        "settings": asdict(settings),
+        "femux_container_gb": MEMORY_GB,
+        "traces": traces,
+    }
 
 
 def _write_json(what: dict[str, Any], path: Path) -> None:

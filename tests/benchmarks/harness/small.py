@@ -6,6 +6,7 @@ import numpy as np
 
 from benchmarks.harness.chosen import chosen
 from benchmarks.harness.part import Counted
+from benchmarks.harness.rules import RULES
 from benchmarks.harness.run import Benchmark
 from benchmarks.harness.scene import Part
 from benchmarks.harness.settings import BenchSettings
@@ -66,6 +67,7 @@ def sweep(contender: Contender, cold: list[float], pod_s: list[float], services:
         days_s=np.array([86_400.0]),
         columns=columns,
         histograms=dict.fromkeys(("waits", "latencies", "cold_waits"), histogram),
+        rules={name: np.full(n_values, 2.0) for name in RULES},
         plan_s=1.0,
         simulate_s=1.0,
         peak_mb=1.0,

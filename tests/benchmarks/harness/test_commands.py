@@ -33,6 +33,10 @@ def test_a_run_writes_page_json_and_table(tmp_path: Path) -> None:
     assert "http" not in page.replace("http://www.w3.org", "")  # self-contained
     recorded = json.loads((tmp_path / "out/bench.json").read_text())
     assert [one["name"] for one in recorded["traces"][0]["entries"]][:2] == ["KPA", "min-scale"]
+    (trace_found,) = recorded["traces"]
+    by_rules = trace_found["entries"][1]["scores"][0]  # min-scale 1
+    assert by_rules["wild_rules"]["cold_p75"] == 0 < by_rules["femux_rules"]["wasted_gb_s"]
+    assert "small: the same run under three rule sets" in page
     services = json.loads((tmp_path / "out/services.json").read_text())
     assert len(services["small"]["KPA"]) == 3
     table = bench("table", tmp_path / "out/bench.json")

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.harness.chosen import KPA
 from benchmarks.harness.page import said
 from benchmarks.harness.results import TraceResult, result
-from benchmarks.harness.tables import short
+from benchmarks.harness.tables import brief, short
 from benchmarks.policies.contenders import contenders
 from tests.benchmarks.harness.small import sweep
 
@@ -73,5 +73,38 @@ def test_the_page_begins_with_the_answer() -> None:
 def test_the_short_table_has_a_row_for_each_rival_at_its_default() -> None:
     found = of([60.0, 20.0], [100.0, 200.0], (50.0, 150.0)).as_json()
     table = short({"ours": "kn-ahead", "traces": [found]}).splitlines()
-    assert [line.split(" | ")[1] for line in table[2:]] == ["KPA", "min-scale", "keep-alive"]
+    assert [line.split(" | ")[1] for line in table[2:5]] == ["KPA", "min-scale", "keep-alive"]
     assert table[2] == "| small | KPA | 100 | 0.1 | -20% | 83% |"
+
+
+def test_a_second_table_has_all_of_them_by_rivals_rules() -> None:
+    found = of([60.0, 20.0], [100.0, 200.0], (50.0, 150.0)).as_json()
+    for score in found["entries"][0]["scores"]:
+        score["femux_rules"]["rum"] = None
+    table = short({"ours": "kn-ahead", "traces": [found]}).split("\n\n")[1].splitlines()
+    names = [line.split(" | ")[1] for line in table[2:]]
+    assert names == ["KPA", "min-scale", "keep-alive", "kn-ahead"]
+    assert table[2] == "| small | KPA | 2 | 2 | \N{EN DASH} | 200% | 200% |"
+
+
+def test_rum_is_of_cold_starts_and_waste() -> None:
+    found = of([60.0, 20.0], [100.0, 200.0], (50.0, 150.0)).entries[0].own["femux_rules"]
+    assert found["cold_start_s"] == pytest.approx(2 * 0.808)
+    assert found["rum"] == pytest.approx(2 * 0.808 + 2 / 99.69)
+    assert found["rum_mem"] == pytest.approx(2 * 0.808 + 4 * 2 / 99.69)
+
+
+def test_a_run_from_before_there_were_rules_has_the_first_table_alone() -> None:
+    found = of([60.0, 20.0], [100.0, 200.0], (50.0, 150.0)).as_json()
+    for entry in found["entries"]:
+        for score in entry["scores"]:
+            del score["femux_rules"], score["wild_rules"]
+    recorded = {"ours": "kn-ahead", "traces": [found]}
+    assert len(short(recorded).splitlines()) == 5
+    assert brief(brief(recorded)) == brief(recorded)
+
+
+def test_what_is_brief_has_the_same_tables() -> None:
+    found = of([60.0, 20.0], [100.0, 200.0], (50.0, 150.0)).as_json()
+    recorded = {"ours": "kn-ahead", "traces": [found]}
+    assert short(brief(recorded)) == short(recorded)
