@@ -26,13 +26,13 @@ class ExternalSeries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """Two series per service at one step: arrivals, and the greatest number in flight at once."""
+    """Two series per service at one step: arrivals, and the greatest load."""
 
     services: tuple[str, ...]  # (n,) "namespace/service"
     start_s: float  # Unix s at which the first step begins
     step_s: float  # s
     arrivals: FloatArray  # (n, n_steps) requests that arrived in the step; NaN = gap
-    peak: FloatArray  # (n, n_steps) greatest number of requests in flight at once; NaN = gap
+    peak: FloatArray  # (n, n_steps) greatest load, requests in flight; NaN = gap
     capacity: FloatArray  # (n,) requests in flight that one pod takes: the height of a pod level
     external: ExternalSeries | None = None  # declared upstreams
     quarantined: Mapping[str, str] = field(default_factory=dict)  # by service: what of it is a gap

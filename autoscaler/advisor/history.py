@@ -35,7 +35,7 @@ class Past:
 
     start_s: FloatArray  # (m,) Unix s
     demand: FloatArray  # (m,) stable-window average, in the metric of its revisions
-    peak: FloatArray  # (m,) most requests in flight, a one-second average
+    peak: FloatArray  # (m,) greatest load, in flight
     knative: FloatArray  # (m,) pods under Knative's rule: wanted if in force, else of the twin
     ahead: FloatArray  # (m,) pods under kn-ahead, likewise
     ready: FloatArray  # (m,) pods that were ready

@@ -1,8 +1,8 @@
 """Demand per service and second, counted for the metrics that the learner learns from.
 
 Knative exports no demand by default, and then only averages. Requests are counted here, and the
-greatest and the mean of the one-second averages in flight over the last `PEAK_S` are kept, so that
-a scraper with a longer interval than a second misses no peak.
+greatest load and the mean in flight over the last `PEAK_S` are kept, so that a scraper with a
+longer interval than a second misses no peak.
 """
 
 import numpy as np

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from autoscaler.core.state.services import LOAD_S, load
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from autoscaler.errors import PermanentError
 from benchmarks.traces.trace import Trace
@@ -103,8 +104,8 @@ def measure(
 ) -> Demand:
     """The demand of the requests if none has to wait, as the controller would export it.
 
-    Arrivals per step, and the greatest one-second average of requests in flight: the finest
-    resolution that an autoscaler sees. step_s: whole seconds. capacity: requests in flight that one
+    Arrivals per step, and the greatest load: of averages over a second, the finest resolution that
+    an autoscaler sees. step_s: whole seconds. capacity: requests in flight that one
     pod takes, one for all services or (n,). Gaps of the trace stay gaps.
     """
     ratio = step_s / trace.step_s
@@ -115,7 +116,9 @@ def measure(
         step = np.floor(at / step_s).astype(np.int64)
         arrivals[i] = np.bincount(step[step < n_steps], minlength=n_steps)
         second = mean_in_flight(at, requests.service_s[begin:end], int(n_steps * step_s))
-        peaks[i] = second.reshape(n_steps, int(step_s)).max(axis=1)
+        so_far = np.cumsum(np.pad(second, (LOAD_S, 0)))
+        loads = load(second, (so_far[LOAD_S:] - so_far[:-LOAD_S]) / LOAD_S)
+        peaks[i] = loads.reshape(n_steps, int(step_s)).max(axis=1)
     gap = _gaps(np.isnan(trace.counts), ratio, n_steps)
     return Demand(
         services=trace.services,

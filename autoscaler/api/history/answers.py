@@ -17,7 +17,7 @@ class SampleAnswer(ApiAnswer):
     demand: float | None = Field(
         description="Average over the stable window, in flight or per second as its metric says"
     )
-    peak: float | None = Field(description="Requests in flight, over one second")
+    peak: float | None = Field(description="Requests in flight that pods have to be there for")
     knative: int | None = Field(
         description="Pods under Knative's rule: wanted where it is in force, else estimated"
     )

@@ -8,7 +8,7 @@ from autoscaler.api.metrics.labels import Labels
 from autoscaler.api.metrics.text import Kind, Values, braced, family, head, pairs
 from autoscaler.core.state.decision import Reason, reasons
 from autoscaler.core.state.revision import UNDECIDED
-from autoscaler.core.state.services import IDLE_S, PARTS, PEAK_S, SHORT_PEAK_S
+from autoscaler.core.state.services import IDLE_S, LOAD_S, PARTS, PEAK_S, SHORT_PEAK_S
 from autoscaler.core.types import BoolArray, FloatArray
 from autoscaler.exchange.snapshot import Snapshot
 
@@ -17,7 +17,10 @@ DRAIN = "kn_ahead_drain_seconds"
 CHANGES = "kn_ahead_changes_total"
 COLD = "Requests that arrived while no pod was ready"
 IN_FLIGHT = f"Mean of requests in flight over the last {PEAK_S} s"
-PEAK = "Greatest one-second average of requests in flight, of the last {} s"
+PEAK = (
+    "Requests in flight that pods had to be there for, the most of the last {} s: the average of a"
+    f" second, or that of the {LOAD_S} s that end with it, whichever is less"
+)
 CAPACITY = "Requests in flight that a pod takes, of the revision with most of the traffic"
 LEDGER_REQUESTS = "Requests that arrived in seconds that were counted for both policies"
 _EACH = "under each policy: one was in force, the other is estimated; differences are for PromQL"

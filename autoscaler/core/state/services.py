@@ -22,6 +22,9 @@ from autoscaler.core.types import BoolArray, FloatArray, IntArray
 PARTS = ("scheduled", "started", "ready", "total")  # of a pod's start
 BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 IDLE_S = 60.0  # s without a call after which a service counts as idle, and its next call as a start
+LOAD_S = (
+    5  # s over which load is averaged: about a start-up; what is worked off sooner waits for no pod
+)
 PEAK_S = 15  # s that a peak is shown: a common scrape interval of Prometheus
 SHORT_PEAK_S = 5  # s likewise, where Prometheus scrapes as often, for learners of short steps
 
@@ -51,6 +54,7 @@ class Services:
         self._calls: Table[CallsArrays] = Table(Calls, DTYPES)
         self._account: Table[AccountArrays] = Table(Account, DTYPES)
         self._seconds = Column(np.float64, (PEAK_S,))  # in flight, a ring of one-second averages
+        self._loads = Column(np.float64, (PEAK_S,))  # likewise, of `load`
         self._n_seconds = 0  # counted so far
         self._starts = Column(np.int32, (len(PARTS),))
         self._starts_s = Column(np.float64, (len(PARTS),))
@@ -82,14 +86,14 @@ class Services:
 
     @property
     def peak(self) -> FloatArray:
-        """(n,) greatest one-second average in flight of the last `PEAK_S` seconds."""
-        return np.asarray(self._seconds.values.max(axis=0, initial=0.0))
+        """(n,) greatest load, in flight, of the last `PEAK_S` seconds."""
+        return np.asarray(self._loads.values.max(axis=0, initial=0.0))
 
     @property
     def short_peak(self) -> FloatArray:
         """(n,) likewise, of the last `SHORT_PEAK_S` seconds."""
         last = (self._n_seconds - 1 - np.arange(SHORT_PEAK_S)) % PEAK_S
-        return np.asarray(self._seconds.values[last].max(axis=0, initial=0.0))
+        return np.asarray(self._loads.values[last].max(axis=0, initial=0.0))
 
     @property
     def in_flight(self) -> FloatArray:
@@ -136,8 +140,8 @@ class Services:
     @property
     def _columns(self) -> tuple[Column[Any], ...]:
         return (
-            *(self._seconds, self._starts, self._starts_s, self._drains, self._drains_s),
-            *(self._scrapes, self._scrapes_s),
+            *(self._seconds, self._loads, self._starts, self._starts_s),
+            *(self._drains, self._drains_s, self._scrapes, self._scrapes_s),
         )
 
     def join(self, key: str) -> int:
@@ -202,7 +206,22 @@ class Services:
         self.calls.requests[:] += requests
         self.calls.seconds[:] += 1
         self._seconds.values[self._n_seconds % PEAK_S] = in_flight
+        last = (self._n_seconds - np.arange(LOAD_S)) % PEAK_S
+        mean = self._seconds.values[last].sum(axis=0) / LOAD_S
+        self._loads.values[self._n_seconds % PEAK_S] = load(in_flight, mean)
         self._n_seconds += 1
+
+
+def load(in_flight: FloatArray, mean: FloatArray) -> FloatArray:
+    """What pods have to be there for, in requests in flight, of any shape.
+
+    in_flight: average of a second. mean: of the `LOAD_S` that end with it. A pod level that is
+    missing for less than that makes nobody wait for a pod: before one could be ready, those there
+    are have worked off what queued. A first request needs one however short it is, and a second
+    without any needs none.
+    """
+    # A sum of parts that make up one pod's work is not above it by rounding.
+    return np.asarray(np.minimum(in_flight, np.round(mean, 6)))
 
 
 def _never_called(key: str) -> Calls[float, int]:

@@ -4,7 +4,7 @@ import pytest
 from autoscaler.core.demand import MOST_DELAY_S, NONE_COUNTED, count_cold, count_demand
 from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS
-from autoscaler.core.state.services import PEAK_S
+from autoscaler.core.state.services import LOAD_S, PEAK_S, SHORT_PEAK_S
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_requests_of_a_services_revisions_add_up(fleet: Fleet) -> None:
         report(fleet, second, [1.0, 0.5, 0.0], [2.0, 1.0, 0.0])
     counter.count(103.0 + MOST_DELAY_S)
     assert (requests(fleet, "shop/cart"), requests(fleet, "shop/browse")) == (9.0, 0.0)
-    assert peak(fleet, "shop/cart") == 1.5
+    assert peak(fleet, "shop/cart") == 3 * 1.5 / LOAD_S
 
 
 def test_no_second_is_counted_twice(fleet: Fleet) -> None:
@@ -75,9 +75,28 @@ def test_a_crest_is_shown_for_a_scrape_interval_and_no_longer(fleet: Fleet) -> N
     report(fleet, 100, [7.0, 0.0, 0.0], [1.0, 0.0, 0.0])
     for now in range(101 + MOST_DELAY_S, 100 + MOST_DELAY_S + PEAK_S):
         counter.count(float(now))
-        assert peak(fleet, "shop/cart") == 7.0
+        assert peak(fleet, "shop/cart") == 7.0 / LOAD_S
     counter.count(101.0 + MOST_DELAY_S + PEAK_S)
     assert peak(fleet, "shop/cart") == 0.0
+
+
+def test_load_that_stays_is_wholly_a_peak_and_ends_with_its_last_second(fleet: Fleet) -> None:
+    counter = Counter(fleet)
+    for second in range(100, 110):
+        report(fleet, second, [2.0, 1.0, 0.0], [1.0, 1.0, 0.0])
+    counter.count(110.0 + MOST_DELAY_S)
+    assert peak(fleet, "shop/cart") == 3.0
+    counter.count(110.0 + MOST_DELAY_S + SHORT_PEAK_S)
+    assert fleet.services.short_peak[fleet.services.row("shop/cart")] == 0.0
+
+
+def test_a_burst_that_the_pods_there_are_work_off_before_another_is_ready_is_no_need_of_it(
+    fleet: Fleet,
+) -> None:
+    counter = Counter(fleet)
+    report(fleet, 104, [4.0, 0.0, 0.0], [20.0, 0.0, 0.0])
+    counter.count(105.0 + MOST_DELAY_S)
+    assert 0.0 < peak(fleet, "shop/cart") <= 1.0
 
 
 def test_what_was_slept_through_is_not_made_up(fleet: Fleet) -> None:

@@ -1,10 +1,11 @@
 from dataclasses import replace
 
+import pytest
 from httpx import Client
 
 from autoscaler.core.state.decision import Reason
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS
-from autoscaler.core.state.services import PARTS
+from autoscaler.core.state.services import LOAD_S, PARTS
 from tests.autoscaler.advisor.controller import Controller
 from tests.autoscaler.api.conftest import START_S
 from tests.autoscaler.api.metrics.scrape import samples, scraped
@@ -88,15 +89,15 @@ def test_shows_what_is_known_of_a_services_calls(client: Client, controller: Con
     calls.requests[row], calls.cold[row] = 12.0, 3.0
     for second in range(1, 9):
         load = services.peak * 0
-        load[row] = 6.0 if second == 2 else 1.5
+        load[row] = 6.0 if second <= 3 else 1.5
         services.count_second(load, load * 0)
     controller.shows(8)
     seen = samples(client, **CART)
     assert seen["kn_ahead_requests_total"] == 12
     assert seen["kn_ahead_cold_requests_total"] == 3
-    assert seen["kn_ahead_peak_in_flight"] == 6.0
+    assert seen["kn_ahead_peak_in_flight"] == pytest.approx(3 * 6.0 / LOAD_S)
     assert seen["kn_ahead_short_peak_in_flight"] == 1.5
-    assert seen["kn_ahead_in_flight"] == 16.5 / 8
+    assert seen["kn_ahead_in_flight"] == 25.5 / 8
     assert "kn_ahead_last_call_timestamp_seconds" not in seen
     calls.last_call_s[row], calls.last_start_s[row] = START_S, START_S - 60
     controller.shows(9)
