@@ -4,9 +4,10 @@
 
 Without a forecast and without calls of an upstream, or where the mode forbids them, the answer is
 Knative's digit for digit. With them it is never below Knative's, unless the revision's mode is
-`full`: then pods may go earlier, but never below what the panic window asks for, nor the last one
-while anything was seen for `SEEN_S`: reports come a second or two later, and a panic window that is
-shorter, as Knative makes it of short stable windows, misses requests that wait for a pod.
+`full`: then pods may go earlier where they were rarely missed before (`prediction.early`), but
+never below what the panic window asks for, nor the last one while anything was seen for `SEEN_S`:
+reports come a second or two later, and a panic window that is shorter, as Knative makes it of short
+stable windows, misses requests that wait for a pod.
 """
 
 from dataclasses import dataclass, replace
@@ -18,9 +19,11 @@ from autoscaler.core.kpa.reactive import Averages, Reactive, react
 from autoscaler.core.kpa.zero import last_pod
 from autoscaler.core.prediction.advice import Advice, no_advice
 from autoscaler.core.prediction.anticipated import Anticipated, anticipate
+from autoscaler.core.prediction.early import are_missed, may_go, noted
 from autoscaler.core.prediction.predictive import pods_ahead
 from autoscaler.core.state.decision import Decision, DecisionArrays
 from autoscaler.core.state.delay import DelayWindow
+from autoscaler.core.state.early import EarlyArrays
 from autoscaler.core.state.fleet import ALL, Fleet, Rows, take
 from autoscaler.core.state.revision import (
     NO_ANSWER,
@@ -46,13 +49,14 @@ class Step:
     observed: ObservedArrays
     decision: DecisionArrays
     memory: MemoryArrays
+    early: EarlyArrays
     delayed: IntArray  # positions among these rows that have a scale-down delay
     bill: Billed
 
     def apply(self, fleet: Fleet) -> None:
         """Store memory, decisions, and the answers that scale-down delay looks back at."""
         rows: Rows = ALL if self.all_rows else self.rows
-        fleet.remember(rows, self.memory, self.decision)
+        fleet.remember(rows, self.memory, self.early, self.decision)
         fleet.pay(rows, self.bill.credit, self.bill.cluster)
         if len(self.delayed):
             some = self.delayed
@@ -89,7 +93,12 @@ def decide(
     upstream = anticipate(fleet, advice.paths, index, at)
     upstream = replace(upstream, pods=allowed(upstream.pods, spec, reactive))
     candidates = _Candidates(kpa=kpa, predicted=predicted, upstream=upstream, withdrawn=withdrawn)
-    together = combine(kpa, predicted, upstream.pods, spec, reactive)
+    ahead = np.maximum(predicted, upstream.pods)
+    enough = pods_enough(predicted, ahead, reactive)
+    early = take(fleet.early, selected)
+    missed = are_missed(early, spec, averages.panic, reactive.seen_by_panic)
+    early = noted(early, enough=enough, ahead=ahead, kpa=kpa, missed=missed)
+    together = combine(kpa, ahead, enough, early=in_full(spec) & may_go(early, spec))
     asked = Asked(
         rows=selected,
         spec=spec,
@@ -112,6 +121,7 @@ def decide(
             kpa=kpa,
             excess_burst_capacity=reactive.excess_burst_capacity,
         ),
+        early=early,
         delayed=has_delay,
         bill=bill,
     )
@@ -196,7 +206,7 @@ def _averages(
 
 def may_be_blind(spec: SpecArrays) -> BoolArray:
     """(n,) whether pods may go early by a panic window that is shorter than `SEEN_S`."""
-    return np.asarray((spec.mode == int(Mode.FULL)) & (spec.panic_window_s < SEEN_S))
+    return np.asarray(in_full(spec) & (spec.panic_window_s < SEEN_S))
 
 
 def _seen(
@@ -236,21 +246,24 @@ def allowed(pods: IntArray, spec: SpecArrays, reactive: Reactive) -> IntArray:
     return np.where(spec.mode == int(Mode.OFF), NO_ANSWER, allowed)
 
 
-def combine(
-    kpa: IntArray,
-    predicted: IntArray,
-    anticipated: IntArray,
-    spec: SpecArrays,
-    reactive: Reactive,
-) -> IntArray:
-    """KPA, the forecast and the upstreams together, shadow as if outward; -1 = no answer."""
-    ahead = np.maximum(predicted, anticipated)
+def in_full(spec: SpecArrays) -> BoolArray:
+    """(n,) whose pods may go before Knative's rule lets them go."""
+    return np.asarray(spec.mode == int(Mode.FULL))
+
+
+def pods_enough(predicted: IntArray, ahead: IntArray, reactive: Reactive) -> IntArray:
+    """(n,) pods that are enough by the forecast and by what is seen; -1 = there is no forecast."""
+    return np.where(predicted >= 0, np.maximum(ahead, reactive.seen_by_panic), NO_ANSWER)
+
+
+def combine(kpa: IntArray, ahead: IntArray, enough: IntArray, *, early: BoolArray) -> IntArray:
+    """KPA's pods and those ahead together, shadow as if outward; -1 = no answer.
+
+    ahead: by forecasts and upstreams. enough: of `pods_enough`. early: whether pods go early.
+    """
     # A forecast of zero must not decide where KPA has no answer.
     outward = np.where(ahead > 0, np.maximum(kpa, ahead), kpa)
-    early = np.maximum(ahead, reactive.seen_by_panic)
-    full = np.where((predicted >= 0) & (kpa >= 0), np.where(early < kpa, early, outward), outward)
-    # Where the mode is off nothing is predicted.
-    return np.where(spec.mode == int(Mode.FULL), full, outward)
+    return np.where(early & (enough >= 0) & (enough < kpa), enough, outward)
 
 
 def _activators(spec: SpecArrays, ready: IntArray) -> IntArray:

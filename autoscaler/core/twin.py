@@ -14,11 +14,12 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from autoscaler.core.decider import allowed, combine, delayed
+from autoscaler.core.decider import allowed, combine, delayed, in_full, pods_enough
 from autoscaler.core.kpa.bounds import clip
 from autoscaler.core.kpa.reactive import Averages, Reactive, react
 from autoscaler.core.kpa.zero import last_pod, next_active
 from autoscaler.core.prediction.advice import Advice
+from autoscaler.core.prediction.early import may_go
 from autoscaler.core.prediction.predictive import TICK_S, pods_ahead
 from autoscaler.core.queues import start_up_s, step_silent
 from autoscaler.core.state.decision import reasons
@@ -287,7 +288,10 @@ def _asked(
     replicas = fleet.twins.view.replicas[rows]
     predicted = allowed(pods_ahead(advice, rows, spec, replicas, at), spec, reactive)
     anticipated = np.where(shadow, fleet.decision.anticipated[rows], NO_ANSWER)
-    desired = combine(kpa, predicted, anticipated, spec, reactive)
+    ahead = np.maximum(predicted, anticipated)
+    enough = pods_enough(predicted, ahead, reactive)
+    early = in_full(spec) & may_go(take(fleet.early, rows), spec)
+    desired = combine(kpa, ahead, enough, early=early)
     return _Asked(predicted=predicted, anticipated=anticipated, desired=desired)
 
 

@@ -18,7 +18,9 @@ from autoscaler.core.state.columns import Column, Table
 from autoscaler.core.state.credit import ClusterCredit, Credit, CreditArrays
 from autoscaler.core.state.decision import Decision, DecisionArrays
 from autoscaler.core.state.delay import DelayWindow
+from autoscaler.core.state.early import Early, EarlyArrays
 from autoscaler.core.state.new_revision import (
+    NO_CASES,
     NO_DECISION,
     NO_PODS,
     NOTHING_REQUESTED,
@@ -54,6 +56,7 @@ Columns = TypeVar(
     SpecArrays,
     ObservedArrays,
     MemoryArrays,
+    EarlyArrays,
     CreditArrays,
     DecisionArrays,
     VirtualArrays,
@@ -83,6 +86,7 @@ class Fleet:
         self._pods: Table[PodCountsArrays] = Table(PodCounts, DTYPES)
         self._memory: Table[MemoryArrays] = Table(Memory, DTYPES)
         self._decision: Table[DecisionArrays] = Table(Decision, DTYPES)
+        self._early: Table[EarlyArrays] = Table(Early, DTYPES)
         self._credit: Table[CreditArrays] = Table(Credit, DTYPES)
         self._requested: Table[RequestedArrays] = Table(Requested, DTYPES)
         self.stable = Window()
@@ -149,6 +153,11 @@ class Fleet:
         return self._decision.view
 
     @property
+    def early(self) -> EarlyArrays:
+        """Pods that could go before Knative's rule lets them go."""
+        return self._early.view
+
+    @property
     def modes(self) -> IntArray:
         """(n,) modes in force: where forecasts are withdrawn, those of shadow."""
         return in_force(self.spec.mode, self.decision.withdrawn)
@@ -174,7 +183,7 @@ class Fleet:
         return (
             *(self.stable, self.panic, self.delay, self.twins, self._ids, self._service),
             *(self._pods, self._spec, self._observed, self._memory, self._decision),
-            *(self._credit, self._requested),
+            *(self._early, self._credit, self._requested),
         )
 
     def add(
@@ -206,6 +215,7 @@ class Fleet:
         self._pods.append([NO_PODS] * len(specs))
         self._memory.append(list(map(first_memory, specs, pods, repeat(now))))
         self._decision.append([NO_DECISION] * len(specs))
+        self._early.append([NO_CASES] * len(specs))
         self._credit.append([first_credit(spec) for spec in specs])
         self._requested.append([NOTHING_REQUESTED] * len(specs))
         self.stable.append(np.array([s.stable_window_s for s in specs], dtype=np.int64))
@@ -271,9 +281,12 @@ class Fleet:
             self.stable.record(rows, seconds, samples)
             self.panic.record(rows, seconds, samples)
 
-    def remember(self, rows: Rows, memory: MemoryArrays, decision: DecisionArrays) -> None:
+    def remember(
+        self, rows: Rows, memory: MemoryArrays, early: EarlyArrays, decision: DecisionArrays
+    ) -> None:
         """Store what a tick decided for rows, and what it leaves for the next one; (n,) each."""
         self._memory.write(rows, memory)
+        self._early.write(rows, early)
         self._decision.write(rows, decision)
 
     def no_pod_wanted(self, rows: Rows = ALL) -> BoolArray:

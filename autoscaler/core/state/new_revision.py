@@ -5,6 +5,7 @@ import numpy as np
 from autoscaler.core.names import NO_NAME
 from autoscaler.core.state.credit import Credit
 from autoscaler.core.state.decision import Decision, OneDecision
+from autoscaler.core.state.early import Early
 from autoscaler.core.state.revision import (
     NO_ANSWER,
     UNDECIDED,
@@ -46,6 +47,7 @@ NO_DECISION: OneDecision = Decision(
     of_cluster=False,
     withdrawn=False,
 )
+NO_CASES: Early[float, int] = Early(left=NO_ANSWER, cases=0.0, missed=0.0)
 NO_PODS: PodCounts[int] = PodCounts(unready=0, pending=0, terminating=0)
 NOTHING_REQUESTED: Requested[float, int, bool] = Requested(
     want=UNDECIDED,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from autoscaler.core.decider import Step, decide
 from autoscaler.core.prediction.advice import NO_PATHS, Advice
+from autoscaler.core.prediction.early import CASES
 from autoscaler.core.state.decision import Decision, DecisionArrays, explain, row_of
 from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.state.revision import (
@@ -80,11 +81,15 @@ def one(
 
 
 def tell(story: Story) -> Fleet:
-    """The fleet that lived the story: samples every second, ticks every other, then the look."""
+    """The fleet that lived the story: samples every second, ticks every other, then the look.
+
+    Before it, pods that went early were never missed.
+    """
     fleet = Fleet()
     lives = story.lives
     added = {str(i): life.revision for i, life in enumerate(lives)}
     fleet.add(added, now=story.base_s, ready=[life.observed.ready for life in lives])
+    fleet.early.cases[:] = CASES
     for second in range(story.seconds + 1):
         sample(fleet, [_demand(life, second) for life in lives], int(story.base_s) + second)
         if second % TICK_S == 0 and second < story.seconds:

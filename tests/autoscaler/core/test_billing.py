@@ -9,6 +9,7 @@ import numpy as np
 from autoscaler.core.control import Advised, ControlState, Tick, control
 from autoscaler.core.decider import decide
 from autoscaler.core.prediction.bill import DAY_S
+from autoscaler.core.prediction.early import CASES
 from autoscaler.core.state.decision import explain, row_of
 from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Active, Mode
@@ -85,6 +86,7 @@ def test_what_was_earned_within_a_day_is_the_most_that_is_saved_up() -> None:
 
 def test_what_goes_early_may_be_spent() -> None:
     ticks = Ticks(replace(BUSY, mode=Mode.FULL, max_extra=0.0), demand=250.0, expected=600.0)
+    ticks.fleet.early.cases[:] = CASES  # in which no pod was missed
     ticks.tick(30)
     assert ticks.fleet.credit.left_s < 2.0
     ticks.demand, ticks.expected = 0.0, 0.0

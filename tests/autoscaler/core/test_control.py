@@ -19,6 +19,7 @@ from autoscaler.core.control import (
     Tick,
     control,
 )
+from autoscaler.core.prediction.early import CASES
 from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS, UNDECIDED, Active, Mode
 from tests.autoscaler.core.stories import forecast
@@ -83,6 +84,7 @@ def test_a_request_at_zero_is_decided_in_the_same_turn() -> None:
 def test_a_request_is_decided_in_the_same_turn_where_a_forecast_let_the_last_pod_go() -> None:
     made = ticked(1, at_zero=False, mode=Mode.FULL)
     fleet = made.fleet
+    fleet.early.cases[:] = CASES  # and was never missed
     for second in range(int(NOW_S) - 30, int(NOW_S) - 10):
         control(made, report(0, 1.0, by_activator=False, at=second), second)
     control(made, Advised(advice=forecast([0.0], now=NOW_S)), NOW_S + 2)

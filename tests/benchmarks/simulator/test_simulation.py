@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from autoscaler.core.prediction.early import CASES
 from autoscaler.core.state.revision import Mode, Revision
 from autoscaler.core.types import FloatArray
 from benchmarks.policies.policies import revision
@@ -191,6 +192,7 @@ def test_a_forecast_has_the_pod_ready_before_the_request() -> None:
 def test_full_lets_the_pod_go_when_the_forecast_expects_nobody() -> None:
     shared = world([100.3], table=table([[0.0, 0.0]] * 10))
     simulation = Simulation(shared, [KPA, under(Mode.OUTWARD), under(Mode.FULL)], start_s=0.0)
+    simulation.fleet.early.cases[:] = CASES  # and no pod was missed
     simulation.run(500.0)
     kpa, outward, full = column(simulation, "allocated_s")
     assert outward == kpa

@@ -1,0 +1,74 @@
+"""Whether pods go before Knative's rule lets them go: where that was right before.
+
+A forecast is as old as its last step, and knows nothing of a burst that began since. Calls that
+surprise come in bursts, of which Knative's stable window is the only memory there is: pods that go
+because nothing was forecast are missed by the next call of the burst. How often depends on the
+service, and is counted.
+
+Each time that pods could go early opens a case, whether they go or stay. It ends when demand is
+back that those left cannot take, and the pods were missed; when Knative's rule lets them go, too;
+or, without any outcome, when the forecast wants them again. With m of n cases missed, the next one
+is with a probability of ``p = (m + 1/2) / (n + 1)`` (Jeffreys' prior). The pods stay until
+Knative's rule lets them go iff requests that wait would cost more than a pod that idles through its
+stable window W,
+
+    p (P + N (L + D)) > (1 - p) W
+
+with what `autoscaler.core.prediction.predictive` calls so. A revision of which nothing is known is
+left to Knative's rule: at a price of ten minutes it takes some seven cases, of which none is
+missed, until its pods go early.
+"""
+
+import numpy as np
+
+from autoscaler.core.prediction.predictive import PodCosts
+from autoscaler.core.state.early import Early, EarlyArrays
+from autoscaler.core.state.revision import NO_ANSWER, SpecArrays
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
+
+CASES = 50  # remembered: older ones count less and less
+
+
+def noted(
+    early: EarlyArrays,
+    *,
+    enough: IntArray,
+    ahead: IntArray,
+    kpa: IntArray,
+    missed: BoolArray,
+) -> EarlyArrays:
+    """Close cases that ended, and open new ones; (n,) each.
+
+    enough: pods, by the forecast; -1 = there is none. ahead: pods wanted by forecasts and
+    upstreams. kpa: by Knative's rule. missed: of `are_missed`.
+    """
+    is_open = early.left != NO_ANSWER
+    back = is_open & missed
+    ended = back | (is_open & (kpa <= early.left))
+    wanted_again = is_open & (ahead > early.left)
+    left = np.where(ended | wanted_again, NO_ANSWER, early.left)
+    opens = (left == NO_ANSWER) & (enough >= 0) & (enough < kpa)
+    kept = np.where(ended, 1.0 - 1.0 / CASES, 1.0)
+    return Early(
+        left=np.where(opens, enough, left),
+        cases=early.cases * kept + ended,
+        missed=early.missed * kept + back,
+    )
+
+
+def are_missed(
+    early: EarlyArrays, spec: SpecArrays, panic: FloatArray, seen: IntArray
+) -> BoolArray:
+    """(n,) whether there is demand that the pods left in a case cannot take.
+
+    panic: (n,) average over the panic window. seen: (n,) pods wanted for what was just seen.
+    """
+    return np.asarray(np.where(early.left == 0, seen > 0, panic > early.left * spec.total))
+
+
+def may_go(early: EarlyArrays, spec: SpecArrays) -> BoolArray:
+    """(n,) whether pods go early, by how cases ended."""
+    costs = PodCosts.of(spec)
+    p = (early.missed + 0.5) / (early.cases + 1.0)
+    waits_s = costs.price_s + costs.started * (costs.lead_s + costs.drain_s)
+    return np.asarray(p * waits_s <= (1.0 - p) * spec.stable_window_s)
