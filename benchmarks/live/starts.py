@@ -188,7 +188,7 @@ def section(rates: Sequence[Rate]) -> Section:
             f"{rate.asked:g}",
             f"{rate.calls}",
             f"{rate.cold}",
-            f"{rate.reached:.1f}",
+            _reached(rate),
             *_waits(rate.wait_s),
             f"{rate.failed}",
         )
@@ -227,6 +227,10 @@ def as_json(asked: Asked, rates: Sequence[Rate]) -> dict[str, Any]:
     }
 
 
+def _reached(rate: Rate) -> str:
+    return "none" if np.isnan(rate.reached) else f"{rate.reached:.1f}"
+
+
 def _waits(wait_s: FloatArray) -> tuple[str, str]:
     if not len(wait_s):
         return "none", "none"
@@ -241,5 +245,5 @@ def verdict(rates: Sequence[Rate]) -> str:
     beyond = [rate for rate in rates if rate.saturated]
     if not beyond:
         return f"{most}, the most that was asked for."
-    at = f"at {beyond[0].asked:g} it reached {beyond[0].reached:.1f}"
+    at = f"at {beyond[0].asked:g} it reached {_reached(beyond[0])}"
     return f"{most}; {at}." if most else f"The cluster followed no rate: {at}."

@@ -15,6 +15,7 @@ from benchmarks.live.starts import (
     copies_to_start,
     rated,
     rates_of,
+    section,
     verdict,
     write_json,
 )
@@ -70,6 +71,8 @@ def test_calls_that_failed_are_saturation() -> None:
     found = rated(1.0, [failed], [], COPIES)
     assert (found.failed, found.saturated) == (1, True)
     assert np.isnan(found.reached)
+    assert verdict([found]) == "The cluster followed no rate: at 1 it reached none."
+    assert section([found]).rows[0][3] == "none"
 
 
 def test_each_rate_is_in_the_json_with_each_wait(tmp_path: Path) -> None:
