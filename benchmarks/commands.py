@@ -139,7 +139,7 @@ def prior(
     output: Annotated[Path, typer.Argument(help="Where the prior goes: for learn --prior.")],
     trace: Annotated[
         list[Path] | None,
-        typer.Option(help="An npz, an Azure CSV file or a folder of them; may be repeated."),
+        typer.Option(help="A trace: a file or folder that replay reads; may be repeated."),
     ] = None,
     prometheus: Annotated[
         list[str] | None,

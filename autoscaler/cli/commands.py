@@ -23,7 +23,9 @@ from autoscaler.errors import AutoscalerError, PermanentError
 from autoscaler.files import check_writable
 
 if TYPE_CHECKING:
-    from autoscaler.core.prediction.dependencies import Edges
+    from collections.abc import Collection
+
+    from autoscaler.core.prediction.dependencies import Edges, Pair
 
 app = typer.Typer()
 
@@ -221,15 +223,16 @@ def graph(
         if output:
             check_suffix(output)
             check_writable(output)
+        withdrawn: dict[Pair, str] = {}  # of which a bundle knows nothing
         if bundle:
             known = load_bundle(bundle).edges
         else:
             with connected(url, context, kubeconfig, token_file, header, ca_file) as api:
-                known = read_edges(api)
+                known, withdrawn = read_edges(api)
         edges = shown(known, direct=direct, least=least, service=service)
-        console().print(picture(edges, of=known))
+        console().print(picture(edges, of=known, withdrawn=withdrawn))
         if output:
-            _draw(edges, known, output)
+            _draw(edges, known, withdrawn, output)
 
 
 def _is_given(called: typer.Context, name: str) -> bool:
@@ -238,12 +241,12 @@ def _is_given(called: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def _draw(edges: "Edges", known: "Edges", output: Path) -> None:
+def _draw(edges: "Edges", known: "Edges", withdrawn: "Collection[Pair]", output: Path) -> None:
     from autoscaler.api.graph.picture import write_picture
     from autoscaler.cli.graph import hint, summary
 
     if not len(edges):
         typer.echo(f"Nothing to draw: {output} is not written.")
         return
-    write_picture(edges, output, about=summary(edges, of=known))
+    write_picture(edges, output, about=summary(edges, of=known), withdrawn=withdrawn)
     typer.echo(f"Picture: {output.resolve()}  {hint(edges)}".rstrip())

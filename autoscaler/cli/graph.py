@@ -1,5 +1,7 @@
 """`kn-ahead graph`: selection of edges, and their table in a terminal."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -8,11 +10,13 @@ from rich.text import Text
 from autoscaler.api.answers import DependencyAnswer
 from autoscaler.api.dependencies import in_order, listed
 from autoscaler.api.words import number, percent, seconds
-from autoscaler.core.prediction.dependencies import Edges
+from autoscaler.cli.words import plain
+from autoscaler.core.prediction.dependencies import Edges, Pair
 from autoscaler.core.types import BoolArray, IntArray
 from autoscaler.errors import PermanentError
 
 MOST_ARROWS = 600  # that can be read in one picture
+NAME_WIDTH = 22  # up to which names are in one line
 NONE_YET = (
     "No dependency is known yet: the learner finds them when services have called each other for "
     "some days, and the annotation kn-ahead.dev/upstreams names them at once."
@@ -36,36 +40,46 @@ def shown(edges: Edges, *, direct: bool, least: float, service: str) -> Edges:
     return in_order(selected)
 
 
-def picture(edges: Edges, *, of: Edges) -> RenderableType:
-    """Edges as a table, with a summary; of: all known edges."""
+def picture(edges: Edges, *, of: Edges, withdrawn: Mapping[Pair, str]) -> RenderableType:
+    """Edges as a table, with a summary. of: all known edges.
+
+    withdrawn: those that are, and why they are not acted on.
+    """
     if not len(edges):
         return Text(summary(edges, of=of) if len(of) else NONE_YET)
     table = Table(box=None, pad_edge=False, header_style="dim")
+    widest = _widest(edges)
     for name in ("Upstream", "", "Downstream"):
-        table.add_column(name, overflow="fold", min_width=min(22, _widest(edges)) if name else 3)
+        least = min(NAME_WIDTH, widest) if name else 3
+        # Where one may wrap, rich takes it for narrower than its least width, and cuts the last.
+        table.add_column(name, overflow="fold", min_width=least, no_wrap=widest <= NAME_WIDTH)
     for name in ("Lag", "Gain", "Probability", "Confidence"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("Origin")
-    answers = listed(edges)
+    answers = listed(edges, withdrawn)
     befores = [None, *(one.upstream for one in answers)]
     for before, one in zip(befores, answers, strict=False):
         table.add_row(
             Text("" if one.upstream == before else one.upstream, style="bold"),
-            Text(("──" if one.direct else "╌╌") + _tip(one), style="cyan"),
+            Text(_line(one), style="cyan"),
             Text(one.downstream),
             "together" if one.together else seconds(one.lag_s),
             number(one.gain),
             percent(one.probability),
             percent(one.confidence),
-            one.origin,
+            f"{one.origin}, withdrawn" if one.withdrawn else one.origin,
         )
-    return Group(table, Text(""), Text(summary(edges, of=of), style="dim"))
+    reasons = [
+        Text(plain(f"{one.upstream} to {one.downstream} is not acted on: {why}"))
+        for one in answers
+        if (why := withdrawn.get((one.upstream, one.downstream)))
+    ]
+    return Group(table, Text(""), *reasons, Text(summary(edges, of=of), style="dim"))
 
 
-def _tip(one: DependencyAnswer) -> str:
-    if one.together:
-        return "─" if one.direct else "╌"
-    return "▶"
+def _line(one: DependencyAnswer) -> str:
+    dash = "┈" if one.withdrawn else "─" if one.direct else "╌"
+    return 2 * dash + (dash if one.together else "▶")
 
 
 def _widest(edges: Edges) -> int:

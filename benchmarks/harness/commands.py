@@ -27,7 +27,8 @@ def bench() -> None:
 @app.command()
 def run(
     trace: Annotated[
-        list[Path], typer.Argument(help="npz, CSV, or a folder of CSV files.", metavar="TRACE...")
+        list[Path],
+        typer.Argument(help="Traces: files or folders that replay reads.", metavar="TRACE..."),
     ],
     output: Annotated[Path, typer.Option(help="Folder of all results; parts that it has stay.")],
     contenders: Annotated[

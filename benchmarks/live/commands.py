@@ -56,7 +56,8 @@ def live(
     starts: Annotated[
         str,
         typer.Option(
-            help="Only start services, so many a second, as 1,2,4,8, until it is too much."
+            help="Only start services, so many a second, as 1,2,4,8, until it is too much;"
+            " a table, and JSON, but no report."
         ),
     ] = "",
     report: Annotated[Path, typer.Option(help="Where the HTML report goes.")] = REPORT,
@@ -95,18 +96,22 @@ def live(
             refit=refit, ingress=ingress, domain=domain,
         )  # fmt: skip
         if starts:
-            _start(asked, starts, screen)
+            _start(asked, starts, screen, json)
         else:
             _compare(asked, screen, report, json)
 
 
-def _start(asked: "Asked", rates: str, screen: "Screen") -> None:
-    from benchmarks.live.starts import rates_of, section, sweep, verdict
+def _start(asked: "Asked", rates: str, screen: "Screen", json: Path | None) -> None:
+    from benchmarks.live.starts import rates_of, section, sweep, verdict, write_json
 
     with screen.progress() as progress:
         found = _until_interrupted(sweep(asked, rates_of(rates), progress))
+    if json:
+        write_json(asked, found, json)
     screen.print_table(section(found))
     screen.say(verdict(found))
+    if json:
+        screen.print(f"JSON: {json.resolve()}")
 
 
 def _compare(asked: "Asked", screen: "Screen", report: Path, json: Path | None) -> None:

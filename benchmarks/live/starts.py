@@ -7,12 +7,16 @@ follow, pods become ready at a lower rate than they were asked for, and waits gr
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from json import dumps
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from autoscaler.clock import Clock, SystemClock
 from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
+from autoscaler.files import whole_file
 from benchmarks.live.cluster import Cluster
 from benchmarks.live.copies import Copy, Schedule
 from benchmarks.live.kinds import Kind
@@ -184,13 +188,47 @@ def section(rates: Sequence[Rate]) -> Section:
             f"{rate.asked:g}",
             f"{rate.calls}",
             f"{rate.cold}",
-            f"{rate.reached:.1f}",
+            _reached(rate),
             *_waits(rate.wait_s),
             f"{rate.failed}",
         )
         for rate in rates
     )
     return Section("Services started by one call each", COLUMNS, rows)
+
+
+def write_json(asked: Asked, rates: Sequence[Rate], path: Path) -> None:
+    """Write what came of each rate, and how it was measured. Raises PermanentError."""
+    with whole_file(path) as file:
+        file.write(dumps(as_json(asked, rates), indent=1, allow_nan=False).encode())
+
+
+def as_json(asked: Asked, rates: Sequence[Rate]) -> dict[str, Any]:
+    """Rates, starts a second, with each cold call's wait; null = not known."""
+    return {
+        "context": asked.context,
+        "namespace": asked.namespace,
+        "image": asked.image,
+        "container_start_s": START_S,
+        "held_s": HELD_S,
+        "verdict": verdict(rates),
+        "rates": [
+            {
+                "asked": rate.asked,
+                "calls": rate.calls,
+                "cold": rate.cold,
+                "failed": rate.failed,
+                "reached": rate.reached if np.isfinite(rate.reached) else None,
+                "saturated": rate.saturated,
+                "wait_s": rate.wait_s.tolist(),
+            }
+            for rate in rates
+        ],
+    }
+
+
+def _reached(rate: Rate) -> str:
+    return "none" if np.isnan(rate.reached) else f"{rate.reached:.1f}"
 
 
 def _waits(wait_s: FloatArray) -> tuple[str, str]:
@@ -207,5 +245,5 @@ def verdict(rates: Sequence[Rate]) -> str:
     beyond = [rate for rate in rates if rate.saturated]
     if not beyond:
         return f"{most}, the most that was asked for."
-    at = f"at {beyond[0].asked:g} it reached {beyond[0].reached:.1f}"
+    at = f"at {beyond[0].asked:g} it reached {_reached(beyond[0])}"
     return f"{most}; {at}." if most else f"The cluster followed no rate: {at}."

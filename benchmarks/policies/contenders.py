@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from autoscaler.errors import PermanentError
+from benchmarks.policies.auto_theta import auto_theta
 from benchmarks.policies.contender import Contender, Knob
 from benchmarks.policies.cron import Cron
 from benchmarks.policies.femux_choice import Femux
@@ -46,6 +47,7 @@ def contenders(tables: Tables | None = None) -> dict[str, Contender]:
         femux,
         PointForecast("Holt-Winters", holt_winters),
         PointForecast("TSB", OfInFlight(tsb)),
+        PointForecast("AutoTheta", OfInFlight(auto_theta)),
         Femux("FeMux, told by the test set", told_by=femux),
         Cron(),
         KnAhead(ORACLE, foreseen, hindsight=True),

@@ -2,8 +2,7 @@
 
 Source: Teunter et al., European Journal of Operational Research 214(3), 2011, as statsforecast's
 ``TSB`` has it. Whether there is demand, and how much then, are smoothed apart; the product
-is forecast. Smoothing of 0.1 both, usual in its literature. (AutoTheta and statsforecast itself are
-left out: that package wants an older pandas than this project has.)
+is forecast. Smoothing of 0.1 both, usual in its literature.
 """
 
 import numpy as np

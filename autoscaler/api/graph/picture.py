@@ -92,16 +92,18 @@ def svg(edges: Edges, withdrawn: Collection[Pair] = ()) -> str:
     )
 
 
-def write_picture(edges: Edges, path: Path, *, about: str) -> None:
+def write_picture(
+    edges: Edges, path: Path, *, about: str, withdrawn: Collection[Pair] = ()
+) -> None:
     """Write the picture to a file, as SVG or HTML by its suffix; about: a sentence for the page.
 
     Raises PermanentError for another suffix, and if the file cannot be written.
     """
     check_suffix(path)
-    picture = svg(edges)
+    picture = svg(edges, withdrawn)
     if path.suffix == ".html":
         picture = TEMPLATES.get_template("graph.html.j2").render(
-            picture=picture, about=about, dependencies=listed(in_order(edges))
+            picture=picture, about=about, dependencies=listed(in_order(edges), withdrawn)
         )
     with whole_file(path) as file:
         file.write(picture.encode())

@@ -26,7 +26,7 @@ from autoscaler.cli.graph_source import read_edges
 from autoscaler.cli.main import app
 from autoscaler.cli.rest import RestApi
 from autoscaler.clock import SimulatedClock
-from autoscaler.core.prediction.dependencies import Edges, no_edges
+from autoscaler.core.prediction.dependencies import Edges, Pair, no_edges
 from autoscaler.core.prediction.forecasts import ForecastBundle
 from autoscaler.errors import PermanentError
 from autoscaler.health import Health
@@ -84,10 +84,12 @@ def test_the_least_confidence_leaves_out_the_less_sure_and_the_unsaid() -> None:
 # --- in a terminal --------------------------------------------------------------------------------
 
 
-def printed(chosen: Edges, of: Edges, width: int = 100) -> str:
+def printed(
+    chosen: Edges, of: Edges, withdrawn: dict[Pair, str] | None = None, width: int = 100
+) -> str:
     console = Console(width=width, record=True, file=None, quiet=False, color_system=None)
     with console.capture() as capture:
-        console.print(picture(chosen, of=of))
+        console.print(picture(chosen, of=of, withdrawn=withdrawn or {}))
     return capture.get()
 
 
@@ -109,6 +111,23 @@ def test_the_terminal_says_how_many_are_left_out() -> None:
 def test_the_terminal_shows_what_is_not_known_as_a_dash() -> None:
     unsaid = edges(("a", "b"), lag_s=np.nan, gain=np.nan, probability=np.nan)
     assert printed(unsaid, unsaid).count(UNKNOWN) == 3
+
+
+def test_the_terminal_dots_what_is_withdrawn_and_says_why() -> None:
+    some = shown(CHAIN, direct=True, least=0.0, service="")
+    lines = printed(
+        some, CHAIN, {("b", "c"): "withdrawn since noon", ("a", "c"): "far"}
+    ).splitlines()
+    (dotted,) = [line for line in lines if "┈┈▶" in line]
+    assert re.fullmatch(r"b +┈┈▶ +c .* learned from starts, withdrawn", dotted.strip())
+    assert lines[-2] == "b to c is not acted on: withdrawn since noon"
+    assert "far" not in "".join(lines)
+
+
+def test_on_eighty_columns_no_word_is_cut() -> None:
+    shop = edges(("shop/browse", "shop/cart"), ("shop/checkout", "shop/mailer"))
+    text = printed(shop, shop, {("shop/browse", "shop/cart"): "withdrawn"}, width=80)
+    assert {"shop/checkout", "learned", "from", "starts,", "withdrawn"} <= set(text.split())
 
 
 def test_names_are_not_taken_for_markup() -> None:
@@ -175,7 +194,33 @@ def app_over(known: Edges) -> FastAPI:
 def test_reads_all_pages_of_a_running_autoscaler() -> None:
     there = random_edges(60, 2100)
     with serving(app_over(there)) as url:
-        assert sorted(names(read_edges(RestApi(url)))) == sorted(names(there))
+        edges, withdrawn = read_edges(RestApi(url))
+    assert sorted(names(edges)) == sorted(names(there))
+    assert not withdrawn
+
+
+def test_what_a_running_autoscaler_has_withdrawn_is_dotted_everywhere(tmp_path: Path) -> None:
+    model, page = ReadModel(Health()), tmp_path / "graph.html"
+    why = ["", "withdrawn since noon", "", "", ""]
+    model.put_edges(CHAIN, why, {("b", "c")})
+    with serving(create_app(model, SimulatedClock(), Refusals())) as url:
+        result = invoke("--url", url, "--output", page)
+    assert "b to c is not acted on: withdrawn since noon" in result.stdout
+    text = page.read_text()
+    assert text.count('stroke-dasharray="1 5"') == 1
+    assert text.count("<td>learned from starts, withdrawn</td>") == 1
+    assert "Dotted: withdrawn" in " ".join(text.split())
+
+
+def test_a_pair_that_comes_together_is_withdrawn_whichever_way_it_is_shown() -> None:
+    pair = replace(edges(("a", "b"), ("b", "a")), lag_s=np.zeros(2), direct=np.array([False, True]))
+    model = ReadModel(Health())
+    model.put_edges(pair, ["", "withdrawn since noon"], {("b", "a")})
+    with serving(create_app(model, SimulatedClock(), Refusals())) as url:
+        known, withdrawn = read_edges(RestApi(url))
+    text = printed(shown(known, direct=True, least=0, service=""), known, withdrawn)
+    assert "┈┈┈" in text
+    assert "is not acted on: withdrawn since noon" in text
 
 
 REACHED_BY_KEYBOARD = 'class="scroll" tabindex="0" role="region" aria-label="[^"]+"'
@@ -307,5 +352,5 @@ def test_a_server_that_promises_more_than_it_gives_does_not_hold_us() -> None:
         return PlainTextResponse(PAGE % (5, "" if offset else ONE % "1"))
 
     with serving(other) as url:
-        assert len(read_edges(RestApi(url))) == 1
+        assert len(read_edges(RestApi(url))[0]) == 1
     assert asked == [0, 1]

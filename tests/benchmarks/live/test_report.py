@@ -23,14 +23,18 @@ SPAN = Span(learning_s=300.0, round_s=300.0, rounds=3)
 AHEAD_S = {"off": None, "full@20s": 1.0, "full@60s": 4.0}  # that a pod is made before a request
 
 
-def made_run(*kinds: str) -> Run:
-    """A pod is made for each request: by Knative when it comes, else a second or four before."""
-    asked = Asked(
+def asked(*kinds: str) -> Asked:
+    return Asked(
         context="test", kubeconfig=None, namespace="shop", image="dev.local/app",
         prometheus_image="", kinds=kinds_of(kinds), policies=policies_of(tuple(AHEAD_S)),
         span=SPAN, seed=0, refit="5m", ingress="", domain="cluster.local",
     )  # fmt: skip
-    copies = copies_of(asked.kinds, asked.policies)
+
+
+def made_run(*kinds: str) -> Run:
+    """A pod is made for each request: by Knative when it comes, else a second or four before."""
+    what = asked(*kinds)
+    copies = copies_of(what.kinds, what.policies)
     schedule = schedule_of(copies, SPAN, seed=0)
     answers, pods = [], []
     for number, (at_s, i) in enumerate(zip(schedule.at_s + BEGIN_S, schedule.copy, strict=True)):
@@ -38,7 +42,7 @@ def made_run(*kinds: str) -> Run:
         answers.append(answer)
         pods.append(pod)
     return Run(
-        asked=asked, context="test", copies=copies, schedule=schedule, begin_s=BEGIN_S,
+        asked=what, context="test", copies=copies, schedule=schedule, begin_s=BEGIN_S,
         answers=tuple(answers), pods=tuple(pods), gaps=0,
         images=Images(told=9, present=8), own_learner=False,
     )  # fmt: skip

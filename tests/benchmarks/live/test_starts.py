@@ -1,12 +1,25 @@
 """From which rate of starts on the cluster does not follow."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from autoscaler.errors import PermanentError
 from benchmarks.live.load import Answer
 from benchmarks.live.pods import PodTimes
-from benchmarks.live.starts import Rate, calls_at, copies_to_start, rated, rates_of, verdict
+from benchmarks.live.starts import (
+    Rate,
+    calls_at,
+    copies_to_start,
+    rated,
+    rates_of,
+    section,
+    verdict,
+    write_json,
+)
+from tests.benchmarks.live.test_report import asked
 
 N = 10
 COPIES = copies_to_start(N)
@@ -58,6 +71,20 @@ def test_calls_that_failed_are_saturation() -> None:
     found = rated(1.0, [failed], [], COPIES)
     assert (found.failed, found.saturated) == (1, True)
     assert np.isnan(found.reached)
+    assert verdict([found]) == "The cluster followed no rate: at 1 it reached none."
+    assert section([found]).rows[0][3] == "none"
+
+
+def test_each_rate_is_in_the_json_with_each_wait(tmp_path: Path) -> None:
+    failed = Answer(copy=0, intended_s=1.0, sent_s=1.0, done_s=2.0, status=0)
+    found = [started(0.25, slower=2.0), rated(8.0, [failed], [], COPIES)]
+    write_json(asked(), found, tmp_path / "starts.json")
+    read = json.loads((tmp_path / "starts.json").read_text())
+    assert (read["image"], read["verdict"]) == ("dev.local/app", verdict(found))
+    first, second = read["rates"]
+    assert first["wait_s"] == pytest.approx(found[0].wait_s.tolist())
+    assert (first["asked"], first["reached"], first["saturated"]) == (4.0, pytest.approx(2.0), True)
+    assert (second["failed"], second["reached"], second["wait_s"]) == (1, None, [])
 
 
 @pytest.mark.parametrize("text", ["", "fast", "1,,2", "0", "-1", "nan", "inf"])
