@@ -1,6 +1,7 @@
 """Pods go before Knative's rule lets them go only where they were rarely missed."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ AGAIN_S = 30  # from a call to the one that follows it in a burst
 class Called:
     """A revision that is called now and then, of which nothing is ever forecast."""
 
-    def __init__(self, **changes: object) -> None:
+    def __init__(self, **changes: Any) -> None:
         self.fleet, self.second = Fleet(), int(BASE_S)
         self.fleet.add({"shop/cart": replace(FULL, **changes)}, now=BASE_S)
         look(self.fleet, 0, AT_WORK)
