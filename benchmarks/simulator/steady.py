@@ -48,7 +48,7 @@ class Steady:
         self._checks_s = np.zeros(0)
         advice = self._state.advice
         if advice:
-            edges_s = np.union1d(advice.starts_s, advice.ends_s)
+            edges_s = np.unique([advice.starts_s, advice.middles_s, advice.ends_s])
             times_s = _may_change_at(edges_s, self._state.fleet.spec) - SLACK_S
             ticks = np.ceil(times_s / TICK_S) * TICK_S
             ticks = np.unique(np.concatenate([[now], ticks, ticks + TICK_S]))

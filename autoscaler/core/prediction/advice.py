@@ -59,6 +59,11 @@ class Advice:
     layout: int  # of the fleet
     withdrawn: BoolArray | None = None  # (n_rows,) whose forecasts are not applied; None = no one's
 
+    @property
+    def middles_s(self) -> FloatArray:
+        """(n_windows,) Unix s at which a need in each is expected."""
+        return (self.starts_s + self.ends_s) / 2
+
 
 def no_advice(n_rows: int, layout: int) -> Advice:
     """Neither forecasts nor paths: Knative's rule alone."""

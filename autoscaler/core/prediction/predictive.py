@@ -3,9 +3,10 @@
 A pod costs seconds of pod while it starts (its lead L), while it idles, and while it drains after
 it was let go (D). A cold request is worth a price P of them. Take one pod level and one window
 ahead: p is the probability that demand in the window reaches the level, H the window's length,
-which a pod would idle in vain, T the time until the window begins; 0 once it has begun. For a
-request that waits Knative starts N pods: two where a pod's target is 0.7 requests in flight. Three
-things can be done, and each costs, beside the service of requests themselves,
+which a pod would idle in vain, T the time until the need is expected: the middle of the window, any
+part of which is as likely; 0 once a pod for it is due. For a request that waits Knative starts N
+pods: two where a pod's target is 0.7 requests in flight. Three things can be done, and each costs,
+beside the service of requests themselves,
 
     to keep a pod that stands through the window       T + (1 - p) H + D
     to start one a lead before the window begins       L + (1 - p) H + D
@@ -24,13 +25,14 @@ So thresholds on p are ``(H + L + D) / (H + N (L + D) + P)`` for starting, and
 the first where T = L + D: what was worth starting is worth keeping. Advice has two numbers a window
 that do not depend on the time of the decision: what is worth starting, and what is worth keeping at
 T = 0. A window whose pod has to be requested now, or was before, is decided by them; here T is at
-most a lead, which a pod that is started for the window takes as well. For a window that begins
-later, but before L + D are over, that which will be worth starting is kept. Between the thresholds
-a pod is let go that was worth keeping by less than ``L + D - T``; a sure need keeps it iff
-T < L + D.
+most a lead, which a pod that is started for the window takes as well. For a later window, that
+which will be worth starting is kept while T < L + D. Between the thresholds a pod is let go that
+was worth keeping by less than ``L + D - T``; a sure need keeps it iff T < L + D.
 
-(Knew one a lead before the window whether the request comes, letting go would cost p (L + D) only
-where it does. A forecast does not become certain by waiting, so this is not counted on.)
+(T is not until the window's begin: what is far away is in wide windows, which later forecasts
+divide, so that a pod that is started anew stands for a part of it only. Knew one a lead before the
+window whether the request comes, letting go would cost p (L + D) only where it does. A forecast
+does not become certain by waiting, so this is not counted on.)
 
 Without lead and drain both thresholds are ``H / (H + P)``, the newsvendor quantile, and nothing
 later counts. Scale up, keep-alive and scale to zero are the same test.
@@ -124,11 +126,12 @@ def pods_ahead(
 
     rows: n of the fleet. spec: theirs. replicas: (n,) pods that their scale targets have; -1 = no
     target. now: (n,) Unix s. Pods are started for a window from ``lead`` (and one tick) before it
-    begins until it ends; those that stand are kept for it from ``lead + drain`` before. After the
-    last window the forecast is stale.
+    begins until it ends; those that stand are kept for it from ``lead + drain`` before its middle.
+    After the last window the forecast is stale.
     """
     due_s = now + spec.lead_s + TICK_S
     horizon_s = np.maximum(due_s, now + spec.lead_s + spec.drain_s)
+    middles_s = advice.middles_s
     # Few of the windows count for any revision.
     some = advice.starts_s < horizon_s.max(initial=0.0)
     some &= advice.ends_s > now.min(initial=np.inf)
@@ -136,8 +139,8 @@ def pods_ahead(
     fresh = np.zeros(len(now), dtype=np.bool_)
     for j in np.flatnonzero(some).tolist():
         start, keep = advice.worth_starting[rows, j], advice.worth_keeping[rows, j]
-        counts = (advice.starts_s[j] < horizon_s) & (advice.ends_s[j] > now)
-        due = counts & (advice.starts_s[j] < due_s)
+        due = (advice.starts_s[j] < due_s) & (advice.ends_s[j] > now)
+        counts = due | ((middles_s[j] < horizon_s) & (advice.ends_s[j] > now))
         # No forecast is NaN, which fmax ignores.
         np.fmax(started, start, out=started, where=due)
         np.fmax(kept, keep, out=kept, where=due)

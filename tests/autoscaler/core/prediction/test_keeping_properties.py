@@ -16,6 +16,7 @@ from autoscaler.core.types import FloatArray
 from tests.autoscaler.core.stories import AT_WORK, LAW, answer, one
 
 NOW_S = 1_700_000_000.0
+LASTS_S = 60.0  # of a window in which a need is sure
 EDGES_S = np.array([0.0, 20.0, 60.0, 360.0])
 seconds = st.sampled_from([0.0, 1.0, 5.0, 30.0, 90.0])
 prices = st.sampled_from([0.0, 20.0, 600.0]) | st.floats(0.0, 5000.0)
@@ -132,11 +133,11 @@ def test_the_cheapest_choice_is_taken(
 
 
 def sure_need(*, in_s: float) -> Advice:
-    """One pod will be needed, for certain, so many s after the tick that is looked at."""
+    """One pod will be needed, for certain, in a window so many s after the tick looked at."""
     story = one()
     made = replace(
         bundle(np.array([[0.0], [1.0]]), made_at_s=story.now - 10.0),
-        window_edges_s=np.array([0.0, 10.0 + in_s, 70.0 + in_s]),
+        window_edges_s=np.array([0.0, 10.0 + in_s, 10.0 + in_s + LASTS_S]),
     )
     costs = PodCosts(
         price_s=np.array([600.0]), lead_s=np.zeros(1), drain_s=np.zeros(1), started=np.ones(1)
@@ -156,4 +157,4 @@ def test_a_sure_need_keeps_a_pod_until_lead_and_drain_are_over(
     decision = answer(story, sure_need(in_s=in_s))
     due = in_s < lead_s + TICK_S
     assert decision.kpa[0] == 0
-    assert decision.desired[0] == (due or (stands and in_s < lead_s + drain_s))
+    assert decision.desired[0] == (due or (stands and in_s + LASTS_S / 2 < lead_s + drain_s))

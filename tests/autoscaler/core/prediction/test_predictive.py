@@ -168,15 +168,15 @@ def test_without_a_scale_target_nothing_stands() -> None:
     assert pods(advice(0.0, keep=[30.0]), standing=-1) == 0
 
 
-def test_a_pod_is_kept_for_a_window_that_begins_before_lead_and_drain_are_over() -> None:
-    ahead = advice(0.0, 10.0)
-    assert [pods(ahead, now=NOW + s, standing=1) for s in (24.0, 25.0, 25.1)] == [0, 0, 1]
+def test_a_pod_is_kept_for_a_window_whose_middle_comes_before_lead_and_drain_are_over() -> None:
+    ahead = replace(advice(0.0, 10.0), ends_s=NOW + np.array([60.0, 80.0]))
+    assert [pods(ahead, now=NOW + s, standing=1) for s in (34.0, 35.0, 35.1)] == [0, 0, 1]
     assert [pods(ahead, now=NOW + s) for s in (25.1, 53.0, 53.1)] == [0, 0, 1]
 
 
 def test_a_window_to_come_keeps_only_what_will_be_worth_starting_for_it() -> None:
-    ahead = advice(0.0, 10.0, keep=[0.0, 30.0])
-    assert pods(ahead, now=NOW + 30.0, standing=3) == 1
+    ahead = replace(advice(0.0, 10.0, keep=[0.0, 30.0]), ends_s=NOW + np.array([60.0, 80.0]))
+    assert pods(ahead, now=NOW + 36.0, standing=3) == 1
     assert pods(ahead, now=NOW + 54.0, standing=3) == 3
 
 
