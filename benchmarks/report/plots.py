@@ -19,7 +19,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
 from autoscaler.core.types import FloatArray, IntArray
@@ -107,7 +107,8 @@ def _scale_rate(axes: Axes, rate: FloatArray) -> None:
 def _scale_memory(axes: Axes, memory: FloatArray) -> None:
     some = memory[np.isfinite(memory) & (memory > 0)]
     if len(some) and some.max() / some.min() > _WIDE:
-        axes.set_xscale("log")
+        axes.set_xscale("log", subs=[])
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
