@@ -98,7 +98,7 @@ def decide(
     early = take(fleet.early, selected)
     missed = are_missed(early, spec, averages.panic, reactive.seen_by_panic)
     early = noted(early, enough=enough, ahead=ahead, kpa=kpa, missed=missed)
-    together = combine(kpa, ahead, enough, early=in_full(spec) & may_go(early, spec))
+    together = combine(kpa, ahead, enough, let_go=may_go(early, spec))
     asked = Asked(
         rows=selected,
         spec=spec,
@@ -206,7 +206,7 @@ def _averages(
 
 def may_be_blind(spec: SpecArrays) -> BoolArray:
     """(n,) whether pods may go early by a panic window that is shorter than `SEEN_S`."""
-    return np.asarray(in_full(spec) & (spec.panic_window_s < SEEN_S))
+    return np.asarray((spec.mode == int(Mode.FULL)) & (spec.panic_window_s < SEEN_S))
 
 
 def _seen(
@@ -246,24 +246,20 @@ def allowed(pods: IntArray, spec: SpecArrays, reactive: Reactive) -> IntArray:
     return np.where(spec.mode == int(Mode.OFF), NO_ANSWER, allowed)
 
 
-def in_full(spec: SpecArrays) -> BoolArray:
-    """(n,) whose pods may go before Knative's rule lets them go."""
-    return np.asarray(spec.mode == int(Mode.FULL))
-
-
 def pods_enough(predicted: IntArray, ahead: IntArray, reactive: Reactive) -> IntArray:
     """(n,) pods that are enough by the forecast and by what is seen; -1 = there is no forecast."""
     return np.where(predicted >= 0, np.maximum(ahead, reactive.seen_by_panic), NO_ANSWER)
 
 
-def combine(kpa: IntArray, ahead: IntArray, enough: IntArray, *, early: BoolArray) -> IntArray:
+def combine(kpa: IntArray, ahead: IntArray, enough: IntArray, *, let_go: BoolArray) -> IntArray:
     """KPA's pods and those ahead together, shadow as if outward; -1 = no answer.
 
-    ahead: by forecasts and upstreams. enough: of `pods_enough`. early: whether pods go early.
+    ahead: by forecasts and upstreams. enough: of `pods_enough`. let_go: whether others go
+    before Knative's rule lets them go.
     """
     # A forecast of zero must not decide where KPA has no answer.
     outward = np.where(ahead > 0, np.maximum(kpa, ahead), kpa)
-    return np.where(early & (enough >= 0) & (enough < kpa), enough, outward)
+    return np.where(let_go & (enough >= 0) & (enough < kpa), enough, outward)
 
 
 def _activators(spec: SpecArrays, ready: IntArray) -> IntArray:

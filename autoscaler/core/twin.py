@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from autoscaler.core.decider import allowed, combine, delayed, in_full, pods_enough
+from autoscaler.core.decider import allowed, combine, delayed, pods_enough
 from autoscaler.core.kpa.bounds import clip
 from autoscaler.core.kpa.reactive import Averages, Reactive, react
 from autoscaler.core.kpa.zero import last_pod, next_active
@@ -290,8 +290,7 @@ def _asked(
     anticipated = np.where(shadow, fleet.decision.anticipated[rows], NO_ANSWER)
     ahead = np.maximum(predicted, anticipated)
     enough = pods_enough(predicted, ahead, reactive)
-    early = in_full(spec) & may_go(take(fleet.early, rows), spec)
-    desired = combine(kpa, ahead, enough, early=early)
+    desired = combine(kpa, ahead, enough, let_go=may_go(take(fleet.early, rows), spec))
     return _Asked(predicted=predicted, anticipated=anticipated, desired=desired)
 
 

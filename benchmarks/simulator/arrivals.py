@@ -104,9 +104,9 @@ def measure(
 ) -> Demand:
     """The demand of the requests if none has to wait, as the controller would export it.
 
-    Arrivals per step, and the greatest load: of averages over a second, the finest resolution that
-    an autoscaler sees. step_s: whole seconds. capacity: requests in flight that one
-    pod takes, one for all services or (n,). Gaps of the trace stay gaps.
+    Arrivals per step, and the greatest load, from averages over a second, the finest resolution
+    that an autoscaler sees. step_s: whole seconds. capacity: requests in flight that one pod takes,
+    one for all services or (n,). Gaps of the trace stay gaps.
     """
     ratio = step_s / trace.step_s
     n_steps = int(np.floor(trace.counts.shape[1] / ratio + 1e-9))

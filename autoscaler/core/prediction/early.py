@@ -23,7 +23,7 @@ import numpy as np
 
 from autoscaler.core.prediction.predictive import PodCosts
 from autoscaler.core.state.early import Early, EarlyArrays
-from autoscaler.core.state.revision import NO_ANSWER, SpecArrays
+from autoscaler.core.state.revision import NO_ANSWER, Mode, SpecArrays
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 
 CASES = 50  # remembered: older ones count less and less
@@ -67,8 +67,11 @@ def are_missed(
 
 
 def may_go(early: EarlyArrays, spec: SpecArrays) -> BoolArray:
-    """(n,) whether pods go early, by how cases ended."""
+    """(n,) whether pods go early: in mode full, by how cases ended."""
+    full = np.asarray(spec.mode == int(Mode.FULL))
+    if not full.any():
+        return full
     costs = PodCosts.of(spec)
     p = (early.missed + 0.5) / (early.cases + 1.0)
     waits_s = costs.price_s + costs.started * (costs.lead_s + costs.drain_s)
-    return np.asarray(p * waits_s <= (1.0 - p) * spec.stable_window_s)
+    return np.asarray(full & (p * waits_s <= (1.0 - p) * spec.stable_window_s))

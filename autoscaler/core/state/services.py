@@ -22,9 +22,7 @@ from autoscaler.core.types import BoolArray, FloatArray, IntArray
 PARTS = ("scheduled", "started", "ready", "total")  # of a pod's start
 BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 IDLE_S = 60.0  # s without a call after which a service counts as idle, and its next call as a start
-LOAD_S = (
-    5  # s over which load is averaged: about a start-up; what is worked off sooner waits for no pod
-)
+LOAD_S = 5  # s over which load is averaged: about a start-up
 PEAK_S = 15  # s that a peak is shown: a common scrape interval of Prometheus
 SHORT_PEAK_S = 5  # s likewise, where Prometheus scrapes as often, for learners of short steps
 

@@ -16,6 +16,7 @@ from benchmarks.policies.policies import revision
 from benchmarks.simulator.arrivals import Requests
 from benchmarks.simulator.forecasts import ForecastTable
 from benchmarks.simulator.simulation import Policy, Simulation, World
+from learner.settings import WINDOWS
 
 LEAD_S, DRAIN_S, CALL_S = 5.0, 30.0, 0.2
 WARM_UP_S, END_S = 300.0, 2100.0
@@ -44,11 +45,13 @@ def simulated(
     *,
     window_s: float,
     prices: Sequence[float],
+    windows: Sequence[int] = (),
     base: Revision = BASE,
 ) -> Paid:
     """probability: (n, n_origins, n_windows) that there is a call in a window; origins as far
-    apart as windows are long."""
+    apart as windows are long, or as a step is, of which ``windows`` begin and end so many ahead."""
     n, n_origins, n_windows = probability.shape
+    edges = np.array(windows or range(n_windows + 1), dtype=np.float64)
     policies = [Policy(name="Knative", revision=replace(base, mode=Mode.OFF))]
     for price_s in prices:
         priced = replace(base, cold_price_s=price_s)
@@ -57,7 +60,7 @@ def simulated(
         services=tuple(f"shop/{i}" for i in range(n)),
         made_at_s=window_s * np.arange(n_origins, dtype=np.float64),
         fitted_at_s=0.0,
-        window_edges_s=window_s * np.arange(n_windows + 1),
+        window_edges_s=window_s * edges,
         demand_edges=np.tile([0.0, 1.0], (n, 1)),
         exceedance=probability[..., None].astype(np.float32),
         model=("made by hand",) * n,
@@ -91,14 +94,17 @@ def simulated(
 # --- timers -----------------------------------------------------------------------------------
 
 
-def timers(periods_s: Sequence[float], *, base: Revision = BASE) -> Paid:
-    """Called every so often, and known to be, within windows of five seconds."""
-    window_s = 5.0
+def timers(
+    periods_s: Sequence[float], *, windows: Sequence[int] = range(15), base: Revision = BASE
+) -> Paid:
+    """Called every so often, and known to be, within windows of steps of five seconds."""
+    step_s = 5.0
     calls = [np.arange(period_s / 2, END_S, period_s) for period_s in periods_s]
-    begin = window_s * (np.arange(END_S // window_s)[:, None] + np.arange(14))
-    known = [np.searchsorted(at, begin + window_s) > np.searchsorted(at, begin) for at in calls]
-    probability = np.array(known, dtype=np.float64)
-    return simulated(calls, probability, window_s=window_s, prices=(600.0,), base=base)
+    edge_s = step_s * (np.arange(END_S // step_s)[:, None] + np.array(windows))
+    probability = np.array([np.diff(np.searchsorted(at, edge_s)) > 0 for at in calls], np.float64)
+    return simulated(
+        calls, probability, window_s=step_s, prices=(600.0,), windows=windows, base=base
+    )
 
 
 def test_a_timer_that_is_slower_than_lead_and_drain_costs_them_and_its_call() -> None:
@@ -112,6 +118,14 @@ def test_a_timer_that_is_slower_than_lead_and_drain_costs_them_and_its_call() ->
     assert (per_call <= least_s + 2.0 + 5.0 + LAST_POD_S).all()
     knative, _ = paid.pod_s / paid.requests
     assert (per_call <= 1.1 * knative).all()  # which is cold each time
+
+
+def test_a_call_far_away_in_a_wide_window_keeps_no_pod() -> None:
+    """As the learner forecasts: a window of 50 s begins within lead and drain, the call not."""
+    paid = timers([75.0], windows=WINDOWS)
+    assert paid.cold[1].tolist() == [0]
+    assert paid.started[1] >= paid.requests[1] - 1
+    assert paid.pod_s[1] / paid.requests[1] < 60.0
 
 
 def test_a_timer_that_is_faster_keeps_its_pod() -> None:
