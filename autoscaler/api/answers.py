@@ -5,9 +5,17 @@ Durations are seconds, times ISO 8601 in UTC. What is not known is null, never a
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from autoscaler.api.agreement_answers import (
+    BillAnswer,
+    ClusterBillAnswer,
+    PromiseAnswer,
+    WithdrawalAnswer,
+)
+from autoscaler.api.answer import ApiAnswer
 
 ModeName = Literal["off", "shadow", "outward", "full"]
 MODES: Mapping[ModeName, str] = {
@@ -16,25 +24,10 @@ MODES: Mapping[ModeName, str] = {
     "outward": "the forecast may add pods to Knative's",
     "full": "the forecast may add pods, and let them go early",
 }
-OriginName = Literal[
-    "annotation",
-    "istio",
-    "prometheus",
-    "learned from starts",
-    "learned from counts",
-    "unknown",
-]
 
 _MADE = "2026-03-02T08:59:00Z"
 _NOW = "2026-03-02T08:59:42Z"
 _SENTENCE = "4 pods: the forecast finds 4 pods worth having (Knative alone: 2 pods)."
-
-
-class ApiAnswer(BaseModel):
-    """A body that the API returns."""
-
-    model_config = ConfigDict(frozen=True)
-    example: ClassVar[dict[str, Any]]
 
 
 class HealthAnswer(ApiAnswer):
@@ -242,113 +235,6 @@ class ChangeAnswer(ApiAnswer):
     }
 
 
-class IntervalAnswer(ApiAnswer):
-    """A number, and bounds that hold it in 95 of 100 such periods.
-
-    They are about traffic that might as well have fallen otherwise, by days of each service; how
-    wrong the estimate of the policy that is not in force may be is not in them.
-    """
-
-    value: float
-    low: float
-    high: float
-
-    example: ClassVar = {"value": 312.0, "low": 280.0, "high": 344.0}
-
-
-class BillAnswer(ApiAnswer):
-    """What prediction may cost a service, and what real pods came to."""
-
-    max_extra: float = Field(
-        description="Most pod time wanted ahead, of what Knative's rule wants, a fraction; the "
-        "widest of its revisions"
-    )
-    pod_ratio: IntervalAnswer | None = Field(
-        description="s of real pods for each of Knative's in the last 7 days, start-up and drain "
-        "included, an estimate; null = nothing was counted while a forecast was applied"
-    )
-    sentence: str
-
-    example: ClassVar = {
-        "max_extra": 0.2,
-        "pod_ratio": {"value": 1.07, "low": 1.03, "high": 1.12},
-        "sentence": "Bill: at most 1.2 times what Knative wants, and an allowance; in the last 7 "
-        "days 1.07 times in real pods, with start-up and drain (estimate, 95 %: 1.03 to 1.12).",
-    }
-
-
-class ClusterBillAnswer(ApiAnswer):
-    """What prediction may cost all revisions together."""
-
-    max_extra: float = Field(
-        description="Most pod time wanted ahead, of what Knative's rule wants, a fraction"
-    )
-    left_s: float = Field(description="S of pod that it still pays for; below 0 = overdrawn")
-    sentence: str
-
-    example: ClassVar = {
-        "max_extra": 0.1,
-        "left_s": 3120.0,
-        "sentence": "The cluster's bill: at most 1.1 times what Knative wants, for all together; "
-        "3,120 s of pod are left.",
-    }
-
-
-class WithdrawalAnswer(ApiAnswer):
-    """That a service's forecast is not applied, as the ledger shows that it loses."""
-
-    since: datetime
-    sentence: str = Field(description="What it cost and saved before that")
-
-    example: ClassVar = {
-        "since": "2026-03-02T09:00:00Z",
-        "sentence": "Its forecast is withdrawn since 2026-03-02 09:00 UTC: in the 5 hours before, "
-        "it took 50.0 pod-hours more than Knative alone and spared 5 requests a wait. It is still "
-        "compared, and comes back once it would pay.",
-    }
-
-
-class AchievedAnswer(ApiAnswer):
-    """What became of a promise, with bounds that hold it in 95 of 100 such periods."""
-
-    hours: int = Field(description="In which requests were counted, the last 168 at most")
-    requests: float
-    rate: float = Field(description="Part of the requests that was cold, 0 to 1")
-    low: float
-    high: float
-    more_pod_s_a_day: float = Field(description="s of pod a day beyond Knative's rule")
-
-    example: ClassVar = {
-        "hours": 168,
-        "requests": 92_248.0,
-        "rate": 0.0042,
-        "low": 0.0031,
-        "high": 0.0053,
-        "more_pod_s_a_day": 11_160.0,
-    }
-
-
-class PromiseAnswer(ApiAnswer):
-    """So many cold requests at most, the price that keeps that, and what was achieved."""
-
-    max_cold_rate: float = Field(description="Promised, 0 to 1")
-    cold_price_s: float = Field(description="What a cold request is worth now, in s of idle pod")
-    achieved: AchievedAnswer | None = Field(description="null = no request was counted yet")
-    missed: bool = Field(description="More was cold than promised, beyond chance")
-    attainable: bool = Field(description="False where it is missed at the greatest price")
-    sentence: str
-
-    example: ClassVar = {
-        "max_cold_rate": 0.005,
-        "cold_price_s": 1240.0,
-        "achieved": AchievedAnswer.example,
-        "missed": False,
-        "attainable": True,
-        "sentence": "Of 100 requests 0.5 are promised to be cold at most; in 168 hours 0.42 were "
-        "(95 %: 0.31 to 0.53), for 3.1 pod-hours a day more than Knative's.",
-    }
-
-
 class DecisionsAnswer(ApiAnswer):
     """What is decided for a service, revision by revision, and what changed of late."""
 
@@ -370,63 +256,4 @@ class DecisionsAnswer(ApiAnswer):
         "revisions": [DecisionAnswer.example],
         "withdrawn": None,
         "changes": [ChangeAnswer.example],
-    }
-
-
-class DependencyAnswer(ApiAnswer):
-    """An edge of the dependency graph: when the upstream is called, so is the downstream."""
-
-    upstream: str = Field(description="namespace/service that is called first")
-    downstream: str = Field(description="namespace/service that is called thereupon")
-    lag_s: float | None = Field(description="From the call upstream to the call downstream, s")
-    gain: float | None = Field(description="Calls downstream that a call upstream brings")
-    probability: float | None = Field(
-        description="That a call upstream is followed by one downstream, 0 to 1"
-    )
-    confidence: float | None = Field(description="That this is no coincidence, 0 to 1")
-    evidence: float | None = Field(description="Observations, old ones counted less")
-    seen_at: datetime | None = Field(description="When it was last observed")
-    direct: bool = Field(description="No service in between explains it")
-    together: bool = Field(
-        default=False,
-        description="Called together, in no order that could be told: both ways, and shown once",
-    )
-    origin: OriginName = Field(description="Where the edge comes from")
-    not_acted_on: str | None = Field(
-        description="Why it is not acted on; null = it is, or not known"
-    )
-    withdrawn: bool = Field(
-        default=False, description="It is not acted on, as what it warned of did not come"
-    )
-
-    example: ClassVar = {
-        "upstream": "shop/browse",
-        "downstream": "shop/cart",
-        "lag_s": 2.5,
-        "gain": 1.2,
-        "probability": 0.9,
-        "confidence": 0.99,
-        "evidence": 214.0,
-        "seen_at": _MADE,
-        "direct": True,
-        "together": False,
-        "origin": "learned from starts",
-        "not_acted_on": None,
-        "withdrawn": False,
-    }
-
-
-class DependenciesAnswer(ApiAnswer):
-    """A page of dependencies, in alphabetical order."""
-
-    total: int
-    limit: int
-    offset: int
-    dependencies: list[DependencyAnswer]
-
-    example: ClassVar = {
-        "total": 12,
-        "limit": 1,
-        "offset": 0,
-        "dependencies": [DependencyAnswer.example],
     }

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from autoscaler.advisor.read_model import ReadModel
 from autoscaler.api import pages, probes, problems, routes
-from autoscaler.api.answers import ApiAnswer
+from autoscaler.api.answer import ApiAnswer
 from autoscaler.api.authorization import Authorization, Authorize
 from autoscaler.api.history import routes as history
 from autoscaler.api.ledger import routes as ledger

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from autoscaler.advisor.read_model import KnownEdges, ReadModel
-from autoscaler.api.answers import DependenciesAnswer, DependencyAnswer, OriginName
+from autoscaler.api.dependency_answers import DependenciesAnswer, DependencyAnswer, OriginName
 from autoscaler.api.rendering import Renderer
 from autoscaler.core.prediction.dependencies import COLUMNS, KINDS, Edges, Origin, Pair, merged
 from autoscaler.core.types import BoolArray, IntArray

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 from starlette.exceptions import HTTPException
 
-from autoscaler.api.answers import ApiAnswer
+from autoscaler.api.answer import ApiAnswer
 
 MEDIA_TYPE = "application/problem+json"
 NO_SERVICE = "tag:kn-ahead.dev,2026:unknown-service"

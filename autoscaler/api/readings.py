@@ -10,23 +10,25 @@ from autoscaler.advisor.bills import Bill, ClusterBill
 from autoscaler.advisor.frame import RevisionState
 from autoscaler.advisor.read_model import Change as Changed
 from autoscaler.advisor.read_model import ReadModel, known
-from autoscaler.api.answers import (
+from autoscaler.api.agreement_answers import (
     AchievedAnswer,
-    AveragesAnswer,
     BillAnswer,
+    ClusterBillAnswer,
+    IntervalAnswer,
+    PromiseAnswer,
+    WithdrawalAnswer,
+)
+from autoscaler.api.answers import (
+    AveragesAnswer,
     CandidatesAnswer,
     ChangeAnswer,
-    ClusterBillAnswer,
     DecisionAnswer,
     DecisionsAnswer,
     ForecastAnswer,
-    IntervalAnswer,
     ModeName,
-    PromiseAnswer,
     ServiceAnswer,
     ServicesAnswer,
     WindowAnswer,
-    WithdrawalAnswer,
 )
 from autoscaler.core.prediction.forecasts import ForecastBundle, demand_at
 from autoscaler.core.state.revision import NO_ANSWER, Mode

@@ -10,14 +10,10 @@ from fastapi import APIRouter, Path, Query, Response
 from autoscaler.advisor.read_model import ReadModel
 from autoscaler.api import dependencies as edges
 from autoscaler.api import readings
-from autoscaler.api.answers import (
-    ApiAnswer,
-    DecisionsAnswer,
-    DependenciesAnswer,
-    ForecastAnswer,
-    ServicesAnswer,
-)
+from autoscaler.api.answer import ApiAnswer
+from autoscaler.api.answers import DecisionsAnswer, ForecastAnswer, ServicesAnswer
 from autoscaler.api.bodies import body
+from autoscaler.api.dependency_answers import DependenciesAnswer
 from autoscaler.api.problems import BAD_REQUEST, UnknownServiceError, documented
 from autoscaler.api.rendering import Renderer
 from autoscaler.clock import Clock

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from autoscaler.api.answers import DependencyAnswer
+from autoscaler.api.dependency_answers import DependencyAnswer
 
 UNKNOWN = "\N{EN DASH}"
 

@@ -8,16 +8,16 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from autoscaler.api.agreement_answers import PromiseAnswer
 from autoscaler.api.answers import (
     MODES,
     ChangeAnswer,
     DecisionAnswer,
     DecisionsAnswer,
-    DependencyAnswer,
     ForecastAnswer,
-    PromiseAnswer,
     WindowAnswer,
 )
+from autoscaler.api.dependency_answers import DependencyAnswer
 from autoscaler.cli.resources import Selection, all_services, dependencies_of, only_service
 from autoscaler.cli.rest import RestApi
 from autoscaler.cli.table import UNKNOWN, show

@@ -7,8 +7,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from autoscaler.api.answers import DependencyAnswer
 from autoscaler.api.dependencies import in_order, listed
+from autoscaler.api.dependency_answers import DependencyAnswer
 from autoscaler.api.words import number, percent, seconds
 from autoscaler.cli.words import plain
 from autoscaler.core.prediction.dependencies import Edges, Pair

@@ -1,7 +1,7 @@
 """Dependencies, read from a running autoscaler's REST API."""
 
-from autoscaler.api.answers import DependenciesAnswer, DependencyAnswer
 from autoscaler.api.dependencies import edges_of
+from autoscaler.api.dependency_answers import DependenciesAnswer, DependencyAnswer
 from autoscaler.cli.rest import RestApi
 from autoscaler.core.prediction.dependencies import Edges, Pair
 from autoscaler.errors import PermanentError

@@ -10,13 +10,12 @@ from typing import Any
 from autoscaler.api.answers import (
     DecisionAnswer,
     DecisionsAnswer,
-    DependenciesAnswer,
-    DependencyAnswer,
     ForecastAnswer,
     ServiceAnswer,
     ServicesAnswer,
     WindowAnswer,
 )
+from autoscaler.api.dependency_answers import DependenciesAnswer, DependencyAnswer
 from autoscaler.cli.rest import AT_ONCE, Answer, Body, NotThereError, RestApi
 from autoscaler.cli.table import Column
 from autoscaler.cli.words import age, joined, number, percent, since

@@ -12,7 +12,7 @@ from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
 
 from autoscaler.access import Access, who_was_told
-from autoscaler.api.answers import ApiAnswer
+from autoscaler.api.answer import ApiAnswer
 from autoscaler.clock import SystemClock
 from autoscaler.errors import PermanentError
 from autoscaler.limits import API_ANSWER_BYTES, API_ANSWER_S

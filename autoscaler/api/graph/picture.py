@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from autoscaler.api.answers import DependencyAnswer
 from autoscaler.api.dependencies import in_order, listed
+from autoscaler.api.dependency_answers import DependencyAnswer
 from autoscaler.api.graph.layout import layout
 from autoscaler.api.words import TEMPLATES, in_words, seconds
 from autoscaler.core.prediction.dependencies import Edges, Pair

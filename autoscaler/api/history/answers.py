@@ -5,7 +5,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from autoscaler.api.answers import ApiAnswer, ChangeAnswer
+from autoscaler.api.answer import ApiAnswer
+from autoscaler.api.answers import ChangeAnswer
 
 _BEGIN = "2026-03-02T08:59:30Z"
 

@@ -9,7 +9,9 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from autoscaler.api.answers import ApiAnswer, IntervalAnswer, ModeName
+from autoscaler.api.agreement_answers import IntervalAnswer
+from autoscaler.api.answer import ApiAnswer
+from autoscaler.api.answers import ModeName
 
 
 class PolicyAnswer(ApiAnswer):

@@ -10,7 +10,8 @@ import numpy as np
 from autoscaler.advisor.ledger.comparison import Compared, Comparison, Interval
 from autoscaler.advisor.ledger.ledger import Ledger
 from autoscaler.advisor.ledger.table import DAY_S, HOUR_S, Merging, Table, differences
-from autoscaler.api.answers import IntervalAnswer, ModeName
+from autoscaler.api.agreement_answers import IntervalAnswer
+from autoscaler.api.answers import ModeName
 from autoscaler.api.ledger import sentences as words
 from autoscaler.api.ledger.answers import (
     ComparisonAnswer,

@@ -1,6 +1,5 @@
-"""Dependencies over REST, on a page, in metrics; and from answers back."""
+"""Dependencies over REST, on a page, and in metrics."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,40 +9,18 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from autoscaler.advisor.read_model import ReadModel
-from autoscaler.api.answers import DependenciesAnswer, DependencyAnswer
 from autoscaler.api.app import create_app
-from autoscaler.api.dependencies import edges_of, listed
 from autoscaler.api.words import UNKNOWN
 from autoscaler.clock import SimulatedClock
 from autoscaler.core.control import Reported
 from autoscaler.core.prediction.advice import no_advice
-from autoscaler.core.prediction.dependencies import COLUMNS, Edges, Origin, no_edges
+from autoscaler.core.prediction.dependencies import Edges
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Active, Mode
-from autoscaler.errors import PermanentError
 from autoscaler.refusals import Refusals
 from tests.autoscaler.advisor.controller import Controller
 from tests.autoscaler.api.conftest import ask
+from tests.autoscaler.api.known_edges import SEEN_S, edges, in_no_order
 from tests.autoscaler.core.upstreams import paths
-
-SEEN_S = 1_772_442_000.0  # 2026-03-02T09:00:00Z
-
-
-def edges() -> Edges:
-    """Cart calls pay, as was learned; browse calls cart, as its owner says; browse reaches pay."""
-    nan = np.nan
-    return Edges(
-        services=("shop/pay", "shop/cart", "shop/browse"),
-        upstream=np.array([1, 2, 2]),
-        downstream=np.array([0, 1, 0]),
-        lag_s=np.array([2.5, nan, 4.0]),
-        gain=np.array([1.2, nan, 1.5]),
-        probability=np.array([0.9, nan, 0.8]),
-        confidence=np.array([0.99, 1.0, 0.7]),
-        evidence=np.array([214.0, nan, 100.0]),
-        seen_at_s=np.array([SEEN_S, nan, SEEN_S]),
-        direct=np.array([True, True, False]),
-        origin=np.array([Origin.LEARNED_STARTS, Origin.ANNOTATION, Origin.LEARNED_COUNTS]),
-    )
 
 
 @pytest.fixture
@@ -217,18 +194,6 @@ def test_anticipated_pods_stand_beside_the_other_candidates_and_the_upstream_is_
         assert samples(client, "kn_ahead_anticipated_pods") == {"cart-00009": 1.0}
 
 
-def in_no_order() -> Edges:
-    """Cart and pay are called in the same minutes; an order of cart and browse is known."""
-    ends = np.array([[0, 1], [1, 0], [1, 2], [2, 1]])
-    return replace(
-        edges().where(np.array([2, 2, 2, 1])),
-        upstream=ends[:, 0],
-        downstream=ends[:, 1],
-        lag_s=np.zeros(4),
-        direct=np.array([False, False, False, True]),
-    )
-
-
 def test_what_comes_together_is_one_relation_without_an_order(
     client: httpx.Client, model: ReadModel
 ) -> None:
@@ -248,12 +213,6 @@ def test_the_overview_draws_a_line_without_a_tip_between_what_comes_together(
     assert f"<td>shop/browse</td><td>{UNKNOWN}</td>\n<td>shop/pay</td>" in row
     assert (text.count("<path class="), text.count("marker-end=")) == (2, 1)
     assert "shop/cart \N{EN DASH} shop/pay: together" in text
-
-
-def test_answers_of_what_comes_together_make_edges_both_ways() -> None:
-    there = edges_of(listed(in_no_order()))
-    assert there.together.tolist() == [False, True, True]
-    assert len(listed(there)) == 2
 
 
 def test_says_why_an_edge_is_not_acted_on(client: httpx.Client, model: ReadModel) -> None:
@@ -320,44 +279,3 @@ def test_an_origin_that_nobody_knows_is_called_so(
     assert one["origin"] == "unknown"
     assert samples(client, "kn_ahead_dependencies")["unknown"] == 1
     assert client.get("/").text.count("<path class=") == 3
-
-
-def test_answers_make_the_edges_that_they_came_from() -> None:
-    there = edges_of(listed(edges()))
-    assert there.services == ("shop/browse", "shop/cart", "shop/pay")
-    again = there.onto(edges().services)
-    order = np.argsort(again.key), np.argsort(edges().key)
-    for name in COLUMNS:
-        one, other = getattr(again, name)[order[0]], getattr(edges(), name)[order[1]]
-        np.testing.assert_array_equal(one, other, name)
-
-
-def test_no_answers_make_no_edges() -> None:
-    assert len(edges_of([])) == len(listed(no_edges(()))) == 0
-
-
-def test_a_pair_that_is_said_twice_is_taken_as_the_better_origin_says() -> None:
-    said = DependencyAnswer.model_validate(DependencyAnswer.example)
-    known = said.model_copy(update={"origin": "annotation", "gain": 7.0, "lag_s": None})
-    both = edges_of([said, known])
-    assert (both.gain.tolist(), both.lag_s.tolist()) == ([7.0], [2.5])
-
-
-@pytest.mark.parametrize(
-    ("wrong", "said"),
-    [
-        ({"gain": -1.0}, "gain of an edge is -1; allowed: finite, 0 to inf"),
-        ({"confidence": 1.5}, "confidence of an edge is 1.5; allowed: finite, 0 to 1"),
-        ({"downstream": "shop/browse"}, "'shop/browse' to itself"),
-    ],
-)
-def test_answers_that_cannot_be_are_refused(wrong: dict[str, object], said: str) -> None:
-    answer = DependencyAnswer.model_validate(DependencyAnswer.example | wrong)
-    with pytest.raises(PermanentError, match=said):
-        edges_of([answer])
-
-
-def test_the_example_is_such_an_answer() -> None:
-    assert (
-        DependenciesAnswer.model_validate_json(json.dumps(DependenciesAnswer.example)).total == 12
-    )

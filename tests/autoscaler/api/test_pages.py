@@ -8,7 +8,7 @@ from httpx import Client
 from pydantic import TypeAdapter
 
 from autoscaler.advisor.read_model import ReadModel
-from autoscaler.api.answers import ApiAnswer
+from autoscaler.api.answer import ApiAnswer
 from autoscaler.api.app import create_app
 from autoscaler.api.pages import Front
 from autoscaler.api.problems import Problem

@@ -12,7 +12,7 @@ from autoscaler.advisor.read_model import ReadModel
 from autoscaler.api import dependencies, pages, readings
 from autoscaler.api.metrics.page import Metrics
 from tests.autoscaler.advisor.controller import Controller
-from tests.autoscaler.api.test_dependencies import edges
+from tests.autoscaler.api.known_edges import edges
 
 
 @pytest.fixture
