@@ -1,7 +1,6 @@
 """From forecasts, prices and the dependency graph to the advice that the controller reads."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -10,7 +9,7 @@ from autoscaler.advisor.paths import NamedPaths
 from autoscaler.core.names import name_id
 from autoscaler.core.prediction.advice import NO_PATHS
 from autoscaler.core.prediction.forecasts import ForecastBundle
-from autoscaler.core.prediction.predictive import PodCosts, demand_at_price, pods_started
+from autoscaler.core.prediction.predictive import PodCosts, demand_at_price
 from autoscaler.core.state.revision import Mode
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from autoscaler.exchange.advice import MAY_BE_NAN, AdviceTable
@@ -38,8 +37,7 @@ def advice_of(
     price_s = _promised(snapshot, names, advised[has], promised_s or {})
     if bundle is not None:
         edges_s = bundle.made_at_s + bundle.window_edges_s
-        costs = _costs_of(snapshot, advised[has])
-        costs = replace(costs, price_s=np.where(np.isnan(price_s), costs.price_s, price_s))
+        costs = _costs_of(snapshot, advised[has], price_s)
         worth_starting, worth_keeping = demand_at_price(bundle, row[has], costs)
     return AdviceTable(
         written_at_s=snapshot.at_s,
@@ -84,17 +82,14 @@ def _reachable(snapshot: Snapshot) -> BoolArray:
     return np.asarray(snapshot.columns["spec_reachable"], dtype=np.bool_)
 
 
-def _costs_of(snapshot: Snapshot, rows: IntArray) -> PodCosts:
+def _costs_of(snapshot: Snapshot, rows: IntArray, promised_s: FloatArray) -> PodCosts:
+    """Of rows (n,). promised_s: (n,) prices that keep promises; NaN = there is none."""
     columns = snapshot.columns
+    price_s = np.where(np.isnan(promised_s), columns["spec_cold_price_s"][rows], promised_s)
     return PodCosts(
-        price_s=columns["spec_cold_price_s"][rows],
+        missing_s=price_s * columns["requests_waiting"][rows] + columns["added_s"][rows],
         lead_s=columns["spec_lead_s"][rows],
         drain_s=columns["spec_drain_s"][rows],
-        started=pods_started(
-            columns["spec_target"][rows],
-            columns["spec_activation_scale"][rows],
-            columns["spec_max_scale"][rows],
-        ),
     )
 
 

@@ -127,6 +127,11 @@ class RevisionState:
         return float(self.snapshot.columns["spec_cold_price_s"][self.row])
 
     @property
+    def requests_waiting(self) -> float:
+        """How many requests wait where a pod is missing, on average."""
+        return float(self.snapshot.columns["requests_waiting"][self.row])
+
+    @property
     def max_extra(self) -> float:
         """Most pod time ahead, of what Knative's rule wants, a fraction; inf = no bill."""
         return float(self.snapshot.columns["spec_max_extra"][self.row])

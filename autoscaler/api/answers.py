@@ -180,6 +180,9 @@ class DecisionAnswer(ApiAnswer):
     decided_at: datetime
     mode: ModeName
     cold_price_s: float = Field(description="What a cold request is worth, in s of idle pod")
+    requests_waiting: float = Field(
+        description="Requests that wait where a pod is missing, on average: each is cold"
+    )
     max_extra: float | None = Field(
         description="Most pod time ahead, of what Knative's rule wants, a fraction; null = no bill"
     )
@@ -202,6 +205,7 @@ class DecisionAnswer(ApiAnswer):
         "decided_at": _NOW,
         "mode": "outward",
         "cold_price_s": 600.0,
+        "requests_waiting": 1.4,
         "max_extra": 0.2,
         "extra_allowance_s": 600.0,
         "credit_s": 412.4,

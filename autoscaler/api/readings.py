@@ -237,6 +237,7 @@ def decision(state: RevisionState) -> DecisionAnswer:
         decided_at=utc(made.at_s),
         mode=_mode(state.mode),
         cold_price_s=state.cold_price_s,
+        requests_waiting=round(state.requests_waiting, 3),
         max_extra=state.max_extra if has_bill else None,
         extra_allowance_s=state.extra_allowance_s if has_bill else None,
         credit_s=_credit_s([state]),

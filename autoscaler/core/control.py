@@ -21,7 +21,7 @@ from autoscaler.core.demand import count_cold
 from autoscaler.core.kpa.zero import next_active
 from autoscaler.core.prediction.advice import NO_PATHS, Advice, Paths
 from autoscaler.core.prediction.path_ends import average_rates, downstream_rows
-from autoscaler.core.state.fleet import ALL, Fleet, Rows, take
+from autoscaler.core.state.fleet import ALL, LARGEST_SAMPLE, Fleet, Rows, take
 from autoscaler.core.state.revision import UNDECIDED, Active, ObservedArrays, SpecArrays
 from autoscaler.core.state.services import IDLE_S
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
@@ -156,12 +156,12 @@ def _report(state: ControlState, event: Reported, now: float | FloatArray) -> In
     if not len(called):
         return NOTHING
     at = np.broadcast_to(np.asarray(now, dtype=np.float64), rows.shape)[called]
-    rows, in_flight = rows[called], event.samples[0, called]
+    rows, (in_flight, requests) = rows[called], event.samples.take(called, axis=1)
     # Undecided (-1) counts as zero: a revision that was idle when the controller started would
     # otherwise wait for a tick, as it does in Knative.
     at_zero = fleet.no_pod_wanted(rows) | (fleet.memory.kpa[rows] < 0)
     after_idle = _called_after_idle(state, rows, at)
-    fleet.services.note_calls(fleet.service[rows], at, fleet.memory.kpa[rows] == 0)
+    _note_calls(fleet, rows, at, in_flight, requests)
     if not event.by_activator:
         return NOTHING
     held = np.flatnonzero((in_flight > 0) & at_zero)
@@ -172,6 +172,20 @@ def _report(state: ControlState, event: Reported, now: float | FloatArray) -> In
         # when it is decided.
         return _decide(state, np.union1d(rows[held], downstream), float(at.max()))
     return _decide(state, rows[held], at[held]) if len(held) else NOTHING
+
+
+def _note_calls(
+    fleet: Fleet, rows: IntArray, at: FloatArray, in_flight: FloatArray, requests: FloatArray
+) -> None:
+    """Requests (k,) arrived at rows (k,), each once, at Unix s (k,); so many (k,) are in flight."""
+    spec, service, services = fleet.spec, fleet.service[rows], fleet.services
+    idle = services.note_calls(service, at, fleet.memory.kpa[rows] == 0)
+    # A sample that is not counted (`Fleet.record`) is none here either.
+    requests = np.where(requests <= LARGEST_SAMPLE, np.maximum(requests, 0.0), 0.0)
+    services.waits.note(service, at, requests, begins=idle, lead_s=spec.lead_s[rows])
+    places = fleet.observed.ready[rows] * spec.pod_capacity[rows]
+    served_s = np.where(in_flight <= places, np.maximum(in_flight, 0.0), places)
+    services.waits.note_served(service, served_s, requests)
 
 
 def _called_after_idle(state: ControlState, rows: IntArray, now: FloatArray) -> BoolArray:

@@ -96,9 +96,10 @@ def decide(
     ahead = np.maximum(predicted, upstream.pods)
     enough = pods_enough(predicted, ahead, reactive)
     early = take(fleet.early, selected)
-    missed = are_missed(early, spec, averages.panic, reactive.seen_by_panic)
-    early = noted(early, enough=enough, ahead=ahead, kpa=kpa, missed=missed)
-    together = combine(kpa, ahead, enough, let_go=may_go(early, spec))
+    seen = reactive.seen_by_panic
+    beyond = are_missed(early, spec, averages.panic, seen)
+    early = noted(early, enough=enough, ahead=ahead, kpa=kpa, seen=seen, beyond=beyond)
+    together = combine(kpa, ahead, enough, let_go=may_go(fleet, selected, early, spec))
     asked = Asked(
         rows=selected,
         spec=spec,

@@ -30,11 +30,10 @@ import numpy as np
 from autoscaler.core.state.fleet import LARGEST_SAMPLE, Fleet
 from autoscaler.core.state.revision import Metric
 from autoscaler.core.state.services import PARTS
+from autoscaler.core.state.waits import LEAST_S
 from autoscaler.core.types import FloatArray, IntArray
 
 SECOND_S, LONGEST_S = 1.0, 10.0  # that a report is of; that a step may last
-FORGET = 0.99  # of how long requests took, at each one
-LEAST_S, MOST_S = 0.001, 3600.0  # of a mean service time
 VARIATION = 0.5
 NOTHING = 1e-6  # requests
 LEAST = 0.5  # request that is still behind
@@ -83,7 +82,6 @@ def _reported(fleet: Fleet, rows: IntArray, at: FloatArray, samples: FloatArray)
     longest_s = np.where(v.behind[rows] == 0, SECOND_S, LONGEST_S)
     in_flight, came = np.maximum(samples, 0.0)
     places = fleet.observed.ready[rows] * slots
-    _note_service_times(fleet, rows, np.minimum(in_flight, places), came)
     return _Reported(
         span_s=np.clip(at - v.behind_s[rows], 0.0, longest_s),
         in_flight=in_flight,
@@ -91,7 +89,7 @@ def _reported(fleet: Fleet, rows: IntArray, at: FloatArray, samples: FloatArray)
         finished=came - (in_flight - v.in_flight[rows]),
         places=places,
         virtual=v.ready[rows] * slots,
-        service_s=service_time_s(fleet, rows),
+        service_s=fleet.services.waits.service_time_s(fleet.service[rows]),
         start_up_s=start_up_s(fleet, rows),
     )
 
@@ -133,20 +131,6 @@ def start_up_s(fleet: Fleet, rows: IntArray) -> FloatArray:
     starts, seconds = fleet.services.starts[total, services], fleet.services.starts_s[total]
     mean = seconds[services] / np.maximum(starts, 1)
     return np.asarray(np.where(starts > 0, mean, fleet.spec.lead_s[rows]))
-
-
-def service_time_s(fleet: Fleet, rows: IntArray) -> FloatArray:
-    """(n,) mean s that a request takes, without waiting."""
-    v = fleet.twins.view
-    return np.asarray(np.clip(v.served_s[rows] / v.served[rows], LEAST_S, MOST_S))
-
-
-def _note_service_times(
-    fleet: Fleet, rows: IntArray, served: FloatArray, requests: FloatArray
-) -> None:
-    v, kept = fleet.twins.view, FORGET ** np.minimum(requests, LARGEST_SAMPLE)
-    v.served_s[rows] = kept * v.served_s[rows] + served
-    v.served[rows] = np.maximum(kept * v.served[rows] + requests, LEAST_S)
 
 
 def _waiting_at_random(said: _Reported) -> FloatArray:

@@ -290,7 +290,7 @@ def _asked(
     anticipated = np.where(shadow, fleet.decision.anticipated[rows], NO_ANSWER)
     ahead = np.maximum(predicted, anticipated)
     enough = pods_enough(predicted, ahead, reactive)
-    desired = combine(kpa, ahead, enough, let_go=may_go(take(fleet.early, rows), spec))
+    desired = combine(kpa, ahead, enough, let_go=may_go(fleet, rows, take(fleet.early, rows), spec))
     return _Asked(predicted=predicted, anticipated=anticipated, desired=desired)
 
 

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from autoscaler.core.prediction.missing import added_s, requests_waiting
 from autoscaler.core.state.account import Account
 from autoscaler.core.state.credit import Credit
 from autoscaler.core.state.decision import Decision, DecisionArrays
-from autoscaler.core.state.fleet import Fleet
+from autoscaler.core.state.fleet import ALL, Fleet
 from autoscaler.core.state.revision import (
     DTYPES,
     Memory,
@@ -33,14 +34,13 @@ from autoscaler.exchange.layout import Arrays, Field, Layout
 from autoscaler.limits import CHANGES, NAMES_BYTES, NOTES_BYTES, REVISIONS
 
 TICK, NAMES = "tick", "names.json"
-VERSION = 8
+VERSION = 9
 CLUSTER_BILL = "cluster_bill"  # a note: `max_extra` and `left_s` of `ClusterCredit`; empty = none
 
 _WIRE = {np.float64: "<f8", np.int64: "<i8", np.bool_: "|b1"}
 _SPEC = (
     *("metric", "mode", "target", "cold_price_s", "max_cold_rate", "lead_s", "drain_s"),
     *("max_extra", "extra_allowance_s", "share", "pod_capacity", "reachable"),
-    *("activation_scale", "max_scale"),
 )
 _OBSERVED = ("ready", "replicas", "active", "set_up")
 _CALLS = ("requests", "cold", "last_call_s", "last_start_s")
@@ -77,6 +77,8 @@ LAYOUT = Layout(
         *_columns("credit_", Credit, "revisions", ("left_s",)),
         *_columns("twin_", Virtual, "revisions", ("begun", "replicas", "kpa", "reason")),
         Field("failing", "|b1", ("revisions",)),
+        Field("requests_waiting", "<f8", ("revisions",)),
+        Field("added_s", "<f8", ("revisions",)),
         *_columns("decision_", Decision, "revisions"),
         Field("service", "<i8", ("services",)),
         *_columns("calls_", Calls, "services", _CALLS),
@@ -136,6 +138,8 @@ def write_tick(
         "revision": fleet.ids,
         "service_of": fleet.service,
         "failing": fleet.requested.wait_s > 0,
+        "requests_waiting": requests_waiting(fleet),
+        "added_s": added_s(fleet, ALL, fleet.spec),
         "service": services.calls.id,
         "in_flight": services.in_flight,
         "peak": services.peak,

@@ -7,7 +7,7 @@ import numpy as np
 
 from autoscaler.cli.resources import Selection, services_named
 from autoscaler.core.prediction.forecasts import demand_at
-from autoscaler.core.prediction.predictive import PodCosts, demand_at_price, pods_started
+from autoscaler.core.prediction.predictive import PodCosts, demand_at_price
 from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
 from benchmarks.policies.policies import revision
@@ -117,10 +117,9 @@ def _windows(
     curve, cells = bundle.exceedance[row : row + 1], bundle.demand_edges[row : row + 1]
     spec = revision(pod_requests, s.start_up_s, s.drain_s)
     costs = PodCosts(
-        price_s=np.array([s.price_s]),
+        missing_s=np.array([s.price_s]),
         lead_s=np.array([s.start_up_s]),
         drain_s=np.array([s.drain_s]),
-        started=pods_started(np.array([spec.target]), np.array([1]), np.array([0])),
     )
     worth_starting, _ = demand_at_price(bundle, np.array([row]), costs)
     pods = np.ceil(worth_starting[0] / spec.target)

@@ -17,7 +17,7 @@ from autoscaler.core.accounting import count_report, count_tick
 from autoscaler.core.control import Advised, ControlState, Reported, Tick, control
 from autoscaler.core.prediction.advice import Advice
 from autoscaler.core.prediction.predictive import TICK_S, PodCosts, read_at_price
-from autoscaler.core.state.fleet import Fleet
+from autoscaler.core.state.fleet import ALL, Fleet
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from benchmarks.simulator.actuation import apply_instructions, start_at_zero
 from benchmarks.simulator.arrivals import Requests
@@ -270,7 +270,8 @@ class _RollingForecasts:
             return None
         self._next = out
         bundle = self._table.bundle(out - 1)
-        return read_at_price(bundle, self._row, PodCosts.of(fleet.spec), layout=fleet.layout)
+        costs = PodCosts.of(fleet, ALL, fleet.spec)
+        return read_at_price(bundle, self._row, costs, layout=fleet.layout)
 
 
 def _fleet(world: World, policies: Sequence[Policy], start_s: float) -> Fleet:

@@ -6,11 +6,11 @@ arrives downstream. Only calls that were measured count, requests held for a col
 them, never pods that were started ahead: so a cycle of edges cannot feed itself. A chain of cold
 services starts together, because paths lead from its first service to all the others.
 
-A start is worth a pod iff ``p x price > (1 - p) x (hold + lead + drain)``, as in `predictive`: p is
-the path's probability times its confidence; hold is how long the pod would idle in vain, a stable
-window at least and the grace period after it. An increase counts when it is due downstream
-(`increase`), and until the downstream's own window has averaged it. Of several paths to one service
-the one with the greatest load counts, as they may carry the same calls.
+A start is worth a pod iff ``p M > (1 - p) (hold + L + D)``, as in `predictive`: p is the path's
+probability times its confidence; hold is how long the pod would idle in vain, a stable window at
+least and the grace period after it. An increase counts when it is due downstream (`increase`), and
+until the downstream's own window has averaged it. Of several paths to one service the one with the
+greatest load counts, as they may carry the same calls.
 
 Load is anticipated per service, and shared out over its revisions as its traffic is.
 """
@@ -182,7 +182,7 @@ def _starts(
     hold_s = paths.lag_s[active] + SLACK_S
     idle_s = np.maximum(hold_s, down.window_s[to] - down.lead_s[to]) + down.idle_s[to]
     in_vain_s = down.lead_s[to] + idle_s + down.drain_s[to]
-    worth = p * down.price_s[to] > (1.0 - p) * in_vain_s
+    worth = p * down.missing_s[to] > (1.0 - p) * in_vain_s
     ago_s = when - fleet.services.calls.last_start_s[up]
     return np.asarray(worth & (ago_s <= hold_s + down.lead_s[to]))
 

@@ -5,24 +5,27 @@ surprise come in bursts, of which Knative's stable window is the only memory the
 because nothing was forecast are missed by the next call of the burst. How often depends on the
 service, and is counted.
 
-Each time that pods could go early opens a case, whether they go or stay. It ends when demand is
-back that those left cannot take, and the pods were missed; when Knative's rule lets them go, too;
-or, without any outcome, when the forecast wants them again. With m of n cases missed, the next one
-is with a probability of ``p = (m + 1/2) / (n + 1)`` (Jeffreys' prior). The pods stay until
-Knative's rule lets them go iff requests that wait would cost more than a pod that idles through its
-stable window W,
+Each time that pods could go early opens a case, whether they go or stay. It ends when Knative's
+panic window wants them back, which may be a matter of headroom, or since those left cannot take the
+demand, so that they are missed; when Knative's rule lets them go, too; or, without any outcome,
+when the forecast wants them again. With k of n cases of a kind, the next one is so with a
+probability of ``(k + 1/2) / (n + 1)`` (Jeffreys' prior): b for pods that were wanted back, m for
+those that were missed. A pod that stays idles through its stable window W where it is not wanted
+back. One that went in vain has drained in vain; the start of another costs something only where
+requests wait for it. So pods stay until Knative's rule lets them go iff
 
-    p (P + N (L + D)) > (1 - p) W
+    m (M + L) + b D > (1 - b) W
 
 with what `autoscaler.core.prediction.predictive` calls so. A revision of which nothing is known is
-left to Knative's rule: at a price of ten minutes it takes some seven cases, of which none is
-missed, until its pods go early.
+left to Knative's rule: at a price of ten minutes it takes some six cases, of which none is missed,
+until its pods go early.
 """
 
 import numpy as np
 
 from autoscaler.core.prediction.predictive import PodCosts
 from autoscaler.core.state.early import Early, EarlyArrays
+from autoscaler.core.state.fleet import Fleet, Rows
 from autoscaler.core.state.revision import NO_ANSWER, Mode, SpecArrays
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 
@@ -35,15 +38,16 @@ def noted(
     enough: IntArray,
     ahead: IntArray,
     kpa: IntArray,
-    missed: BoolArray,
+    seen: IntArray,
+    beyond: BoolArray,
 ) -> EarlyArrays:
     """Close cases that ended, and open new ones; (n,) each.
 
     enough: pods, by the forecast; -1 = there is none. ahead: pods wanted by forecasts and
-    upstreams. kpa: by Knative's rule. missed: of `are_missed`.
+    upstreams. kpa: by Knative's rule. seen: by its panic window. beyond: of `are_missed`.
     """
     is_open = early.left != NO_ANSWER
-    back = is_open & missed
+    back = is_open & ((seen > early.left) | beyond)
     ended = back | (is_open & (kpa <= early.left))
     wanted_again = is_open & (ahead > early.left)
     left = np.where(ended | wanted_again, NO_ANSWER, early.left)
@@ -52,7 +56,8 @@ def noted(
     return Early(
         left=np.where(opens, enough, left),
         cases=early.cases * kept + ended,
-        missed=early.missed * kept + back,
+        back=early.back * kept + back,
+        missed=early.missed * kept + (back & beyond),
     )
 
 
@@ -66,12 +71,12 @@ def are_missed(
     return np.asarray(np.where(early.left == 0, seen > 0, panic > early.left * spec.total))
 
 
-def may_go(early: EarlyArrays, spec: SpecArrays) -> BoolArray:
-    """(n,) whether pods go early: in mode full, by how cases ended."""
+def may_go(fleet: Fleet, rows: Rows, early: EarlyArrays, spec: SpecArrays) -> BoolArray:
+    """(n,) whether pods of rows n go early: in mode full, by how cases ended. spec: theirs."""
     full = np.asarray(spec.mode == int(Mode.FULL))
     if not full.any():
         return full
-    costs = PodCosts.of(spec)
-    p = (early.missed + 0.5) / (early.cases + 1.0)
-    waits_s = costs.price_s + costs.started * (costs.lead_s + costs.drain_s)
-    return np.asarray(full & (p * waits_s <= (1.0 - p) * spec.stable_window_s))
+    costs = PodCosts.of(fleet, rows, spec)
+    back, missed = ((ended + 0.5) / (early.cases + 1.0) for ended in (early.back, early.missed))
+    others_s = missed * (costs.missing_s + costs.lead_s) + back * costs.drain_s
+    return np.asarray(full & (others_s <= (1.0 - back) * spec.stable_window_s))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from autoscaler.core.prediction.advice import Paths
-from autoscaler.core.state.fleet import Fleet
+from autoscaler.core.prediction.missing import missing_s
+from autoscaler.core.state.fleet import Fleet, take
 from autoscaler.core.types import FloatArray, IntArray
 
 RECENT_S = 3  # seconds that count as now: an activator's statistics may be two seconds old
@@ -60,7 +61,7 @@ class Downstream:
     service: IntArray  # (k,)
     in_flight: FloatArray  # (k,) over the stable window
     # (n_services,) the greatest of a service's revisions:
-    price_s: FloatArray
+    missing_s: FloatArray  # what it costs that a pod is missing
     lead_s: FloatArray
     drain_s: FloatArray
     window_s: FloatArray
@@ -71,22 +72,22 @@ class Downstream:
     @classmethod
     def measure(cls, fleet: Fleet, rows: IntArray, at: FloatArray) -> "Downstream":
         """Measure rows (k,) at Unix s (k,)."""
-        spec, service, n = fleet.spec, fleet.service[rows], len(fleet.services)
+        spec, service, n = take(fleet.spec, rows), fleet.service[rows], len(fleet.services)
         second = np.floor(at).astype(np.int64)
         in_flight = fleet.stable.average(rows, second, np.zeros_like(rows))
         arriving = fleet.stable.average(rows, second, np.ones_like(rows))
         load, rate = (np.bincount(service, weights=w, minlength=n) for w in (in_flight, arriving))
 
-        def greatest(column: FloatArray | IntArray) -> FloatArray:
+        def greatest(values: FloatArray | IntArray) -> FloatArray:
             most = np.zeros(n)
-            np.maximum.at(most, service, column[rows])
+            np.maximum.at(most, service, values)
             return most
 
         return cls(
             rows=rows,
             service=service,
             in_flight=in_flight,
-            price_s=greatest(spec.cold_price_s),
+            missing_s=greatest(missing_s(fleet, rows, spec)),
             lead_s=greatest(spec.lead_s),
             drain_s=greatest(spec.drain_s),
             window_s=greatest(spec.stable_window_s),

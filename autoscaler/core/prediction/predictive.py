@@ -1,27 +1,26 @@
 """From exceedance curves and prices to pods, and to how long they stay.
 
 A pod costs seconds of pod while it starts (its lead L), while it idles, and while it drains after
-it was let go (D). A cold request is worth a price P of them. Take one pod level and one window
-ahead: p is the probability that demand in the window reaches the level, H the window's length,
-which a pod would idle in vain, T the time until the need is expected: the middle of the window, any
-part of which is as likely; 0 once a pod for it is due. For a request that waits Knative starts N
-pods: two where a pod's target is 0.7 requests in flight. Three things can be done, and each costs,
-beside the service of requests themselves,
+it was let go (D). That it is missing when requests come costs M of them beside (`missing`). Take
+one pod level and one window ahead: p is the probability that demand in the window reaches the
+level, H the window's length, which a pod would idle in vain, T the time until the need is expected:
+the middle of the window, any part of which is as likely; 0 once a pod for it is due. Three things
+can be done, and each costs, beside the service of requests itself,
 
     to keep a pod that stands through the window       T + (1 - p) H + D
     to start one a lead before the window begins       L + (1 - p) H + D
-    to start N when a request comes, if one comes      p (P + N (L + D))
+    to start it when a request comes, if one comes     p (M + L + D)
 
 The two others cost D more where a pod stands, because it is let go. By comparison,
 
-* a pod is worth *starting* iff ``p (P + N (L + D)) > L + D + (1 - p) H``: if the request comes,
+* a pod is worth *starting* iff ``p (M + L + D) > L + D + (1 - p) H``: if the request comes,
   lead and drain of a pod are paid in any case;
 * a pod that stands is worth *keeping*, rather than starting others when a request comes, iff
-  ``p (P + N (L + D)) > T + (1 - p) H``;
+  ``p (M + L + D) > T + (1 - p) H``;
 * and rather than starting another a lead before the window, iff ``T < L + D``, whatever p is.
 
-So thresholds on p are ``(H + L + D) / (H + N (L + D) + P)`` for starting, and
-``(H + T) / (H + N (L + D) + P)`` for keeping while T < L + D. The second rises with T, and reaches
+So thresholds on p are ``(H + L + D) / (H + L + D + M)`` for starting, and
+``(H + T) / (H + L + D + M)`` for keeping while T < L + D. The second rises with T, and reaches
 the first where T = L + D: what was worth starting is worth keeping. Advice has two numbers a window
 that do not depend on the time of the decision: what is worth starting, and what is worth keeping at
 T = 0. A window whose pod has to be requested now, or was before, is decided by them; here T is at
@@ -34,7 +33,7 @@ divide, so that a pod that is started anew stands for a part of it only. Knew on
 window whether the request comes, letting go would cost p (L + D) only where it does. A forecast
 does not become certain by waiting, so this is not counted on.)
 
-Without lead and drain both thresholds are ``H / (H + P)``, the newsvendor quantile, and nothing
+Without lead and drain both thresholds are ``H / (H + M)``, the newsvendor quantile, and nothing
 later counts. Scale up, keep-alive and scale to zero are the same test.
 """
 
@@ -44,7 +43,8 @@ import numpy as np
 
 from autoscaler.core.prediction.advice import NO_PATHS, Advice
 from autoscaler.core.prediction.forecasts import ForecastBundle, demand_at
-from autoscaler.core.state.fleet import Rows
+from autoscaler.core.prediction.missing import missing_s
+from autoscaler.core.state.fleet import Fleet, Rows
 from autoscaler.core.state.revision import NO_ANSWER, SpecArrays
 from autoscaler.core.types import FloatArray, IntArray
 
@@ -54,31 +54,21 @@ TICK_S = 2.0  # s between two decisions: what is due before the next tick is due
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodCosts:
-    """What a cold request, and a pod's start and end, cost revisions; (n,) each, s of pod."""
+    """What pods of revisions cost; (n,) each, s of pod."""
 
-    price_s: FloatArray  # of a cold request
-    lead_s: FloatArray  # from requesting a pod until it is ready
-    drain_s: FloatArray  # from letting a pod go until it is gone
-    started: FloatArray  # pods that Knative starts for a request that waits
+    missing_s: FloatArray  # that one is missing when requests come: `missing`
+    lead_s: FloatArray  # from requesting it until it is ready
+    drain_s: FloatArray  # from letting it go until it is gone
 
     @classmethod
-    def of(cls, spec: SpecArrays) -> "PodCosts":
-        """Those of a fleet's rows."""
-        return cls(
-            price_s=spec.cold_price_s,
-            lead_s=spec.lead_s,
-            drain_s=spec.drain_s,
-            started=pods_started(spec.target, spec.activation_scale, spec.max_scale),
-        )
+    def of(cls, fleet: Fleet, rows: Rows, spec: SpecArrays) -> "PodCosts":
+        """Those of n rows. spec: theirs."""
+        return cls(missing_s=missing_s(fleet, rows, spec), lead_s=spec.lead_s, drain_s=spec.drain_s)
 
-
-def pods_started(target: FloatArray, activation_scale: IntArray, max_scale: IntArray) -> FloatArray:
-    """(n,) pods that Knative starts where there is none and one request waits.
-
-    target: (n,) demand wanted of one pod. max_scale: (n,) 0 = unlimited.
-    """
-    pods = np.maximum(np.ceil(1.0 / target), activation_scale)
-    return np.asarray(np.where(max_scale > 0, np.minimum(pods, max_scale), pods))
+    @property
+    def ends_s(self) -> FloatArray:
+        """(n,) of a start and a drain."""
+        return self.lead_s + self.drain_s
 
 
 def demand_at_price(
@@ -90,8 +80,8 @@ def demand_at_price(
     NaN = no forecast. The second is never below the first.
     """
     hold_s = np.diff(bundle.window_edges_s)
-    ends_s = (costs.lead_s + costs.drain_s)[:, None]
-    all_s = hold_s + costs.started[:, None] * ends_s + costs.price_s[:, None]
+    ends_s = costs.ends_s[:, None]
+    all_s = hold_s + ends_s + costs.missing_s[:, None]
     curve = np.maximum(service, 0)
     exceedance, edges = bundle.exceedance[curve], bundle.demand_edges[curve]
     worth_starting = demand_at(exceedance, edges, (hold_s + ends_s) / all_s)

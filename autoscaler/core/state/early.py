@@ -16,7 +16,8 @@ class Early(Generic[F, I]):
 
     left: I  # pods that would stand if the others went early; -1 = no case is open
     cases: F  # that ended of late
-    missed: F  # of these, in which demand came back for pods that were to go
+    back: F  # of these, in which Knative's rule wanted pods again that were to go
+    missed: F  # of those, in which requests came that the pods left could not take
 
 
 EarlyArrays: TypeAlias = Early[FloatArray, IntArray]

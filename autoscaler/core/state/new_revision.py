@@ -47,7 +47,7 @@ NO_DECISION: OneDecision = Decision(
     of_cluster=False,
     withdrawn=False,
 )
-NO_CASES: Early[float, int] = Early(left=NO_ANSWER, cases=0.0, missed=0.0)
+NO_CASES: Early[float, int] = Early(left=NO_ANSWER, cases=0.0, back=0.0, missed=0.0)
 NO_PODS: PodCounts[int] = PodCounts(unready=0, pending=0, terminating=0)
 NOTHING_REQUESTED: Requested[float, int, bool] = Requested(
     want=UNDECIDED,

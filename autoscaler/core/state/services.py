@@ -17,6 +17,7 @@ from autoscaler.core.state.account import NOTHING_COUNTED, Account, AccountArray
 from autoscaler.core.state.columns import Column, Table
 from autoscaler.core.state.rate_history import RateHistory
 from autoscaler.core.state.revision import DTYPES, F, I
+from autoscaler.core.state.waits import NONE_WAITED, WaitsTable
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 
 PARTS = ("scheduled", "started", "ready", "total")  # of a pod's start
@@ -51,6 +52,7 @@ class Services:
         self._rows: dict[str, int] = {}  # and back
         self._calls: Table[CallsArrays] = Table(Calls, DTYPES)
         self._account: Table[AccountArrays] = Table(Account, DTYPES)
+        self.waits = WaitsTable()
         self._seconds = Column(np.float64, (PEAK_S,))  # in flight, a ring of one-second averages
         self._loads = Column(np.float64, (PEAK_S,))  # likewise, of `load`
         self._n_seconds = 0  # counted so far
@@ -132,7 +134,7 @@ class Services:
     @property
     def nbytes(self) -> int:
         """Memory held, bytes."""
-        tables = self._calls.nbytes + self._account.nbytes + self.rates.nbytes
+        tables = self._calls.nbytes + self._account.nbytes + self.waits.nbytes + self.rates.nbytes
         return tables + sum(column.nbytes for column in self._columns)
 
     @property
@@ -150,6 +152,7 @@ class Services:
             self.keys.append(key)
             self._calls.append([_never_called(key)])
             self._account.append([NOTHING_COUNTED])
+            self.waits.append([NONE_WAITED])
             for column in self._columns:
                 column.append(np.zeros((*column.values.shape[:-1], 1)))
             self.rates.append(1)
@@ -163,6 +166,7 @@ class Services:
             return False
         self._calls.remove(row)
         self._account.remove(row)
+        self.waits.remove(row)
         self.rates.remove(row)
         for column in self._columns:
             column.remove(row)
@@ -172,16 +176,17 @@ class Services:
             self.keys[row], self._rows[last] = last, row
         return True
 
-    def note_calls(self, services: IntArray, now: FloatArray, at_zero: BoolArray) -> None:
+    def note_calls(self, services: IntArray, now: FloatArray, at_zero: BoolArray) -> BoolArray:
         """Requests arrived at services (k,), some of them more than once, at Unix s (k,).
 
-        at_zero: (k,) those at zero: they were idle, however short.
+        at_zero: (k,) those at zero: they were idle, however short. Returns (k,) which were idle.
         """
         calls = self.calls
         # Never called is NaN, which compares False, and counts as idle.
         idle = at_zero | ~(now - calls.last_call_s[services] < IDLE_S)
         calls.last_start_s[services[idle]] = now[idle]
         calls.last_call_s[services] = now
+        return np.asarray(idle)
 
     def note_start(self, service: int, part: str, seconds: float) -> None:
         """Count the duration of one part of a pod's start, s."""

@@ -52,8 +52,6 @@ class Virtual(Generic[F, I, B]):
     behind_s: F  # Unix s at which they were
     delayed: F  # requests served in force that began here later, or wait
     in_flight: F  # in force: requests, as reported last
-    served_s: F  # s that requests took, of late; one of a second at the beginning
-    served: F  # how many these were
 
 
 VirtualArrays: TypeAlias = Virtual[FloatArray, IntArray, BoolArray]
@@ -83,8 +81,6 @@ NOT_BEGUN: Virtual[float, int, bool] = Virtual(
     behind_s=-np.inf,
     delayed=0.0,
     in_flight=0.0,
-    served_s=1.0,
-    served=1.0,
 )
 
 

@@ -15,6 +15,7 @@ from autoscaler.api.app import create_app
 from autoscaler.clock import SimulatedClock
 from autoscaler.core.prediction.forecasts import ForecastBundle
 from autoscaler.core.prediction.predictive import PodCosts, read_at_price
+from autoscaler.core.state.fleet import ALL
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Active, Mode
 from autoscaler.health import Health
 from autoscaler.refusals import Refusals
@@ -53,9 +54,8 @@ def controller(bundle: ForecastBundle, tmp_path: Path) -> Controller:
         spec = replace(KNATIVE_DEFAULTS, mode=mode, lead_s=0.0, drain_s=0.0)
         controller.has(f"{service}-00001", spec=spec)
     fleet = controller.fleet
-    controller.advised(
-        read_at_price(bundle, np.array([-1, 0, 1]), PodCosts.of(fleet.spec), layout=fleet.layout)
-    )
+    costs = PodCosts.of(fleet, ALL, fleet.spec)
+    controller.advised(read_at_price(bundle, np.array([-1, 0, 1]), costs, layout=fleet.layout))
     fleet.observed.active[2] = Active.FALSE
     for second in (3, 4):
         loads = np.array([[70.0, 140.0]] * 2)

@@ -119,6 +119,7 @@ def test_a_decision_shows_what_competed_and_why(client: Client) -> None:
         "decided_at": "2026-03-02T09:00:04Z",
         "mode": "outward",
         "cold_price_s": 600.0,
+        "requests_waiting": 1.0,
         "max_extra": None,
         "extra_allowance_s": None,
         "credit_s": None,

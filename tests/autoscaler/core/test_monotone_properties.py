@@ -73,7 +73,7 @@ def curves(draw: st.DrawFn, story: Story) -> ForecastBundle:
 
 def priced(story: Story, bundle: ForecastBundle, price: FloatArray) -> Advice:
     lead_s, drain_s = column(story, "lead_s"), column(story, "drain_s")
-    costs = PodCosts(price_s=price, lead_s=lead_s, drain_s=drain_s, started=np.ones_like(price))
+    costs = PodCosts(missing_s=price, lead_s=lead_s, drain_s=drain_s)
     return read_at_price(bundle, np.arange(len(bundle.services)), costs, layout=1)
 
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from autoscaler.core.control import ControlState, Reported, control
 from autoscaler.core.queues import _waiting, step_queues
 from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS
@@ -47,7 +48,11 @@ def stepped(real: list[int], virtual: list[int], calls: FloatArray, takes_s: flo
         fleet.observed.ready[:], fleet.twins.view.ready[:] = real[second], virtual[second]
         at = np.array([NOW_S + second + 1.0])
         before = _extra(fleet, at)
-        step_queues(fleet, ROW, at, np.array([[load], [float(n)]]))
+        samples = np.array([[load], [float(n)]])
+        whole_s = np.floor(at).astype(np.int64) - 1
+        report = Reported(rows=ROW, seconds=whole_s, samples=samples, by_activator=False)
+        control(ControlState(fleet=fleet), report, at)
+        step_queues(fleet, ROW, at, samples)
         found.append(load + _extra(fleet, at) - before)
     return np.array(found)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from autoscaler.core.prediction.predictive import PodCosts, read_at_price
+from autoscaler.core.state.fleet import ALL
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Active, Metric, Mode
 from autoscaler.core.state.services import BOUNDS_S
 from tests.autoscaler.advisor.controller import Controller
@@ -111,7 +112,7 @@ def test_desired_is_with_the_forecast_where_that_is_in_force(
 ) -> None:
     controller.has(KEY, spec=replace(KNATIVE_DEFAULTS, mode=mode, cold_price_s=1200.0), ready=1)
     fleet, bundle = controller.fleet, a_bundle((SERVICE,), made_at_s=NOW_S)
-    costs, first = PodCosts.of(fleet.spec), fleet.service
+    costs, first = PodCosts.of(fleet, ALL, fleet.spec), fleet.service
     controller.advised(read_at_price(bundle, first, costs, layout=fleet.layout))
     controller.ticks(30, 5.0)
     assert gauges(controller)["kn_revision_pods_desired"] == desired

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from autoscaler.core.control import Advised, ControlState, Reported, Tick, control
 from autoscaler.core.prediction.early import CASES, are_missed, may_go, noted
 from autoscaler.core.state.early import Early, EarlyArrays
-from autoscaler.core.state.fleet import Fleet
+from autoscaler.core.state.fleet import ALL, Fleet
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Mode
 from tests.autoscaler.core.stories import AT_WORK, BASE_S, forecast, look
 
@@ -87,27 +87,41 @@ def test_it_is_learned_in_shadow_too() -> None:
     assert called.fleet.early.cases[0] == 1.0
 
 
-def one(left: int = -1, cases: float = 0.0, missed: float = 0.0) -> EarlyArrays:
-    return Early(left=np.array([left]), cases=np.array([cases]), missed=np.array([missed]))
+def one(left: int = -1) -> EarlyArrays:
+    zero = np.zeros(1)
+    return Early(left=np.array([left]), cases=zero, back=zero, missed=zero)
 
 
-def after(early: EarlyArrays, *, enough: int, ahead: int, kpa: int, missed: bool) -> EarlyArrays:
+def after(early: EarlyArrays, *, enough: int, kpa: int, **seen: int) -> EarlyArrays:
+    """After a tick in which the forecast says so many are enough, and Knative's rule wants kpa."""
     return noted(
         early,
         enough=np.array([enough]),
-        ahead=np.array([ahead]),
+        ahead=np.array([enough]),
         kpa=np.array([kpa]),
-        missed=np.array([missed]),
+        seen=np.array([seen.get("seen", 0)]),
+        beyond=np.array([bool(seen.get("beyond", 0))]),
     )
 
 
 def test_a_forecast_that_wants_pods_again_ends_a_case_without_an_outcome() -> None:
-    found = after(one(left=0), enough=1, ahead=1, kpa=1, missed=False)
+    found = after(one(left=0), enough=1, kpa=1)
     assert (found.left[0], found.cases[0]) == (-1, 0.0)
 
 
 def test_nothing_opens_without_a_forecast() -> None:
-    assert after(one(), enough=-1, ahead=-1, kpa=3, missed=False).left[0] == -1
+    assert after(one(), enough=-1, kpa=3).left[0] == -1
+
+
+@pytest.mark.parametrize(
+    ("seen", "beyond", "counted"),
+    [(1, 0, (0, 0, 0)), (2, 0, (1, 1, 0)), (2, 1, (1, 1, 1)), (1, 1, (1, 1, 1))],
+)
+def test_pods_wanted_back_for_headroom_are_told_from_those_that_requests_miss(
+    seen: int, beyond: int, counted: tuple[int, int, int]
+) -> None:
+    found = after(one(left=1), enough=1, kpa=3, seen=seen, beyond=beyond)
+    assert (found.cases[0], found.back[0], found.missed[0]) == counted
 
 
 def test_what_those_left_can_take_misses_nobody() -> None:
@@ -120,24 +134,31 @@ def test_what_those_left_can_take_misses_nobody() -> None:
         assert found.tolist() == [missed]
 
 
-cases = st.floats(0.0, float(CASES))
+def ended(cases: float, back: float, missed: float) -> EarlyArrays:
+    """So many cases of two revisions; parts of them in which pods were wanted back, and missed."""
+    parts = {"back": np.full(2, cases * back), "missed": np.full(2, cases * missed)}
+    return Early(left=np.full(2, -1), cases=np.full(2, cases), **parts)
 
 
-@given(cases=cases, part=st.floats(0.0, 1.0), price_s=st.floats(0.0, 3600.0))
+cases, part = st.floats(0.0, float(CASES)), st.floats(0.0, 1.0)
+
+
+@given(
+    cases=cases,
+    parts=st.tuples(part, part).map(sorted),
+    more=st.floats(0.0, 1.0),
+    price_s=st.floats(0.0, 3600.0),
+)
 def test_who_missed_more_or_pays_more_for_waiting_never_lets_pods_go_sooner(
-    cases: float, part: float, price_s: float
+    cases: float, parts: list[float], more: float, price_s: float
 ) -> None:
     fleet = Fleet()
     revisions = {
         f"shop/s{i}": replace(FULL, cold_price_s=price) for i, price in enumerate((price_s, 3600.0))
     }
     fleet.add(revisions, now=0.0)
-    few, many = (
-        may_go(
-            Early(left=np.full(2, -1), cases=np.full(2, cases), missed=np.full(2, cases * share)),
-            fleet.spec,
-        )
-        for share in (part, 1.0)
-    )
-    assert (few >= many).all()
+    missed, back = parts
+    few = may_go(fleet, ALL, ended(cases, back, missed), fleet.spec)
+    oftener = ended(cases, back + (1.0 - back) * more, missed + (back - missed) * more)
+    assert (few >= may_go(fleet, ALL, oftener, fleet.spec)).all()
     assert few[0] >= few[1]

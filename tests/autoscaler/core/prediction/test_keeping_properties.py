@@ -46,10 +46,9 @@ def curves(draw: st.DrawFn) -> FloatArray:
 
 def costs_of(spec: dict[str, float]) -> PodCosts:
     return PodCosts(
-        price_s=np.array([spec["cold_price_s"]]),
+        missing_s=np.array([spec["cold_price_s"]]),
         lead_s=np.array([spec["lead_s"]]),
         drain_s=np.array([spec["drain_s"]]),
-        started=np.array([spec.get("started", 1.0)]),
     )
 
 
@@ -110,21 +109,13 @@ def test_without_lead_and_drain_it_is_the_newsvendor_quantile(
 
 
 @LAW
-@given(
-    p=st.floats(0.0, 1.0),
-    spec=revisions,
-    started=st.sampled_from([1.0, 2.0, 5.0]),
-    hold_s=st.sampled_from([20.0, 60.0]),
-)
-def test_the_cheapest_choice_is_taken(
-    p: float, spec: dict[str, float], started: float, hold_s: float
-) -> None:
+@given(p=st.floats(0.0, 1.0), spec=revisions, hold_s=st.sampled_from([20.0, 60.0]))
+def test_the_cheapest_choice_is_taken(p: float, spec: dict[str, float], hold_s: float) -> None:
     """For the window in force: the three costs, written down as they are."""
-    price_s, lead_s, drain_s = (spec[name] for name in ("cold_price_s", "lead_s", "drain_s"))
+    missing_s, lead_s, drain_s = (spec[name] for name in ("cold_price_s", "lead_s", "drain_s"))
     made = replace(bundle(np.array([[p]])), window_edges_s=np.array([0.0, hold_s]))
-    costs = costs_of(spec | {"started": started})
-    advice = read_at_price(made, np.array([0]), costs, layout=1)
-    on_request = p * (price_s + started * (lead_s + drain_s))
+    advice = read_at_price(made, np.array([0]), costs_of(spec), layout=1)
+    on_request = p * (missing_s + lead_s + drain_s)
     start, keep = lead_s + (1 - p) * hold_s + drain_s, (1 - p) * hold_s + drain_s
     if abs(start - on_request) > 1e-9:
         assert advice.worth_starting[0, 0] == (start < on_request)
@@ -139,9 +130,7 @@ def sure_need(*, in_s: float) -> Advice:
         bundle(np.array([[0.0], [1.0]]), made_at_s=story.now - 10.0),
         window_edges_s=np.array([0.0, 10.0 + in_s, 10.0 + in_s + LASTS_S]),
     )
-    costs = PodCosts(
-        price_s=np.array([600.0]), lead_s=np.zeros(1), drain_s=np.zeros(1), started=np.ones(1)
-    )
+    costs = PodCosts(missing_s=np.array([600.0]), lead_s=np.zeros(1), drain_s=np.zeros(1))
     return read_at_price(made, np.array([0]), costs, layout=1)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from autoscaler.core.prediction.advice import NO_PATHS, Advice
 from autoscaler.core.prediction.forecasts import ForecastBundle
-from autoscaler.core.prediction.predictive import PodCosts, pods_ahead, pods_started, read_at_price
+from autoscaler.core.prediction.predictive import PodCosts, pods_ahead, read_at_price
 from autoscaler.core.state.fleet import ALL, Fleet
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS
 
@@ -60,7 +60,7 @@ def bundle() -> ForecastBundle:
 def costs(*price_s: float, lead_s: float = 0.0, drain_s: float = 0.0) -> PodCosts:
     price = np.array(price_s)
     lead, drain = np.full_like(price, lead_s), np.full_like(price, drain_s)
-    return PodCosts(price_s=price, lead_s=lead, drain_s=drain, started=np.ones_like(price))
+    return PodCosts(missing_s=price, lead_s=lead, drain_s=drain)
 
 
 def read(service: int, price_s: float, **ends: float) -> tuple[list[float], list[float]]:
@@ -191,15 +191,9 @@ def test_costs_are_read_from_the_columns_of_a_fleet() -> None:
     dear = replace(KNATIVE_DEFAULTS, cold_price_s=600.0, lead_s=5.0, drain_s=30.0)
     cheap = replace(KNATIVE_DEFAULTS, cold_price_s=20.0, lead_s=2.0, drain_s=40.0)
     fleet.add({"shop/cart": dear, "shop/mail": cheap}, now=NOW)
-    found = PodCosts.of(fleet.spec)
-    assert [c.tolist() for c in (found.price_s, found.lead_s, found.drain_s)] == [
+    found = PodCosts.of(fleet, ALL, fleet.spec)
+    assert [c.tolist() for c in (found.missing_s, found.lead_s, found.drain_s)] == [
         [600.0, 20.0],
         [5.0, 2.0],
         [30.0, 40.0],
     ]
-
-
-def test_knative_starts_two_pods_for_one_request_where_a_pod_is_to_take_less() -> None:
-    target, activation = np.array([70.0, 0.7, 0.7, 70.0]), np.array([0, 1, 0, 3])
-    started = pods_started(target, activation, max_scale=np.array([0, 0, 1, 5]))
-    assert started.tolist() == [1, 2, 1, 3]
