@@ -17,6 +17,7 @@ from autoscaler.core.prediction.missing import added_s, requests_waiting
 from autoscaler.core.state.account import Account
 from autoscaler.core.state.credit import Credit
 from autoscaler.core.state.decision import Decision, DecisionArrays
+from autoscaler.core.state.early import Early
 from autoscaler.core.state.fleet import ALL, Fleet
 from autoscaler.core.state.revision import (
     DTYPES,
@@ -28,6 +29,7 @@ from autoscaler.core.state.revision import (
 )
 from autoscaler.core.state.services import BOUNDS_S, PARTS, Calls
 from autoscaler.core.state.virtual import Virtual
+from autoscaler.core.state.waits import Waits
 from autoscaler.core.types import IntArray
 from autoscaler.errors import PermanentError
 from autoscaler.exchange.layout import Arrays, Field, Layout
@@ -75,6 +77,7 @@ LAYOUT = Layout(
         *_columns("pods_", PodCounts, "revisions"),
         *_columns("memory_", Memory, "revisions", ("excess_burst_capacity",)),
         *_columns("credit_", Credit, "revisions", ("left_s",)),
+        *_columns("early_", Early, "revisions", ("cases", "back", "missed")),
         *_columns("twin_", Virtual, "revisions", ("begun", "replicas", "kpa", "reason")),
         Field("failing", "|b1", ("revisions",)),
         Field("requests_waiting", "<f8", ("revisions",)),
@@ -82,6 +85,7 @@ LAYOUT = Layout(
         *_columns("decision_", Decision, "revisions"),
         Field("service", "<i8", ("services",)),
         *_columns("calls_", Calls, "services", _CALLS),
+        *_columns("waits_", Waits, "services", ("cases", "requests", "served_s", "served")),
         *_columns("account_", Account, "services"),
         Field("in_flight", "<f8", ("services",)),
         Field("peak", "<f8", ("services",)),
@@ -160,9 +164,11 @@ def write_tick(
         ("pods_", fleet.pods),
         ("memory_", fleet.memory),
         ("credit_", fleet.credit),
+        ("early_", fleet.early),
         ("twin_", fleet.twins.view),
         ("decision_", fleet.decision),
         ("calls_", services.calls),
+        ("waits_", services.waits.view),
         ("account_", services.account),
         ("change_", changes.decision),
     ):

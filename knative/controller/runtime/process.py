@@ -53,7 +53,7 @@ class Process:
         self._api, self._settings, self._clock = api, settings, clock
         self.controller = Controller(plain=plain)
         if settings.snapshots:
-            self.controller.revisions.resume(*Snapshots(settings.snapshots).credit_s())
+            self.controller.revisions.resume(Snapshots(settings.snapshots).carried())
         self.refusals, self._changed = Refusals(), asyncio.Event()
         self._tick_durations = TickDurations()
         identity = identity_of(settings.pod_name, settings.pod_ip)

@@ -19,6 +19,7 @@ from autoscaler.exchange.snapshot import (
     write_names,
     write_tick,
 )
+from knative.controller.state.carried import Carried
 from knative.controller.state.revisions import Revisions
 from knative.mirror.objects import PodAutoscaler
 
@@ -50,21 +51,16 @@ class Snapshots:
         except (OSError, ValueError) as error:
             self.fault = f"nothing is shown: {error}"
 
-    def credit_s(self) -> tuple[dict[int, float], float]:
-        """S of pod that bills still paid for in the last snapshot.
-
-        By revision's `name_id`, and of the cluster; inf = it had none.
-        """
+    def carried(self) -> Carried:
+        """What the last snapshot has of what was counted; nothing where it cannot be read."""
         try:
             last = read_tick(self._folder / TICK)
         except (OSError, PermanentError):
-            return {}, inf
-        left_s, noted = last.columns["credit_left_s"], last.notes.get(CLUSTER_BILL)
-        of_cluster = noted.get("left_s") if isinstance(noted, dict) else None
-        return (
-            dict(zip(last.revision.tolist(), left_s.tolist(), strict=True)),
-            of_cluster if isinstance(of_cluster, float) and isfinite(of_cluster) else inf,
-        )
+            return Carried()
+        noted = last.notes.get(CLUSTER_BILL)
+        left_s = noted.get("left_s") if isinstance(noted, dict) else None
+        cluster_s = left_s if isinstance(left_s, float) and isfinite(left_s) else inf
+        return Carried.shown(last.columns, last.revision, last.service, cluster_s)
 
     def _write_names(self, revisions: Revisions) -> None:
         former, self._encoded = self._encoded, {}

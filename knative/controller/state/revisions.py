@@ -4,7 +4,7 @@ Each change of an object is stored here, and written into the columns of the rev
 settings (`Fleet.spec`) and what was observed (`Fleet.observed`). Nothing is decided here.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -16,6 +16,7 @@ from autoscaler.core.names import name_id
 from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.state.revision import Mode, Revision
 from autoscaler.core.types import FloatArray, IntArray
+from knative.controller.state.carried import Carried
 from knative.controller.state.drain import Drains, drain_of
 from knative.controller.state.plan import RevisionObjects
 from knative.controller.state.start_up import StartUps, parts_of
@@ -50,8 +51,7 @@ class Revisions:
         self._start_ups, self._drains = StartUps(), Drains()
         self._traffic = Traffic()
         self._promised_s: dict[int, float] = {}  # prices that keep promises, by `name_id`
-        self._credit_s: dict[int, float] = {}  # before a restart, by `name_id`, until admitted
-        self._cluster_s = np.inf  # likewise of the cluster, until it has a bill
+        self._carried = Carried()  # what was counted before a restart, until it is given
         self.texts = 0  # incremented when a name or an annotation that snapshots show changes
 
     @property
@@ -85,12 +85,9 @@ class Revisions:
         """A revision's pods that are ready."""
         return self._pods.ready(key)
 
-    def resume(self, credit_s: Mapping[int, float], of_cluster_s: float) -> None:
-        """Go on with the credit that revisions had, s of pod by `name_id`, once they are seen.
-
-        of_cluster_s: that of all together, once there is a bill; inf = there was none.
-        """
-        self._credit_s, self._cluster_s = dict(credit_s), of_cluster_s
+    def resume(self, carried: Carried) -> None:
+        """Go on with what was counted of revisions and services, once they are seen."""
+        self._carried = carried
 
     # --- changes of objects ------------------------------------------------------------------
 
@@ -176,8 +173,9 @@ class Revisions:
         self.fleet.limit_cluster(config.cluster_max_extra, config.cluster_extra_allowance)
         credit = self.fleet.cluster_credit
         if opens and np.isfinite(credit.max_extra):
-            left_s, self._cluster_s = min(credit.left_s, self._cluster_s), np.inf
+            left_s = min(credit.left_s, self._carried.cluster_s)
             self.fleet.cluster_credit = replace(credit, left_s=left_s)
+            self._carried = replace(self._carried, cluster_s=np.inf)
 
     def update_shares(self, keys: Iterable[str]) -> None:
         """Update the share of their services' traffic that revisions get."""
@@ -203,9 +201,8 @@ class Revisions:
 
     def rebuild(self, now: float) -> None:
         """Make the fleet anew from the objects, as after a restart."""
-        layout, credit, cluster = self.fleet.layout, self.fleet.credit, self.fleet.cluster_credit
-        left_s = dict(zip(self.fleet.ids.tolist(), credit.left_s.tolist(), strict=True))
-        self.resume(left_s, cluster.left_s if np.isfinite(cluster.max_extra) else np.inf)
+        layout = self.fleet.layout
+        self.resume(Carried.of(self.fleet))
         self._state.fleet = Fleet()
         self._limit_cluster()
         self._admit(list(self._podautoscalers), now)
@@ -223,8 +220,7 @@ class Revisions:
         )
         for key, pa in zip(keys, pas, strict=True):
             row, observed = self.fleet.row(key), self.fleet.observed
-            left_s = self.fleet.credit.left_s
-            left_s[row] = min(left_s[row], self._credit_s.pop(name_id(key), np.inf))
+            self._carried.give(self.fleet, key)
             observed.active[row] = int(active_of(pa))
             since = unix(pa.status.condition(ACTIVE).since or None)
             observed.active_since_s[row] = now if since is None else since

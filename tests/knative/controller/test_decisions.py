@@ -6,6 +6,7 @@ import pytest
 
 from autoscaler.core.state.revision import Active
 from knative.controller.state import events as seen
+from knative.controller.state.carried import Carried
 from knative.controller.state.instructions import (
     AskActivator,
     Instruction,
@@ -241,7 +242,7 @@ def test_the_clusters_bill_is_followed_and_outlives_a_rebuilt_fleet(world: World
 
 
 def test_the_clusters_bill_goes_on_after_a_restart_once_it_is_known(world: World) -> None:
-    world.controller.revisions.resume({}, -40.0)
+    world.controller.revisions.resume(Carried(cluster_s=-40.0))
     world.configured(min_scale="1")  # of which no bill is known yet
     world.configured(kn_ahead_cluster_max_extra="20%")
     assert world.controller.fleet.cluster_credit.left_s == -40.0

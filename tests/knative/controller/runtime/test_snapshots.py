@@ -7,12 +7,14 @@ import pytest
 
 from autoscaler.core.control import Instructions
 from autoscaler.core.names import name_id
+from autoscaler.core.prediction.missing import requests_waiting
 from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS
 from autoscaler.exchange.snapshot import NAMES, TICK, Snapshot, read_names, read_tick
 from autoscaler.limits import CHANGES
 from knative.controller.runtime.snapshots import Snapshots
 from knative.controller.state import events as seen
+from knative.controller.state.carried import Carried
 from knative.controller.state.changes import ChangeLog
 from tests.knative.controller.world import KEY, World
 from tests.knative.objects import NOW_S, a_podautoscaler
@@ -105,20 +107,27 @@ def test_names_are_written_when_they_change_and_only_then(world: World, tmp_path
     assert [named.revision for named in read_names(path)] == [OTHER]
 
 
-def test_a_restart_goes_on_with_the_credit_that_was_shown(world: World, tmp_path: Path) -> None:
+def test_a_restart_goes_on_with_what_was_counted(world: World, tmp_path: Path) -> None:
     fleet = world.controller.fleet
-    fleet.credit.left_s[fleet.row(KEY)] = 12.0
+    row = fleet.row(KEY)
+    fleet.credit.left_s[row] = 12.0
+    fleet.early.cases[row], fleet.early.back[row], fleet.early.missed[row] = 7.0, 2.0, 1.0
+    fleet.services.waits.view.cases[fleet.service[row]] = 9.0
+    fleet.services.waits.view.requests[fleet.service[row]] = 29.0
     shows(world, Snapshots(tmp_path))
     again = World()
-    again.controller.revisions.resume(*Snapshots(tmp_path).credit_s())
+    again.controller.revisions.resume(Snapshots(tmp_path).carried())
     again.has_revision("cart")
     again.has_revision("new")
     for _ in range(2):
-        assert again.controller.fleet.credit.left_s.tolist() == [12.0, 600.0]
+        found = again.controller.fleet
+        assert found.credit.left_s.tolist() == [12.0, 600.0]
+        assert (found.early.cases[0], found.early.back[0], found.early.missed[0]) == (7.0, 2.0, 1.0)
+        assert requests_waiting(found).tolist() == [3.0, 1.0]
         again.controller.revisions.rebuild(NOW_S)
     (tmp_path / TICK).write_bytes(b"damaged")
     for folder in (tmp_path, tmp_path / "none"):
-        assert Snapshots(folder).credit_s() == ({}, np.inf)
+        assert Snapshots(folder).carried() == Carried()
 
 
 # --- where it cannot be written -------------------------------------------------------------------
