@@ -1,6 +1,7 @@
 """From forecasts, prices and the dependency graph to the advice that the controller reads."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
 
 import numpy as np
 
@@ -9,7 +10,8 @@ from autoscaler.advisor.paths import NamedPaths
 from autoscaler.core.names import name_id
 from autoscaler.core.prediction.advice import NO_PATHS
 from autoscaler.core.prediction.forecasts import ForecastBundle
-from autoscaler.core.prediction.predictive import PodCosts, demand_at_price
+from autoscaler.core.prediction.missing import Missing
+from autoscaler.core.prediction.predictive import PodCosts, capacity, demand_at_price
 from autoscaler.core.state.revision import Mode
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from autoscaler.exchange.advice import MAY_BE_NAN, AdviceTable
@@ -86,10 +88,13 @@ def _costs_of(snapshot: Snapshot, rows: IntArray, promised_s: FloatArray) -> Pod
     """Of rows (n,). promised_s: (n,) prices that keep promises; NaN = there is none."""
     columns = snapshot.columns
     price_s = np.where(np.isnan(promised_s), columns["spec_cold_price_s"][rows], promised_s)
+    missing = Missing(**{f.name: columns[f"missing_{f.name}"][rows] for f in fields(Missing)})
     return PodCosts(
-        missing_s=price_s * columns["requests_waiting"][rows] + columns["added_s"][rows],
+        first_s=missing.first_s(price_s),
+        further_s=missing.further_s(price_s),
         lead_s=columns["spec_lead_s"][rows],
         drain_s=columns["spec_drain_s"][rows],
+        capacity=capacity(columns["spec_pod_capacity"][rows], columns["spec_share"][rows]),
     )
 
 

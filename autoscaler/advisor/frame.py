@@ -128,8 +128,8 @@ class RevisionState:
 
     @property
     def requests_waiting(self) -> float:
-        """How many requests wait where a pod is missing, on average."""
-        return float(self.snapshot.columns["requests_waiting"][self.row])
+        """How many requests wait where the first pod is missing, on average."""
+        return float(self.snapshot.columns["missing_first_waiting"][self.row])
 
     @property
     def max_extra(self) -> float:

@@ -181,7 +181,7 @@ class DecisionAnswer(ApiAnswer):
     mode: ModeName
     cold_price_s: float = Field(description="What a cold request is worth, in s of idle pod")
     requests_waiting: float = Field(
-        description="Requests that wait where a pod is missing, on average: each is cold"
+        description="Requests that wait where the first pod is missing, on average"
     )
     max_extra: float | None = Field(
         description="Most pod time ahead, of what Knative's rule wants, a fraction; null = no bill"

@@ -66,7 +66,7 @@ def _decided(decisions: Sequence[DecisionAnswer]) -> Iterator[RenderableType]:
         yield Text(f"\n{plain(one.revision)}  {plain(one.sentence)}")
         yield _candidates(one)
         price = f"a cold request is worth {number(one.cold_price_s)} s of idle pod"
-        price += f", and {number(one.requests_waiting)} wait where a pod is missing"
+        price += f", and {number(one.requests_waiting)} wait where the first pod is missing"
         yield _indented(Text(f"mode {one.mode}: {MODES[one.mode]}; price: {price}", style="dim"))
         if one.max_extra is not None and one.credit_s is not None:
             bill = f"at most {1 + one.max_extra:.4g} times what Knative wants"

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from autoscaler.core.prediction.missing import added_s, requests_waiting
+from autoscaler.core.prediction.missing import Missing
 from autoscaler.core.state.account import Account
 from autoscaler.core.state.credit import Credit
 from autoscaler.core.state.decision import Decision, DecisionArrays
@@ -80,8 +80,7 @@ LAYOUT = Layout(
         *_columns("early_", Early, "revisions", ("cases", "back", "missed")),
         *_columns("twin_", Virtual, "revisions", ("begun", "replicas", "kpa", "reason")),
         Field("failing", "|b1", ("revisions",)),
-        Field("requests_waiting", "<f8", ("revisions",)),
-        Field("added_s", "<f8", ("revisions",)),
+        *(Field(f"missing_{f.name}", "<f8", ("revisions",)) for f in fields(Missing)),
         *_columns("decision_", Decision, "revisions"),
         Field("service", "<i8", ("services",)),
         *_columns("calls_", Calls, "services", _CALLS),
@@ -142,8 +141,6 @@ def write_tick(
         "revision": fleet.ids,
         "service_of": fleet.service,
         "failing": fleet.requested.wait_s > 0,
-        "requests_waiting": requests_waiting(fleet),
-        "added_s": added_s(fleet, ALL, fleet.spec),
         "service": services.calls.id,
         "in_flight": services.in_flight,
         "peak": services.peak,
@@ -165,6 +162,7 @@ def write_tick(
         ("memory_", fleet.memory),
         ("credit_", fleet.credit),
         ("early_", fleet.early),
+        ("missing_", Missing.of(fleet, ALL, fleet.spec)),
         ("twin_", fleet.twins.view),
         ("decision_", fleet.decision),
         ("calls_", services.calls),

@@ -117,9 +117,11 @@ def _windows(
     curve, cells = bundle.exceedance[row : row + 1], bundle.demand_edges[row : row + 1]
     spec = revision(pod_requests, s.start_up_s, s.drain_s)
     costs = PodCosts(
-        missing_s=np.array([s.price_s]),
+        first_s=np.array([s.price_s]),
+        further_s=np.array([s.price_s]),
         lead_s=np.array([s.start_up_s]),
         drain_s=np.array([s.drain_s]),
+        capacity=np.array([spec.pod_capacity]),
     )
     worth_starting, _ = demand_at_price(bundle, np.array([row]), costs)
     pods = np.ceil(worth_starting[0] / spec.target)

@@ -14,7 +14,7 @@ from learner.settings import WINDOWS
 
 PRICE = Knob(
     name="price of a cold request, s of idle pod",
-    values=(2.0, 6.0, 20.0, 60.0, 200.0, 600.0, 2000.0, 6000.0, 20_000.0, 100_000.0),
+    values=(2.0, 6.0, 20.0, 60.0, 200.0, 600.0, 1200.0, 2000.0, 6000.0, 20_000.0, 100_000.0),
     default=600.0,
 )
 

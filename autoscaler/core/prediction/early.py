@@ -78,5 +78,6 @@ def may_go(fleet: Fleet, rows: Rows, early: EarlyArrays, spec: SpecArrays) -> Bo
         return full
     costs = PodCosts.of(fleet, rows, spec)
     back, missed = ((ended + 0.5) / (early.cases + 1.0) for ended in (early.back, early.missed))
-    others_s = missed * (costs.missing_s + costs.lead_s) + back * costs.drain_s
+    missing_s = np.where(early.left == 0, costs.first_s, costs.further_s)
+    others_s = missed * (missing_s + costs.lead_s) + back * costs.drain_s
     return np.asarray(full & (others_s <= (1.0 - back) * spec.stable_window_s))

@@ -70,8 +70,11 @@ def demand_at(exceedance: Curves, demand_edges: FloatArray, threshold: FloatArra
     """Read curves at thresholds: see `ForecastBundle.demand_at`.
 
     exceedance: (n, n_windows, n_cells). demand_edges: (n, n_cells + 1) requests in flight.
-    threshold: broadcastable to (n, n_windows). Returns (n, n_windows) requests in flight.
+    threshold: broadcastable to (n, n_windows), or (n, n_windows, n_cells), one of each cell.
+    Returns (n, n_windows) requests in flight.
     """
-    passes = exceedance > np.broadcast_to(threshold, exceedance.shape[:2])[:, :, None]
+    if threshold.ndim < exceedance.ndim:
+        threshold = np.broadcast_to(threshold, exceedance.shape[:2])[:, :, None]
+    passes = exceedance > threshold
     demand = np.where(passes, demand_edges[:, None, 1:], 0.0).max(axis=2, initial=0.0)
     return np.where(np.isnan(exceedance).any(axis=2), np.nan, demand)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from autoscaler.core.prediction.advice import Paths
-from autoscaler.core.prediction.missing import missing_s
+from autoscaler.core.prediction.missing import Missing
 from autoscaler.core.state.fleet import Fleet, take
 from autoscaler.core.types import FloatArray, IntArray
 
@@ -61,7 +61,7 @@ class Downstream:
     service: IntArray  # (k,)
     in_flight: FloatArray  # (k,) over the stable window
     # (n_services,) the greatest of a service's revisions:
-    missing_s: FloatArray  # what it costs that a pod is missing
+    missing_s: FloatArray  # what it costs that the first pod is missing
     lead_s: FloatArray
     drain_s: FloatArray
     window_s: FloatArray
@@ -87,7 +87,7 @@ class Downstream:
             rows=rows,
             service=service,
             in_flight=in_flight,
-            missing_s=greatest(missing_s(fleet, rows, spec)),
+            missing_s=greatest(Missing.of(fleet, rows, spec).first_s(spec.cold_price_s)),
             lead_s=greatest(spec.lead_s),
             drain_s=greatest(spec.drain_s),
             window_s=greatest(spec.stable_window_s),

@@ -1,11 +1,12 @@
 """From exceedance curves and prices to pods, and to how long they stay.
 
 A pod costs seconds of pod while it starts (its lead L), while it idles, and while it drains after
-it was let go (D). That it is missing when requests come costs M of them beside (`missing`). Take
-one pod level and one window ahead: p is the probability that demand in the window reaches the
-level, H the window's length, which a pod would idle in vain, T the time until the need is expected:
-the middle of the window, any part of which is as likely; 0 once a pod for it is due. Three things
-can be done, and each costs, beside the service of requests itself,
+it was let go (D). That it is missing when requests come costs M of them beside (`missing`): other
+ones for the first pod than for further ones. Take one pod level and one window ahead: p is the
+probability that demand in the window reaches the level, H the window's length, which a pod would
+idle in vain, T the time until the need is expected: the middle of the window, any part of which is
+as likely; 0 once a pod for it is due. Three things can be done, and each costs, beside the service
+of requests itself,
 
     to keep a pod that stands through the window       T + (1 - p) H + D
     to start one a lead before the window begins       L + (1 - p) H + D
@@ -43,7 +44,7 @@ import numpy as np
 
 from autoscaler.core.prediction.advice import NO_PATHS, Advice
 from autoscaler.core.prediction.forecasts import ForecastBundle, demand_at
-from autoscaler.core.prediction.missing import missing_s
+from autoscaler.core.prediction.missing import Missing
 from autoscaler.core.state.fleet import Fleet, Rows
 from autoscaler.core.state.revision import NO_ANSWER, SpecArrays
 from autoscaler.core.types import FloatArray, IntArray
@@ -56,19 +57,34 @@ TICK_S = 2.0  # s between two decisions: what is due before the next tick is due
 class PodCosts:
     """What pods of revisions cost; (n,) each, s of pod."""
 
-    missing_s: FloatArray  # that one is missing when requests come: `missing`
-    lead_s: FloatArray  # from requesting it until it is ready
-    drain_s: FloatArray  # from letting it go until it is gone
+    first_s: FloatArray  # that the first one is missing when requests come: `missing`
+    further_s: FloatArray  # that a further one is
+    lead_s: FloatArray  # from requesting one until it is ready
+    drain_s: FloatArray  # from letting one go until it is gone
+    capacity: FloatArray  # (n,) requests in flight of the service that one takes
 
     @classmethod
     def of(cls, fleet: Fleet, rows: Rows, spec: SpecArrays) -> "PodCosts":
         """Those of n rows. spec: theirs."""
-        return cls(missing_s=missing_s(fleet, rows, spec), lead_s=spec.lead_s, drain_s=spec.drain_s)
+        missing = Missing.of(fleet, rows, spec)
+        return cls(
+            first_s=missing.first_s(spec.cold_price_s),
+            further_s=missing.further_s(spec.cold_price_s),
+            lead_s=spec.lead_s,
+            drain_s=spec.drain_s,
+            capacity=capacity(spec.pod_capacity, spec.share),
+        )
 
     @property
     def ends_s(self) -> FloatArray:
         """(n,) of a start and a drain."""
         return self.lead_s + self.drain_s
+
+
+def capacity(pod_capacity: FloatArray, share: FloatArray) -> FloatArray:
+    """(n,) requests in flight of a service that one pod of a revision with such a share takes."""
+    takes = np.full(len(share), np.inf)
+    return np.asarray(np.divide(pod_capacity, share, out=takes, where=share > 0))
 
 
 def demand_at_price(
@@ -79,11 +95,12 @@ def demand_at_price(
     service: (n,) indices into ``bundle.services``; -1 = not in the bundle. costs: of the same n.
     NaN = no forecast. The second is never below the first.
     """
-    hold_s = np.diff(bundle.window_edges_s)
-    ends_s = costs.ends_s[:, None]
-    all_s = hold_s + ends_s + costs.missing_s[:, None]
     curve = np.maximum(service, 0)
     exceedance, edges = bundle.exceedance[curve], bundle.demand_edges[curve]
+    hold_s, ends_s = np.diff(bundle.window_edges_s)[:, None], costs.ends_s[:, None, None]
+    is_first = edges[:, :-1] < costs.capacity[:, None]
+    missing_s = np.where(is_first, costs.first_s[:, None], costs.further_s[:, None])
+    all_s = hold_s + ends_s + missing_s[:, None, :]
     worth_starting = demand_at(exceedance, edges, (hold_s + ends_s) / all_s)
     worth_keeping = demand_at(exceedance, edges, hold_s / all_s)
     worth_starting[service < 0] = worth_keeping[service < 0] = np.nan

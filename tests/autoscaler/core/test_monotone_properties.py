@@ -73,7 +73,13 @@ def curves(draw: st.DrawFn, story: Story) -> ForecastBundle:
 
 def priced(story: Story, bundle: ForecastBundle, price: FloatArray) -> Advice:
     lead_s, drain_s = column(story, "lead_s"), column(story, "drain_s")
-    costs = PodCosts(missing_s=price, lead_s=lead_s, drain_s=drain_s)
+    costs = PodCosts(
+        first_s=price,
+        further_s=price / 2.0,
+        lead_s=lead_s,
+        drain_s=drain_s,
+        capacity=column(story, "pod_capacity"),
+    )
     return read_at_price(bundle, np.arange(len(bundle.services)), costs, layout=1)
 
 

@@ -46,7 +46,9 @@ def curves(draw: st.DrawFn) -> FloatArray:
 
 def costs_of(spec: dict[str, float]) -> PodCosts:
     return PodCosts(
-        missing_s=np.array([spec["cold_price_s"]]),
+        first_s=np.array([spec["cold_price_s"]]),
+        further_s=np.array([spec["cold_price_s"]]),
+        capacity=np.ones(1),
         lead_s=np.array([spec["lead_s"]]),
         drain_s=np.array([spec["drain_s"]]),
     )
@@ -130,7 +132,7 @@ def sure_need(*, in_s: float) -> Advice:
         bundle(np.array([[0.0], [1.0]]), made_at_s=story.now - 10.0),
         window_edges_s=np.array([0.0, 10.0 + in_s, 10.0 + in_s + LASTS_S]),
     )
-    costs = PodCosts(missing_s=np.array([600.0]), lead_s=np.zeros(1), drain_s=np.zeros(1))
+    costs = costs_of({"cold_price_s": 600.0, "lead_s": 0.0, "drain_s": 0.0})
     return read_at_price(made, np.array([0]), costs, layout=1)
 
 

@@ -60,7 +60,16 @@ def bundle() -> ForecastBundle:
 def costs(*price_s: float, lead_s: float = 0.0, drain_s: float = 0.0) -> PodCosts:
     price = np.array(price_s)
     lead, drain = np.full_like(price, lead_s), np.full_like(price, drain_s)
-    return PodCosts(missing_s=price, lead_s=lead, drain_s=drain)
+    ten = np.full_like(price, 10.0)
+    return PodCosts(first_s=price, further_s=price, lead_s=lead, drain_s=drain, capacity=ten)
+
+
+def test_the_first_pod_has_a_price_of_its_own() -> None:
+    one_each = replace(costs(60.0), capacity=np.ones(1))  # cells of the first pod, and of others
+    dear = replace(one_each, first_s=np.array([1e9]))
+    dearer = replace(one_each, further_s=np.array([1e9]))
+    found = [read_at_price(bundle(), np.array([0]), c, layout=1) for c in (one_each, dear, dearer)]
+    assert [advice.worth_starting[0, 0] for advice in found] == [1.0, 1.0, 8.0]
 
 
 def read(service: int, price_s: float, **ends: float) -> tuple[list[float], list[float]]:
@@ -192,7 +201,7 @@ def test_costs_are_read_from_the_columns_of_a_fleet() -> None:
     cheap = replace(KNATIVE_DEFAULTS, cold_price_s=20.0, lead_s=2.0, drain_s=40.0)
     fleet.add({"shop/cart": dear, "shop/mail": cheap}, now=NOW)
     found = PodCosts.of(fleet, ALL, fleet.spec)
-    assert [c.tolist() for c in (found.missing_s, found.lead_s, found.drain_s)] == [
+    assert [c.tolist() for c in (found.first_s, found.lead_s, found.drain_s)] == [
         [600.0, 20.0],
         [5.0, 2.0],
         [30.0, 40.0],

@@ -7,7 +7,6 @@ import pytest
 
 from autoscaler.core.control import Instructions
 from autoscaler.core.names import name_id
-from autoscaler.core.prediction.missing import requests_waiting
 from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS
 from autoscaler.exchange.snapshot import NAMES, TICK, Snapshot, read_names, read_tick
@@ -123,7 +122,8 @@ def test_a_restart_goes_on_with_what_was_counted(world: World, tmp_path: Path) -
         found = again.controller.fleet
         assert found.credit.left_s.tolist() == [12.0, 600.0]
         assert (found.early.cases[0], found.early.back[0], found.early.missed[0]) == (7.0, 2.0, 1.0)
-        assert requests_waiting(found).tolist() == [3.0, 1.0]
+        waits = found.services.waits.view
+        assert (waits.cases[0], waits.requests[0], waits.cases[1]) == (9.0, 29.0, 0.0)
         again.controller.revisions.rebuild(NOW_S)
     (tmp_path / TICK).write_bytes(b"damaged")
     for folder in (tmp_path, tmp_path / "none"):
