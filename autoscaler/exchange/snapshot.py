@@ -46,6 +46,8 @@ _SPEC = (
 )
 _OBSERVED = ("ready", "replicas", "active", "set_up")
 _CALLS = ("requests", "cold", "last_call_s", "last_start_s")
+EARLY = ("cases", "back", "missed")
+WAITS = ("cases", "requests", "served_s", "served")
 
 
 def _columns(prefix: str, kind: Any, dimension: str, names: Sequence[str] = ()) -> list[Field]:
@@ -77,14 +79,14 @@ LAYOUT = Layout(
         *_columns("pods_", PodCounts, "revisions"),
         *_columns("memory_", Memory, "revisions", ("excess_burst_capacity",)),
         *_columns("credit_", Credit, "revisions", ("left_s",)),
-        *_columns("early_", Early, "revisions", ("cases", "back", "missed")),
+        *_columns("early_", Early, "revisions", EARLY),
         *_columns("twin_", Virtual, "revisions", ("begun", "replicas", "kpa", "reason")),
         Field("failing", "|b1", ("revisions",)),
         *(Field(f"missing_{f.name}", "<f8", ("revisions",)) for f in fields(Missing)),
         *_columns("decision_", Decision, "revisions"),
         Field("service", "<i8", ("services",)),
         *_columns("calls_", Calls, "services", _CALLS),
-        *_columns("waits_", Waits, "services", ("cases", "requests", "served_s", "served")),
+        *_columns("waits_", Waits, "services", WAITS),
         *_columns("account_", Account, "services"),
         Field("in_flight", "<f8", ("services",)),
         Field("peak", "<f8", ("services",)),

@@ -13,9 +13,8 @@ import numpy as np
 from autoscaler.core.names import name_id
 from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.types import FloatArray, IntArray
+from autoscaler.exchange.snapshot import EARLY, WAITS
 
-EARLY = ("cases", "back", "missed")
-WAITS = ("cases", "requests", "served_s", "served")
 Counts = dict[int, list[float]]
 
 
