@@ -1,6 +1,6 @@
 """What is ahead of one service, and how often such forecasts of its last days came true."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -8,11 +8,13 @@ import numpy as np
 from autoscaler.cli.resources import Selection, services_named
 from autoscaler.core.prediction.forecasts import demand_at
 from autoscaler.core.prediction.predictive import PodCosts, demand_at_price
+from autoscaler.core.state.fleet import ALL, Fleet
 from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
 from benchmarks.policies.policies import revision
 from benchmarks.replay import OnProgress, Replay, ReplaySettings
 from benchmarks.scores.forecast_score import mid_coverage, most_ahead
+from benchmarks.simulator.past_waits import count_past
 from benchmarks.whatif.past import Past
 from benchmarks.whatif.run import with_prior
 from learner.engine import Learner
@@ -116,13 +118,10 @@ def _windows(
     bundle = learner.bundle(demand)
     curve, cells = bundle.exceedance[row : row + 1], bundle.demand_edges[row : row + 1]
     spec = revision(pod_requests, s.start_up_s, s.drain_s)
-    costs = PodCosts(
-        first_s=np.array([s.price_s]),
-        further_s=np.array([s.price_s]),
-        lead_s=np.array([s.start_up_s]),
-        drain_s=np.array([s.drain_s]),
-        capacity=np.array([spec.pod_capacity]),
-    )
+    fleet = Fleet()
+    fleet.add({demand.services[row]: replace(spec, cold_price_s=s.price_s)}, now=bundle.made_at_s)
+    count_past(fleet, replay.requests, np.array([row]), bundle.made_at_s)
+    costs = PodCosts.of(fleet, ALL, fleet.spec)
     worth_starting, _ = demand_at_price(bundle, np.array([row]), costs)
     pods = np.ceil(worth_starting[0] / spec.target)
     ahead = [demand_at(curve, cells, np.round(np.array([[1 - q]]), 9))[0] for q in QUANTILES]

@@ -25,6 +25,7 @@ from benchmarks.simulator.cluster import Cluster
 from benchmarks.simulator.events import COUNTED
 from benchmarks.simulator.floors import Floors, FloorsInForce
 from benchmarks.simulator.forecasts import ForecastTable, stack
+from benchmarks.simulator.past_waits import count_past
 from benchmarks.simulator.settings import Settings, only, rows, value_of
 from benchmarks.simulator.steady import Steady, may_be_steady
 
@@ -96,6 +97,7 @@ class Simulation:
         )
         self.cluster.begin(start_s)
         self.state = ControlState(fleet=_fleet(world, policies, start_s))
+        count_past(self.fleet, world.requests, self.service, start_s)
         self._twins = twins
         self._steady = Steady(self.state, self.cluster)
         worth_it = not FEW < len(self.fleet) < MANY
