@@ -154,8 +154,9 @@ def draw_timeline(timeline: Timeline, colour: Mapping[str, str], *, narrow: bool
         _whole_numbers(pods, "Pods", ncols=1 if narrow else 5)
         for axes in cold:
             _draw_cold(axes, timeline, days, starts, colour)
-        most = 5 if narrow else None  # ticks that have room
-        locator = AutoDateLocator(maxticks=most)  # type: ignore[no-untyped-call]
+        # So many have room. Of few at most, fewer at least: else there are times that none suits.
+        least, most = (2, 5) if narrow else (5, None)
+        locator = AutoDateLocator(minticks=least, maxticks=most)  # type: ignore[no-untyped-call]
         lowest.xaxis.set_major_locator(locator)
         formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
         lowest.xaxis.set_major_formatter(formatter)
