@@ -86,8 +86,9 @@ def live(
         moment(refit, 0.0)  # the learner would refuse another only in the cluster
         if not image:
             raise PermanentError("image is missing; allowed: that of a service, by --image")
-        for file in (report, json) if json else (report,):
-            check_writable(file)
+        for file in (json, None if starts else report):
+            if file:
+                check_writable(file)
         asked = Asked(
             context=context, kubeconfig=kubeconfig, namespace=namespace, image=image,
             prometheus_image=prometheus_image, kinds=kinds_of(tuple(kind or ())),

@@ -254,6 +254,8 @@ def test_what_an_earlier_run_has_left_is_found(
         (("--image", "x", "--kind", "weekly"), "kind 'weekly' is not known; allowed: timer"),
         (("--image", "x", "--refit", "soon"), "time 'soon' is not understood; allowed: 10d"),
         (("--image", "x", "--report", "/nope/x.html"), "/nope/x.html cannot be written: "),
+        # Which writes no report.
+        (("--image", "x", "--starts", "a", "--report", "/nope/x.html"), "starts 'a' are no rates"),
     ],
 )
 def test_bad_input_is_one_line(
