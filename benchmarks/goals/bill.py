@@ -16,22 +16,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from autoscaler.cli.options import one_line_errors
 from autoscaler.core.state.revision import Mode
-from benchmarks.goals.made_workloads import made_workloads
+from benchmarks.goals.command import judging
 from benchmarks.goals.simulated import Spent, simulated
-from benchmarks.goals.walk_forward import Refit, Rounds, Rows, walked
-from benchmarks.goals.workloads import (
-    Concurrency,
-    End,
-    Files,
-    StartUp,
-    Until,
-    Workload,
-    recorded,
-)
+from benchmarks.goals.workloads import Workload
 from benchmarks.policies.policies import KPA, revision
-from benchmarks.policies.walk import DEFAULTS, WalkSettings
 from benchmarks.simulator.forecasts import ForecastTable
 from benchmarks.simulator.simulation import Policy
 
@@ -86,29 +75,8 @@ def rows_of(policies: Sequence[Policy], spent: Spent) -> list[Row]:
     return found
 
 
-def main(
-    files: Files = None,
-    fit_until: Until = "10d",
-    end: End = "",
-    start_up: StartUp = 5.0,
-    concurrency: Concurrency = 1,
-    refit: Refit = DEFAULTS.refit_steps,
-    max_rows: Rows = DEFAULTS.learner.max_rows,
-    rounds: Rounds = DEFAULTS.learner.rounds,
-) -> None:
+def judge(console: Console, workload: Workload, forecasts: ForecastTable) -> bool:
     """Print what is spent and missed at each max-extra."""
-    settings = WalkSettings.of(refit, max_rows, rounds)
-    console = Console(width=100)
-    with one_line_errors():
-        workloads = [made.workload for made in made_workloads()] if not files else [
-            recorded(path, fit_until, end, concurrency=concurrency, start_up_s=start_up)
-            for path in files
-        ]  # fmt: skip
-        for workload in workloads:
-            _print(console, workload, walked(console, workload, settings))
-
-
-def _print(console: Console, workload: Workload, forecasts: ForecastTable) -> None:
     policies = policies_of(workload)
     spent = simulated(workload, {MODEL: forecasts}, policies)
     table = Table(title=f"{workload.name}: {spent.requests[0].sum():,} requests")
@@ -124,7 +92,8 @@ def _print(console: Console, workload: Workload, forecasts: ForecastTable) -> No
             f"{row.over}",
         )
     console.print(table)
+    return True
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    typer.run(judging(judge))

@@ -24,21 +24,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from autoscaler.cli.options import one_line_errors
 from autoscaler.core.prediction.forecasts import demand_at
 from autoscaler.core.types import BoolArray, Curves, FloatArray
-from benchmarks.goals.made_workloads import made_workloads
-from benchmarks.goals.walk_forward import Refit, Rounds, Rows, walked
-from benchmarks.goals.workloads import (
-    DAY_STEPS,
-    Concurrency,
-    End,
-    Files,
-    Until,
-    Workload,
-    recorded,
-)
-from benchmarks.policies.walk import DEFAULTS, WalkSettings
+from benchmarks.goals.command import judging
+from benchmarks.goals.workloads import DAY_STEPS, Workload
 from benchmarks.scores.forecast_score import QUANTILES, mid_coverage, most_ahead, pinball
 from benchmarks.scores.resampling import Estimate, interval, ratio, resampled
 from benchmarks.simulator.forecasts import ForecastTable
@@ -146,23 +135,10 @@ def _by_unit(values: FloatArray, chosen: BoolArray) -> FloatArray:
     return np.asarray(days.ravel())
 
 
-def main(
-    files: Files = None,
-    fit_until: Until = "10d",
-    end: End = "",
-    concurrency: Concurrency = 1,
-    refit: Refit = DEFAULTS.refit_steps,
-    max_rows: Rows = DEFAULTS.learner.max_rows,
-    rounds: Rounds = DEFAULTS.learner.rounds,
-) -> None:
+def judge(console: Console, workload: Workload, forecasts: ForecastTable) -> bool:
     """Print coverage, relative loss and reliability for each window."""
-    settings = WalkSettings.of(refit, max_rows, rounds)
-    console = Console(width=WIDTH)
-    with one_line_errors():
-        given = [recorded(path, fit_until, end, concurrency=concurrency) for path in files or []]
-        for workload in given or [made.workload for made in made_workloads()]:
-            found = scores_of(workload, walked(console, workload, settings))
-            show(console, workload, found)
+    show(console, workload, scores_of(workload, forecasts))
+    return True
 
 
 def show(console: Console, workload: Workload, found: list[WindowScore]) -> None:
@@ -202,4 +178,4 @@ def _outcomes(one: WindowScore, place: int) -> str:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    typer.run(judging(judge, width=WIDTH))

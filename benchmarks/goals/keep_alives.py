@@ -17,22 +17,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from autoscaler.cli.options import one_line_errors
 from autoscaler.core.state.revision import Mode
+from benchmarks.goals.command import judging
 from benchmarks.goals.made_workloads import sparse
 from benchmarks.goals.simulated import Spent, simulated
-from benchmarks.goals.walk_forward import Refit, Rounds, Rows, walked
-from benchmarks.goals.workloads import (
-    Concurrency,
-    End,
-    Files,
-    StartUp,
-    Until,
-    Workload,
-    recorded,
-)
+from benchmarks.goals.workloads import Workload
 from benchmarks.policies.policies import FULL, baselines, priced, revision
-from benchmarks.policies.walk import DEFAULTS, WalkSettings
 from benchmarks.scores.curves import cold_at
 from benchmarks.scores.resampling import interval, resampled
 from benchmarks.simulator.forecasts import ForecastTable
@@ -111,30 +101,11 @@ def verdicts(names: Sequence[str], spent: Spent) -> list[Verdict]:
     return found
 
 
-def main(
-    files: Files = None,
-    fit_until: Until = "10d",
-    end: End = "",
-    start_up: StartUp = 5.0,
-    concurrency: Concurrency = 1,
-    refit: Refit = DEFAULTS.refit_steps,
-    max_rows: Rows = DEFAULTS.learner.max_rows,
-    rounds: Rounds = DEFAULTS.learner.rounds,
-) -> None:
+def judge(console: Console, workload: Workload, forecasts: ForecastTable) -> bool:
     """Print the verdicts; ends with 1 where a setting of Knative is better."""
-    settings = WalkSettings.of(refit, max_rows, rounds)
-    console, passes = Console(width=100), True
-    with one_line_errors():
-        given = [
-            recorded(path, fit_until, end, concurrency=concurrency, start_up_s=start_up)
-            for path in files or []
-        ]
-        for workload in given or [sparse()]:
-            found = verdicts_on(workload, walked(console, workload, settings))
-            show(console, workload.name, found)
-            passes &= all(each.passes for each in found)
-    if not passes:
-        raise typer.Exit(1)
+    found = verdicts_on(workload, forecasts)
+    show(console, workload.name, found)
+    return all(each.passes for each in found)
 
 
 def show(console: Console, name: str, found: Sequence[Verdict]) -> None:
@@ -155,4 +126,4 @@ def show(console: Console, name: str, found: Sequence[Verdict]) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    typer.run(judging(judge, made=lambda: [sparse()]))

@@ -4,14 +4,13 @@ Three days are past, five hours are walked through: many services say as much as
 are simulated sooner. All of it is synthetic, and seeded.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
 
 from autoscaler.core.types import FloatArray
-from benchmarks.goals.workloads import DAY_STEPS, STEP_S, Workload
+from benchmarks.goals.workloads import DAY_STEPS, STEP_S, Law, Workload
 from benchmarks.made.processes import bursts, expected_calls, swing, varying
 from benchmarks.simulator.arrivals import Requests, measure
 from benchmarks.simulator.forecasts import ForecastTable
@@ -26,43 +25,34 @@ TIMER_S = 75.0
 MIDS = (np.arange(256) + 0.5) / 256  # of the range in which a next call lies
 GOLDEN = 0.618  # of a turn from one service's hours to the next's: none alike
 
-# (n, n_origins, n_windows) that a service is called within each window, from what came before:
-# of origins (n_origins,) Unix s, and edges (n_windows + 1,) s after them.
-Law = Callable[[FloatArray, FloatArray], FloatArray]
+
+def known(
+    workload: Workload, law: Law, window_edges_s: FloatArray, every_s: float = STEP_S
+) -> ForecastTable:
+    """What can be known at best, every so many s of what follows a workload's past."""
+    demand = workload.demand
+    n = len(demand.services)
+    begin_s = demand.start_s + workload.first * demand.step_s
+    made_at_s = np.arange(begin_s, demand.end_s, every_s)
+    return ForecastTable(
+        services=demand.services,
+        made_at_s=made_at_s,
+        fitted_at_s=begin_s,
+        window_edges_s=window_edges_s,
+        demand_edges=np.tile([0.0, 1.0], (n, 1)),
+        exceedance=law(made_at_s, window_edges_s)[..., None].astype(np.float32),
+        model=("law",) * n,
+        reason=("",) * n,
+    )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
-    """A workload and its law."""
-
-    workload: Workload
-    law: Law
-
-    def known(self, window_edges_s: FloatArray, every_s: float = STEP_S) -> ForecastTable:
-        """What can be known at best, every so many s of what follows the past."""
-        demand = self.workload.demand
-        n = len(demand.services)
-        begin_s = demand.start_s + self.workload.first * demand.step_s
-        made_at_s = np.arange(begin_s, demand.end_s, every_s)
-        return ForecastTable(
-            services=demand.services,
-            made_at_s=made_at_s,
-            fitted_at_s=begin_s,
-            window_edges_s=window_edges_s,
-            demand_edges=np.tile([0.0, 1.0], (n, 1)),
-            exceedance=self.law(made_at_s, window_edges_s)[..., None].astype(np.float32),
-            model=("law",) * n,
-            reason=("",) * n,
-        )
-
-
-def made_workloads() -> Iterator[Made]:
+def made_workloads() -> Iterator[Workload]:
     """All of them."""
     for make in (timers, rare_regular_callers, day_and_night, poisson):
         yield make()
 
 
-def timers(seed: int = 1) -> Made:
+def timers(seed: int = 1) -> Workload:
     """A call every 75 s, never missed; each service has a phase of its own."""
     phase = np.random.default_rng(seed).uniform(0, TIMER_S, SERVICES)
     calls = [np.arange(begin, END_S, TIMER_S) for begin in phase]
@@ -71,10 +61,10 @@ def timers(seed: int = 1) -> Made:
         at = origin_s[:, None] + edges_s
         return np.array([np.diff(np.searchsorted(one, at)) > 0 for one in calls], dtype=np.float64)
 
-    return _made("timers of 75 s", calls, law)
+    return workload_of("timers of 75 s", calls, law)
 
 
-def rare_regular_callers(seed: int = 2) -> Made:
+def rare_regular_callers(seed: int = 2) -> Workload:
     """The next call comes 2 to 30 minutes after the last, and up to twice as long again."""
     random = np.random.default_rng(seed)
     least = np.geomspace(120.0, 1800.0, SERVICES)
@@ -99,10 +89,10 @@ def rare_regular_callers(seed: int = 2) -> Made:
             )
         return np.array(known).transpose(0, 2, 1)
 
-    return _made("rare regular callers", [one[one < END_S] for one in calls], law)
+    return workload_of("rare regular callers", [one[one < END_S] for one in calls], law)
 
 
-def day_and_night(seed: int = 3) -> Made:
+def day_and_night(seed: int = 3) -> Workload:
     """Poisson calls, forty times as many by day as by night; each service has hours of its own."""
     grid_s = np.arange(0.0, END_S + DAY_S, STEP_S)
     factor = np.stack([swing(grid_s, phase) for phase in np.arange(SERVICES) * GOLDEN])
@@ -110,7 +100,7 @@ def day_and_night(seed: int = 3) -> Made:
     return _poisson("day and night", grid_s, factor / mean_s[:, None], seed)
 
 
-def poisson(seed: int = 4) -> Made:
+def poisson(seed: int = 4) -> Workload:
     """Calls at a steady rate, one in 40 to 3,000 s."""
     grid_s = np.array([0.0, END_S + DAY_S])
     rate = np.repeat(1 / np.geomspace(40.0, 3000.0, SERVICES)[:, None], 2, axis=1)
@@ -124,7 +114,7 @@ def sparse(seed: int = 5) -> Workload:
     return workload_of("sparse bursts", [bursts(random, END_S, mean_s) for mean_s in means_s])
 
 
-def _poisson(name: str, grid_s: FloatArray, rate: FloatArray, seed: int) -> Made:
+def _poisson(name: str, grid_s: FloatArray, rate: FloatArray, seed: int) -> Workload:
     """Poisson calls. grid_s: (k,) s. rate: (n, k) calls per second there."""
     random = np.random.default_rng(seed)
     expected = expected_calls(grid_s, rate)  # (n, k) calls up to then
@@ -135,14 +125,10 @@ def _poisson(name: str, grid_s: FloatArray, rate: FloatArray, seed: int) -> Made
         mean = np.array([np.diff(np.interp(at, grid_s, e)) for e in expected])
         return np.asarray(1 - np.exp(-mean), dtype=np.float64)
 
-    return _made(name, [one[one < END_S] for one in calls], law)
+    return workload_of(name, [one[one < END_S] for one in calls], law)
 
 
-def _made(name: str, calls: Sequence[FloatArray], law: Law) -> Made:
-    return Made(workload=workload_of(name, calls), law=law)
-
-
-def workload_of(name: str, calls: Sequence[FloatArray]) -> Workload:
+def workload_of(name: str, calls: Sequence[FloatArray], law: Law | None = None) -> Workload:
     """Of calls (k,) s of each service, ascending to ``END_S``."""
     requests = Requests(
         arrival_s=np.concatenate(calls),
@@ -159,4 +145,4 @@ def workload_of(name: str, calls: Sequence[FloatArray]) -> Workload:
         kind="counts",
     )
     demand = measure(requests, trace, step_s=STEP_S, capacity=1.0)
-    return Workload(name=name, requests=requests, demand=demand, first=PAST_STEPS)
+    return Workload(name=name, requests=requests, demand=demand, first=PAST_STEPS, law=law)

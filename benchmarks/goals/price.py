@@ -17,22 +17,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from autoscaler.cli.options import one_line_errors
 from autoscaler.core.state.revision import Mode
-from benchmarks.goals.made_workloads import CALL_S, TIMER_S, made_workloads
+from benchmarks.goals.command import judging
+from benchmarks.goals.made_workloads import known
 from benchmarks.goals.simulated import Spent, simulated
-from benchmarks.goals.walk_forward import Refit, Rounds, Rows, walked
-from benchmarks.goals.workloads import (
-    Concurrency,
-    End,
-    Files,
-    StartUp,
-    Until,
-    Workload,
-    recorded,
-)
+from benchmarks.goals.workloads import Workload
 from benchmarks.policies.policies import FULL, KPA, priced, revision
-from benchmarks.policies.walk import DEFAULTS, WalkSettings
 from benchmarks.scores.resampling import interval, ratio, resampled
 from benchmarks.simulator.forecasts import ForecastTable
 from benchmarks.simulator.simulation import Policy
@@ -104,38 +94,14 @@ def steps_of(spent: Spent) -> list[Step]:
     return found
 
 
-def main(
-    files: Files = None,
-    fit_until: Until = "10d",
-    end: End = "",
-    start_up: StartUp = 5.0,
-    concurrency: Concurrency = 1,
-    refit: Refit = DEFAULTS.refit_steps,
-    max_rows: Rows = DEFAULTS.learner.max_rows,
-    rounds: Rounds = DEFAULTS.learner.rounds,
-) -> None:
+def judge(console: Console, workload: Workload, learned: ForecastTable) -> bool:
     """Print what is spent at each price, and what is paid between them."""
-    settings = WalkSettings.of(refit, max_rows, rounds)
-    console = Console(width=100)
-    with one_line_errors():
-        if not files:
-            _print_made(console, settings)
-        for path in files or []:
-            workload = recorded(path, fit_until, end, concurrency=concurrency, start_up_s=start_up)
-            spent = spent_at_prices(workload, walked(console, workload, settings))
-            _print(console, workload.name, LEARNED, spent)
-
-
-def _print_made(console: Console, settings: WalkSettings) -> None:
-    for made in made_workloads():
-        workload = made.workload
-        learned = walked(console, workload, settings)
-        for whose, table in ((LEARNED, learned), (KNOWN, made.known(learned.window_edges_s))):
-            _print(console, workload.name, whose, spent_at_prices(workload, table))
-    console.print(
-        f"A timer of {TIMER_S:g} s costs at best {workload.start_up_s:g} + {CALL_S:g} +"
-        f" {workload.drain_s:g} s a call: start-up, call, drain."
-    )
+    tables = {LEARNED: learned}
+    if workload.law:
+        tables[KNOWN] = known(workload, workload.law, learned.window_edges_s)
+    for whose, table in tables.items():
+        _print(console, workload.name, whose, spent_at_prices(workload, table))
+    return True
 
 
 def _print(console: Console, name: str, whose: str, spent: Spent) -> None:
@@ -168,4 +134,4 @@ def _cells(step: Step) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    typer.run(judging(judge))

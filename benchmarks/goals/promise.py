@@ -165,7 +165,7 @@ def main(
     console = Console(width=100)
     with one_line_errors():
         settle_s = moment(settle, 0.0)
-        workloads = [made.workload for made in made_workloads()] if not files else [
+        workloads = list(made_workloads()) if not files else [
             recorded(path, fit_until, end, concurrency=concurrency, start_up_s=start_up)
             for path in files
         ]  # fmt: skip

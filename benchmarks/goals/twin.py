@@ -16,22 +16,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from autoscaler.cli.options import one_line_errors
 from autoscaler.core.state.revision import Mode
 from autoscaler.core.types import FloatArray
+from benchmarks.goals.command import judging
 from benchmarks.goals.simulated import WARM_UP_S
-from benchmarks.goals.walk_forward import Refit, Rounds, Rows, walked
-from benchmarks.goals.workloads import (
-    Concurrency,
-    End,
-    Files,
-    StartUp,
-    Until,
-    Workload,
-    recorded,
-)
+from benchmarks.goals.workloads import Workload
 from benchmarks.policies.policies import KPA, revision
-from benchmarks.policies.walk import DEFAULTS, WalkSettings
 from benchmarks.simulator.forecasts import ForecastTable
 from benchmarks.simulator.simulation import Policy, Simulation, World
 
@@ -136,26 +126,9 @@ def error_of_services(estimate: Estimate) -> float:
     return float(np.median(errors)) if some.any() else 0.0
 
 
-def main(
-    files: Files = None,
-    fit_until: Until = "10d",
-    end: End = "",
-    start_up: StartUp = 5.0,
-    concurrency: Concurrency = 1,
-    refit: Refit = DEFAULTS.refit_steps,
-    max_rows: Rows = DEFAULTS.learner.max_rows,
-    rounds: Rounds = DEFAULTS.learner.rounds,
-) -> None:
+def judge(console: Console, workload: Workload, forecasts: ForecastTable) -> bool:
     """Print what twins say beside what is true."""
-    settings = WalkSettings.of(refit, max_rows, rounds)
-    console = Console(width=120)
-    with one_line_errors():
-        for path in files or []:
-            workload = recorded(path, fit_until, end, concurrency=concurrency, start_up_s=start_up)
-            _print(console, workload, estimates(workload, walked(console, workload, settings)))
-
-
-def _print(console: Console, workload: Workload, found: Sequence[Estimate]) -> None:
+    found = estimates(workload, forecasts)
     services = len(workload.demand.services)
     table = Table(
         title=f"{workload.name}: {services} services, {found[0].requests.sum():,.0f} requests"
@@ -182,6 +155,7 @@ def _print(console: Console, workload: Workload, found: Sequence[Estimate]) -> N
             _percent(pod_s, true_pod_s), _percent(one.starts.sum(), one.true_starts.sum()),
         )  # fmt: skip
     console.print(table)
+    return True
 
 
 def _percent(estimate: float, truth: float) -> str:
@@ -189,4 +163,4 @@ def _percent(estimate: float, truth: float) -> str:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    typer.run(judging(judge, width=120))

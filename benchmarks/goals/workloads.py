@@ -1,5 +1,6 @@
 """Workloads: requests, and the demand that a learner would have seen of them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +9,7 @@ import numpy as np
 import typer
 
 from autoscaler.cli.options import moment
+from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
 from benchmarks.policies.policies import pod_capacity
 from benchmarks.simulator.arrivals import Requests, draw, measure
@@ -27,6 +29,11 @@ StartUp = Annotated[float, typer.Option(min=0, help="From creating a pod to read
 Concurrency = Annotated[int, typer.Option(min=0, help="Requests that a pod takes; 0 = any number.")]
 
 
+# (n, n_origins, n_windows) that a service is called within each window, from what came before:
+# of origins (n_origins,) Unix s, and edges (n_windows + 1,) s after them.
+Law = Callable[[FloatArray, FloatArray], FloatArray]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """Services, their requests, and the pods that serve them."""
@@ -38,6 +45,7 @@ class Workload:
     concurrency: int = 1  # requests in flight that one pod takes; 0 = unlimited
     start_up_s: float = 5.0
     drain_s: float = 30.0
+    law: Law | None = None  # by which services were made; None = not known
 
 
 def recorded(

@@ -18,7 +18,7 @@ QUICK = WalkSettings(
 
 def two_hours(changed: bool = False) -> Workload:
     """Ten services, the last two hours of a day; on request with other calls in the last one."""
-    whole = poisson().workload
+    whole = poisson()
     demand = whole.demand.only(np.arange(10)).until(1440)
     if changed:
         demand.peak[:, 1380:] = 1.0
