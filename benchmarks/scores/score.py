@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from autoscaler.core.types import FloatArray, IntArray
-from benchmarks.simulator.events import BINS, RATIO, SHORTEST_S
+from autoscaler.core.types import IntArray
+from benchmarks.simulator.histogram import upper_edges_s
 from benchmarks.simulator.parts import Simulated
 from benchmarks.simulator.simulation import Counts
 
@@ -117,9 +117,9 @@ def score_of(counts: Counts, name: str) -> ServiceScore:
 
 def _quantiles(counts: IntArray) -> dict[str, float]:
     """Quantiles in s of a histogram of times; 0 where nothing was counted."""
-    edges: FloatArray = np.where(np.arange(BINS) == 0, 0.0, SHORTEST_S * RATIO ** np.arange(BINS))
+    edges_s = upper_edges_s()
     total = np.cumsum(counts)
     ranks = [np.ceil(q * total[-1]) for q in QUANTILES]
     at = [int(np.searchsorted(total, max(rank, 1.0))) for rank in ranks]
-    values = [float(edges[i]) if total[-1] else 0.0 for i in at]
+    values = [float(edges_s[i]) if total[-1] else 0.0 for i in at]
     return {f"p{100 * q:g}": value for q, value in zip(QUANTILES, values, strict=True)}

@@ -18,7 +18,6 @@ from autoscaler.core.state.fleet import ALL, Rows
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from benchmarks.simulator.arrivals import Requests
 from benchmarks.simulator.events import (
-    BINS,
     COUNTED,
     NO_POD,
     State,
@@ -29,6 +28,7 @@ from benchmarks.simulator.events import (
     run,
     scale,
 )
+from benchmarks.simulator.histogram import BINS
 
 RESERVED_S = 300.0  # s of arrivals to allocate columns for at a time
 UNLIMITED = 2**31  # requests in flight that a pod without a limit takes

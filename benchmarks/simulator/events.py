@@ -12,11 +12,9 @@ import numpy as np
 from numba import njit
 
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
+from benchmarks.simulator.histogram import bin_of
 
 NO_POD = np.inf  # Unix s at which an unused place becomes ready
-BINS = 1024  # of the histograms of waits and latencies
-SHORTEST_S = 1e-3
-RATIO = 1.02  # of one bin's upper edge to the one before: quantiles are exact within 2 %
 
 
 class State(NamedTuple):
@@ -211,22 +209,14 @@ def _count_request(s: State, row: int, request: int, pod_ready: float) -> None:
     wait = s.clock[row] - arrived
     s.requests[row] += 1
     s.wait_s[row] += wait
-    s.waits[row, _bin(wait)] += 1
-    s.latencies[row, _bin(wait + s.service_s[request])] += 1
+    s.waits[row, bin_of(wait)] += 1
+    s.latencies[row, bin_of(wait + s.service_s[request])] += 1
     if wait > 0.0 and pod_ready > arrived:
-        s.cold_waits[row, _bin(wait)] += 1
+        s.cold_waits[row, bin_of(wait)] += 1
         if s.zero_since[row] <= arrived < s.zero_until[row]:
             s.cold_from_zero[row] += 1
         else:
             s.cold_scale_out[row] += 1
-
-
-@njit(cache=True)
-def _bin(seconds: float) -> int:
-    """The histogram bin with the first upper edge >= seconds; 0 = at most SHORTEST_S."""
-    if seconds <= SHORTEST_S:
-        return 0
-    return min(BINS - 1, int(np.ceil(np.log(seconds / SHORTEST_S) / np.log(RATIO) - 1e-9)))
 
 
 @njit(cache=True)

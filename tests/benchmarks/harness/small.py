@@ -12,7 +12,7 @@ from benchmarks.harness.scene import Part
 from benchmarks.harness.settings import BenchSettings
 from benchmarks.harness.sweep import Sweep
 from benchmarks.policies.contender import Contender
-from benchmarks.simulator.events import BINS
+from benchmarks.simulator.histogram import BINS
 from benchmarks.traces.trace import Trace
 
 SETTINGS = BenchSettings(fit_until="20m", warm_up_s=300.0)
