@@ -8,7 +8,7 @@ import numpy as np
 
 from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.state.services import IDLE_S
-from autoscaler.core.state.waits import CASES, FORGET, NONE_WAITED, Waits
+from autoscaler.core.state.waits import FORGET, FORGET_CASES, NONE_WAITED, Waits
 from autoscaler.core.types import FloatArray, IntArray
 from benchmarks.simulator.arrivals import Requests
 
@@ -17,16 +17,16 @@ RECENT = 1000  # cases, and requests, that are looked at: what older ones count 
 
 def count_past(fleet: Fleet, requests: Requests, service: IntArray, until: float) -> None:
     """Count what came before Unix s ``until``. service: (n_rows,) of each of the fleet's rows."""
-    view, leads = fleet.services.waits.view, fleet.spec.lead_s
     found: dict[tuple[int, float], Waits[float]] = {}
-    for row, which in enumerate(zip(service.tolist(), leads.tolist(), strict=True)):
+    pairs = zip(service.tolist(), fleet.spec.lead_s.tolist(), strict=True)
+    for row, which in enumerate(pairs):
         if which not in found:
             found[which] = _counted(requests, *which, until)
-        for name in Waits.__dataclass_fields__:
-            getattr(view, name)[fleet.service[row]] = getattr(found[which], name)
+        fleet.services.waits.put(int(fleet.service[row]), found[which])
 
 
 def _counted(requests: Requests, service: int, lead_s: float, until: float) -> Waits[float]:
+    """Of one service whose pods take so many s to start."""
     span = slice(requests.offset[service], requests.offset[service + 1])
     at = requests.arrival_s[span]
     at = at[: np.searchsorted(at, until)]
@@ -39,15 +39,18 @@ def _counted(requests: Requests, service: int, lead_s: float, until: float) -> W
     kept = FORGET ** len(served_s)
     return Waits(
         since_s=float(begins_s[-1]),
-        cases=_faded(np.ones(len(came)), 1.0 - 1.0 / CASES),
-        requests=_faded(came, 1.0 - 1.0 / CASES),
+        cases=_faded(np.ones(len(came)), FORGET_CASES),
+        requests=_faded(came, FORGET_CASES),
         served_s=kept * NONE_WAITED.served_s + _faded(served_s, FORGET),
         served=kept * NONE_WAITED.served + _faded(np.ones(len(served_s)), FORGET),
     )
 
 
 def _begins(at: FloatArray, service_s: FloatArray, lead_s: float) -> FloatArray:
-    """Unix s of the last cases: calls after idleness, more than a lead after each other."""
+    """(k,) Unix s of the last cases: calls after idleness, more than a lead after each other.
+
+    at, service_s: (n,) Unix s of requests, ascending, and s that each takes.
+    """
     served = np.maximum.accumulate(at + service_s)
     idle = at[at - np.concatenate([[-np.inf], served[:-1]]) >= IDLE_S][-RECENT:]
     begins = [idle[0]]

@@ -13,6 +13,7 @@ from autoscaler.core.state.revision import DTYPES, F
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 
 CASES = 50  # that are remembered: older ones count less and less
+FORGET_CASES = 1.0 - 1.0 / CASES  # of them, at each one
 FORGET = 0.99  # of how long requests took, at each one
 LEAST_S, MOST_S = 0.001, 3600.0  # of a mean service time
 
@@ -56,8 +57,8 @@ class WaitsTable(Table[WaitsArrays]):
         begins = begins & ~self._within(services, now, lead_s)
         begun = np.unique(services[begins])
         waits.since_s[services[begins]] = now[begins]
-        waits.cases[begun] = (1.0 - 1.0 / CASES) * waits.cases[begun] + 1.0
-        waits.requests[begun] *= 1.0 - 1.0 / CASES
+        waits.cases[begun] = FORGET_CASES * waits.cases[begun] + 1.0
+        waits.requests[begun] *= FORGET_CASES
         within = self._within(services, now, lead_s)
         np.add.at(waits.requests, services[within], requests[within])
 
