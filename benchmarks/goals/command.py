@@ -16,7 +16,7 @@ from benchmarks.goals.workloads import (
     StartUp,
     Until,
     Workload,
-    recorded,
+    recorded_all,
 )
 from benchmarks.policies.walk import DEFAULTS, WalkSettings
 from benchmarks.simulator.forecasts import ForecastTable
@@ -46,10 +46,7 @@ def judging(
         settings = WalkSettings.of(refit, max_rows, rounds)
         console, passes = Console(width=width), True
         with one_line_errors():
-            given = [
-                recorded(path, fit_until, end, concurrency=concurrency, start_up_s=start_up)
-                for path in files or []
-            ]
+            given = recorded_all(files, fit_until, end, concurrency, start_up)
             for workload in given or made():
                 passes &= judge(console, workload, walked(console, workload, settings))
         if not passes:

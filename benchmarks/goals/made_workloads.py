@@ -26,14 +26,12 @@ MIDS = (np.arange(256) + 0.5) / 256  # of the range in which a next call lies
 GOLDEN = 0.618  # of a turn from one service's hours to the next's: none alike
 
 
-def known(
-    workload: Workload, law: Law, window_edges_s: FloatArray, every_s: float = STEP_S
-) -> ForecastTable:
-    """What can be known at best, every so many s of what follows a workload's past."""
+def known(workload: Workload, law: Law, window_edges_s: FloatArray) -> ForecastTable:
+    """What can be known at best, at each step of what follows a workload's past."""
     demand = workload.demand
     n = len(demand.services)
     begin_s = demand.start_s + workload.first * demand.step_s
-    made_at_s = np.arange(begin_s, demand.end_s, every_s)
+    made_at_s = np.arange(begin_s, demand.end_s, demand.step_s)
     return ForecastTable(
         services=demand.services,
         made_at_s=made_at_s,

@@ -32,7 +32,7 @@ from benchmarks.goals.workloads import (
     StartUp,
     Until,
     Workload,
-    recorded,
+    recorded_all,
 )
 from benchmarks.policies.policies import KPA, revision
 from benchmarks.policies.walk import DEFAULTS, WalkSettings
@@ -165,11 +165,8 @@ def main(
     console = Console(width=100)
     with one_line_errors():
         settle_s = moment(settle, 0.0)
-        workloads = list(made_workloads()) if not files else [
-            recorded(path, fit_until, end, concurrency=concurrency, start_up_s=start_up)
-            for path in files
-        ]  # fmt: skip
-        for workload in workloads:
+        given = recorded_all(files, fit_until, end, concurrency, start_up)
+        for workload in given or made_workloads():
             forecasts = walked(console, workload, settings)
             counts = counted(workload, forecasts, settle_s, Screen(console))
             _print(console, workload.name, kept_of(counts))

@@ -1,6 +1,6 @@
 """Workloads: requests, and the demand that a learner would have seen of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -74,6 +74,16 @@ def recorded(
         concurrency=concurrency,
         start_up_s=start_up_s,
     )
+
+
+def recorded_all(
+    paths: Sequence[Path] | None, fit_until: str, end: str, concurrency: int, start_up_s: float
+) -> list[Workload]:
+    """Each of some files as `recorded` has it; none = []. Raises PermanentError."""
+    return [
+        recorded(path, fit_until, end, concurrency=concurrency, start_up_s=start_up_s)
+        for path in paths or ()
+    ]
 
 
 def _until(trace: Trace, end_s: float) -> Trace:
