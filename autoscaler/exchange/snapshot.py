@@ -46,6 +46,7 @@ _SPEC = (
 )
 _OBSERVED = ("ready", "replicas", "active", "set_up")
 _CALLS = ("requests", "cold", "last_call_s", "last_start_s")
+# Counts that a restart carries over.
 EARLY = ("cases", "back", "missed")
 WAITS = ("cases", "requests", "served_s", "served")
 

@@ -9,11 +9,13 @@ from autoscaler.cli.resources import Selection, services_named
 from autoscaler.core.prediction.forecasts import demand_at
 from autoscaler.core.prediction.predictive import PodCosts, demand_at_price
 from autoscaler.core.state.fleet import ALL, Fleet
+from autoscaler.core.state.revision import Revision
 from autoscaler.core.types import FloatArray
 from autoscaler.errors import PermanentError
 from benchmarks.policies.policies import revision
 from benchmarks.replay import OnProgress, Replay, ReplaySettings
 from benchmarks.scores.forecast_score import mid_coverage, most_ahead
+from benchmarks.simulator.arrivals import Requests
 from benchmarks.simulator.past_waits import count_past
 from benchmarks.whatif.past import Past
 from benchmarks.whatif.run import with_prior
@@ -111,6 +113,14 @@ def _band(replay: Replay, row: int) -> FloatArray:
     return band
 
 
+def costs_after(spec: Revision, requests: Requests, service: int, until: float) -> PodCosts:
+    """What pods of a service would cost, as a controller would count it by Unix s ``until``."""
+    fleet = Fleet()
+    fleet.add({"service": spec}, now=until)
+    count_past(fleet, requests, np.array([service]), until)
+    return PodCosts.of(fleet, ALL, fleet.spec)
+
+
 def _windows(
     replay: Replay, learner: Learner, row: int, pod_requests: int
 ) -> tuple[WindowAhead, ...]:
@@ -118,10 +128,8 @@ def _windows(
     bundle = learner.bundle(demand)
     curve, cells = bundle.exceedance[row : row + 1], bundle.demand_edges[row : row + 1]
     spec = revision(pod_requests, s.start_up_s, s.drain_s)
-    fleet = Fleet()
-    fleet.add({demand.services[row]: replace(spec, cold_price_s=s.price_s)}, now=bundle.made_at_s)
-    count_past(fleet, replay.requests, np.array([row]), bundle.made_at_s)
-    costs = PodCosts.of(fleet, ALL, fleet.spec)
+    priced = replace(spec, cold_price_s=s.price_s)
+    costs = costs_after(priced, replay.requests, row, bundle.made_at_s)
     worth_starting, _ = demand_at_price(bundle, np.array([row]), costs)
     pods = np.ceil(worth_starting[0] / spec.target)
     ahead = [demand_at(curve, cells, np.round(np.array([[1 - q]]), 9))[0] for q in QUANTILES]
