@@ -22,6 +22,7 @@ T = TypeVar("T")
 app = typer.Typer()
 REPORT = Path("kn-ahead-live.html")
 SECONDS, ROUNDS = within(0, 86_400), within(1, 1_000)
+STEP = within(5, 3_600)  # Prometheus reads every 5 s
 
 
 @app.command()
@@ -46,6 +47,9 @@ def live(
         int, typer.Option("--round", help="Length of a round, s.", parser=within(10, 86_400))
     ] = 300,
     rounds: Annotated[int, typer.Option(help="That are measured.", parser=ROUNDS)] = 6,
+    step: Annotated[
+        int, typer.Option(help="Of the demand that the learner learns from, s.", parser=STEP)
+    ] = 10,
     refit: Annotated[str, typer.Option(help="How often the learner fits anew.")] = "5m",
     prometheus_image: Annotated[str, typer.Option(help="Of Prometheus.")] = "prom/prometheus",
     ingress: Annotated[
@@ -74,6 +78,7 @@ def live(
 
     from benchmarks.live.copies import Span
     from benchmarks.live.kinds import kinds_of
+    from benchmarks.live.learning import Learning
     from benchmarks.live.policies import policies_of
     from benchmarks.live.run import Asked
     from benchmarks.report.screen import Screen
@@ -94,7 +99,7 @@ def live(
             prometheus_image=prometheus_image, kinds=kinds_of(tuple(kind or ())),
             policies=policies_of(tuple(policy or DEFAULT)),
             span=Span(learning_s=learning, round_s=round_s, rounds=rounds), seed=seed,
-            refit=refit, ingress=ingress, domain=domain,
+            learning=Learning(step_s=step, refit=refit), ingress=ingress, domain=domain,
         )  # fmt: skip
         if starts:
             _start(asked, starts, screen, json)

@@ -4,6 +4,7 @@ Time is compressed in a benchmark, so that the learner of the cluster, which thi
 would learn nothing in it.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,26 @@ scrape_configs:
   - job_name: kn-ahead
     static_configs: [{{targets: ["autoscaler.{SYSTEM}.svc:9090"]}}]
 """
-STEP_S = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learning:
+    """How a learner learns."""
+
+    step_s: int = 10  # no shorter than from one scrape to the next
+    refit: str = "5m"  # how often its models are fitted anew
+
+    def __str__(self) -> str:
+        """In words."""
+        return f"steps of {self.step_s} s, fits every {self.refit}"
 
 
 def learning_objects(
-    *, image: str, prometheus_image: str, refit: str, labels: dict[str, str]
+    learning: Learning, *, image: str, prometheus_image: str, labels: dict[str, str]
 ) -> list[Object]:
     """Of namespace knative-serving, in the order in which they are made.
 
-    image: of kn-ahead. refit: how often its models are fitted anew. labels: added to each.
+    image: of kn-ahead. labels: added to each.
     """
     deployment, service = yaml.safe_load_all(MANIFEST.read_text())
     container = deployment["spec"]["template"]["spec"]["containers"][0]
@@ -38,7 +50,7 @@ def learning_objects(
     # The last word counts.
     container["args"] += [
         f"--prometheus=http://{PROMETHEUS}.{SYSTEM}.svc:9090",
-        *(f"--step={STEP_S}", "--history=2h", f"--refit={refit}"),
+        *(f"--step={learning.step_s}", "--history=2h", f"--refit={learning.refit}"),
     ]
     made = [*_prometheus(prometheus_image), deployment, service]
     for each in made:

@@ -33,7 +33,7 @@ def facts(found: Found) -> list[tuple[str, str]]:
         ("Measured", f"{span.rounds} rounds of {span.round_s:g} s"),
         (
             "Learner",
-            "the cluster's own" if run.own_learner else f"steps of 10 s, fits every {asked.refit}",
+            "the cluster's own" if run.own_learner else str(asked.learning),
         ),
         ("Called by", asked.ingress or "addresses of revisions within the cluster"),
         ("Sent behind time", f"{behind}, at the 99th percentile"),

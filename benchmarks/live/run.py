@@ -12,7 +12,7 @@ from autoscaler.errors import AutoscalerError, PermanentError
 from benchmarks.live.cluster import Cluster, Images
 from benchmarks.live.copies import Copy, Schedule, Span, copies_of, schedule_of
 from benchmarks.live.kinds import Kind
-from benchmarks.live.learning import LEARNER, PROMETHEUS, learning_objects
+from benchmarks.live.learning import LEARNER, PROMETHEUS, Learning, learning_objects
 from benchmarks.live.load import Answer, Target, check_reachable, offer
 from benchmarks.live.pods import PodLog, PodTimes, follow
 from benchmarks.live.policies import Policy
@@ -46,7 +46,7 @@ class Asked:
     policies: tuple[Policy, ...]
     span: Span
     seed: int
-    refit: str
+    learning: Learning
     ingress: str  # URL of a gateway; "" = services are called by their addresses in the cluster
     domain: str  # of the cluster
 
@@ -155,7 +155,7 @@ async def deploy_learner(asked: Asked, cluster: Cluster, image: str, show: OnPro
     """A Prometheus and a learner, in steps of seconds."""
     show("deploying Prometheus and the learner", 0.0)
     objects = learning_objects(
-        image=image, prometheus_image=asked.prometheus_image, refit=asked.refit, labels=LABELS
+        asked.learning, image=image, prometheus_image=asked.prometheus_image, labels=LABELS
     )
     await cluster.create_in_system(objects)
     await cluster.until_deployed((PROMETHEUS, LEARNER))

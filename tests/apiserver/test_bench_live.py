@@ -16,7 +16,7 @@ from kubernetes import client
 
 from autoscaler.errors import PermanentError
 from benchmarks.live.cluster import Cluster
-from benchmarks.live.learning import LEARNER, PROMETHEUS, learning_objects
+from benchmarks.live.learning import LEARNER, PROMETHEUS, Learning, learning_objects
 from benchmarks.live.run import connected
 from benchmarks.live.services import GROUP, LABELS, PLURAL, knative_service
 from knative.client.api import Object
@@ -64,7 +64,7 @@ def refusal(kubeconfig: Path, namespace: str, what: Ask[Any]) -> str:
 
 
 async def make_all(cluster: Cluster) -> None:
-    made = learning_objects(image="kn-ahead", prometheus_image="p", refit="5m", labels=LABELS)
+    made = learning_objects(Learning(), image="kn-ahead", prometheus_image="p", labels=LABELS)
     await cluster.create_in_system(made)
     await cluster.create(cluster.services, body_of("bench-timer-off"))
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from kubernetes import utils
 
-from benchmarks.live.learning import LEARNER, PROMETHEUS, SYSTEM, learning_objects
+from benchmarks.live.learning import LEARNER, PROMETHEUS, SYSTEM, Learning, learning_objects
 from tests.cluster.conftest import Cluster
 
 PROMETHEUS_IMAGE = os.environ.get("E2E_PROMETHEUS_IMAGE", "prom/prometheus")
@@ -19,7 +19,10 @@ def learner(cluster: Cluster, *, refit: str) -> Iterator[None]:
     refit: how often its models are fitted anew.
     """
     made = learning_objects(
-        image=our_image(cluster), prometheus_image=PROMETHEUS_IMAGE, refit=refit, labels={}
+        Learning(refit=refit),
+        image=our_image(cluster),
+        prometheus_image=PROMETHEUS_IMAGE,
+        labels={},
     )
     for body in made:
         utils.create_from_dict(cluster.core.api_client, body)  # type: ignore[no-untyped-call]

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from benchmarks.live.copies import Span
 from benchmarks.live.kinds import kinds_of
+from benchmarks.live.learning import Learning
 from benchmarks.live.outcome import Outcome
 from benchmarks.live.policies import policies_of
 from benchmarks.live.run import Asked, run
@@ -29,7 +30,7 @@ ASKED = Asked(
     policies=policies_of(("full@20s", "full@60s", "full@200s", "full@600s")),
     span=Span(learning_s=1500.0, round_s=300.0, rounds=6),
     seed=0,
-    refit="5m",
+    learning=Learning(),
     ingress="",
     domain=DOMAIN,
 )

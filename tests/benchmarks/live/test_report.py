@@ -12,6 +12,7 @@ from benchmarks.live.kinds import kinds_of
 from benchmarks.live.load import Answer
 from benchmarks.live.pods import PodTimes
 from benchmarks.live.policies import policies_of
+from benchmarks.live.learning import Learning
 from benchmarks.live.record import write_json
 from benchmarks.live.report import page_of
 from benchmarks.live.run import Asked, Run
@@ -27,7 +28,7 @@ def asked(*kinds: str) -> Asked:
     return Asked(
         context="test", kubeconfig=None, namespace="shop", image="dev.local/app",
         prometheus_image="", kinds=kinds_of(kinds), policies=policies_of(tuple(AHEAD_S)),
-        span=SPAN, seed=0, refit="5m", ingress="", domain="cluster.local",
+        span=SPAN, seed=0, learning=Learning(), ingress="", domain="cluster.local",
     )  # fmt: skip
 
 
