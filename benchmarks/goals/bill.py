@@ -1,5 +1,7 @@
 """What a bill costs: cold requests and pod-seconds under kn-ahead at several max-extras.
 
+Each service has its own, or all have one together (*common*), in mode full.
+
     python -m benchmarks.goals.bill [FILE...] --fit-until 10d
 
 The bill counts pods that are wanted, tick by tick, beside those that Knative's rule wants in the
@@ -17,12 +19,13 @@ from rich.console import Console
 from rich.table import Table
 
 from autoscaler.core.state.revision import Mode
+from autoscaler.core.types import FloatArray
 from benchmarks.goals.command import judging
 from benchmarks.goals.simulated import Spent, simulated
 from benchmarks.goals.workloads import Workload
 from benchmarks.policies.policies import KPA, revision
 from benchmarks.simulator.forecasts import ForecastTable
-from benchmarks.simulator.simulation import Policy
+from benchmarks.simulator.simulation import EXTRA_ALLOWANCE_S, Policy
 
 MAX_EXTRAS = (0.0, 0.1, 0.2, 0.5, np.inf)
 MODES = (Mode.OUTWARD, Mode.FULL)
@@ -37,7 +40,7 @@ class Row:
     cold: float
     pod_s: float
     of_knative: float  # pod-seconds over Knative's
-    over: int  # services that cost more than their bill beyond Knative; 0 without a bill
+    over: int  # accounts that cost more than their bill beyond Knative; 0 without a bill
 
 
 def policies_of(workload: Workload) -> list[Policy]:
@@ -62,28 +65,46 @@ def rows_of(policies: Sequence[Policy], spent: Spent) -> list[Row]:
     """Of each policy; the first is Knative."""
     found = []
     for policy, cold, pod_s in zip(policies, spent.cold, spent.pod_s, strict=True):
-        part, allowance_s = policy.revision.max_extra, policy.revision.extra_allowance_s
-        found.append(
-            Row(
-                policy=policy.name,
-                cold=float(cold.sum()),
-                pod_s=float(pod_s.sum()),
-                of_knative=float(pod_s.sum() / spent.pod_s[0].sum()),
-                over=int((pod_s - spent.pod_s[0] > part * spent.pod_s[0] + allowance_s).sum()),
-            )
-        )
+        bill = policy.revision.max_extra, policy.revision.extra_allowance_s
+        found.append(_row(policy.name, cold, (pod_s, spent.pod_s[0]), bill))
     return found
+
+
+def common_row(workload: Workload, forecasts: ForecastTable, knative: Row, part: float) -> Row:
+    """Of one bill of all services, of that part. knative: without prediction."""
+    base = revision(workload.concurrency, workload.start_up_s, workload.drain_s)
+    policy = Policy(name="", revision=replace(base, mode=Mode.FULL), forecasts=MODEL)
+    spent = simulated(workload, {MODEL: forecasts}, [policy], max_extra=part)
+    cold, pod_s = (np.array([count.sum()]) for count in (spent.cold, spent.pod_s))
+    bill = part, EXTRA_ALLOWANCE_S
+    return _row(f"full, common {_part(part)}", cold, (pod_s, np.array([knative.pod_s])), bill)
+
+
+def _row(
+    policy: str, cold: FloatArray, pod_s: tuple[FloatArray, FloatArray], bill: tuple[float, float]
+) -> Row:
+    """cold: (n,) by account. pod_s: (n,) of the policy, and (n,) of Knative. bill: of each."""
+    (ours_s, knative_s), (part, allowance_s) = pod_s, bill
+    return Row(
+        policy=policy,
+        cold=float(cold.sum()),
+        pod_s=float(ours_s.sum()),
+        of_knative=float(ours_s.sum() / knative_s.sum()),
+        over=int((ours_s - knative_s > part * knative_s + allowance_s).sum()),
+    )
 
 
 def judge(console: Console, workload: Workload, forecasts: ForecastTable) -> bool:
     """Print what is spent and missed at each max-extra."""
     policies = policies_of(workload)
     spent = simulated(workload, {MODEL: forecasts}, policies)
+    rows = rows_of(policies, spent)
+    rows += [common_row(workload, forecasts, rows[0], part) for part in MAX_EXTRAS[:-1]]
     table = Table(title=f"{workload.name}: {spent.requests[0].sum():,} requests")
     table.add_column("max-extra")
     for heading in ("cold", "pod-s", "of Knative's", "over"):
         table.add_column(heading, justify="right")
-    for row in rows_of(policies, spent):
+    for row in rows:
         table.add_row(
             row.policy,
             f"{row.cold:,.0f}",

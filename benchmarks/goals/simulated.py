@@ -23,9 +23,16 @@ class Spent:
 
 
 def simulated(
-    workload: Workload, tables: dict[str, ForecastTable], policies: Sequence[Policy]
+    workload: Workload,
+    tables: dict[str, ForecastTable],
+    policies: Sequence[Policy],
+    *,
+    max_extra: float = np.inf,
 ) -> Spent:
-    """Simulate what follows the past. tables: forecasts that policies name, of the same origins."""
+    """Simulate what follows the past.
+
+    tables: forecasts that policies name, of the same origins. max_extra: of one bill of all.
+    """
     world = World(
         services=workload.demand.services,
         requests=workload.requests,
@@ -33,6 +40,7 @@ def simulated(
         concurrency=workload.concurrency,
         start_up_s=workload.start_up_s,
         drain_s=workload.drain_s,
+        max_extra=max_extra,
     )
     demand = workload.demand
     start_s = demand.start_s + workload.first * demand.step_s

@@ -32,6 +32,7 @@ from benchmarks.simulator.steady import Steady, may_be_steady
 Counts = dict[str, npt.NDArray[Any]]  # (n_policies, n_services, ...) by its column in `State`
 NOTE_S = 8.0  # s between searches for rows that are steady, in a fleet of `MANY`
 FEW, MANY = 30, 600  # rows: between, a tick of some takes as long as one of all
+EXTRA_ALLOWANCE_S = 3600.0  # s of pod beyond a bill of all
 PUBLISH_S = 5.0  # s from the end of a step to its published forecast: scrape, read, predict
 
 
@@ -61,6 +62,7 @@ class World:
     start_up_s: float | FloatArray  # s from creating a pod until it is ready
     drain_s: float | FloatArray  # s from letting a pod go until it is gone
     floors: dict[str, Floors] = field(default_factory=dict)  # by name
+    max_extra: float = np.inf  # of one bill of all that is simulated; inf = none
 
     def only(self, services: IntArray) -> "World":
         """With some of its services."""
@@ -287,5 +289,6 @@ def _fleet(world: World, policies: Sequence[Policy], start_s: float) -> Fleet:
         )
     }
     fleet.add(revisions, now=start_s)
+    fleet.limit_cluster(world.max_extra, EXTRA_ALLOWANCE_S)
     start_at_zero(fleet)
     return fleet
