@@ -11,7 +11,7 @@ from autoscaler.core.names import name_id
 from autoscaler.core.prediction.advice import NO_PATHS
 from autoscaler.core.prediction.forecasts import ForecastBundle
 from autoscaler.core.prediction.missing import Missing
-from autoscaler.core.prediction.predictive import PodCosts, capacity, demand_at_price
+from autoscaler.core.prediction.predictive import AtPrice, PodCosts, at_price, capacity
 from autoscaler.core.state.revision import Mode
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from autoscaler.exchange.advice import MAY_BE_NAN, AdviceTable
@@ -34,21 +34,22 @@ def advice_of(
     """
     advised = np.flatnonzero(snapshot.columns["spec_mode"] != Mode.OFF)
     row = _rows_of(bundle, names, snapshot.revision[advised])
-    has, edges_s = row >= 0, np.zeros(1)
-    worth_starting = worth_keeping = np.zeros((0, 0))
+    has, edges_s, none = row >= 0, np.zeros(1), np.zeros((0, 0))
+    found = AtPrice(worth_starting=none, worth_keeping=none, called=none)
     price_s = _promised(snapshot, names, advised[has], promised_s or {})
     if bundle is not None:
         edges_s = bundle.made_at_s + bundle.window_edges_s
         costs = _costs_of(snapshot, advised[has], price_s)
-        worth_starting, worth_keeping = demand_at_price(bundle, row[has], costs)
+        found = at_price(bundle, row[has], costs)
     return AdviceTable(
         written_at_s=snapshot.at_s,
         starts_s=edges_s[:-1],
         ends_s=edges_s[1:],
         revision=snapshot.revision[advised[has]],
         price_s=price_s,
-        worth_starting=worth_starting,
-        worth_keeping=worth_keeping,
+        worth_starting=found.worth_starting,
+        worth_keeping=found.worth_keeping,
+        called=found.called,
         service=_ids(paths.services) if paths else np.zeros(0, np.int64),
         paths=paths.without_names() if paths else NO_PATHS,
         withdrawn=_revisions_of(withdrawn, names, snapshot.revision),

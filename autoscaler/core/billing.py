@@ -20,6 +20,7 @@ import numpy as np
 
 from autoscaler.core.kpa.bounds import clip, least
 from autoscaler.core.kpa.zero import last_pod
+from autoscaler.core.prediction.advice import Advice
 from autoscaler.core.prediction.bill import (
     Cost,
     affordable,
@@ -27,7 +28,8 @@ from autoscaler.core.prediction.bill import (
     free_in_turn,
     settled,
 )
-from autoscaler.core.prediction.predictive import TICK_S
+from autoscaler.core.prediction.missing import Missing
+from autoscaler.core.prediction.predictive import TICK_S, FirstPods, worth_ahead
 from autoscaler.core.state.credit import ClusterCredit, Credit, CreditArrays
 from autoscaler.core.state.fleet import Fleet, Rows, take
 from autoscaler.core.state.revision import Mode, ObservedArrays, SpecArrays
@@ -45,6 +47,8 @@ class Asked:
     demand: BoolArray  # whether any is seen in Knative's windows
     kpa: IntArray  # by Knative's rule, before bounds; -1 = no answer
     together: IntArray  # with prediction, in shadow as if it were applied
+    called: FloatArray  # probability of a call, because an upstream is called
+    advice: Advice  # in force
 
     @property
     def applied(self) -> BoolArray:
@@ -91,7 +95,7 @@ def billed(fleet: Fleet, asked: Asked, *, tick: bool) -> Billed:
     extra = own
     if not np.isinf(cluster.max_extra):
         others_s = fleet.credit.end_s.sum() - former.end_s.sum()
-        extra = claim.shared(pot_s - others_s, own)
+        extra = claim.shared(fleet, pot_s - others_s, own)
     bounded = claim.cut_to(extra)
     ours, spent_s = claim.spent(bounded)
     if not tick:
@@ -185,19 +189,45 @@ class _Claim:
 
     def affordable(self, free_s: FloatArray, ahead: IntArray) -> IntArray:
         """(n,) of the pods ahead (n,) those that are paid for; free_s as in `bill.affordable`."""
-        usable = np.minimum(self.asked.spec.activation_scale, self.most) - self.knative
-        return affordable(free_s, ahead, usable, self.cost)
+        return affordable(free_s, ahead, self._usable, self.cost)
 
-    def shared(self, pot_s: float, extra: IntArray) -> IntArray:
-        """(n,) of the pods ahead (n,) those that one account of all, s of pod, pays for as well."""
+    def shared(self, fleet: Fleet, pot_s: float, extra: IntArray) -> IntArray:
+        """(n,) of the pods ahead (n,) those that one account of all, s of pod, pays for as well.
+
+        First pods come first, by what they save for their cost. Without a further one requests wait
+        in a queue; how likely that is nobody says here, so price and start-up decide.
+        """
+        spec = self.asked.spec
         applied = np.where(self.asked.applied, extra, 0)
-        free_s, cost_s = pot_s - self.cost.committed_s.sum(), self.cost.of(applied)
-        if cost_s.sum() <= free_s:
+        free_s = pot_s - float(self.cost.committed_s.sum())
+        if self.cost.of(applied).sum() <= free_s:
             return extra
-        # Without a pod the next caller waits for a whole start, with some in a queue.
-        waits_s = np.where(self.knative > 0, 0.0, self.asked.spec.lead_s)
-        left_s = free_in_turn(free_s, cost_s, self.asked.spec.cold_price_s, waits_s)
-        return np.where(self.asked.applied, self.affordable(left_s, applied), extra)
+        none = (self.knative == 0) & (applied > 0)
+        first = np.where(none, np.minimum(applied, np.maximum(self._usable, 1)), 0)
+        cost_s = self.cost.of(first)
+        paid = self.affordable(free_in_turn(free_s, cost_s, self._worth(fleet)), first)
+        asked, paid_s = np.where(none & (paid == 0), 0, applied), self.cost.of(paid)
+        more_s = self.cost.of(asked) - paid_s
+        worth = spec.cold_price_s * spec.lead_s
+        left_s = free_in_turn(free_s - float(paid_s.sum()), more_s, worth)
+        paid = self.affordable(paid_s + np.maximum(left_s, 0.0), asked)
+        return np.where(self.asked.applied, paid, extra)
+
+    def _worth(self, fleet: Fleet) -> FloatArray:
+        """(n,) s of wait, priced, that a first pod saves for a s of pod."""
+        rows, spec, cost = self.asked.rows, self.asked.spec, self.cost
+        first = FirstPods(
+            missing_s=Missing.of(fleet, rows, spec).first_s(spec.cold_price_s),
+            lead_s=spec.lead_s,
+            ends_s=np.where(cost.present > 0, 0.0, spec.lead_s + spec.drain_s),
+        )
+        forecast = worth_ahead(self.asked.advice, rows, spec, first, self.asked.at)
+        return np.maximum(forecast, first.worth(self.asked.called, cost.stay_s))
+
+    @property
+    def _usable(self) -> IntArray:
+        """(n,) pods ahead of which fewer are of no use."""
+        return np.minimum(self.asked.spec.activation_scale, self.most) - self.knative
 
     def cut_to(self, extra: IntArray) -> IntArray:
         """(n,) pods within bounds where so many (n,) are ahead; -1 = no answer."""

@@ -108,6 +108,8 @@ def decide(
         demand=(averages.stable > 0) | (averages.panic > 0),
         kpa=kpa,
         together=together,
+        advice=advice,
+        called=upstream.called,
     )
     bill = billed(fleet, asked, tick=rows is None)
     return Step(

@@ -28,12 +28,16 @@ from autoscaler.limits import (
 )
 
 NAME = "advice"
-DEMAND = ("worth_starting", "worth_keeping")
-MAY_BE_NAN = ("price_s", *DEMAND)
+BY_WINDOW = {
+    "worth_starting": LARGEST_DEMAND.most,
+    "worth_keeping": LARGEST_DEMAND.most,
+    "called": 1.0,
+}  # the most that is valid of each
+MAY_BE_NAN = ("price_s", *BY_WINDOW)
 
 LAYOUT = Layout(
     magic=b"KNAHADVC",
-    version=4,
+    version=5,
     most={
         "windows": int(ADVICE_WINDOWS.most),
         "revisions": int(REVISIONS.most),
@@ -49,6 +53,7 @@ LAYOUT = Layout(
         Field("price_s", "<f8", ("revisions",)),
         Field("worth_starting", "<f4", ("revisions", "windows")),
         Field("worth_keeping", "<f4", ("revisions", "windows")),
+        Field("called", "<f4", ("revisions", "windows")),
         Field("service", "<i8", ("services",)),
         Field("upstream", "<i4", ("paths",)),
         Field("downstream", "<i4", ("paths",)),
@@ -73,6 +78,7 @@ class AdviceTable:
     # (n, n_windows) requests in flight; NaN = no forecast:
     worth_starting: FloatArray  # that pods are worth starting for
     worth_keeping: FloatArray  # that pods which stand are worth keeping for
+    called: FloatArray  # (n, n_windows) probability of any request; NaN = no forecast
     service: IntArray  # (k,) `name_id` of "namespace/service"
     paths: Paths  # between indices of `service`
     withdrawn: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -93,6 +99,7 @@ class AdviceTable:
             "price_s": self.price_s,
             "worth_starting": self.worth_starting,
             "worth_keeping": self.worth_keeping,
+            "called": self.called,
             "service": self.service,
             "upstream": self.paths.upstream,
             "downstream": self.paths.downstream,
@@ -120,9 +127,9 @@ def checked(arrays: Arrays, path: Path) -> AdviceTable:
     if not in_time.all() or (ends_s - starts_s.min(initial=np.inf) > HORIZON_S.most).any():
         raise PermanentError(f"{path}: windows end before they begin, or are too long")
     revision, known = arrays["revision"], arrays["revision"] > 0
-    demand = {name: arrays[name].astype(np.float64) for name in DEMAND}
-    for values in demand.values():
-        known &= ~((values < 0) | (values > LARGEST_DEMAND.most)).any(axis=1)
+    by_window = {name: arrays[name].astype(np.float64) for name in BY_WINDOW}
+    for name, values in by_window.items():
+        known &= ~((values < 0) | (values > BY_WINDOW[name])).any(axis=1)
     price_s = arrays["price_s"]
     known &= ~((price_s < LEAST_S) | (price_s > MOST_S))  # NaN compares False
     order = np.argsort(revision[known], kind="stable")
@@ -136,7 +143,7 @@ def checked(arrays: Arrays, path: Path) -> AdviceTable:
         ends_s=ends_s,
         revision=ids[once],
         price_s=price_s[known][order][once],
-        **{name: values[known][order][once] for name, values in demand.items()},
+        **{name: values[known][order][once] for name, values in by_window.items()},
         service=service,
         paths=paths,
         withdrawn=np.sort(arrays["withdrawn"]),
@@ -162,8 +169,8 @@ def _paths(arrays: Arrays, n_services: int) -> tuple[Paths, int]:
 def for_fleet(table: AdviceTable, fleet: Fleet) -> Advice:
     """The table resolved for the rows of a fleet in its present layout."""
     place, found = _found(table.revision, fleet.ids)
-    demand = {name: np.full((len(fleet), len(table.starts_s)), np.nan) for name in DEMAND}
-    for name, values in demand.items():
+    by_window = {name: np.full((len(fleet), len(table.starts_s)), np.nan) for name in BY_WINDOW}
+    for name, values in by_window.items():
         values[found] = getattr(table, name)[place[found]]
     row = _rows_of(fleet.services.calls.id, table.service)
     up, down = row[table.paths.upstream], row[table.paths.downstream]
@@ -172,7 +179,7 @@ def for_fleet(table: AdviceTable, fleet: Fleet) -> Advice:
     return Advice(
         starts_s=table.starts_s,
         ends_s=table.ends_s,
-        **demand,
+        **by_window,
         paths=Paths(
             upstream=up[present],
             downstream=down[present],

@@ -183,6 +183,7 @@ def _advice(cluster: FakeCluster, case: Case, rng: np.random.Generator) -> Advic
         price_s=np.full(len(order), np.nan),
         worth_starting=demand,
         worth_keeping=1.5 * demand,
+        called=np.minimum(demand, 1.0),
         service=np.array([name_id(service) for service in services], dtype=np.int64),
         paths=_paths(services, rng) if case.edges else NO_PATHS,
     )

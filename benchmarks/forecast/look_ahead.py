@@ -7,7 +7,7 @@ import numpy as np
 
 from autoscaler.cli.resources import Selection, services_named
 from autoscaler.core.prediction.forecasts import demand_at
-from autoscaler.core.prediction.predictive import PodCosts, demand_at_price
+from autoscaler.core.prediction.predictive import PodCosts, at_price
 from autoscaler.core.state.fleet import ALL, Fleet
 from autoscaler.core.state.revision import Revision
 from autoscaler.core.types import FloatArray
@@ -130,7 +130,7 @@ def _windows(
     spec = revision(pod_requests, s.start_up_s, s.drain_s)
     priced = replace(spec, cold_price_s=s.price_s)
     costs = costs_after(priced, replay.requests, row, bundle.made_at_s)
-    worth_starting, _ = demand_at_price(bundle, np.array([row]), costs)
+    worth_starting = at_price(bundle, np.array([row]), costs).worth_starting
     pods = np.ceil(worth_starting[0] / spec.target)
     ahead = [demand_at(curve, cells, np.round(np.array([[1 - q]]), 9))[0] for q in QUANTILES]
     need = pods_needed(demand)[row : row + 1]

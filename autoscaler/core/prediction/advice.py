@@ -55,6 +55,7 @@ class Advice:
     # (n_rows, n_windows) requests in flight; NaN = no forecast:
     worth_starting: FloatArray  # that pods are worth starting for
     worth_keeping: FloatArray  # that pods which stand are worth keeping for
+    called: FloatArray  # (n_rows, n_windows) probability of any request; NaN = no forecast
     paths: Paths  # between rows of the fleet's services
     layout: int  # of the fleet
     withdrawn: BoolArray | None = None  # (n_rows,) whose forecasts are not applied; None = no one's
@@ -73,6 +74,7 @@ def no_advice(n_rows: int, layout: int) -> Advice:
         ends_s=none,
         worth_starting=no_demand,
         worth_keeping=no_demand,
+        called=no_demand,
         paths=NO_PATHS,
         layout=layout,
     )

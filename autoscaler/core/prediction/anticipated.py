@@ -43,6 +43,7 @@ class Anticipated:
     since_s: FloatArray  # Unix s at which it started or its rate rose; NaN = none
     gain: FloatArray  # of its path
     lag_s: FloatArray  # of its path
+    called: FloatArray  # probability that its path leads to a call
 
 
 def anticipate(fleet: Fleet, paths: Paths, index: IntArray, at: FloatArray) -> Anticipated:
@@ -74,6 +75,7 @@ def _nothing(n: int) -> Anticipated:
         since_s=np.full(n, np.nan),
         gain=zero,
         lag_s=zero,
+        called=zero,
     )
 
 
@@ -178,13 +180,18 @@ def _starts(
 ) -> BoolArray:
     """(n_active,) paths whose upstream started so recently that a pod downstream is worth it."""
     up, to = paths.upstream[active], paths.downstream[active]
-    p = np.minimum(paths.probability[active], 1.0) * paths.confidence[active]
+    p = _probability(paths, active)
     hold_s = paths.lag_s[active] + SLACK_S
     idle_s = np.maximum(hold_s, down.window_s[to] - down.lead_s[to]) + down.idle_s[to]
     in_vain_s = down.lead_s[to] + idle_s + down.drain_s[to]
     worth = p * down.missing_s[to] > (1.0 - p) * in_vain_s
     ago_s = when - fleet.services.calls.last_start_s[up]
     return np.asarray(worth & (ago_s <= hold_s + down.lead_s[to]))
+
+
+def _probability(paths: Paths, active: IntArray) -> FloatArray:
+    """(n_active,) that downstream is called because upstream was."""
+    return np.minimum(paths.probability[active], 1.0) * paths.confidence[active]
 
 
 def _greatest(
@@ -249,4 +256,5 @@ def _explained(
         since_s=placed(np.where(far, now, started_s), np.nan),
         gain=placed(paths.gain[path], 0.0),
         lag_s=placed(paths.lag_s[path], 0.0),
+        called=placed(_probability(paths, path), 0.0),
     )

@@ -103,15 +103,13 @@ def settled(
     return np.minimum(credit_s, allowance_s + earned_of_day_s), earned_of_day_s
 
 
-def free_in_turn(
-    free_s: float, cost_s: FloatArray, price_s: FloatArray, waits_s: FloatArray
-) -> FloatArray:
-    """(n,) s of pod that are left to each row of one common account, the most valuable first.
+def free_in_turn(free_s: float, cost_s: FloatArray, worth: FloatArray) -> FloatArray:
+    """(n,) s of pod that are left to each row of one common account.
 
-    cost_s: (n,) s of pod that each asks for. The higher the price of a cold request the sooner; of
-    equal ones, the longer the next one would wait (n,) without the pods; then the first row.
+    cost_s: (n,) s of pod that each asks for. worth: (n,) by which they come, the greatest first; of
+    equal ones the first row.
     """
-    order = np.lexsort((-waits_s, -price_s))  # stable: by row at last
+    order = np.argsort(-worth, kind="stable")
     left_s = np.empty_like(cost_s)
     left_s[order] = free_s - (np.cumsum(cost_s[order]) - cost_s[order])
     return left_s

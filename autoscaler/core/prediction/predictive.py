@@ -34,6 +34,10 @@ divide, so that a pod that is started anew stands for a part of it only. Knew on
 window whether the request comes, letting go would cost p (L + D) only where it does. A forecast
 does not become certain by waiting, so this is not counted on.)
 
+Where a bill does not pay for all that is worth it, what a pod saves for its cost counts. A first
+pod saves ``p M L``: the wait for a start times what it costs that it is missing. What it has still
+to be paid for is ``p H / 2 + (1 - p) H``, and L + D where none stands.
+
 Without lead and drain both thresholds are ``H / (H + M)``, the newsvendor quantile, and nothing
 later counts. Scale up, keep-alive and scale to zero are the same test.
 """
@@ -87,13 +91,19 @@ def capacity(pod_capacity: FloatArray, share: FloatArray) -> FloatArray:
     return np.asarray(np.divide(pod_capacity, share, out=takes, where=share > 0))
 
 
-def demand_at_price(
-    bundle: ForecastBundle, service: IntArray, costs: PodCosts
-) -> tuple[FloatArray, FloatArray]:
-    """Requests in flight worth starting pods for, and worth keeping them; (n, n_windows) each.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtPrice:
+    """What is worth it at prices; (n, n_windows) each, NaN = no forecast."""
+
+    worth_starting: FloatArray  # requests in flight that pods are worth starting for
+    worth_keeping: FloatArray  # and that they are worth keeping for: never below the first
+    called: FloatArray  # probability that any request comes
+
+
+def at_price(bundle: ForecastBundle, service: IntArray, costs: PodCosts) -> AtPrice:
+    """Read a bundle at prices.
 
     service: (n,) indices into ``bundle.services``; -1 = not in the bundle. costs: of the same n.
-    NaN = no forecast. The second is never below the first.
     """
     curve = np.maximum(service, 0)
     exceedance, edges = bundle.exceedance[curve], bundle.demand_edges[curve]
@@ -103,8 +113,10 @@ def demand_at_price(
     all_s = hold_s + ends_s + missing_s[:, None, :]
     worth_starting = demand_at(exceedance, edges, (hold_s + ends_s) / all_s)
     worth_keeping = demand_at(exceedance, edges, hold_s / all_s)
-    worth_starting[service < 0] = worth_keeping[service < 0] = np.nan
-    return worth_starting, worth_keeping
+    called = exceedance[:, :, 0].astype(np.float64)
+    for values in (worth_starting, worth_keeping, called):
+        values[service < 0] = np.nan
+    return AtPrice(worth_starting=worth_starting, worth_keeping=worth_keeping, called=called)
 
 
 def read_at_price(
@@ -112,15 +124,16 @@ def read_at_price(
 ) -> Advice:
     """A bundle as advice for the rows of a fleet of that layout, without paths.
 
-    service: (n_rows,), and costs: of the same rows, as for `demand_at_price`.
+    service: (n_rows,), and costs: of the same rows, as for `at_price`.
     """
     edges_s = bundle.made_at_s + bundle.window_edges_s
-    worth_starting, worth_keeping = demand_at_price(bundle, service, costs)
+    found = at_price(bundle, service, costs)
     return Advice(
         starts_s=edges_s[:-1],
         ends_s=edges_s[1:],
-        worth_starting=worth_starting,
-        worth_keeping=worth_keeping,
+        worth_starting=found.worth_starting,
+        worth_keeping=found.worth_keeping,
+        called=found.called,
         paths=NO_PATHS,
         layout=layout,
     )
@@ -157,6 +170,37 @@ def pods_ahead(
     stay = np.minimum(np.maximum(replicas, 0), _pods(kept, spec))
     pods = np.maximum(_pods(started, spec), stay)
     return np.where(fresh, pods, NO_ANSWER).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstPods:
+    """First pods that are asked for; (n,) each."""
+
+    missing_s: FloatArray  # what it costs that it is missing, s of pod
+    lead_s: FloatArray
+    ends_s: FloatArray  # s of pod of the start and drain that are still to be paid
+
+    def worth(self, called: FloatArray, hold_s: FloatArray | float) -> FloatArray:
+        """(n,) s of wait, priced, that each saves for a s of pod. called: (n,) that it is needed.
+
+        hold_s: for which it idles, if it is not needed; else half of it.
+        """
+        cost_s = (1.0 - called / 2.0) * hold_s + np.maximum(self.ends_s, TICK_S)
+        return np.asarray(called * self.missing_s * self.lead_s / cost_s)
+
+
+def worth_ahead(
+    advice: Advice, rows: Rows, spec: SpecArrays, first: FirstPods, now: FloatArray
+) -> FloatArray:
+    """(n,) the greatest worth of first pods in windows that `pods_ahead` looks at; 0 = of none."""
+    horizon_s = now + spec.lead_s + np.maximum(spec.drain_s, TICK_S)
+    worth = np.zeros(len(now))
+    for j, (start_s, end_s) in enumerate(zip(advice.starts_s, advice.ends_s, strict=True)):
+        counts = (start_s < horizon_s) & (end_s > now)
+        if counts.any():
+            found = first.worth(advice.called[rows, j], float(end_s - start_s))
+            np.fmax(worth, found, out=worth, where=counts)
+    return worth
 
 
 def _pods(demand: FloatArray, spec: SpecArrays) -> FloatArray:

@@ -151,6 +151,7 @@ class History:
             ends_s=edges_s[1:],
             worth_starting=demand,
             worth_keeping=demand + rng.random((n, 1)) * most,
+            called=rng.random((n, 3)) + 0.0 * demand,
             paths=self._paths(),
             layout=self.fleet.layout,
         )

@@ -4,6 +4,7 @@ A `Story` is what happens to some revisions until a tick; `tell` makes the fleet
 Samples are multiples of an eighth, so that sums are exact in any order.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
@@ -144,14 +145,17 @@ def differences(left: Step, right: Step, *, ignore: tuple[str, ...] = ()) -> lis
     return [n for n, (a, b) in kept.items() if not np.array_equal(a, b, equal_nan=a.dtype == float)]
 
 
-def forecast(demand: list[float], *, now: float, window_s: float = 60.0) -> Advice:
-    """Forecasts from now on: each row expects one demand in one window."""
+def forecast(
+    demand: list[float], *, now: float, window_s: float = 60.0, called: Sequence[float] = ()
+) -> Advice:
+    """Forecasts from now on: each row expects one demand in one window. called: of any."""
     ends = np.array([now + window_s])
     return Advice(
         starts_s=np.array([now]),
         ends_s=ends,
         worth_starting=np.array(demand)[:, None],
         worth_keeping=np.array(demand)[:, None],
+        called=np.array(called or [0.0] * len(demand))[:, None],
         paths=NO_PATHS,
         layout=1,
     )
@@ -249,6 +253,7 @@ def advices(draw: st.DrawFn, story: Story, *, most: float = 60.0) -> Advice:
         ends_s=edges[1:],
         worth_starting=start,
         worth_keeping=start + np.array(more)[:, None],
+        called=start / most,
         paths=NO_PATHS,
         layout=1,
     )

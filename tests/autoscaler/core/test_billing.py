@@ -1,5 +1,6 @@
 """Bills in the life of a few revisions, tick by tick."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -11,8 +12,9 @@ from autoscaler.core.decider import decide
 from autoscaler.core.prediction.bill import DAY_S
 from autoscaler.core.prediction.early import CASES
 from autoscaler.core.state.decision import explain, row_of
-from autoscaler.core.state.fleet import Fleet
+from autoscaler.core.state.fleet import ALL, Fleet
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Active, Mode
+from autoscaler.core.types import FloatArray
 from tests.autoscaler.core.stories import AT_WORK, BASE_S, forecast, look
 
 BUSY = replace(
@@ -28,8 +30,14 @@ BUSY = replace(
 class Ticks:
     """Revisions with a pod each and the demand for it, and a forecast of more; ticks follow."""
 
-    def __init__(self, *specs: Any, demand: float = 30.0, expected: float = 250.0) -> None:
-        self.fleet, self.now = Fleet(), BASE_S
+    def __init__(
+        self,
+        *specs: Any,
+        demand: FloatArray | float = 30.0,
+        expected: float = 250.0,
+        called: Sequence[float] = (),
+    ) -> None:
+        self.fleet, self.now, self.called = Fleet(), BASE_S, called
         self.demand, self.expected = demand, expected
         self.fleet.add({f"shop/s{i}": spec for i, spec in enumerate(specs)}, now=BASE_S)
         for row in range(len(specs)):
@@ -41,9 +49,9 @@ class Ticks:
         for _ in range(n):
             self.now += 2.0
             rows = np.arange(len(self.fleet))
-            load = np.full((2, len(rows)), self.demand)
+            load = np.broadcast_to(self.demand, (2, len(rows)))
             self.fleet.record(rows, np.full(len(rows), int(self.now)), load)
-            made = forecast([self.expected] * len(rows), now=self.now)
+            made = forecast([self.expected] * len(rows), now=self.now, called=self.called)
             advice = replace(made, layout=self.fleet.layout)
             control(self.state, Advised(advice=advice), self.now)
             control(self.state, Tick(), self.now)
@@ -51,6 +59,12 @@ class Ticks:
             observed.replicas[scaled] = self.fleet.decision.want[scaled]
             observed.ready[:] = observed.replicas
         return [int(pods) for pods in self.fleet.decision.want]
+
+
+def no_pods(fleet: Fleet, rows: slice = ALL) -> None:
+    """They are idle."""
+    fleet.observed.ready[rows] = fleet.observed.replicas[rows] = 0
+    fleet.observed.active[rows] = int(Active.FALSE)
 
 
 def test_an_account_is_spent_and_then_lives_on_what_knatives_pods_earn() -> None:
@@ -112,8 +126,7 @@ def test_in_shadow_nothing_is_paid() -> None:
 def test_an_activation_scale_is_kept_whole_or_not_at_all() -> None:
     idle = replace(BUSY, activation_scale=3, extra_allowance_s=500.0, max_extra=0.0)
     ticks = Ticks(idle, demand=0.0)
-    ticks.fleet.observed.ready[:] = ticks.fleet.observed.replicas[:] = 0
-    ticks.fleet.observed.active[:] = int(Active.FALSE)
+    no_pods(ticks.fleet)
     extra = []
     for _ in range(300):
         ticks.tick()
@@ -124,8 +137,7 @@ def test_an_activation_scale_is_kept_whole_or_not_at_all() -> None:
 def test_pods_that_nobody_calls_cost_no_more_than_the_allowance() -> None:
     idle = replace(BUSY, extra_allowance_s=500.0, grace_s=6.0, stable_window_s=10)
     ticks = Ticks(idle, demand=0.0)
-    ticks.fleet.observed.ready[:] = ticks.fleet.observed.replicas[:] = 0
-    ticks.fleet.observed.active[:] = int(Active.FALSE)
+    no_pods(ticks.fleet)
     stood = started = 0
     for i in range(2_000):
         ticks.expected = 80.0 if i % 40 == 0 else 0.0
@@ -138,7 +150,7 @@ def test_pods_that_nobody_calls_cost_no_more_than_the_allowance() -> None:
     assert 2.0 * stood + 10.0 * started <= 500.0
 
 
-def test_the_clusters_bill_pays_the_higher_price_first() -> None:
+def test_the_clusters_bill_pays_further_pods_of_the_higher_price_first() -> None:
     dear = replace(BUSY, max_extra=np.inf, cold_price_s=900.0)
     ticks = Ticks(replace(dear, cold_price_s=60.0), dear, dear)
     ticks.fleet.limit_cluster(0.0, 60.0)
@@ -148,6 +160,17 @@ def test_the_clusters_bill_pays_the_higher_price_first() -> None:
     assert explain(row_of(ticks.fleet.decision, 1)).startswith(
         "1 pod: the cluster's bill allows 0 of 2 pods ahead: 0 % of the pods that Knative wants"
     )
+
+
+def test_the_clusters_bill_pays_first_pods_first_by_what_they_save() -> None:
+    spec = replace(BUSY, max_extra=np.inf, drain_s=0.0, grace_s=0.0, stable_window_s=10)
+    ticks = Ticks(spec, spec, spec, spec, called=[0.9, 0.1, 0.5, 0.7])
+    ticks.demand = np.array([30.0, 0.0, 0.0, 0.0])
+    no_pods(ticks.fleet, slice(1, None))
+    ticks.fleet.limit_cluster(0.0, 33.0)  # a first pod costs 16 s: start, stay and tick
+    assert ticks.tick() == [1, 0, 1, 1]
+    ticks.fleet.cluster_credit = replace(ticks.fleet.cluster_credit, left_s=999.0)
+    assert ticks.tick() == [3, 3, 3, 3]
 
 
 def test_pods_that_are_started_between_ticks_leave_less_for_others_at_once() -> None:
@@ -177,8 +200,7 @@ def test_a_changed_bill_of_the_cluster_keeps_its_credit() -> None:
 def test_what_knatives_delay_keeps_of_many_pods_is_not_cut() -> None:
     many = replace(BUSY, scale_down_delay_s=20.0, max_scale_down_rate=10.0, drain_s=0.0)
     ticks = Ticks(replace(many, extra_allowance_s=2000.0), demand=0.0, expected=80_000.0)
-    ticks.fleet.observed.ready[:] = ticks.fleet.observed.replicas[:] = 0
-    ticks.fleet.observed.active[:] = int(Active.FALSE)
+    no_pods(ticks.fleet)
     wanted, kept = [], []
     for _ in range(20):
         wanted += ticks.tick()

@@ -70,7 +70,7 @@ def test_without_any_forecast_the_answer_is_that_of_no_outlook(
 ) -> None:
     advice = data.draw(advices(story))
     nothing = np.full_like(advice.worth_starting, np.nan)
-    silent = replace(advice, worth_starting=nothing, worth_keeping=nothing)
+    silent = replace(advice, worth_starting=nothing, worth_keeping=nothing, called=nothing)
     assert not differences(step(story, silent), step(story))
 
 
@@ -196,6 +196,7 @@ def only(advice: Advice, rows: IntArray) -> Advice:
         advice,
         worth_starting=advice.worth_starting[rows],
         worth_keeping=advice.worth_keeping[rows],
+        called=advice.called[rows],
     )
 
 

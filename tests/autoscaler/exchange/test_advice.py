@@ -1,6 +1,7 @@
 """Advice on its way: the controller believes what can be, and of the rest nothing."""
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,14 @@ from autoscaler.core.prediction.advice import NO_PATHS, Paths
 from autoscaler.core.state.fleet import Fleet
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS
 from autoscaler.errors import PermanentError
-from autoscaler.exchange.advice import DEMAND, LAYOUT, AdviceTable, checked, for_fleet, read_advice
+from autoscaler.exchange.advice import (
+    BY_WINDOW,
+    LAYOUT,
+    AdviceTable,
+    checked,
+    for_fleet,
+    read_advice,
+)
 from tests.autoscaler.core.stories import LAW
 
 NOW_S = 1_700_000_000.0
@@ -49,6 +57,7 @@ def table(keys: list[str] = KEYS, demand: list[list[float]] | None = None) -> Ad
         price_s=np.full(len(keys), np.nan),
         worth_starting=start,
         worth_keeping=2 * start,
+        called=start / 10,
         service=ids(NAMES),
         paths=Paths(
             upstream=np.array([NAMES.index("shop/cart")]),
@@ -71,6 +80,7 @@ def test_advice_comes_to_the_rows_that_it_is_for(tmp_path: Path) -> None:
     advice = for_fleet(read(tmp_path, table()), there)
     assert advice.worth_starting.tolist() == [[4, 8], [3, 6], [2, 4], [1, 2]]
     assert advice.worth_keeping.tolist() == [[8, 16], [6, 12], [4, 8], [2, 4]]
+    assert advice.called == pytest.approx(advice.worth_starting / 10)
     ends = [advice.paths.upstream, advice.paths.downstream]
     assert [there.services.keys[int(end[0])] for end in ends] == ["shop/cart", "shop/till"]
     assert advice.layout == there.layout
@@ -104,10 +114,15 @@ def test_there_may_be_no_advice_at_all(tmp_path: Path) -> None:
     assert np.isnan(advice.worth_starting).all()
 
 
-@pytest.mark.parametrize("column", DEMAND)
-@pytest.mark.parametrize("absurd", [-1.0, np.inf, -np.inf, 1e30, 1.6e8])
-def test_a_demand_that_cannot_be_costs_its_own_revision_its_advice(
-    tmp_path: Path, absurd: float, column: str
+@pytest.mark.parametrize(
+    ("column", "absurd"),
+    [
+        *product(("worth_starting", "worth_keeping"), (-1.0, np.inf, -np.inf, 1e30, 1.6e8)),
+        *product(("called",), (-1.0, np.inf, -np.inf, 1.1)),
+    ],
+)
+def test_a_number_that_cannot_be_costs_its_own_revision_its_advice(
+    tmp_path: Path, column: str, absurd: float
 ) -> None:
     bad = table()
     getattr(bad, column)[1, 1] = absurd
@@ -188,7 +203,7 @@ def test_whatever_is_said_of_one_revision_the_others_keep_theirs(
 ) -> None:
     """The law: one service's forecast changes nobody else's advice."""
     good = table()
-    changed = {name: getattr(good, name).copy() for name in DEMAND}
+    changed = {name: getattr(good, name).copy() for name in BY_WINDOW}
     for demand in changed.values():
         demand[row] = [data.draw(anything), data.draw(anything)]
     bad = replace(good, **changed)
@@ -198,8 +213,9 @@ def test_whatever_is_said_of_one_revision_the_others_keep_theirs(
         for t in (bad, good)
     )
     others = [i for i in range(4) if i != row]
-    for name in DEMAND:
+    for name in BY_WINDOW:
         mine, good_ones = getattr(ours, name), getattr(theirs, name)
         assert mine[others].tolist() == good_ones[others].tolist()
         believed = mine[row][~np.isnan(mine[row])]
-        assert ((believed >= 0) & (believed <= 1.5e8)).all()
+        most = 1.0 if name == "called" else 1.5e8
+        assert ((believed >= 0) & (believed <= most)).all()

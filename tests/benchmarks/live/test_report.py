@@ -9,10 +9,10 @@ import pytest
 from benchmarks.live.cluster import Images
 from benchmarks.live.copies import Copy, Span, copies_of, schedule_of
 from benchmarks.live.kinds import kinds_of
+from benchmarks.live.learning import Learning
 from benchmarks.live.load import Answer
 from benchmarks.live.pods import PodTimes
 from benchmarks.live.policies import policies_of
-from benchmarks.live.learning import Learning
 from benchmarks.live.record import write_json
 from benchmarks.live.report import page_of
 from benchmarks.live.run import Asked, Run

@@ -193,6 +193,7 @@ def an_advice(
         price_s=np.array([prices_s.get(name, np.nan) for name in demand]),
         worth_starting=worth,
         worth_keeping=worth,
+        called=np.minimum(worth, 1.0),
         service=ids(services),
         paths=paths,
     )

@@ -1,6 +1,8 @@
 """What an account pays for, and what it has left."""
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autoscaler.core.prediction.bill import (
     DAY_S,
@@ -10,6 +12,7 @@ from autoscaler.core.prediction.bill import (
     free_in_turn,
     settled,
 )
+from tests.autoscaler.core.stories import LAW
 
 
 def ints(*values: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -70,7 +73,22 @@ def test_credit_beyond_the_allowance_is_at_most_what_was_earned_in_a_day() -> No
     assert (credit_s, day_s) == (9.0 + day_s, 0.2 * DAY_S)
 
 
-def test_the_highest_price_comes_first_then_who_would_wait_longest_then_the_first_row() -> None:
-    price_s = np.array([60.0, 600.0, 60.0, 60.0])
-    left = free_in_turn(10.0, np.array([1.0, 2.0, 4.0, 1.0]), price_s, np.array([0, 0, 5.0, 0]))
-    assert left.tolist() == [4.0, 10.0, 8.0, 3.0]
+def test_what_is_worth_most_comes_first_then_the_first_row() -> None:
+    cost_s, worth = np.array([1.0, 2.0, 4.0, 1.0]), np.array([1.0, 4.0, 3.0, 1.0])
+    assert free_in_turn(10.0, cost_s, worth).tolist() == [4.0, 10.0, 8.0, 3.0]
+
+
+amounts = st.lists(st.tuples(st.floats(0.0, 100.0), st.floats(0.0, 1e6)), min_size=1, max_size=6)
+
+
+@LAW
+@given(rows=amounts, free_s=st.floats(0.0, 300.0), more=st.floats(0.0, 1e6))
+def test_what_is_worth_more_never_has_less_left_and_nobody_what_others_spend(
+    rows: list[tuple[float, float]], free_s: float, more: float
+) -> None:
+    cost_s, worth = np.array(rows).T
+    left = free_in_turn(free_s, cost_s, worth)
+    raised = worth + more * (np.arange(len(rows)) == 0)
+    assert free_in_turn(free_s, cost_s, raised)[0] >= left[0] - 1e-9
+    paid = cost_s <= left
+    assert cost_s[paid].sum() <= free_s + 1e-9

@@ -7,7 +7,13 @@ import pytest
 
 from autoscaler.core.prediction.advice import NO_PATHS, Advice
 from autoscaler.core.prediction.forecasts import ForecastBundle
-from autoscaler.core.prediction.predictive import PodCosts, pods_ahead, read_at_price
+from autoscaler.core.prediction.predictive import (
+    FirstPods,
+    PodCosts,
+    pods_ahead,
+    read_at_price,
+    worth_ahead,
+)
 from autoscaler.core.state.fleet import ALL, Fleet
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS
 
@@ -30,6 +36,7 @@ def advice(
         ends_s=edges[1:],
         worth_starting=np.array([worth_starting]),
         worth_keeping=np.array([worth_starting if keep is None else keep]),
+        called=np.zeros((1, len(worth_starting))),
         paths=NO_PATHS,
         layout=1,
     )
@@ -163,6 +170,35 @@ def test_each_row_reads_its_own_service_at_its_own_price(row: int) -> None:
     price_s = 60.0, 6000.0
     both = read_at_price(bundle(), np.array([0, 0]), costs(*price_s), layout=1)
     assert both.worth_starting[row].tolist() == read(0, price_s[row])[0]
+
+
+def test_how_likely_a_window_is_called_is_told() -> None:
+    ahead = read_at_price(bundle(), np.array([0, -1]), costs(600.0, 600.0), layout=1)
+    assert ahead.called[0].tolist() == [0.9, 0.3]
+    assert np.isnan(ahead.called[1]).all()
+
+
+def test_a_pod_that_stands_has_less_to_be_paid_for() -> None:
+    for ends_s, worth in ((0.0, 0.5 * 600 * 5 / 47), (35.0, 0.5 * 600 * 5 / 80)):
+        assert first_pod(ends_s).worth(np.array([0.5]), 60.0) == pytest.approx(worth)
+
+
+def first_pod(ends_s: float) -> FirstPods:
+    return FirstPods(missing_s=np.array([600.0]), lead_s=np.array([5.0]), ends_s=np.array([ends_s]))
+
+
+@pytest.mark.parametrize(
+    ("now", "called"), [(NOW - 36.0, 0.0), (NOW - 30.0, 0.3), (NOW + 30.0, 0.7), (NOW + 66.0, 0.7)]
+)
+def test_what_a_first_pod_is_worth_is_that_of_the_windows_that_count(
+    now: float, called: float
+) -> None:
+    fleet = Fleet()
+    fleet.add({"shop/cart": replace(KNATIVE_DEFAULTS, lead_s=5.0, drain_s=30.0)}, now=NOW)
+    ahead = replace(advice(10.0, 10.0, 10.0), called=np.array([[0.3, 0.7, np.nan]]))
+    first = first_pod(35.0)
+    found = worth_ahead(ahead, ALL, fleet.spec, first, np.array([now]))
+    assert found == first.worth(np.array([called]), 60.0)
 
 
 # --- pods that stand ------------------------------------------------------------------------------
