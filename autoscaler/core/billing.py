@@ -28,8 +28,7 @@ from autoscaler.core.prediction.bill import (
     free_in_turn,
     settled,
 )
-from autoscaler.core.prediction.missing import Missing
-from autoscaler.core.prediction.predictive import TICK_S, FirstPods, worth_ahead
+from autoscaler.core.prediction.predictive import TICK_S, PodCosts, worth_ahead, worth_of_first
 from autoscaler.core.state.credit import ClusterCredit, Credit, CreditArrays
 from autoscaler.core.state.fleet import Fleet, Rows, take
 from autoscaler.core.state.revision import Mode, ObservedArrays, SpecArrays
@@ -215,14 +214,11 @@ class _Claim:
 
     def _worth(self, fleet: Fleet) -> FloatArray:
         """(n,) s of wait, priced, that a first pod saves for a s of pod."""
-        rows, spec, cost = self.asked.rows, self.asked.spec, self.cost
-        first = FirstPods(
-            missing_s=Missing.of(fleet, rows, spec).first_s(spec.cold_price_s),
-            lead_s=spec.lead_s,
-            ends_s=np.where(cost.present > 0, 0.0, spec.lead_s + spec.drain_s),
-        )
-        forecast = worth_ahead(self.asked.advice, rows, spec, first, self.asked.at)
-        return np.maximum(forecast, first.worth(self.asked.called, cost.stay_s))
+        rows, stands = self.asked.rows, self.cost.present > 0
+        costs = PodCosts.of(fleet, rows, self.asked.spec)
+        forecast = worth_ahead(self.asked.advice, rows, costs, stands, self.asked.at)
+        upstream = worth_of_first(costs, stands, self.asked.called, self.cost.stay_s)
+        return np.maximum(forecast, upstream)
 
     @property
     def _usable(self) -> IntArray:

@@ -51,7 +51,7 @@ from autoscaler.core.prediction.forecasts import ForecastBundle, demand_at
 from autoscaler.core.prediction.missing import Missing
 from autoscaler.core.state.fleet import Fleet, Rows
 from autoscaler.core.state.revision import NO_ANSWER, SpecArrays
-from autoscaler.core.types import FloatArray, IntArray
+from autoscaler.core.types import BoolArray, FloatArray, IntArray
 
 MOST_PODS = 2**31 - 1  # the greatest number of replicas that Kubernetes can store
 TICK_S = 2.0  # s between two decisions: what is due before the next tick is due now
@@ -172,33 +172,30 @@ def pods_ahead(
     return np.where(fresh, pods, NO_ANSWER).astype(np.int64)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FirstPods:
-    """First pods that are asked for; (n,) each."""
+def worth_of_first(
+    costs: PodCosts, stands: BoolArray, called: FloatArray, hold_s: FloatArray | float
+) -> FloatArray:
+    """(n,) s of wait, priced, that a first pod saves for a s of pod.
 
-    missing_s: FloatArray  # what it costs that it is missing, s of pod
-    lead_s: FloatArray
-    ends_s: FloatArray  # s of pod of the start and drain that are still to be paid
-
-    def worth(self, called: FloatArray, hold_s: FloatArray | float) -> FloatArray:
-        """(n,) s of wait, priced, that each saves for a s of pod. called: (n,) that it is needed.
-
-        hold_s: for which it idles, if it is not needed; else half of it.
-        """
-        cost_s = (1.0 - called / 2.0) * hold_s + np.maximum(self.ends_s, TICK_S)
-        return np.asarray(called * self.missing_s * self.lead_s / cost_s)
+    costs: of the same n. stands: (n,) where there is one. called: (n,) probability of a call within
+    hold_s, for half of which it then idles.
+    """
+    ends_s = np.maximum(np.where(stands, 0.0, costs.ends_s), TICK_S)
+    idle_s = (1.0 - called / 2.0) * hold_s
+    return np.asarray(called * costs.first_s * costs.lead_s / (idle_s + ends_s))
 
 
 def worth_ahead(
-    advice: Advice, rows: Rows, spec: SpecArrays, first: FirstPods, now: FloatArray
+    advice: Advice, rows: Rows, costs: PodCosts, stands: BoolArray, now: FloatArray
 ) -> FloatArray:
     """(n,) the greatest worth of first pods in windows that `pods_ahead` looks at; 0 = of none."""
-    horizon_s = now + spec.lead_s + np.maximum(spec.drain_s, TICK_S)
+    horizon_s = now + costs.lead_s + np.maximum(costs.drain_s, TICK_S)
     worth = np.zeros(len(now))
     for j, (start_s, end_s) in enumerate(zip(advice.starts_s, advice.ends_s, strict=True)):
         counts = (start_s < horizon_s) & (end_s > now)
         if counts.any():
-            found = first.worth(advice.called[rows, j], float(end_s - start_s))
+            hold_s = float(end_s - start_s)
+            found = worth_of_first(costs, stands, advice.called[rows, j], hold_s)
             np.fmax(worth, found, out=worth, where=counts)
     return worth
 

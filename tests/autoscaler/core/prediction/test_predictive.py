@@ -8,11 +8,11 @@ import pytest
 from autoscaler.core.prediction.advice import NO_PATHS, Advice
 from autoscaler.core.prediction.forecasts import ForecastBundle
 from autoscaler.core.prediction.predictive import (
-    FirstPods,
     PodCosts,
     pods_ahead,
     read_at_price,
     worth_ahead,
+    worth_of_first,
 )
 from autoscaler.core.state.fleet import ALL, Fleet
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS
@@ -179,12 +179,10 @@ def test_how_likely_a_window_is_called_is_told() -> None:
 
 
 def test_a_pod_that_stands_has_less_to_be_paid_for() -> None:
-    for ends_s, worth in ((0.0, 0.5 * 600 * 5 / 47), (35.0, 0.5 * 600 * 5 / 80)):
-        assert first_pod(ends_s).worth(np.array([0.5]), 60.0) == pytest.approx(worth)
-
-
-def first_pod(ends_s: float) -> FirstPods:
-    return FirstPods(missing_s=np.array([600.0]), lead_s=np.array([5.0]), ends_s=np.array([ends_s]))
+    pod = costs(600.0, lead_s=5.0, drain_s=30.0)
+    for stands, worth in ((True, 0.5 * 600 * 5 / 47), (False, 0.5 * 600 * 5 / 80)):
+        found = worth_of_first(pod, np.array([stands]), np.array([0.5]), 60.0)
+        assert found == pytest.approx(worth)
 
 
 @pytest.mark.parametrize(
@@ -193,12 +191,10 @@ def first_pod(ends_s: float) -> FirstPods:
 def test_what_a_first_pod_is_worth_is_that_of_the_windows_that_count(
     now: float, called: float
 ) -> None:
-    fleet = Fleet()
-    fleet.add({"shop/cart": replace(KNATIVE_DEFAULTS, lead_s=5.0, drain_s=30.0)}, now=NOW)
+    pod, stands = costs(600.0, lead_s=5.0, drain_s=30.0), np.zeros(1, np.bool_)
     ahead = replace(advice(10.0, 10.0, 10.0), called=np.array([[0.3, 0.7, np.nan]]))
-    first = first_pod(35.0)
-    found = worth_ahead(ahead, ALL, fleet.spec, first, np.array([now]))
-    assert found == first.worth(np.array([called]), 60.0)
+    found = worth_ahead(ahead, ALL, pod, stands, np.array([now]))
+    assert found == worth_of_first(pod, stands, np.array([called]), 60.0)
 
 
 # --- pods that stand ------------------------------------------------------------------------------
