@@ -155,7 +155,7 @@ def _report(state: ControlState, event: Reported, now: float | FloatArray) -> In
     called = np.flatnonzero((event.samples > 0).any(axis=0))
     if not len(called):
         return NOTHING
-    at = np.broadcast_to(np.asarray(now, dtype=np.float64), rows.shape)[called]
+    at = np.full(len(rows), now, dtype=np.float64)[called]
     rows, (in_flight, requests) = rows[called], event.samples.take(called, axis=1)
     # Undecided (-1) counts as zero: a revision that was idle when the controller started would
     # otherwise wait for a tick, as it does in Knative.

@@ -19,7 +19,7 @@ from autoscaler.core.kpa.reactive import Averages, Reactive, react
 from autoscaler.core.kpa.zero import last_pod
 from autoscaler.core.prediction.advice import Advice, no_advice
 from autoscaler.core.prediction.anticipated import Anticipated, anticipate
-from autoscaler.core.prediction.early import are_missed, may_go, noted
+from autoscaler.core.prediction.early import are_missed, could_go, may_go, noted
 from autoscaler.core.prediction.predictive import pods_ahead
 from autoscaler.core.state.decision import Decision, DecisionArrays
 from autoscaler.core.state.delay import DelayWindow
@@ -79,11 +79,12 @@ def decide(
     selected: Rows = ALL if rows is None else rows
     index = np.arange(len(fleet)) if rows is None else rows
     spec, observed = take(fleet.spec, selected), take(fleet.observed, selected)
-    at = np.broadcast_to(np.asarray(now, dtype=np.float64), index.shape)
+    at = np.full(len(index), now, dtype=np.float64)
     if advice is None or advice.layout != fleet.layout:
         advice = no_advice(len(fleet), fleet.layout)
     withdrawn = _withdrawn(advice, selected, spec)
-    spec = replace(spec, mode=in_force(spec.mode, withdrawn))
+    if withdrawn.any():
+        spec = replace(spec, mode=in_force(spec.mode, withdrawn))
 
     averages = _averages(fleet, selected, index, spec, at)
     reactive = react(spec, take(fleet.memory, selected), observed.ready, averages, at)
@@ -99,7 +100,8 @@ def decide(
     seen = reactive.seen_by_panic
     beyond = are_missed(early, spec, averages.panic, seen)
     early = noted(early, enough=enough, ahead=ahead, kpa=kpa, seen=seen, beyond=beyond)
-    together = combine(kpa, ahead, enough, let_go=may_go(fleet, selected, early, spec))
+    goes = may_go(fleet, selected, early, spec, could_go(enough, kpa))
+    together = combine(kpa, ahead, enough, let_go=goes)
     asked = Asked(
         rows=selected,
         spec=spec,
@@ -262,7 +264,7 @@ def combine(kpa: IntArray, ahead: IntArray, enough: IntArray, *, let_go: BoolArr
     """
     # A forecast of zero must not decide where KPA has no answer.
     outward = np.where(ahead > 0, np.maximum(kpa, ahead), kpa)
-    return np.where(let_go & (enough >= 0) & (enough < kpa), enough, outward)
+    return np.where(let_go, enough, outward)
 
 
 def _activators(spec: SpecArrays, ready: IntArray) -> IntArray:

@@ -19,7 +19,7 @@ from autoscaler.core.kpa.bounds import clip
 from autoscaler.core.kpa.reactive import Averages, Reactive, react
 from autoscaler.core.kpa.zero import last_pod, next_active
 from autoscaler.core.prediction.advice import Advice
-from autoscaler.core.prediction.early import may_go
+from autoscaler.core.prediction.early import could_go, may_go
 from autoscaler.core.prediction.predictive import TICK_S, pods_ahead
 from autoscaler.core.queues import start_up_s, step_silent
 from autoscaler.core.state.decision import reasons
@@ -290,7 +290,8 @@ def _asked(
     anticipated = np.where(shadow, fleet.decision.anticipated[rows], NO_ANSWER)
     ahead = np.maximum(predicted, anticipated)
     enough = pods_enough(predicted, ahead, reactive)
-    desired = combine(kpa, ahead, enough, let_go=may_go(fleet, rows, take(fleet.early, rows), spec))
+    goes = may_go(fleet, rows, take(fleet.early, rows), spec, could_go(enough, kpa))
+    desired = combine(kpa, ahead, enough, let_go=goes)
     return _Asked(predicted=predicted, anticipated=anticipated, desired=desired)
 
 

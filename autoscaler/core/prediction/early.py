@@ -25,7 +25,7 @@ import numpy as np
 
 from autoscaler.core.prediction.predictive import PodCosts
 from autoscaler.core.state.early import Early, EarlyArrays
-from autoscaler.core.state.fleet import Fleet, Rows
+from autoscaler.core.state.fleet import Fleet, Rows, take
 from autoscaler.core.state.revision import NO_ANSWER, Mode, SpecArrays
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 
@@ -51,7 +51,7 @@ def noted(
     ended = back | (is_open & (kpa <= early.left))
     wanted_again = is_open & (ahead > early.left)
     left = np.where(ended | wanted_again, NO_ANSWER, early.left)
-    opens = (left == NO_ANSWER) & (enough >= 0) & (enough < kpa)
+    opens = (left == NO_ANSWER) & could_go(enough, kpa)
     kept = np.where(ended, 1.0 - 1.0 / CASES, 1.0)
     return Early(
         left=np.where(opens, enough, left),
@@ -71,13 +71,26 @@ def are_missed(
     return np.asarray(np.where(early.left == 0, seen > 0, panic > early.left * spec.total))
 
 
-def may_go(fleet: Fleet, rows: Rows, early: EarlyArrays, spec: SpecArrays) -> BoolArray:
-    """(n,) whether pods of rows n go early: in mode full, by how cases ended. spec: theirs."""
-    full = np.asarray(spec.mode == int(Mode.FULL))
-    if not full.any():
-        return full
-    costs = PodCosts.of(fleet, rows, spec)
+def could_go(enough: IntArray, kpa: IntArray) -> BoolArray:
+    """(n,) whether fewer pods than Knative's rule wants are enough; these as in `noted`."""
+    return np.asarray((enough >= 0) & (enough < kpa))
+
+
+def may_go(
+    fleet: Fleet, rows: Rows, early: EarlyArrays, spec: SpecArrays, could: BoolArray
+) -> BoolArray:
+    """(n,) which rows of n that could go early do: those in mode full, by how cases ended.
+
+    early, spec, could: theirs.
+    """
+    goes = could & (spec.mode == int(Mode.FULL))
+    some = np.flatnonzero(goes)  # few: most pods are wanted, or gone already
+    if not len(some):
+        return np.asarray(goes)
+    early, spec = take(early, some), take(spec, some)
+    costs = PodCosts.of(fleet, np.arange(len(fleet))[rows][some], spec)
     back, missed = ((ended + 0.5) / (early.cases + 1.0) for ended in (early.back, early.missed))
     missing_s = np.where(early.left == 0, costs.first_s, costs.further_s)
     others_s = missed * (missing_s + costs.lead_s) + back * costs.drain_s
-    return np.asarray(full & (others_s <= (1.0 - back) * spec.stable_window_s))
+    goes[some] = others_s <= (1.0 - back) * spec.stable_window_s
+    return np.asarray(goes)

@@ -13,6 +13,7 @@ from autoscaler.core.prediction.early import CASES, are_missed, may_go, noted
 from autoscaler.core.state.early import Early, EarlyArrays
 from autoscaler.core.state.fleet import ALL, Fleet
 from autoscaler.core.state.revision import KNATIVE_DEFAULTS, Mode
+from autoscaler.core.types import BoolArray
 from tests.autoscaler.core.stories import AT_WORK, BASE_S, forecast, look
 
 FULL = replace(KNATIVE_DEFAULTS, mode=Mode.FULL, cold_price_s=600.0, lead_s=5.0, drain_s=30.0)
@@ -140,6 +141,11 @@ def ended(cases: float, back: float, missed: float) -> EarlyArrays:
     return Early(left=np.full(2, -1), cases=np.full(2, cases), **parts)
 
 
+def go(fleet: Fleet, early: EarlyArrays) -> BoolArray:
+    """(n,) which of all rows do, could all of them go."""
+    return may_go(fleet, ALL, early, fleet.spec, np.ones(len(fleet), dtype=np.bool_))
+
+
 cases, part = st.floats(0.0, float(CASES)), st.floats(0.0, 1.0)
 
 
@@ -158,7 +164,7 @@ def test_who_missed_more_or_pays_more_for_waiting_never_lets_pods_go_sooner(
     }
     fleet.add(revisions, now=0.0)
     missed, back = parts
-    few = may_go(fleet, ALL, ended(cases, back, missed), fleet.spec)
+    few = go(fleet, ended(cases, back, missed))
     oftener = ended(cases, back + (1.0 - back) * more, missed + (back - missed) * more)
-    assert (few >= may_go(fleet, ALL, oftener, fleet.spec)).all()
+    assert (few >= go(fleet, oftener)).all()
     assert few[0] >= few[1]
