@@ -82,15 +82,16 @@ class PresenceReader:
     ) -> Shown:
         """Whether the query says anything of a service at a point."""
         found: Shown = {}
-        for first in range(0, grid.n_points, POINTS_AT_ONCE):
-            piece = grid.piece(first, min(POINTS_AT_ONCE, grid.n_points - first))
-            for named, at_s, _ in self._server.series(query, piece):
+        firsts = range(0, grid.n_points, POINTS_AT_ONCE)
+        pieces = [grid.piece(i, min(POINTS_AT_ONCE, grid.n_points - i)) for i in firsts]
+        for done, series in enumerate(self._server.parts(query, pieces), 1):
+            for named, at_s, _ in series:
                 name = of([named.get(label, "") for label in labels])
                 if fault_of_name(name):
                     continue
                 at = found.setdefault(name, np.zeros(grid.n_points, dtype=np.bool_))
                 at[grid.place(at_s)] = True
-            on_share(min((first + POINTS_AT_ONCE) / grid.n_points, 1.0))
+            on_share(done / len(pieces))
         return found
 
 

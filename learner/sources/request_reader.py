@@ -10,7 +10,6 @@ counted in between would be taken for its own.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -23,16 +22,13 @@ from autoscaler.names import fault_of_name
 from autoscaler.refusals import LimitError
 from learner.sources.counters import Grid, shown_time
 from learner.sources.presets import BY_NAME, PRESETS, READY_PODS, REPLICAS, OwnQueries, Preset
-from learner.sources.queries import Labels, PrometheusServer
+from learner.sources.queries import PrometheusServer, Series
 
 LOOK_BACK = "1h"  # within which a counter is the same one: scrapes may fail for so long
 HOUR_S, DAY_S = 3600, 86_400
 MOST_NAMED = 5
 RECENT_S = 3 * DAY_S  # that say something already, while all that was before is being read
 POINTS = 480  # of one query: a day of minutes in three
-AT_ONCE = 2  # queries
-
-Series = tuple[Labels, FloatArray, FloatArray]  # labels, times and values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,12 +177,7 @@ class RequestReader:
         size = max(DAY_S // grid.step_s, 1)
         first = [*range(0, grid.n_points, size)][::-1]
         days = [grid.piece(point, min(size, grid.n_points - point)) for point in first]
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            read = pool.map(lambda day: list(self._server.series(query, day)), days)
-            try:
-                yield from zip(first, read, strict=True)
-            finally:
-                pool.shutdown(cancel_futures=True)
+        return zip(first, self._server.parts(query, days), strict=True)
 
     def _observed(self, counts: FloatArray, grid: Grid) -> BoolArray:
         """(n_steps,) whether Prometheus saw anything in a step and in the one before it."""
