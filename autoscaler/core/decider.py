@@ -83,8 +83,7 @@ def decide(
     if advice is None or advice.layout != fleet.layout:
         advice = no_advice(len(fleet), fleet.layout)
     withdrawn = _withdrawn(advice, selected, spec)
-    if withdrawn.any():
-        spec = replace(spec, mode=in_force(spec.mode, withdrawn))
+    spec = replace(spec, mode=in_force(spec.mode, withdrawn))
 
     averages = _averages(fleet, selected, index, spec, at)
     reactive = react(spec, take(fleet.memory, selected), observed.ready, averages, at)

@@ -31,6 +31,15 @@ class Grid:
         start_s = self.start_s + first * self.step_s
         return Grid(start_s=start_s, step_s=self.step_s, n_points=n_points)
 
+    def pieces(self, size: int) -> list["Grid"]:
+        """All of it, in pieces of so many points; the last one may be shorter.
+
+        >>> [piece.n_points for piece in Grid(start_s=0, step_s=60, n_points=7).pieces(3)]
+        [3, 3, 1]
+        """
+        firsts = range(0, self.n_points, size)
+        return [self.piece(first, min(size, self.n_points - first)) for first in firsts]
+
     @property
     def last_s(self) -> int:
         """Unix s of the last point."""

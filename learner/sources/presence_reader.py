@@ -82,8 +82,7 @@ class PresenceReader:
     ) -> Shown:
         """Whether the query says anything of a service at a point."""
         found: Shown = {}
-        firsts = range(0, grid.n_points, POINTS_AT_ONCE)
-        pieces = [grid.piece(i, min(POINTS_AT_ONCE, grid.n_points - i)) for i in firsts]
+        pieces = grid.pieces(POINTS_AT_ONCE)
         for done, series in enumerate(self._server.parts(query, pieces), 1):
             for named, at_s, _ in series:
                 name = of([named.get(label, "") for label in labels])

@@ -175,9 +175,8 @@ class RequestReader:
         minutes is one: all of two weeks at once would take it many times as long.
         """
         size = max(DAY_S // grid.step_s, 1)
-        first = [*range(0, grid.n_points, size)][::-1]
-        days = [grid.piece(point, min(size, grid.n_points - point)) for point in first]
-        return zip(first, self._server.parts(query, days), strict=True)
+        first = range(0, grid.n_points, size)[::-1]
+        return zip(first, self._server.parts(query, grid.pieces(size)[::-1]), strict=True)
 
     def _observed(self, counts: FloatArray, grid: Grid) -> BoolArray:
         """(n_steps,) whether Prometheus saw anything in a step and in the one before it."""
