@@ -374,9 +374,16 @@ ACCESS_FILE = Limit(
 )
 HISTORY = Limit(
     "history_values",
+    5 << 24,
+    "services x steps",
+    "4,000 services x 14 days at 60 s, which take 4 GiB while they move and a fit still holds what"
+    " was before; of more services half as many days are read",
+)
+PAST_REQUESTS = Limit(
+    "past_requests_values",
     1 << 26,
     "services x steps",
-    "3,300 services x 14 days at 60 s, which takes 4 GiB; half as many days are read",
+    "3,300 services x 14 days at 60 s, of which a what-if makes several arrays",
 )
 COUNT = Limit(
     "count", 2.0**53, "as a count", "from there on counting loses ones; the sample is a gap"

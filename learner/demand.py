@@ -6,13 +6,16 @@ from a zero that there are no calls at that hour.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from autoscaler.errors import PermanentError
 from autoscaler.limits import REQUESTS, SERVICE_PODS
+
+Steps = npt.NDArray[np.floating[Any]]  # (n, n_steps); single precision does
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +34,8 @@ class Demand:
     services: tuple[str, ...]  # (n,) "namespace/service"
     start_s: float  # Unix s at which the first step begins
     step_s: float  # s
-    arrivals: FloatArray  # (n, n_steps) requests that arrived in the step; NaN = gap
-    peak: FloatArray  # (n, n_steps) greatest load, requests in flight; NaN = gap
+    arrivals: Steps  # (n, n_steps) requests that arrived in the step; NaN = gap
+    peak: Steps  # (n, n_steps) greatest load, requests in flight; NaN = gap
     capacity: FloatArray  # (n,) requests in flight that one pod takes: the height of a pod level
     external: ExternalSeries | None = None  # declared upstreams
     quarantined: Mapping[str, str] = field(default_factory=dict)  # by service: what of it is a gap
@@ -127,9 +130,16 @@ class Demand:
         )
 
 
+class UnknownPastError(PermanentError):
+    """Of the time that was asked for nothing is known."""
+
+
 class DemandSource(Protocol):
     """Where past demand comes from."""
 
     def read(self, *, start_s: float, end_s: float, step_s: float) -> Demand:
-        """Demand over [start_s, end_s), Unix s. Raises AutoscalerError."""
+        """Demand over [start_s, end_s), Unix s.
+
+        Raises UnknownPastError where nothing of it is known, and other AutoscalerError.
+        """
         ...

@@ -23,7 +23,7 @@ from rich.table import Table
 
 from autoscaler.clock import SimulatedClock
 from benchmarks.learner.fleet import BEGIN_S, STEP_S, Fleet
-from learner.demand import Demand
+from learner.demand import Demand, DemandSource
 from learner.engine import Learner
 from learner.publishing.publisher import Publisher, PublishSettings, settle_s
 from learner.settings import LearnerSettings
@@ -39,6 +39,7 @@ class Cost:
     """What so many services cost; times are elapsed."""
 
     services: int
+    days: float  # of the past that are held: fewer where all are more than may be
     first_s: float  # reading, fit and first forecasts
     fit_s: float  # of it the fit
     step_s: float  # median of a later step
@@ -60,6 +61,18 @@ class FleetSource:
         return replace(pieces[0], arrivals=peak, peak=peak)
 
 
+class _Watched:
+    """A source, and how many steps it gave last."""
+
+    def __init__(self, source: DemandSource) -> None:
+        self._source, self.n_steps = source, 0
+
+    def read(self, *, start_s: float, end_s: float, step_s: float) -> Demand:
+        demand = self._source.read(start_s=start_s, end_s=end_s, step_s=step_s)
+        self.n_steps = demand.n_steps
+        return demand
+
+
 def measure(services: int, days: int = DAYS, fit: LearnerSettings | None = None) -> Cost:
     """Some days, and some steps on. fit: what it may cost."""
     fits: list[float] = []
@@ -77,7 +90,7 @@ def measure(services: int, days: int = DAYS, fit: LearnerSettings | None = None)
             bundle=Path(folder) / "forecasts.npz", step_s=STEP_S, history_s=days * 86_400.0,
             learner=fit or LearnerSettings(),
         )  # fmt: skip
-        source = Remembered(FleetSource(services))
+        source = _Watched(Remembered(FleetSource(services)))
         publisher = Publisher(source, settings, clock, clock.advance, start=at_once)
         begin = time.perf_counter()
         publisher.publish()
@@ -91,6 +104,7 @@ def measure(services: int, days: int = DAYS, fit: LearnerSettings | None = None)
     step_s, step_cpu_s = np.median(took, axis=0)
     return Cost(
         services=services,
+        days=source.n_steps * STEP_S / 86_400,
         first_s=first_s,
         fit_s=fits[0],
         step_s=step_s,
@@ -104,13 +118,13 @@ def main(
 ) -> None:
     """Print the cost at each number of services."""
     table = Table(title="The learner's loop")
-    for name in ("services", "first s", "fit s", "step s", "step CPU s", "peak MB"):
+    for name in ("services", "days", "first s", "fit s", "step s", "step CPU s", "peak MB"):
         table.add_column(name)
     for size in services or SIZES:
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as apart:
             cost = apart.submit(measure, size).result()
         table.add_row(
-            f"{cost.services:,}", f"{cost.first_s:.1f}", f"{cost.fit_s:.1f}",
+            f"{cost.services:,}", f"{cost.days:.3g}", f"{cost.first_s:.1f}", f"{cost.fit_s:.1f}",
             f"{cost.step_s:.2f}", f"{cost.step_cpu_s:.2f}", f"{cost.peak_mb:,.0f}",
         )  # fmt: skip
     Console().print(table)

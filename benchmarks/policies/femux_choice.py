@@ -53,7 +53,7 @@ class Blocks:
 def blocks_of(scene: Scene) -> Blocks:
     """Play all forecasters from the first step on."""
     actual = in_flight(scene)
-    invocations = np.nan_to_num(scene.demand.arrivals)
+    invocations = np.nan_to_num(scene.demand.arrivals).astype(np.float64)
     memory = np.full(len(actual), MEMORY_GB)
     forecasts = np.array([forecast(actual, 0) for forecast in FORECASTERS.values()])
     minutes = [played(actual, each, invocations, memory) for each in forecasts]

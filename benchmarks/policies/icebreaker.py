@@ -16,7 +16,7 @@ from benchmarks.policies.point_forecast import in_flight
 
 def icebreaker(scene: Scene) -> FloatArray:
     """(n, n_steps - first) requests in flight on average, of each step from the first on."""
-    arrivals = np.nan_to_num(scene.demand.arrivals)
+    arrivals = np.nan_to_num(scene.demand.arrivals).astype(np.float64)
     invocations = np.maximum(np.rint(next_steps(arrivals, scene.first, ICEBREAKER_WINDOW)), 0.0)
     called = _last_hour(arrivals, scene.first)
     steps_each = np.divide(  # of execution: Little's law

@@ -164,7 +164,7 @@ def _timeline(replay: Replay, service: str) -> Timeline:
         service=service,
         start_s=float(replay.table.made_at_s[origins][0]),
         step_s=replay.settings.step_s,
-        peak=replay.demand.peak[i, replay.first :][origins],
+        peak=replay.demand.peak[i, replay.first :][origins].astype(float),
         band=tuple((q, _quantile(replay, i, q)[origins]) for q in BAND),
         pods=tuple((name, lines.pods[policies[name]].astype(float)) for name in shown),
         cold=tuple((name, lines.cold[policies[name]].astype(float)) for name in shown),

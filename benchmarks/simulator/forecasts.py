@@ -76,7 +76,7 @@ def oracle_forecasts(like: ForecastTable, demand: Demand, origins: IntArray) -> 
     demand: the true demand, past and future. origins: (n_origins,) its steps that ``like`` has.
     Windows beyond the end of the demand cover what is left of it.
     """
-    true_peak = np.nan_to_num(demand.peak)
+    true_peak = np.nan_to_num(demand.peak).astype(np.float64)
     steps = np.round(like.window_edges_s / demand.step_s).astype(np.int64)
     windows = pairwise(steps)
     peaks = [_peak_ahead(true_peak, origins + first, int(end - first)) for first, end in windows]

@@ -23,7 +23,9 @@ def edges_among_busiest(demand: Demand) -> Edges:
     """Edges from counts, between the services with the most arrivals."""
     if len(demand.services) <= MOST_SERVICES:
         return edges_from_counts(demand)
-    busiest = np.argsort(-np.nansum(demand.arrivals, axis=1), kind="stable")[:MOST_SERVICES]
+    # Row by row: all of a large past, its gaps filled, would be a copy of it.
+    number = np.array([np.nansum(row, dtype=np.float64) for row in demand.arrivals])
+    busiest = np.argsort(-number, kind="stable")[:MOST_SERVICES]
     return edges_from_counts(demand.only(np.sort(busiest)))
 
 

@@ -50,13 +50,15 @@ class Recency:
 
     def fit(self, demand: Demand, edges: Edges | None = None) -> Self:  # noqa: ARG002
         """Count the last days."""
-        need = pods_needed(demand.last(COUNTED_STEPS))
-        greatest = np.nanmax(need, initial=1.0)
+        recent = demand.last(COUNTED_STEPS)
+        n = len(demand.services)
+        pieces = np.array_split(np.arange(n), n // SERVICES_AT_ONCE + 1)
+        some = [recent.only(rows) for rows in pieces]
+        greatest = max(np.nanmax(pods_needed(each), initial=1.0) for each in some)
         n_cells = min(int(np.searchsorted(LEVELS, greatest, side="right")) + 1, MOST_CELLS)
-        pieces = np.array_split(need, len(need) // SERVICES_AT_ONCE + 1)
         # (2, n, n_cells, n_pauses, n_windows) outcomes, and those of them in which it was needed
         number = np.concatenate(
-            [_counted(piece, n_cells, self.windows) for piece in pieces], axis=1
+            [_counted(pods_needed(each), n_cells, self.windows) for each in some], axis=1
         )
         of_all = number.sum(axis=1)
         usual = (of_all[1] + 0.5) / (of_all[0] + 1.0)

@@ -75,6 +75,17 @@ class Pooled:
     def fit(self, demand: Demand, edges: Edges | None = None) -> Self:
         """Learn from the levels of the services, and of made ones."""
         self.pairs_ = NO_PAIRS if edges is None else strongest_upstreams(demand, edges)
+        given = self._drawn(demand)
+        # Their own days teach them of days: those of made services misled fits on ten days.
+        made = made_training_set(self.windows, self.max_rows // 4, days=False)
+        boosting = Boosting(windows=self.windows, seeds=self.seeds, rounds=self.rounds)
+        names = given.features.names
+        others = [replace(each, features=each.features.among(names)) for each in self.others]
+        self.boosting_ = boosting.fit(given, made, *others)
+        return self
+
+    def _drawn(self, demand: Demand) -> TrainingSet:
+        """Rows of the services, or of some where they are many. Their series are not kept."""
         chosen = _some_services(demand)
         some = demand.only(chosen) if len(chosen) < len(demand.services) else demand
         need = pods_needed(some)
@@ -90,15 +101,7 @@ class Pooled:
         )
         among_all = replace(drawn.rows, service=chosen[drawn.rows.service])
         features = level.beside(upstream_columns(self.pairs_, demand, among_all))
-        given = TrainingSet(features=features, drawn=drawn)
-        # Their own days teach them of days: those of made services misled fits on ten days.
-        made = made_training_set(self.windows, self.max_rows // 4, days=False)
-        boosting = Boosting(windows=self.windows, seeds=self.seeds, rounds=self.rounds)
-        others = [
-            replace(each, features=each.features.among(features.names)) for each in self.others
-        ]
-        self.boosting_ = boosting.fit(given, made, *others)
-        return self
+        return TrainingSet(features=features, drawn=drawn)
 
     def predict(
         self, demand: Demand, origins: IntArray, known: KnownRows | None = None

@@ -109,17 +109,16 @@ def draw_rows(need: FloatArray, windows: tuple[int, ...], max_rows: int) -> Draw
     no call. The offset undoes that (King and Zeng 2001, "Logistic Regression in Rare Events Data");
     weights would let few rows speak for many.
     """
-    reach = cells_in_reach(need)[:, :-1]
     spans = list(pairwise(windows))
     number = np.zeros((2, len(spans)))
     for service in range(len(need)):
-        outcome = _outcomes(need[service], reach[service], spans)[2]
+        outcome = _outcomes(need[service], spans)[2]
         number += [(outcome == 0).sum(axis=0), (outcome == 1).sum(axis=0)]
     share = _shares(number, max_rows)
     random = np.random.default_rng(0)
     parts = [np.zeros((0, 3 + len(spans)), dtype=np.int64)]
     for service in range(len(need)):
-        cell, origin, outcome = _outcomes(need[service], reach[service], spans)
+        cell, origin, outcome = _outcomes(need[service], spans)
         # One number for all windows: they share rows, so that there are not many more of them.
         drawn = random.random(len(cell))[:, None] < np.where(outcome == 1, share[1], share[0])
         outcome = np.where(drawn, outcome, -1)
@@ -135,9 +134,10 @@ def draw_rows(need: FloatArray, windows: tuple[int, ...], max_rows: int) -> Draw
 
 
 def _outcomes(
-    need: FloatArray, reach: IntArray, spans: list[tuple[int, int]]
+    need: FloatArray, spans: list[tuple[int, int]]
 ) -> tuple[IntArray, IntArray, Outcomes]:
     """(k,) cells and origins of all rows of one service, and their outcomes (k, n_windows)."""
+    reach = cells_in_reach(need[None, :])[0, :-1]
     origin, cell = np.nonzero(np.arange(reach.max(initial=0)) < reach[:, None])
     rows = LevelRows(service=np.zeros_like(origin), cell=cell, origin=origin)
     outcome = np.empty((len(origin), len(spans)), dtype=np.int8)

@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import connected_components
 
 from autoscaler.core.prediction.dependencies import Edges, Origin
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
-from learner.demand import Demand
+from learner.demand import Demand, Steps
 from learner.models.gaps import Columns
 from learner.models.levels import LEVELS, pods_needed
 from learner.models.rows import LevelRows
@@ -63,7 +63,7 @@ def upstream_columns(pairs: UpstreamPairs, demand: Demand, rows: LevelRows) -> C
     pair_of[[row_of[pairs.service[i]] for i in present]] = np.arange(len(present))
     mine = np.flatnonzero(pair_of[rows.service] >= 0)
     followed = _UpstreamArrivals(
-        arrivals=np.stack([arrivals[pairs.upstream[i]] for i in present]),
+        arrivals=np.stack([arrivals[pairs.upstream[i]] for i in present]).astype(np.float64),
         lag=pairs.lag[present],
         pods_per_request=pairs.pods_per_request[present],
     )
@@ -131,17 +131,17 @@ def strongest_upstreams(demand: Demand, edges: Edges) -> UpstreamPairs:
     arrivals = _arrivals_by_name(demand)
     edges = edges.onto(tuple(arrivals))
     edges = edges.where(edges.direct & ~_in_a_cycle(edges))
-    total = {name: float(np.nansum(counts)) for name, counts in arrivals.items()}
+    total = {name: float(np.nansum(counts, dtype=np.float64)) for name, counts in arrivals.items()}
     brought = edges.gain * [total[edges.services[up]] for up in edges.upstream]
     edges = edges.where(np.lexsort((-brought, edges.origin != Origin.PROMETHEUS)))
-    pods = np.nansum(pods_needed(demand), axis=1)
     row_of = {name: row for row, name in enumerate(demand.services)}
     chosen: dict[str, tuple[str, int, float]] = {}
     for up, down, lag_s in zip(edges.upstream, edges.downstream, edges.lag_s, strict=True):
         upstream, service = edges.services[up], edges.services[down]
         lag = round(lag_s / demand.step_s)
         if lag >= 1 and service not in chosen:
-            share = float(pods[row_of[service]]) / max(total[upstream], 1.0)
+            pods = pods_needed(demand.only(np.array([row_of[service]])))
+            share = float(np.nansum(pods)) / max(total[upstream], 1.0)
             chosen[service] = upstream, lag, share
     return UpstreamPairs(
         upstream=tuple(up for up, _, _ in chosen.values()),
@@ -151,9 +151,9 @@ def strongest_upstreams(demand: Demand, edges: Edges) -> UpstreamPairs:
     )
 
 
-def _arrivals_by_name(demand: Demand) -> dict[str, FloatArray]:
+def _arrivals_by_name(demand: Demand) -> dict[str, Steps]:
     """(n_steps,) by name of a service or of an external series."""
-    arrivals = dict(zip(demand.services, demand.arrivals, strict=True))
+    arrivals: dict[str, Steps] = dict(zip(demand.services, demand.arrivals, strict=True))
     if demand.external:
         arrivals |= dict(zip(demand.external.names, demand.external.values, strict=True))
     return arrivals

@@ -229,6 +229,7 @@ class Publisher:
                 return self._source.read(start_s=start_s, end_s=end_s, step_s=step_s)
             except LimitError as error:
                 half_s = self._history_s / 2 // step_s * step_s
+                self._status.refuse(error.limit, "demand")
                 if error.limit is not HISTORY or half_s < LEAST_HISTORY_S:
                     raise
                 self._history_s = half_s

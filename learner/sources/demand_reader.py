@@ -32,7 +32,7 @@ from autoscaler.health import Health
 from autoscaler.limits import COUNT, HISTORY, POD_CAPACITY, SERVICE_SERIES
 from autoscaler.names import fault_of_name
 from autoscaler.refusals import LimitError
-from learner.demand import Demand
+from learner.demand import Demand, UnknownPastError
 from learner.sources.counters import (
     Grid,
     Instances,
@@ -162,10 +162,9 @@ class PrometheusReader:
             for service, labels, (points, values) in self._parse(answer, query, piece, quarantine):
                 series[service][labels].append((points + first, values))
             if len(series) * grid.n_points > HISTORY.most:
-                self._status.refuse(HISTORY, self.shown_url)
                 raise LimitError(HISTORY, f"the past of {len(series)} services (read less of it)")
         if not series:
-            raise PermanentError(
+            raise UnknownPastError(
                 f"Prometheus at {self.shown_url} has no series for {query} from"
                 f" {shown_time(grid.start_s)} to {shown_time(grid.last_s)}. They come from"
                 " kn-ahead's Service autoscaler, port 9090; kn-ahead whatif reads what others count"
@@ -225,7 +224,7 @@ class PrometheusReader:
         n_known = int(demand.known.any(axis=0).sum())
         if n_known < self._settings.min_steps:
             cause = [f"; {name}: {why}" for name, why in demand.quarantined.items()][:1]
-            raise PermanentError(
+            raise UnknownPastError(
                 f"Prometheus at {self.shown_url} has {n_known} steps with data from"
                 f" {shown_time(demand.start_s)} to {shown_time(demand.end_s)};"
                 f" allowed: >= {self._settings.min_steps}{''.join(cause)}"

@@ -11,7 +11,7 @@ import numpy as np
 
 from autoscaler.core.types import BoolArray, FloatArray
 from autoscaler.limits import COUNT, REQUESTS, SERVICE_PODS, Limit
-from learner.demand import Demand
+from learner.demand import Demand, Steps
 
 
 class Quarantine:
@@ -23,7 +23,7 @@ class Quarantine:
         self._n_samples: Counter[str] = Counter()  # by service
         self._example: dict[str, float] = {}
 
-    def add(self, service: str, limit: Limit, values: FloatArray) -> None:
+    def add(self, service: str, limit: Limit, values: Steps) -> None:
         """Note values of a service, if any, that are beyond a limit or no number."""
         if len(values):
             self.refused[limit] += len(values)
@@ -44,8 +44,8 @@ def sound_demand(
     services: Sequence[str],
     start_s: float,
     step_s: float,
-    arrivals: FloatArray,
-    peak: FloatArray,
+    arrivals: Steps,
+    peak: Steps,
     capacity: FloatArray,
     quarantine: Quarantine | None = None,
 ) -> Demand:
@@ -76,7 +76,7 @@ def sound_demand(
     )
 
 
-def impossible(values: FloatArray, most: FloatArray | float = COUNT.most) -> BoolArray:
+def impossible(values: Steps, most: FloatArray | float = COUNT.most) -> BoolArray:
     """Which counts are negative, infinite or beyond ``most``; NaN is a gap, and possible."""
     with np.errstate(invalid="ignore"):
         return np.asarray((values < 0) | (values > most))

@@ -17,7 +17,7 @@ import numpy as np
 
 from autoscaler.core.types import BoolArray, FloatArray, IntArray
 from autoscaler.errors import PermanentError
-from autoscaler.limits import COUNT, HISTORY
+from autoscaler.limits import COUNT, PAST_REQUESTS
 from autoscaler.names import fault_of_name
 from autoscaler.refusals import LimitError
 from learner.sources.counters import Grid, shown_time
@@ -157,8 +157,10 @@ class RequestReader:
                     continue
                 if name not in found:
                     found[name] = np.zeros(grid.n_points - 1)
-                    if len(found) * grid.n_points > HISTORY.most:
-                        raise LimitError(HISTORY, f"{len(found)} services (read less of the past)")
+                    if len(found) * grid.n_points > PAST_REQUESTS.most:
+                        raise LimitError(
+                            PAST_REQUESTS, f"{len(found)} services (read less of the past)"
+                        )
                 step = grid.place(at_s) - 1
                 sound = (step >= 0) & (values > 0) & (values < COUNT.most)
                 np.add.at(found[name], step[sound], values[sound])

@@ -143,8 +143,8 @@ def _recent_arrays(demand: Demand) -> Arrays:
     arrays: Arrays = {
         "services": np.array(demand.services, dtype=np.str_),
         "start_s": np.array(float(demand.start_s)),
-        "arrivals": np.asarray(demand.arrivals),
-        "peak": np.asarray(demand.peak),
+        "arrivals": demand.arrivals.astype(np.float64),
+        "peak": demand.peak.astype(np.float64),
         "capacity": np.asarray(demand.capacity),
         "names": np.array(external.names, dtype=np.str_),
         "followers": np.array(external.followers, dtype=np.str_),

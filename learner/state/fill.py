@@ -32,7 +32,7 @@ from learner.state.stepping import (
     with_services,
 )
 
-ROWS_AT_ONCE = 256  # levels, whose series of the whole window take 40 MB in double precision
+ROWS_AT_ONCE = 256  # whose series of the whole window take 40 MB in double precision
 
 
 def fill(
@@ -105,12 +105,13 @@ def _written(state: LevelState, piece: Demand) -> LevelState:
     state = with_services(state, piece)
     place = {name: row for row, name in enumerate(state.services)}
     rows = np.array([place[name] for name in piece.services], dtype=np.int64)
-    new = pods_needed(piece)[:, max(state.steps - first, 0) :]
-    steps = first + piece.n_steps
-    state.ring.extend(rows, steps - new.shape[1], as_pods(new))
+    begin = max(state.steps - first, 0)
     known = state.known.copy()
-    known[rows] += (~np.isnan(new)).sum(axis=1)
-    return replace(state, steps=steps, known=known)
+    for some in np.array_split(np.arange(len(rows)), len(rows) // ROWS_AT_ONCE + 1):
+        new = pods_needed(piece.only(some))[:, begin:]
+        state.ring.extend(rows[some], first + begin, as_pods(new))
+        known[rows[some]] += (~np.isnan(new)).sum(axis=1)
+    return replace(state, steps=first + piece.n_steps, known=known)
 
 
 def _of_services(ring: NeedRing, steps: int) -> tuple[Counts, Counts, Counts]:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from autoscaler.core.prediction.dependencies import Edges
-from autoscaler.core.types import FloatArray, IntArray
-from learner.demand import Demand
+from autoscaler.core.types import IntArray
+from learner.demand import Demand, Steps
 from learner.engine import NOTHING_SEEN, Learner, pooled
 from learner.models import Forecast, Model
 from learner.models.known_rows import KnownRows
@@ -23,7 +23,7 @@ QUICK = LearnerSettings(
 N_STEPS = 800
 
 
-def demand_of(peak: FloatArray) -> Demand:
+def demand_of(peak: Steps) -> Demand:
     return Demand(
         services=tuple(f"shop/service-{row}" for row in range(len(peak))),
         start_s=1_700_000_000.0,

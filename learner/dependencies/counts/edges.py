@@ -50,7 +50,7 @@ def edges_from_counts(demand: Demand, rules: CountRules | None = None) -> Edges:
     rows = np.flatnonzero(n_active >= rules.active * max(demand.n_steps, 1))
     if len(rows) < 2 or n_lags < 1:
         return no_edges(demand.services)
-    counts = demand.arrivals[rows]
+    counts = demand.arrivals[rows].astype(np.float64)
     z = standardized(counts, demand.start_s, demand.step_s).astype(np.float32)
     varies = z.any(axis=1)
     rows, counts, z = rows[varies], counts[varies], z[varies]

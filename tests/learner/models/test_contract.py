@@ -7,8 +7,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from autoscaler.core.types import FloatArray
-from learner.demand import Demand
+from learner.demand import Demand, Steps
 from learner.experts.recency import Recency
 from learner.models import Forecast, Model
 from learner.models.levels import LEVELS, cells_in_reach, pods_needed
@@ -22,7 +21,7 @@ HOUR_S = 3600.0
 NewModel = Callable[[], Model]
 
 
-def demand_of(peak: FloatArray, *, start_s: float = 0.0, capacity: float = 1.0) -> Demand:
+def demand_of(peak: Steps, *, start_s: float = 0.0, capacity: float = 1.0) -> Demand:
     return Demand(
         services=tuple(f"shop/service-{row}" for row in range(len(peak))),
         start_s=start_s,

@@ -145,9 +145,9 @@ def test_what_no_pod_takes_is_not_believed(
 
 
 def test_more_of_the_past_than_memory_can_take_is_refused(server: FakePrometheus) -> None:
-    many = [({"namespace": "shop", "service": f"s{i}"}, points(1)) for i in range(40)]
+    many = [({"namespace": "shop", "service": f"s{i}"}, points(1)) for i in range(50)]
     server.answer = always(matrix(*many))
-    with pytest.raises(PermanentError, match=r"the past of 40 services .* more than 67108864"):
+    with pytest.raises(PermanentError, match=r"the past of 50 services .* more than 83886080"):
         PrometheusReader(server.url, capacity=1.0).read(start_s=0, end_s=1.2e8, step_s=60)
 
 

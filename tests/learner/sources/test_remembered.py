@@ -5,27 +5,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.errors import PermanentError, TransientError
-from learner.demand import Demand, ExternalSeries
-from learner.sources.remembered import OVERLAP_STEPS, SPARE_STEPS, Remembered
+from autoscaler.errors import TransientError
+from autoscaler.limits import HISTORY, SERVICE_PODS
+from autoscaler.refusals import LimitError
+from learner.demand import Demand, ExternalSeries, UnknownPastError
+from learner.models.levels import pods_needed
+from learner.sources.remembered import OVERLAP_STEPS, PIECE_STEPS, SPARE_STEPS, Remembered
 from tests.learner.publishing.restarts import Later
 
 STEP_S = 60.0
 WINDOW = 40
 N_STEPS = 2 * SPARE_STEPS
+LONG = 4 * PIECE_STEPS + 100
 ALL = ("a/late", "b/always", "c/new", "d/gone")
 
 
 class Recording:
     """A source that knows a service as long as it has samples in what is asked for."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, n_steps: int = N_STEPS) -> None:
         rng = np.random.default_rng(seed)
-        self.values = rng.poisson(2.0, (4, N_STEPS)).astype(float)
-        self.values[rng.random((4, N_STEPS)) < 0.2] = np.nan
-        self.values[2, : N_STEPS // 3] = np.nan
-        self.values[3, N_STEPS // 4 :] = np.nan
-        self.external = rng.poisson(1.0, (1, N_STEPS)).astype(float)
+        self.values = rng.poisson(2.0, (4, n_steps)).astype(float)
+        self.values[rng.random((4, n_steps)) < 0.2] = np.nan
+        self.values[2, : n_steps // 3] = np.nan
+        self.values[3, n_steps // 4 :] = np.nan
+        self.external = rng.poisson(1.0, (1, n_steps)).astype(float)
         self.asked: list[int] = []  # steps
         self.fails: Exception | None = None
         self.quarantined: dict[str, str] = {}
@@ -39,7 +43,7 @@ class Recording:
         values = self.values[:, begin:end]
         rows = np.flatnonzero(~np.isnan(values).all(axis=1))
         if not len(rows):
-            raise PermanentError("no series")
+            raise UnknownPastError("no series")
         return Demand(
             services=tuple(ALL[row] for row in rows),
             start_s=start_s,
@@ -172,3 +176,54 @@ def test_capacities_wait_for_the_past_that_they_are_to_count_for() -> None:
     assert set(known(read(remembered, 51)).capacity) == {1.0}
     beside.waiting[0]()
     assert set(known(read(remembered, 52)).capacity) == {5.0}
+
+
+def whole(source: Recording | Remembered, n_steps: int = LONG) -> Demand:
+    return source.read(start_s=0.0, end_s=n_steps * STEP_S, step_s=STEP_S)
+
+
+@given(st.integers(0, 20), st.integers(0, LONG), st.integers(0, LONG))
+def test_a_long_past_read_piece_by_piece_is_as_if_it_were_read_at_once(
+    seed: int, first: int, last: int
+) -> None:
+    source = Recording(seed, LONG)
+    source.values[:, first:last] = source.external[:, first:last] = np.nan
+    if np.isnan(source.values).all():
+        with pytest.raises(UnknownPastError):
+            whole(Remembered(source))
+        return
+    same(whole(Remembered(source)), whole(source))
+    assert max(source.asked[:-1]) <= PIECE_STEPS + OVERLAP_STEPS + 1
+
+
+def test_what_cannot_be_read_of_a_long_past_is_no_gap() -> None:
+    source = Recording(0, LONG)
+    remembered, read_a_piece = Remembered(source), source.read
+
+    def break_off(*, start_s: float, end_s: float, step_s: float) -> Demand:
+        if start_s > 2 * PIECE_STEPS * STEP_S:
+            raise TransientError("gone")
+        return read_a_piece(start_s=start_s, end_s=end_s, step_s=step_s)
+
+    source.read = break_off  # type: ignore[method-assign]
+    with pytest.raises(TransientError):
+        whole(remembered)
+    source.read = read_a_piece  # type: ignore[method-assign]
+    same(whole(remembered), whole(source))
+
+
+def test_a_past_of_more_than_is_held_is_refused_after_its_first_piece() -> None:
+    source = Recording()
+    n_steps = int(HISTORY.most)
+    with pytest.raises(LimitError, match="the past of 4 services"):
+        whole(Remembered(source), n_steps)
+    assert source.asked == [PIECE_STEPS]
+
+
+@given(st.floats(0.01, 1e5), st.integers(0, int(SERVICE_PODS.most) - 1))
+def test_what_pods_can_take_they_can_take_in_single_precision(capacity: float, pods: int) -> None:
+    source = Recording()
+    source.values[1, 10] = pods * capacity
+    source.capacity = capacity
+    demand = read(Remembered(source), 10 + WINDOW)
+    assert pods_needed(demand)[demand.services.index("b/always"), 0] == pods
