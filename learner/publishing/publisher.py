@@ -228,9 +228,11 @@ class Publisher:
             try:
                 return self._source.read(start_s=start_s, end_s=end_s, step_s=step_s)
             except LimitError as error:
+                if error.limit is not HISTORY:
+                    raise
+                self._status.refuse(HISTORY, "demand")
                 half_s = self._history_s / 2 // step_s * step_s
-                self._status.refuse(error.limit, "demand")
-                if error.limit is not HISTORY or half_s < LEAST_HISTORY_S:
+                if half_s < LEAST_HISTORY_S:
                     raise
                 self._history_s = half_s
                 shorter = f"{error}; {half_s / 86_400:.3g} days are read"

@@ -114,8 +114,10 @@ def test_of_a_past_that_is_more_than_may_be_held_half_is_read(tmp_path: Path) ->
 def test_of_less_than_a_day_nothing_is_published(tmp_path: Path) -> None:
     clock, source = SimulatedClock(START_S + settle_s(STEP_S) + 1.0), Recorded()
     source.most_steps = 1_000
+    status = LearnerStatus(clock)
     with pytest.raises(LimitError, match="the past of all has more than"):
-        publisher(tmp_path, source, clock, history=6_000).publish()
+        publisher(tmp_path, source, clock, status=status, history=6_000).publish()
+    assert status.refusals.counts == {HISTORY.name: 3}  # all, half, and a quarter
 
 
 def test_a_step_is_read_once_it_has_settled(tmp_path: Path) -> None:
