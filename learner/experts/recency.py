@@ -53,13 +53,13 @@ class Recency:
         recent = demand.last(COUNTED_STEPS)
         n = len(demand.services)
         pieces = np.array_split(np.arange(n), n // SERVICES_AT_ONCE + 1)
-        some = [recent.only(rows) for rows in pieces]
-        greatest = max(np.nanmax(pods_needed(each), initial=1.0) for each in some)
+        # Made twice, as all of them together are large.
+        needs = (pods_needed(recent.only(rows)) for rows in pieces)
+        greatest = max(np.nanmax(need, initial=1.0) for need in needs)
         n_cells = min(int(np.searchsorted(LEVELS, greatest, side="right")) + 1, MOST_CELLS)
         # (2, n, n_cells, n_pauses, n_windows) outcomes, and those of them in which it was needed
-        number = np.concatenate(
-            [_counted(pods_needed(each), n_cells, self.windows) for each in some], axis=1
-        )
+        needs = (pods_needed(recent.only(rows)) for rows in pieces)
+        number = np.concatenate([_counted(need, n_cells, self.windows) for need in needs], axis=1)
         of_all = number.sum(axis=1)
         usual = (of_all[1] + 0.5) / (of_all[0] + 1.0)
         own = (number[1] + OF_ALL * usual) / (number[0] + OF_ALL)

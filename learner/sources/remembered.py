@@ -179,8 +179,8 @@ class _Past:
     def with_new(self, new: Demand, start_s: float) -> "_Past":
         """With the steps of ``new``; of others up to its end nothing is known.
 
-        Its first step counts where none is known: what was counted before it, it does not say. What
-        began before ``start_s`` may go. Raises LimitError.
+        Its first step counts only where the past begins with it: it does not say what counters had
+        before. What began before ``start_s`` may go. Raises LimitError.
         """
         past = self._until(new.end_s, start_s, set(new.services))
         place = {name: row for row, name in enumerate(past.services)}
@@ -308,7 +308,9 @@ def _external(past: _Past, new: Demand, begin: int) -> ExternalSeries | None:
     """With what is new of external series from column ``begin`` on, in place."""
     if new.external is None:
         return past.external
-    unknown = np.full((len(new.external.names), past.n_steps), np.nan)
-    values = past.external.values if past.external else unknown
+    if past.external:
+        values = past.external.values
+    else:
+        values = np.full((len(new.external.names), past.n_steps), np.nan)
     values[:, begin:] = new.external.values[:, new.n_steps - past.n_steps + begin :]
     return replace(new.external, values=values)
