@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from scipy.fft import next_fast_len
 
 from autoscaler.core.types import FloatArray, IntArray
 
@@ -31,10 +32,12 @@ def autocorrelation(past: Series) -> Series:
     number = np.maximum(known.sum(axis=1, keepdims=True), 1)
     mean = np.where(known, past, 0).sum(axis=1, keepdims=True) / number
     centred = np.where(known, past - mean, 0)
-    size = 1 << int(2 * n_steps - 1).bit_length()
+    n_lags = n_steps // 2 + 1
+    size = next_fast_len(n_steps + n_lags, real=True)  # or the end would meet the beginning
     spectrum = np.fft.rfft(centred, size, axis=1)
-    products = np.fft.irfft(np.abs(spectrum) ** 2, size, axis=1)[:, : n_steps // 2 + 1]
-    pairs = n_steps - np.arange(products.shape[1])
+    power_at = spectrum.real**2 + spectrum.imag**2
+    products = np.fft.irfft(power_at, size, axis=1)[:, :n_lags]
+    pairs = n_steps - np.arange(n_lags)
     power = np.maximum(products[:, :1] / n_steps, 1e-9)
     return np.asarray(products / pairs / power, dtype=past.dtype)
 
