@@ -1,25 +1,30 @@
 """Pods that were there and were not seen, in a Prometheus: gaps of single services.
 
 A service without pods exports nothing, and that is no gap. It has one where a pod of its was there
-and was not seen for half an hour: Knative's own autoscaler counted it meanwhile, or, where that is
-not exported, the same pod's series go on later. Where Prometheus itself was away, `request_reader`
+and was not seen for half an hour: the same pod's series go on later, or, where that is exported,
+Knative's own autoscaler counted it meanwhile. Where Prometheus itself was away, `request_reader`
 has found that.
+
+Times are compared here: a server would have to look at each pod at each point of hours, as most
+pods live for minutes.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from autoscaler.core.types import BoolArray
 from autoscaler.names import fault_of_name
 from learner.sources.counters import Grid
-from learner.sources.presets import PODS, REPLICAS, Name, Preset, of_service
-from learner.sources.queries import PrometheusServer
+from learner.sources.presets import PODS, Name, Preset, of_service
+from learner.sources.queries import PrometheusServer, Series
 
-UNSEEN_S = 1800  # for which a pod is missed; by shorter times reading takes twice as long
-AROUND_S = 21_600  # within which a pod's series are looked for, before and after
-POINTS_AT_ONCE = 144  # most pods live shorter, and each is looked for at each point
+UNSEEN_S = 1800  # for which a pod is missed; growth over shorter times is read as it is
+LONGEST_S = 43_200  # after which it is not missed any more
+POD_LABELS = ("job", "instance", "pod", "pod_name", "k8s_pod_name")  # that tell pods apart
+POINTS_AT_ONCE = 24  # each pod is a series of the answer
 
 OnShare = Callable[[float], None]
 Shown = dict[str, BoolArray]  # (n_points,) by service
@@ -46,22 +51,29 @@ class PresenceReader:
         on_share: called with the share that is read of what takes longest. Raises AutoscalerError.
         """
         coarse, steps = _coarse(grid)
-        labels = ", ".join(preset.labels)
-        series = _series(preset, coarse.window)
-        seen = self._read(f"count by ({labels}) ({series})", preset.labels, preset.of, coarse)
+        seen, missed = self._pods(preset, coarse, on_share)
         ready = self._ready(coarse) if preset.pods else {}
-        if ready:
-            none = np.zeros(coarse.n_points, dtype=np.bool_)
-            missed = {name: ready.get(name, none) & ~at for name, at in seen.items()}
-        else:
-            later = replace(coarse, start_s=coarse.start_s + AROUND_S)
-            query = _gone_between(preset, coarse)
-            missed = self._read(query, preset.labels, preset.of, later, on_share)
+        for name in seen.keys() & ready.keys():
+            missed[name] |= ready[name] & ~seen[name]
         return Presence(
             missed={name: _by_step(at, steps, grid) for name, at in missed.items() if at.any()},
             seen=frozenset(seen),
             silent=frozenset(ready.keys() - seen.keys()),
         )
+
+    def _pods(self, preset: Preset, grid: Grid, on_share: OnShare) -> tuple[Shown, Shown]:
+        """Whether a pod of a service was seen at a point, and whether one was missed."""
+        most = LONGEST_S // grid.step_s
+        wide = grid.piece(-most, grid.n_points + 2 * most)
+        pods = _SeenPods(preset, wide, most)
+        query = _pods_within(preset, grid.window)
+        pieces = wide.pieces(POINTS_AT_ONCE)
+        for done, series in enumerate(self._server.parts(query, pieces), 1):
+            pods.add(series)
+            on_share(done / len(pieces))
+        within = slice(most, most + grid.n_points)
+        seen = {name: at[within] for name, at in pods.seen.items() if at[within].any()}
+        return seen, {name: pods.missed[name][within] for name in seen}
 
     def _ready(self, grid: Grid) -> Shown:
         """Whether a service had a ready pod for all of a step."""
@@ -72,44 +84,53 @@ class PresenceReader:
                 found[name] = found.get(name, np.zeros_like(at)) | at
         return found
 
-    def _read(
-        self,
-        query: str,
-        labels: tuple[str, ...],
-        of: Name,
-        grid: Grid,
-        on_share: OnShare = lambda _: None,
-    ) -> Shown:
+    def _read(self, query: str, labels: tuple[str, ...], of: Name, grid: Grid) -> Shown:
         """Whether the query says anything of a service at a point."""
         found: Shown = {}
-        pieces = grid.pieces(POINTS_AT_ONCE)
-        for done, series in enumerate(self._server.parts(query, pieces), 1):
-            for named, at_s, _ in series:
-                name = of([named.get(label, "") for label in labels])
-                if fault_of_name(name):
-                    continue
+        for named, at_s, _ in self._server.series(query, grid):
+            name = of([named.get(label, "") for label in labels])
+            if not fault_of_name(name):
                 at = found.setdefault(name, np.zeros(grid.n_points, dtype=np.bool_))
                 at[grid.place(at_s)] = True
-            on_share(done / len(pieces))
         return found
 
 
-def _series(preset: Preset, window: str, offset_s: int = 0) -> str:
-    """PromQL: all series that a pod exports within a window that ends some time ago."""
-    ago = f" offset {offset_s}s" if offset_s else ""
-    last = f"last_over_time({preset.pods or preset.requests}[{window}]{ago})"
-    return f"max without ({REPLICAS}) ({last})"
+class _SeenPods:
+    """When pods were seen, and when they were missed in between."""
+
+    def __init__(self, preset: Preset, grid: Grid, most: int) -> None:
+        """``most``: points after which a pod is not missed any more."""
+        self._preset, self._grid, self._most = preset, grid, most
+        self._last: dict[frozenset[tuple[str, str]], int] = {}  # point, by a pod's labels
+        self.seen: Shown = {}
+        self.missed: Shown = {}
+
+    def add(self, series: Iterable[Series]) -> None:
+        """Add those that come after all that were added before."""
+        for labels, at_s, _ in series:
+            name = self._preset.of([labels.get(label, "") for label in self._preset.labels])
+            if name not in self.seen:
+                if fault_of_name(name):
+                    continue
+                self.seen[name] = np.zeros(self._grid.n_points, dtype=np.bool_)
+                self.missed[name] = np.zeros(self._grid.n_points, dtype=np.bool_)
+            points = self._grid.place(at_s)
+            self.seen[name][points] = True
+            pod = frozenset(labels.items())
+            before = self._last.get(pod, int(points[0]) - 1)
+            last = self._last[pod] = int(points[-1])
+            if last - before > len(points):
+                for one, next_one in pairwise([before, *points.tolist()]):
+                    if next_one - one <= self._most:
+                        self.missed[name][one + 1 : next_one] = True
+        newest = max(self._last.values(), default=0)
+        self._last = {pod: at for pod, at in self._last.items() if newest - at <= self._most}
 
 
-def _gone_between(preset: Preset, grid: Grid) -> str:
-    """PromQL: how many series a service has before and after the step, and not in it.
-
-    The step is that which ends `AROUND_S` ago: not every server looks ahead.
-    """
-    around = f"{AROUND_S}s"
-    after, step = _series(preset, around), _series(preset, grid.window, AROUND_S)
-    before = _series(preset, around, AROUND_S + grid.step_s)
-    return f"count by ({', '.join(preset.labels)}) (({before} and {after}) unless {step})"
+def _pods_within(preset: Preset, window: str) -> str:
+    """PromQL: the pods that export anything within the window before each point."""
+    last = f"last_over_time({preset.pods or preset.requests}[{window}])"
+    return f"max by ({', '.join([*preset.labels, *POD_LABELS])}) ({last})"
 
 
 def _coarse(grid: Grid) -> tuple[Grid, int]:

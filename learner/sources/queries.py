@@ -181,10 +181,12 @@ class PrometheusServer:
         """The labels of a series. Raises ValueError, LookupError or TypeError where it is none."""
         if not isinstance(one, dict) or not isinstance(one.get("values"), list):
             raise TypeError("a result that is no series; allowed: a matrix")
-        labels = one["metric"]
-        if not isinstance(labels, dict) or not all(isinstance(v, str) for v in labels.values()):
-            raise TypeError("a series whose labels are no text")
-        if sum(len(key) + len(value) for key, value in labels.items()) > LABEL_BYTES.most:
+        labels: Labels = one["metric"]
+        try:
+            text = "".join([*labels, *labels.values()])  # in one go: series are many
+        except (AttributeError, TypeError) as error:
+            raise TypeError("a series whose labels are no text") from error
+        if len(text) > LABEL_BYTES.most:
             self._status.refuse(LABEL_BYTES, self.shown_url)
             raise ValueError(f"a series with labels of more than {LABEL_BYTES.most:g} characters")
         return labels

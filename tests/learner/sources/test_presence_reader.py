@@ -9,6 +9,7 @@ import pytest
 
 from autoscaler.core.types import BoolArray
 from benchmarks.traces.openmetrics import make_blocks
+from learner.sources import presence_reader
 from learner.sources.counters import Grid
 from learner.sources.presence_reader import UNSEEN_S, Presence, PresenceReader
 from learner.sources.presets import BY_NAME
@@ -41,7 +42,8 @@ def read(tmp_path: Path) -> Iterator[Read]:
             shares: list[float] = []
             reader = PresenceReader(PrometheusServer(url))
             found = reader.read(BY_NAME[preset], GRID, shares.append)
-            assert shares in ([], [1.0])  # by Knative's autoscaler it is soon read
+            assert shares == sorted(shares)
+            assert shares[-1] == 1
             return found
 
         yield start
@@ -74,10 +76,16 @@ def minutes(missed: BoolArray) -> tuple[int, int, int]:
     return len(at), int(at[0]), int(at[-1])
 
 
+@pytest.mark.parametrize("points", [3, presence_reader.POINTS_AT_ONCE])
 @pytest.mark.parametrize(("preset", "series"), [("knative", info), ("knative-legacy", legacy)])
 def test_a_pod_whose_series_go_on_was_there_meanwhile(
-    read: Read, preset: str, series: Callable[..., str]
+    read: Read,
+    preset: str,
+    series: Callable[..., str],
+    points: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(presence_reader, "POINTS_AT_ONCE", points)
     hole = range(2 * HOUR, 6 * HOUR)
     found = read(
         preset,
@@ -97,6 +105,14 @@ def test_a_pod_whose_series_go_on_was_there_meanwhile(
     # And as long after it, for what was counted in it.
     after = UNSEEN_S // STEP_S
     assert minutes(found.missed["shop/cart"]) == (4 * HOUR + after, 2 * HOUR, 6 * HOUR + after - 1)
+
+
+def test_a_pod_that_is_away_for_too_long_is_not_missed(
+    read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence_reader, "LONGEST_S", 2 * HOUR * STEP_S)
+    found = read("knative", {info("cart"): [*range(2 * HOUR), *range(6 * HOUR, 8 * HOUR)]})
+    assert found.missed == {}
 
 
 def test_two_servers_that_scrape_the_same_miss_only_what_both_miss(read: Read) -> None:
