@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from joblib import Parallel, delayed
 
 from autoscaler.core.types import IntArray
 from learner.demand import Demand
@@ -60,7 +61,14 @@ def known_rows(demand: Demand, origins: IntArray, windows: tuple[int, ...]) -> K
 def pieces_of(demand: Demand, origins: IntArray, windows: tuple[int, ...]) -> Iterator[KnownRows]:
     """The same, some services at a time: where they are many, all would be too large."""
     need = pods_needed(demand)
-    reach = cells_in_reach(need, origins)
-    for rows, place in rows_in_reach(reach, origins, demand.n_steps):
+
+    def known(rows: LevelRows, place: IntArray) -> KnownRows:
         level = level_features(need, rows, windows, start_s=demand.start_s, step_s=demand.step_s)
-        yield KnownRows(rows=rows, place=place, features=level)
+        return KnownRows(rows=rows, place=place, features=level)
+
+    # As many at a time as there are cores, and no more: each takes some hundred MB.
+    side_by_side = Parallel(
+        n_jobs=-1, prefer="threads", return_as="generator", pre_dispatch="n_jobs"
+    )
+    pieces = rows_in_reach(cells_in_reach(need, origins), origins, demand.n_steps)
+    yield from side_by_side(delayed(known)(rows, place) for rows, place in pieces)
