@@ -1,8 +1,7 @@
-"""Periods of levels, refreshed as `periods_at` does, but a share of the services in each step.
+"""Periods of levels, refreshed as often as `periods_at` does, but a share of the services a step.
 
 A service is refreshed by its *turn*, so many steps after the step for which `periods_at` would
-refresh all, from the past up to that step: its period is that of ``periods_at(now - turn)``. All
-at once would take seconds.
+refresh all, from the past up to that step. All at once would take seconds.
 """
 
 import zlib
@@ -15,15 +14,17 @@ from autoscaler.core.types import IntArray
 from learner.models.levels import LEVELS
 from learner.models.periods import (
     LOOK_BACK,
+    REFRESH,
     REFRESH_LATER,
+    SHORT_PAST,
     autocorrelation,
     last_refresh,
     strongest_lag,
 )
 from learner.state.ring import GAP, NeedRing
 
-SPREAD = 30  # steps over which refreshes are spread
-FEWEST_STEPS = LOOK_BACK + REFRESH_LATER + SPREAD  # of the past that refreshes read
+SPREAD = REFRESH_LATER  # steps over which refreshes are spread
+FEWEST_STEPS = LOOK_BACK + REFRESH_LATER  # of the past that refreshes read
 AT_ONCE = 256  # series: some 20 MB
 
 Strengths = npt.NDArray[np.float32]
@@ -37,7 +38,16 @@ def turns_of(services: Sequence[str], spread: int = SPREAD) -> IntArray:
 
 def refreshed_until(now: int, turn: IntArray) -> IntArray:
     """(n,) the step up to which each service's past counted at its last refresh; 0 = none yet."""
-    return last_refresh(np.maximum(now - turn, 0))
+    early = turn % REFRESH
+    # Between the first regular refresh by the turn and the last of a short past there is none.
+    first = _last_by(early, np.minimum(now - early, SHORT_PAST))
+    return np.where(now - turn > SHORT_PAST, _last_by(turn, now - turn), first)
+
+
+def _last_by(turn: IntArray, since: IntArray) -> IntArray:
+    """(n,) the last refresh, so many steps since the turn; 0 = none yet."""
+    last = last_refresh(np.maximum(since, 0))
+    return np.where(last > 0, turn + last, 0)
 
 
 def periods_of(

@@ -2,14 +2,23 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autoscaler.core.types import FloatArray
 from learner.models.levels import LEVELS, pods_needed
-from learner.models.periods import periods_at
+from learner.models.periods import (
+    LOOK_BACK,
+    REFRESH,
+    REFRESH_LATER,
+    SHORT_PAST,
+    autocorrelation,
+    strongest_lag,
+)
 from learner.state.features import features
 from learner.state.fill import fill
 from learner.state.level_state import LevelState, empty_state
-from learner.state.periods import FEWEST_STEPS
+from learner.state.periods import FEWEST_STEPS, SPREAD, refreshed_until
 from learner.state.stepping import advance, step
 from tests.learner.state.oracle import (
     START_S,
@@ -66,27 +75,37 @@ def test_what_has_left_the_window_is_forgotten() -> None:
     assert len(features(state, WINDOWS)[0]) < former
 
 
-def test_every_service_has_its_periods_refreshed_at_its_turn() -> None:
-    need = mixed_need(1475, seed=3)
-    state = advance(empty_state(start_s=START_S, step_s=STEP_S), demand_of(need[:, :1434]))
+@pytest.mark.parametrize("begin", [1434, 1910, 2880])
+def test_every_service_has_its_periods_refreshed_at_its_turn(begin: int) -> None:
+    need = mixed_need(begin + 41, seed=3)
+    state = advance(empty_state(start_s=START_S, step_s=STEP_S), demand_of(need[:, :begin]))
     assert len(set(state.turn.tolist())) > 5
-    stale = 0
-    for pods in need[:, 1434:].T:
+    for pods in need[:, begin:].T:
         state = step(state, pods)
-        stale += assert_periods(state, need[:, : state.steps])
-    assert stale
+        assert_periods(state, need[:, : state.steps])
 
 
-def assert_periods(state: LevelState, need: FloatArray) -> int:
-    """Those of `periods_at` some steps ago; how many are not those of now."""
+@given(st.integers(0, 10_000), st.integers(0, SPREAD - 1))
+def test_a_refresh_is_never_undone_and_never_late(now: int, turn: int) -> None:
+    turns = np.array([turn])
+    until, until_next = refreshed_until(now, turns), refreshed_until(now + 1, turns)
+    assert until <= until_next <= now + 1
+    assert until > now - (REFRESH if now <= SHORT_PAST else REFRESH_LATER) or now < 2 * REFRESH
+
+
+def assert_periods(state: LevelState, need: FloatArray) -> None:
+    """Those of `periods_at` of the past up to each service's last refresh."""
     needed = pods_needed(demand_of(need))[state.levels.service]
     active = (needed >= LEVELS[state.levels.cell][:, None]).astype(np.float32)
     active[np.isnan(needed)] = np.nan
-    rows, turn = np.arange(len(active)), state.turn[state.levels.service]
-    period, strength = periods_at(active, rows, state.steps - turn)
+    until = refreshed_until(state.steps, state.turn)[state.levels.service]
+    found = [
+        strongest_lag(autocorrelation(one[None, max(0, end - LOOK_BACK) : end])) if end else (0, 0)
+        for one, end in zip(active, until.tolist(), strict=True)
+    ]
+    period, strength = (np.ravel(each) for each in zip(*found, strict=True))
     np.testing.assert_array_equal(state.levels.period, period)
     np.testing.assert_array_equal(state.levels.strength, strength)
-    return int((periods_at(active, rows, np.full_like(rows, state.steps))[0] != period).sum())
 
 
 def test_a_period_is_that_of_the_last_4096_steps_only() -> None:
