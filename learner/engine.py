@@ -27,7 +27,7 @@ from learner.dependencies.count_search import edges_in_counts
 from learner.experts.mixture import Mixture
 from learner.experts.model import Experts, Unchanged
 from learner.experts.recency import Recency
-from learner.models import Forecast, Model
+from learner.models import RECENT_STEPS, Forecast, Model
 from learner.models.boosting import TrainingSet
 from learner.models.known_rows import KnownRows
 from learner.models.pooled import Pooled
@@ -137,11 +137,9 @@ class Learner:
         if not len(rows):
             none = _no_forecast(len(origins), self.settings.windows)
             return none.among(rows, demand.capacity, reasons)
-        some, known_of_some = demand, known
-        if any(reasons):  # else without a copy of a large past
-            some, known_of_some = demand.only(rows), known and known.only(rows)
+        some, then, known_of_some = _part(demand, origins, known, rows)
         try:
-            forecast = self.model_.predict(some, origins, known_of_some)
+            forecast = self.model_.predict(some, then, known_of_some)
         except TransientError:
             raise  # nobody is there to answer: no service's fault
         except Exception as error:  # noqa: BLE001  # the faulty services are searched for
@@ -149,13 +147,13 @@ class Learner:
                 np.arange(len(rows)),
                 error,
                 lambda few: self.model_.predict(
-                    some.only(few), origins, known_of_some and known_of_some.only(few)
+                    some.only(few), then, known_of_some and known_of_some.only(few)
                 ),
             )
             self._exclude(some, found, error)
             return self.predict(demand, origins, known)
-        forecast = self._calibrated(some, origins, forecast)
-        return forecast if some is demand else forecast.among(rows, demand.capacity, reasons)
+        forecast = self._calibrated(some, then, forecast)
+        return forecast.among(rows, demand.capacity, reasons) if any(reasons) else forecast
 
     def bundle(self, demand: Demand, known: KnownRows | None = None) -> ForecastBundle:
         """The forecast made at the end of ``demand``, as published."""
@@ -231,6 +229,23 @@ def found_edges(demand: Demand) -> Edges | None:
     except Exception:
         log.exception("the search for dependencies in counts failed")
         return None
+
+
+def _part(
+    demand: Demand, origins: IntArray, known: KnownRows | None, rows: IntArray
+) -> tuple[Demand, IntArray, KnownRows | None]:
+    """What a model is asked: of some services and, where rows are known, of the last steps alone.
+
+    All of a long past would be a large copy.
+    """
+    if known:
+        first = max(int(origins.min(initial=demand.n_steps)) - RECENT_STEPS, 0)
+        demand, origins = demand.last(demand.n_steps - first), origins - first
+        moved = replace(known.rows, origin=known.rows.origin - first)
+        known = replace(known, rows=moved)
+    if len(rows) == len(demand.services):
+        return demand, origins, known
+    return demand.only(rows), origins, known and known.only(rows)
 
 
 def _no_forecast(n_origins: int, windows: tuple[int, ...]) -> Forecast:

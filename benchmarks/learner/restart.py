@@ -28,6 +28,7 @@ from benchmarks.learner.refresh import FleetSource
 from learner.calibration.rolling import RollingCalibration
 from learner.engine import ExpertsFactory
 from learner.experts.recency import Recency
+from learner.models import RECENT_STEPS
 from learner.models.pooled import Pooled
 from learner.prior.file import load_prior
 from learner.publishing.checkpoint import Checkpoint, WarmStart
@@ -35,7 +36,7 @@ from learner.publishing.fitted_file import Fitted, save_fitted
 from learner.publishing.publisher import Publisher, PublishSettings, settle_s
 from learner.settings import WINDOWS
 from learner.sources.remembered import Remembered
-from learner.state.file import RECENT_STEPS, save_state
+from learner.state.file import save_state
 from learner.state.fill import fill
 from learner.state.level_state import WINDOW
 

@@ -24,13 +24,13 @@ from rich.table import Table
 
 from benchmarks.learner.fleet import Fleet
 from learner.demand import Demand
-from learner.models import Forecast, Model
+from learner.models import RECENT_STEPS, Forecast, Model
 from learner.models.pooled import Pooled
 from learner.settings import LearnerSettings
 from learner.sharding.local import Local
 from learner.sharding.remote import packed
 from learner.sharding.shard import Answer, Asked, answer
-from learner.sharding.shards import RECENT_STEPS, Shards, shards_of
+from learner.sharding.shards import Shards, shards_of
 from learner.state.level_state import WINDOW
 
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000)

@@ -24,9 +24,10 @@ from rich.table import Table
 
 from benchmarks.learner.fleet import Fleet
 from learner.demand import Demand
+from learner.models import RECENT_STEPS
 from learner.settings import WINDOWS
 from learner.state.features import features
-from learner.state.file import RECENT_STEPS, load_state, save_state
+from learner.state.file import load_state, save_state
 from learner.state.fill import fill
 from learner.state.level_state import WINDOW, LevelState
 from learner.state.stepping import advance

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 Exceedance = npt.NDArray[np.float32]
 
+# Before an origin, of which a model needs more than the rows that are known: the longest pause that
+# `learner.experts.recency` tells apart, and what `learner.models.upstream` looks back, and spare.
+RECENT_STEPS = 300
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
@@ -75,10 +79,10 @@ class Model(Protocol):
         """Forecast at each origin (0 ... n_steps) from the steps of ``demand`` before it.
 
         known: all rows, where they are known already: a model then need not work them out from the
-        whole of ``demand``.
+        whole of ``demand``, which may begin `RECENT_STEPS` before the first origin.
         """
         ...
 
     def followed(self, services: Sequence[str]) -> set[str]:
-        """Other services, from whose demand of the last two hours those are forecast as well."""
+        """Other services, from whose demand of the last hours those are forecast as well."""
         ...

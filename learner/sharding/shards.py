@@ -15,7 +15,7 @@ from autoscaler.core.types import IntArray
 from autoscaler.errors import TransientError
 from autoscaler.logs import get_logger
 from learner.demand import Demand
-from learner.models import Forecast, Model
+from learner.models import RECENT_STEPS, Forecast, Model
 from learner.models.levels import pods_needed
 from learner.models.periods import REFRESH_LATER
 from learner.sharding.backend import Backend
@@ -23,7 +23,6 @@ from learner.sharding.shard import Answer, Asked, Faulty, Lacking, Past
 from learner.state.ring import as_pods
 
 SERVICES_A_SHARD = 2_500  # at most, or nearly: a state of 100 MB, a step of 0.1 s
-RECENT_STEPS = 120  # that are handed to a shard: an hour's mean before the longest lag, and spare
 SERVICES_AT_ONCE = 256  # whose past is copied
 MOST_LOST = 4  # times in a step that who answers a shard is lost
 

@@ -17,6 +17,7 @@ from autoscaler.errors import PermanentError
 from autoscaler.files import whole_file
 from autoscaler.limits import STATE_BYTES
 from learner.demand import Demand, ExternalSeries
+from learner.models import RECENT_STEPS
 from learner.models.columns import HALF_LIVES
 from learner.models.levels import LEVELS
 from learner.state.level_state import LevelState, NeededLevels, cells_needed, empty_state
@@ -26,7 +27,6 @@ from learner.state.runs import NEVER, RUNS
 
 MAGIC = "kn-ahead learner state"
 VERSION = 2  # 2: with the window, and the newest demand
-RECENT_STEPS = 120  # of demand: an hour of lag and of the mean that upstreams are compared with
 # What the numbers in the file mean; a learner that counts otherwise cannot use them.
 MEANING = f"{RUNS} runs; half-lives {HALF_LIVES}; levels {LEVELS[LEVELS <= MOST_NEED].tolist()}"
 

@@ -10,9 +10,9 @@ import pytest
 from autoscaler.core.prediction.dependencies import Edges
 from autoscaler.core.types import IntArray
 from learner.demand import Demand, Steps
-from learner.engine import NOTHING_SEEN, Learner, pooled
-from learner.models import Forecast, Model
-from learner.models.known_rows import KnownRows
+from learner.engine import NOTHING_SEEN, Learner, mixed, pooled
+from learner.models import RECENT_STEPS, Forecast, Model
+from learner.models.known_rows import KnownRows, known_rows
 from learner.settings import LearnerSettings
 
 WINDOWS = (0, 1, 2, 5)
@@ -201,3 +201,22 @@ def test_what_fails_with_all_services_is_raised() -> None:
     learner = Learner(QUICK, frail("predict", *shop().services)).fit(shop())
     with pytest.raises(ZeroDivisionError, match="frail"):
         learner.bundle(shop())
+
+
+def test_where_rows_are_known_models_are_asked_of_the_last_steps_and_say_the_same() -> None:
+    origin, asked = np.array([N_STEPS]), []
+
+    class Watched(Frail):
+        def predict(
+            self, demand: Demand, origins: IntArray, known: KnownRows | None = None
+        ) -> Forecast:
+            asked.append(demand.n_steps)
+            return super().predict(demand, origins, known)
+
+    learner = Learner(QUICK, lambda settings: Watched(mixed(settings), "predict", BAD)).fit(shop())
+    of_all = learner.predict(shop(), origin)
+    known = known_rows(shop(), origin, QUICK.windows)
+    found = learner.predict(shop(), origin, known)
+    np.testing.assert_array_equal(found.exceedance, of_all.exceedance)
+    assert found.reason == of_all.reason == ("", "", "quarantined: ZeroDivisionError('frail')", "")
+    assert asked[-1] == RECENT_STEPS < asked[0] == N_STEPS

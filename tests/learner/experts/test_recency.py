@@ -1,10 +1,13 @@
 """What was counted after pauses of each length is what is said after the next one."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from autoscaler.core.types import FloatArray
 from learner.demand import Demand
-from learner.experts.recency import COUNTED_STEPS, MOST_CELLS, Recency
+from learner.experts.recency import COUNTED_STEPS, MOST_CELLS, PAUSES, Recency
+from learner.models import RECENT_STEPS
 from learner.models.known_rows import KnownRows
 from learner.state.carried import CarriedState
 from tests.learner.state.oracle import demand_of, mixed_need
@@ -47,6 +50,20 @@ def test_nothing_later_than_the_origin_has_a_part_in_it() -> None:
     for origin in (0, 1, 300, 500):
         before, after = (said(recency, demand_of(each), origin) for each in (need, changed))
         np.testing.assert_array_equal(before, after)
+
+
+def test_the_last_steps_are_enough_where_rows_are_known() -> None:
+    need = mixed_need(700, seed=2)
+    need[:, 700 - PAUSES[-1] + 5 :] = 0.0  # for nearly as long as is told apart
+    demand = demand_of(need)
+    recency = Recency(WINDOWS).fit(demand)
+    rows = CarriedState().newest_rows(demand, WINDOWS)
+    at_end = replace(rows.rows, origin=np.full(len(rows.rows), RECENT_STEPS))
+    found = recency.predict(
+        demand.last(RECENT_STEPS), np.array([RECENT_STEPS]), replace(rows, rows=at_end)
+    )
+    expected = recency.predict(demand, np.array([700]), rows)
+    np.testing.assert_array_equal(found.exceedance, expected.exceedance)
 
 
 def test_the_newest_rows_are_answered_as_the_series_are() -> None:

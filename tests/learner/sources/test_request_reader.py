@@ -2,13 +2,17 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from autoscaler.errors import PermanentError
+from autoscaler.limits import PAST_REQUESTS
+from autoscaler.refusals import LimitError
 from benchmarks.traces.openmetrics import make_blocks
+from learner.sources import request_reader
 from learner.sources.counters import Grid
 from learner.sources.presets import BY_NAME, PRESETS
 from learner.sources.queries import PrometheusServer
@@ -79,6 +83,18 @@ def test_pods_that_come_and_go_are_counted_from_their_first_request(serve: Serve
     assert past.services == ("shop/cart",)
     # Of the first step in which anything was counted nobody knows since when.
     np.testing.assert_array_equal(past.counts[0], [np.nan, 3, 0, 4, 0, 7, 2, 0, 0, 0])
+
+
+def test_a_past_of_more_services_than_are_held_is_refused(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = replace(PAST_REQUESTS, most=GRID.n_points)
+    monkeypatch.setattr(request_reader, "PAST_REQUESTS", few)
+    one = {queue_proxy("count", "a"): counter(5, 8), info("a", "a"): counter(1, 1)}
+    assert of_knative(serve(one)).services == ("shop/a",)
+    two = one | {queue_proxy("count", "b"): counter(5, 8), info("b", "b"): counter(1, 1)}
+    with pytest.raises(LimitError, match=r"2 services .* allowed: up to those"):
+        of_knative(serve(two))
 
 
 def test_a_counter_that_falls_has_restarted(serve: Serve) -> None:

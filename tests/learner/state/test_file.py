@@ -10,7 +10,8 @@ import pytest
 
 from autoscaler.errors import PermanentError
 from learner.demand import ExternalSeries
-from learner.state.file import RECENT_STEPS, load_state, save_state
+from learner.models import RECENT_STEPS
+from learner.state.file import load_state, save_state
 from learner.state.fill import fill
 from learner.state.level_state import LevelState
 from learner.state.stepping import advance
