@@ -31,15 +31,16 @@ from benchmarks.simulator.forecasts import (
     joined,
     oracle_forecasts,
 )
-from benchmarks.simulator.parts import Simulated, simulation_of
 from benchmarks.simulator.settings import Configured
 from benchmarks.simulator.simulation import Policy, World
+from benchmarks.simulator.spans import SideBySide, Spans
 from benchmarks.traces.trace import Trace
 from learner.demand import Demand
 from learner.engine import Learner, NewModel, mixed
 from learner.settings import LearnerSettings
 
 WARM_UP_S = 600.0  # s at the start of the replayed part that are not scored
+SPAN_WARM_UP_S = 3600.0  # likewise, of each span: longer than Knative keeps pods that nobody calls
 STEPS_AT_ONCE = 10  # simulated before anybody is told: parts of the services wait for each other
 SERIES = ("allocated_s", "cold_from_zero", "cold_scale_out")  # that are counted at each step
 ORIGINS_AT_ONCE = 240  # forecasts made in one call: bounds memory, and lets progress be shown
@@ -186,25 +187,41 @@ class Replay:
         steps = WEEK_S / self.demand.step_s
         return steps == round(steps) and self.first >= steps
 
-    def run(self, on_step: OnStep = _ignore_step, *, processes: int = 1) -> list[PolicyScore]:
+    def run(
+        self, on_step: OnStep = _ignore_step, *, processes: int = 1, span_s: float = np.inf
+    ) -> list[PolicyScore]:
         """Simulate the future under every policy; scores without the warm-up.
 
-        processes: that may simulate side by side.
+        processes: that may simulate side by side. span_s: of spans of about that length that are
+        simulated beside each other, each from an hour of warm-up.
         """
-        s, start = self.settings, float(self.table.made_at_s[0])
+        spans = self._spans(span_s)
         origins = np.arange(self.first, self.demand.n_steps)
         tables = {ORACLE: oracle_forecasts(self.table, self.demand, origins)}
         if self._knows_a_week:
             tables[COPY] = copied_forecasts(self.table, self.demand, origins, WEEK_S)
-        world = self.world(tables)
-        simulation = simulation_of(world, self.policies(), start_s=start, processes=processes)
-        self.simulation: Simulated = simulation
+        simulation = SideBySide(self.world(tables), self.policies(), spans, processes=processes)
+        self.simulation, self.scored_from_s = simulation, spans.begin_s
         with closing(simulation):
-            simulation.run(start + s.warm_up_s)
-            simulation.reset_counts()
-            self.scored_from_s = simulation.now
+            simulation.warm_up()
             self._run_steps(on_step)
             return self.scores()
+
+    def _spans(self, span_s: float) -> Spans:
+        """Of the steps after the warm-up; the first of them are left out where one does not fit."""
+        s, begin_s = self.settings, float(self.table.made_at_s[0]) + self.settings.warm_up_s
+        number = max(1, round((self.demand.end_s - begin_s) / span_s))
+        if number == 1:
+            length_s = self.demand.end_s - begin_s
+            return Spans(begin_s=begin_s, length_s=length_s, number=1, warm_up_s=s.warm_up_s)
+        n_steps = int((self.demand.end_s - begin_s) // s.step_s) // number
+        length_s = n_steps * s.step_s
+        return Spans(
+            begin_s=self.demand.end_s - number * length_s,
+            length_s=length_s,
+            number=number,
+            warm_up_s=max(s.warm_up_s, SPAN_WARM_UP_S),
+        )
 
     def world(self, more: Mapping[str, ForecastTable]) -> World:
         """All services, with the model's forecasts and more."""
@@ -219,21 +236,24 @@ class Replay:
         )
 
     def _run_steps(self, on_step: OnStep) -> None:
-        ends = self.table.made_at_s + self.settings.step_s
-        ends = ends[ends > self.scored_from_s]
-        n_policies, n = len(self.simulation.policies), len(self.simulation.world.services)
-        shape = n_policies * n, len(ends)
-        self.series = StepSeries(pods=np.zeros(shape, np.float32), cold=np.zeros(shape, np.float32))
-        pods_s, cold = np.zeros(shape[0]), np.zeros(shape[0])
-        spans = np.diff(ends, prepend=self.scored_from_s)
-        for begin in range(0, len(ends), STEPS_AT_ONCE):
-            some = ends[begin : begin + STEPS_AT_ONCE].tolist()
+        spans, step_s = self.simulation.spans, self.settings.step_s
+        n_steps = int(np.ceil(spans.length_s / step_s))
+        # Where the first step is a part of one, the others end with those of the tables.
+        ends_s = spans.length_s - step_s * np.arange(n_steps)[::-1]
+        shape = len(self.simulation.policies), len(self.demand.services)
+        size = shape[0] * shape[1], spans.number * n_steps
+        self.series = StepSeries(pods=np.zeros(size, np.float32), cold=np.zeros(size, np.float32))
+        pods_s = cold = np.zeros((shape[0], spans.number, shape[1]))
+        took_s = np.diff(ends_s, prepend=0.0)
+        for begin in range(0, n_steps, STEPS_AT_ONCE):
+            some = ends_s[begin : begin + STEPS_AT_ONCE].tolist()
             for i, counts in enumerate(self.simulation.run_through(some, SERIES), begin):
                 pods_s_then, cold_then = pods_s, cold
-                pods_s = counts["allocated_s"].ravel()
-                cold = (counts["cold_from_zero"] + counts["cold_scale_out"]).ravel()
-                self.series.pods[:, i] = (pods_s - pods_s_then) / spans[i]
-                self.series.cold[:, i] = cold - cold_then
+                pods_s = counts["allocated_s"]
+                cold = counts["cold_from_zero"] + counts["cold_scale_out"]
+                steps = i + n_steps * np.arange(spans.number)
+                self.series.pods[:, steps] = _rows((pods_s - pods_s_then) / took_s[i])
+                self.series.cold[:, steps] = _rows(cold - cold_then)
             on_step(self)
 
     def scores(self) -> list[PolicyScore]:
@@ -250,6 +270,11 @@ class Replay:
     def last_bundle(self) -> ForecastBundle:
         """The last forecasts."""
         return self.table.bundle(len(self.table.made_at_s) - 1)
+
+
+def _rows(by_span: FloatArray) -> FloatArray:
+    """(n_policies * n, n_spans) of (n_policies, n_spans, n)."""
+    return np.moveaxis(by_span, 1, 2).reshape(-1, by_span.shape[1])
 
 
 def _first_step(demand: Demand, settings: ReplaySettings) -> int:

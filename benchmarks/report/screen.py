@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
+import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
@@ -81,7 +82,9 @@ class Screen:
             if stage:  # else nothing was to be done
                 show(stage, 1.0)
 
-    def run(self, replay: Replay, *, processes: int = 1) -> list[PolicyScore]:
+    def run(
+        self, replay: Replay, *, processes: int = 1, span_s: float = np.inf
+    ) -> list[PolicyScore]:
         """Run the replay while showing its scores; returns the final ones. As `Replay.run`."""
         begun_s = next_s = self._clock.now()
         scores: list[PolicyScore] = []
@@ -97,7 +100,7 @@ class Screen:
                     shown_s = self._clock.now()
                     next_s = shown_s + max(REFRESH_S, REST * (shown_s - now))
 
-            scores = replay.run(show_step, processes=processes)
+            scores = replay.run(show_step, processes=processes, span_s=span_s)
             self._show(replay, scores, 1.0, begun_s, put)
         self._console.print(table(replay, scores))
         return scores

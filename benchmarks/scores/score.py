@@ -12,14 +12,13 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from autoscaler.core.types import IntArray
 from benchmarks.simulator.histogram import upper_edges_s
-from benchmarks.simulator.parts import Simulated
-from benchmarks.simulator.simulation import Counts
+from benchmarks.simulator.simulation import Counts, Policy, World
 
 QUANTILES = (0.5, 0.95, 0.99, 0.999)
 
@@ -62,7 +61,18 @@ class PolicyScore:
         return asdict(self)
 
 
-def score(simulation: Simulated, *, hours: float) -> list[PolicyScore]:
+class Counted(Protocol):
+    """Services under policies, of which something was counted."""
+
+    policies: tuple[Policy, ...]
+    world: World
+
+    def counts(self, names: Sequence[str] = ()) -> Counts:
+        """(n_policies, n_services, ...) by column. names: of some columns alone."""
+        ...
+
+
+def score(simulation: Counted, *, hours: float) -> list[PolicyScore]:
     """Score every policy over what was counted in the last ``hours``."""
     counts, names = simulation.counts(), simulation.world.services
     return [

@@ -14,6 +14,7 @@ from benchmarks.report.equal_pods import section as at_equal_pods
 from benchmarks.report.page import Section, write_report
 from benchmarks.report.screen import Screen
 from benchmarks.scores.score import PolicyScore
+from benchmarks.simulator.spans import Spans
 from benchmarks.whatif.accuracy import accuracy_of
 from benchmarks.whatif.answer import (
     CHANGE_COLUMNS,
@@ -42,6 +43,7 @@ ASSUMED = (
     "Assumed of every service, for want of its settings: Knative's defaults, and pods that take"
     " {concurrency}, are ready after {start_up:g} s, and take {drain:g} s to be gone."
 )
+SPAN_S = 43_200.0  # s of what is replayed that are simulated beside each other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +87,7 @@ def answered(question: Question, screen: Screen, report: Path, json: Path | None
     """Replay what is past, say what came out, and write it."""
     past, settings = question.past, question.settings
     replay = question.fitted(screen)
-    scores = screen.run(replay, processes=_processes())
+    scores = screen.run(replay, processes=_processes(), span_s=SPAN_S)
     policy = priced(FULL, settings.price_s)
     verdict = verdict_of(replay, policy, requests=scores[0].total.requests)
     learned_days = replay.first * settings.step_s / DAY_S
@@ -112,7 +114,8 @@ def answered(question: Question, screen: Screen, report: Path, json: Path | None
         sections += floors.sections()
         said += floors.said()
     page = outcome.report(
-        replay, scores, title="What if kn-ahead had run here?", facts=_facts(question), said=said,
+        replay, scores, title="What if kn-ahead had run here?",
+        facts=[*_facts(question), *_simulated(replay.simulation.spans)], said=said,
         sections=sections,
     )  # fmt: skip
     write_report(page, report)
@@ -197,6 +200,14 @@ def _assumed(settings: ReplaySettings) -> str:
         start_up=settings.start_up_s,
         drain=settings.drain_s,
     )
+
+
+def _simulated(spans: Spans) -> list[tuple[str, str]]:
+    """How, where it was not all of it in one."""
+    if spans.number == 1:
+        return []
+    parts = f"{spans.number} parts of {spans.length_s / 3600:.1f} h, beside each other"
+    return [("Simulated", f"{parts}, each after {spans.warm_up_s / 3600:.1f} h not scored")]
 
 
 def _facts(question: Question) -> list[tuple[str, str]]:

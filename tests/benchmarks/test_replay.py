@@ -93,6 +93,26 @@ def test_series_add_up_to_the_scores(finished: tuple[Replay, list[PolicyScore]])
         assert pods_s == pytest.approx(score.total.allocated_pod_s, rel=1e-5)
 
 
+def test_spans_beside_each_other_are_all_of_it(
+    finished: tuple[Replay, list[PolicyScore]],
+) -> None:
+    _, scores = finished
+    replay = fitted(trace())
+    span_s = (replay.demand.end_s - replay.table.made_at_s[0] - WARM_UP_S) / 4
+    in_spans = replay.run(span_s=span_s)
+    spans = replay.simulation.spans
+    assert (spans.number, replay.scored_from_s) == (4, spans.begin_s)
+    assert replay.simulation.now == replay.demand.end_s
+    assert replay.share_done == 1.0
+    test_series_add_up_to_the_scores((replay, in_spans))
+    for one, other in zip(in_spans, scores, strict=True):
+        assert one.policy == other.policy
+        assert one.total.requests == pytest.approx(other.total.requests, rel=0.05)
+        assert one.total.cold_requests == pytest.approx(other.total.cold_requests, abs=1)
+        if one.policy.startswith(KPA):
+            assert one.total.allocated_pod_s == pytest.approx(other.total.allocated_pod_s, rel=0.05)
+
+
 def test_the_last_bundle_is_of_the_last_step(finished: tuple[Replay, list[PolicyScore]]) -> None:
     replay, _ = finished
     bundle = replay.last_bundle()
