@@ -24,7 +24,8 @@ from learner.sources.queries import PrometheusServer, Series
 UNSEEN_S = 1800  # for which a pod is missed; growth over shorter times is read as it is
 LONGEST_S = 43_200  # after which it is not missed any more
 POD_LABELS = ("job", "instance", "pod", "pod_name", "k8s_pod_name")  # that tell pods apart
-POINTS_AT_ONCE = 24  # each pod is a series of the answer
+PODS_AT_ONCE, POINTS_AT_ONCE = 20_000, 24  # about, in an answer; points at most
+FEW_POINTS = 3  # at the end, that say how many pods there are
 
 OnShare = Callable[[float], None]
 Shown = dict[str, BoolArray]  # (n_points,) by service
@@ -67,13 +68,19 @@ class PresenceReader:
         wide = grid.piece(-most, grid.n_points + 2 * most)
         pods = _SeenPods(preset, wide, most)
         query = _pods_within(preset, grid.window)
-        pieces = wide.pieces(POINTS_AT_ONCE)
+        pieces = wide.pieces(self._points_at_once(query, grid))
         for done, series in enumerate(self._server.parts(query, pieces), 1):
             pods.add(series)
             on_share(done / len(pieces))
         within = slice(most, most + grid.n_points)
         seen = {name: at[within] for name, at in pods.seen.items() if at[within].any()}
         return seen, {name: pods.missed[name][within] for name in seen}
+
+    def _points_at_once(self, query: str, grid: Grid) -> int:
+        """Points of a query that answers a series for each pod: not more than is allowed."""
+        last = grid.pieces(FEW_POINTS)[-1]
+        pods = sum(1 for _ in self._server.series(query, last))
+        return min(max(PODS_AT_ONCE * last.n_points // max(pods, 1), 1), POINTS_AT_ONCE)
 
     def _ready(self, grid: Grid) -> Shown:
         """Whether a service had a ready pod for all of a step."""

@@ -76,16 +76,16 @@ def minutes(missed: BoolArray) -> tuple[int, int, int]:
     return len(at), int(at[0]), int(at[-1])
 
 
-@pytest.mark.parametrize("points", [3, presence_reader.POINTS_AT_ONCE])
+@pytest.mark.parametrize("pods", [2, presence_reader.PODS_AT_ONCE])
 @pytest.mark.parametrize(("preset", "series"), [("knative", info), ("knative-legacy", legacy)])
 def test_a_pod_whose_series_go_on_was_there_meanwhile(
     read: Read,
     preset: str,
     series: Callable[..., str],
-    points: int,
+    pods: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(presence_reader, "POINTS_AT_ONCE", points)
+    monkeypatch.setattr(presence_reader, "PODS_AT_ONCE", pods)
     hole = range(2 * HOUR, 6 * HOUR)
     found = read(
         preset,
