@@ -264,8 +264,7 @@ class Replay:
     @property
     def share_done(self) -> float:
         """Share of the future that has been simulated."""
-        span = self.demand.end_s - self.table.made_at_s[0]
-        return float((self.simulation.now - self.table.made_at_s[0]) / span)
+        return self.simulation.share_done
 
     def last_bundle(self) -> ForecastBundle:
         """The last forecasts."""

@@ -56,6 +56,13 @@ class SideBySide:
         since_s = self._simulation.now - self.spans.begin_s
         return self.spans.begin_s + since_s * (self.spans.number if since_s > 0 else 1)
 
+    @property
+    def share_done(self) -> float:
+        """Share of what is simulated, warm-up included."""
+        spans = self.spans
+        since_s = self._simulation.now - (spans.begin_s - spans.warm_up_s)
+        return since_s / (spans.warm_up_s + spans.length_s)
+
     def warm_up(self) -> None:
         """Simulate up to the begin of spans, and count from there."""
         self._simulation.run(self.spans.begin_s)
