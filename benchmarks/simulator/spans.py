@@ -1,4 +1,4 @@
-"""Parts of a long time, simulated beside each other as if all began at once.
+"""Spans of a long time, simulated beside each other as if all began at once.
 
 A simulated second costs little more for a thousand rows than for a hundred: what takes long is the
 number of seconds. So a day is cut into spans, and the services of each are services of their own,
@@ -18,6 +18,8 @@ from benchmarks.simulator.forecasts import ForecastTable
 from benchmarks.simulator.parts import simulation_of
 from benchmarks.simulator.settings import value_of
 from benchmarks.simulator.simulation import Counts, Policy, World
+
+KEPT = 10_000  # requests of a service before each span: what `count_past` knows of older ones fades
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,15 +113,16 @@ def folded(world: World, spans: Spans) -> World:
 
 
 def _moved(requests: Requests, spans: Spans) -> Requests:
-    """Each span's, with all before it and none after it."""
+    """Each span's, with the last ones before it and none after it."""
     arrival_s, service_s = [], []
     for span in range(spans.number):
         later_s = span * spans.length_s
-        end_s = spans.begin_s + spans.length_s + later_s
+        ends_s = later_s + spans.begin_s + np.array([-spans.warm_up_s, spans.length_s])
         for begin, end in pairwise(requests.offset.tolist()):
-            until = begin + int(np.searchsorted(requests.arrival_s[begin:end], end_s))
-            arrival_s.append(requests.arrival_s[begin:until] - later_s)
-            service_s.append(requests.service_s[begin:until])
+            first, until = begin + np.searchsorted(requests.arrival_s[begin:end], ends_s)
+            first = max(first - KEPT, begin)
+            arrival_s.append(requests.arrival_s[first:until] - later_s)
+            service_s.append(requests.service_s[first:until])
     lengths = [len(each) for each in arrival_s]
     return Requests(
         arrival_s=np.concatenate(arrival_s),
@@ -136,10 +139,10 @@ def _cut(table: ForecastTable, spans: Spans) -> ForecastTable:
     before, length = int(spans.warm_up_s // step_s) + 1, round(spans.length_s / step_s)
     after = np.arange(-before, length)
     origins = first + after + length * np.arange(spans.number)[:, None]
-    parts = table.exceedance[:, np.maximum(origins, 0)]  # (n, number, n_origins, ...)
-    parts = np.where((origins >= 0)[None, :, :, None, None], parts, np.float32(np.nan))
+    exceedance = table.exceedance[:, np.maximum(origins, 0)]  # (n, number, n_origins, ...)
+    exceedance[:, origins < 0] = np.nan
     return replace(
         table.only(spans.services(len(table.services))),
         made_at_s=np.asarray(spans.begin_s + after * step_s, dtype=np.float64),
-        exceedance=np.concatenate(np.moveaxis(parts, 1, 0)),
+        exceedance=np.concatenate(np.moveaxis(exceedance, 1, 0)),
     )

@@ -206,8 +206,8 @@ def _simulated(spans: Spans) -> list[tuple[str, str]]:
     """How, where it was not all of it in one."""
     if spans.number == 1:
         return []
-    parts = f"{spans.number} parts of {spans.length_s / 3600:.1f} h, beside each other"
-    return [("Simulated", f"{parts}, each after {spans.warm_up_s / 3600:.1f} h not scored")]
+    beside = f"{spans.number} spans of {spans.length_s / 3600:.1f} h, beside each other"
+    return [("Simulated", f"{beside}, each after {spans.warm_up_s / 3600:.1f} h not scored")]
 
 
 def _facts(question: Question) -> list[tuple[str, str]]:

@@ -80,9 +80,11 @@ def test_every_service_has_its_periods_refreshed_at_its_turn(begin: int) -> None
     need = mixed_need(begin + 41, seed=3)
     state = advance(empty_state(start_s=START_S, step_s=STEP_S), demand_of(need[:, :begin]))
     assert len(set(state.turn.tolist())) > 5
+    stale = 0
     for pods in need[:, begin:].T:
         state = step(state, pods)
-        assert_periods(state, need[:, : state.steps])
+        stale += assert_periods(state, need[:, : state.steps])
+    assert stale
 
 
 @given(st.integers(0, 10_000), st.integers(0, SPREAD - 1))
@@ -91,10 +93,14 @@ def test_a_refresh_is_never_undone_and_never_late(now: int, turn: int) -> None:
     until, until_next = refreshed_until(now, turns), refreshed_until(now + 1, turns)
     assert until <= until_next <= now + 1
     assert until > now - (REFRESH if now <= SHORT_PAST else REFRESH_LATER) or now < 2 * REFRESH
+    if now - turn > SHORT_PAST:
+        assert (until - turn) % REFRESH_LATER == 0
+    elif until:
+        assert (until - turn) % REFRESH == 0
 
 
-def assert_periods(state: LevelState, need: FloatArray) -> None:
-    """Those of `periods_at` of the past up to each service's last refresh."""
+def assert_periods(state: LevelState, need: FloatArray) -> int:
+    """Those of the past up to each service's last refresh; how many are not those of now."""
     needed = pods_needed(demand_of(need))[state.levels.service]
     active = (needed >= LEVELS[state.levels.cell][:, None]).astype(np.float32)
     active[np.isnan(needed)] = np.nan
@@ -106,6 +112,8 @@ def assert_periods(state: LevelState, need: FloatArray) -> None:
     period, strength = (np.ravel(each) for each in zip(*found, strict=True))
     np.testing.assert_array_equal(state.levels.period, period)
     np.testing.assert_array_equal(state.levels.strength, strength)
+    of_now, _ = strongest_lag(autocorrelation(active[:, -LOOK_BACK:]))
+    return int((of_now != period).sum())
 
 
 def test_a_period_is_that_of_the_last_4096_steps_only() -> None:
