@@ -68,7 +68,7 @@ UNIDENTIFIED_CONNECTIONS = Limit(
     "unidentified_connections",
     32,
     "connections of unknown addresses that do not report",
-    "kubelets probe once in seconds; the oldest of the address with the most of them is closed",
+    "kubelets probe once in seconds; the oldest of the addresses with the most of them is closed",
 )
 UNIDENTIFIED = Limit(
     "unidentified",

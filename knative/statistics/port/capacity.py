@@ -2,9 +2,9 @@
 
 Known addresses have a capacity of their own from accept on. Unknown ones share a small one until
 they are answered, which for a probe takes milliseconds; when it is used up, the oldest connection
-of the address with the most of them is evicted, so that kubelets are answered beside any number of
-idle connections. WebSockets of unknown addresses, where they may report, have the same capacity as
-known ones.
+of the addresses with the most of them is evicted, so that kubelets are answered beside any number
+of idle connections. WebSockets of unknown addresses, where they may report, have the same capacity
+as known ones.
 """
 
 from collections import Counter
@@ -32,5 +32,5 @@ def unidentified_to_evict(connections: Iterable[Connection]) -> Connection | Non
     unidentified = [c for c in connections if not c.known and not c.open]
     if len(unidentified) < UNIDENTIFIED_CONNECTIONS.most:
         return None
-    ((address, _),) = Counter(c.address for c in unidentified).most_common(1)
-    return min((c for c in unidentified if c.address == address), key=lambda c: c.accepted_s)
+    of_address = Counter(c.address for c in unidentified)
+    return min(unidentified, key=lambda c: (-of_address[c.address], c.accepted_s))

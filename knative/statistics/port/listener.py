@@ -13,7 +13,9 @@ from autoscaler.logs import get_logger
 
 BACKLOG = 512  # connections that the kernel queues for us
 SOCKET_BYTES = 64 * 1024  # that the kernel buffers each way; it counts as memory of the container
-ACCEPTED_AT_ONCE = 16  # before the loop serves others
+# Before the loop serves others. What is accepted is read three turns later: until then fewer come
+# than UNIDENTIFIED_CONNECTIONS, so that the oldest, which gives way, has been read.
+ACCEPTED_AT_ONCE = 8
 RETRY_S = 0.5  # s until we try again when descriptors or memory have run out
 
 _OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)

@@ -59,11 +59,9 @@ def measure(server: Served, activator: socket.socket, what: str) -> None:
     ],
 )
 def test_a_flood_delays_nobody(mode: str, data: bytes, addresses: list[str]) -> None:
-    with served() as server:
-        activator = upgraded(server.port, ACTIVATOR)
+    with served() as server, upgraded(server.port, ACTIVATOR) as activator:
         is_received(server, activator, "first")
         memory = server.memory()
         with attack(mode, data, server.port, addresses):
             measure(server, activator, f"{mode} {len(data)} bytes by {len(addresses)}")
             assert server.memory("VmHWM") - memory < 64
-        activator.close()

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from tests.knative.statistics.clients import PROBE, Port, run, status, until
+from tests.knative.statistics.clients import PROBE, Port, Raw, run, status, until
 from tests.knative.statistics.examples import a_frame, activators
 
 
@@ -64,6 +64,21 @@ def test_a_burst_of_connections_is_accepted() -> None:
             raw.send(PROBE)
         answers = await asyncio.gather(*(raw.rest() for raw in raws))
         assert {status(answer) for answer in answers} == {200}
+
+    run(story)
+
+
+def test_no_burst_of_addresses_has_an_unread_probe_closed() -> None:
+    async def story(port: Port) -> None:
+        asked = list[socket.socket]()
+        for i in range(1, 201):  # all wait in the kernel, as the server shares this loop
+            address = (f"127.0.1.{i}", 0)
+            asked.append(socket.create_connection(("127.0.0.1", port.number), 1, address))
+            asked[-1].sendall(PROBE)
+        raws = [Raw(*await asyncio.open_connection(sock=each)) for each in asked]
+        port.raws.extend(raws)
+        answers = [await raw.rest() for raw in raws]
+        assert {answer[:12] for answer in answers} == {b"HTTP/1.1 200"}
 
     run(story)
 
