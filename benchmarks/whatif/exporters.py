@@ -72,6 +72,21 @@ def _envoy(namespace: str, service: str, _pod: str) -> str:
     return f'{{envoy_cluster_name="{namespace}/{service}-00001"}}'
 
 
+def _activator(namespace: str, service: str, _pod: str) -> str:
+    names = f'kn_configuration_name="{service}",kn_revision_name="{service}-00001"'
+    callee = f'k8s_namespace_name="{namespace}",kn_service_name="{service}",{names}'
+    code = 'http_request_method="GET",http_response_status_code="200"'
+    scope = 'otel_scope_name="go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"'
+    return f"{{{callee},{code},{scope}}}"
+
+
+def _legacy_activator(namespace: str, service: str, _pod: str) -> str:
+    names = f'namespace_name="{namespace}",service_name="{service}"'
+    revision = f'configuration_name="{service}",revision_name="{service}-00001"'
+    code = 'response_code="200",response_code_class="2xx",container_name="activator"'
+    return f"{{{names},{revision},{code}}}"
+
+
 def _ours(namespace: str, service: str, _pod: str) -> str:
     return f'{{namespace="{namespace}",service="{service}"}}'
 
@@ -80,7 +95,8 @@ def _application(namespace: str, service: str, _pod: str) -> str:
     return f'{{namespace="{namespace}",app="{service}"}}'
 
 
-# By names of presets, but for the last.
+# By names of presets, but for the last. Activators see all requests of a service whose pods have
+# less to spare than its target burst capacity: with Knative's defaults, up to two of them.
 ELSEWHERE = {
     "kn-ahead": Exporter(
         family="kn_ahead_requests",
@@ -104,6 +120,22 @@ ELSEWHERE = {
         seconds="envoy_cluster_upstream_rq_time_sum",
         unit_s=1e-3,
         labels=_envoy,
+        at_pods=False,
+    ),
+    "activator": Exporter(
+        family="http_server_request_duration_seconds",
+        requests="http_server_request_duration_seconds_count",
+        seconds="http_server_request_duration_seconds_sum",
+        unit_s=1.0,
+        labels=_activator,
+        at_pods=False,
+    ),
+    "activator-legacy": Exporter(
+        family="activator_request",
+        requests="activator_request_count",
+        seconds="activator_request_latencies_sum",
+        unit_s=1e-3,
+        labels=_legacy_activator,
         at_pods=False,
     ),
     "": Exporter(

@@ -30,7 +30,7 @@ def test_a_report_quotes_what_was_measured(source: str) -> None:
 
 
 def test_of_others_it_says_that_nothing_is_measured() -> None:
-    assert accuracy_of("activator") == (
+    assert accuracy_of("another") == (
         f"How far figures from this source are off is not measured ({COMMAND})."
     )
 
