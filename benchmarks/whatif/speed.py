@@ -1,16 +1,20 @@
-"""CPU time of the simulator, and what it makes of its targets.
+"""Time of the simulator, and what it makes of its targets.
 
     python -m benchmarks.whatif.speed                 # minutes of each
     python -m benchmarks.whatif.speed --hours 24
+    python -m benchmarks.whatif.speed --whole         # the targets themselves, by the clock
 
 A made fleet from nine o'clock on, in one process: under all policies of the what-if; under kn-ahead
 alone, at several numbers of services; and one service of each kind, for ten times as long. Half of
 what is forecast is what came an hour ago, half how often each is called, so that decisions change
 from minute to minute. Times are CPU times of this process; on cores that are shared with others
-they come out up to twice as long.
+they come out up to twice as long. Targets as a whole are simulated as a what-if is: in spans that
+run beside each other, on all cores.
 """
 
+import os
 import time
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Annotated
@@ -29,11 +33,14 @@ from benchmarks.policies.policies import (
     priced,
     revision,
 )
+from benchmarks.replay import SPAN_WARM_UP_S
 from benchmarks.simulator.arrivals import measure
 from benchmarks.simulator.forecasts import ForecastTable, copied_forecasts, oracle_forecasts
 from benchmarks.simulator.simulation import Policy, Simulation, World
+from benchmarks.simulator.spans import SideBySide, Spans
 from benchmarks.traces.trace import Trace
 from benchmarks.whatif.made_fleet import KINDS, made_fleet
+from benchmarks.whatif.run import SPAN_S
 from learner.demand import Demand
 from learner.settings import LearnerSettings
 
@@ -122,11 +129,42 @@ def cost(world: World, policies: list[Policy], hours: float) -> Cost:
     return Cost(rows=len(simulation.fleet), simulated_s=hours * HOUR_S, cpu_s=cpu_s)
 
 
+def whole(world: World, policies: list[Policy], days: float) -> float:
+    """s by the clock to simulate so many days in spans, on all cores."""
+    number = round(days * DAY_S / SPAN_S)
+    spans = Spans(begin_s=BEGIN_S, length_s=SPAN_S, number=number, warm_up_s=SPAN_WARM_UP_S)
+    begin = time.perf_counter()
+    with closing(SideBySide(world, policies, spans, processes=os.cpu_count() or 1)) as simulation:
+        simulation.warm_up()
+        simulation.run_through([SPAN_S], ())
+        simulation.counts()
+    return time.perf_counter() - begin
+
+
+def targets() -> Table:
+    """The targets, simulated as a whole."""
+    table = Table("case", "rows", "s by the clock", "target, s")
+    policies = [each for each in policies_of_the_what_if() if each.name == priced(FULL, PRICE_S)]
+
+    def add(case: str, world: World, days: int, target_s: int) -> None:
+        rows = len(world.services) * round(days * DAY_S / SPAN_S)
+        table.add_row(case, f"{rows:,}", f"{whole(world, policies, days):,.0f}", f"{target_s:,}")
+
+    add("1,000 services, 14 days", fleet(1_000, 14 * 24), 14, 600)
+    for i, kind in enumerate(KINDS):
+        add(f"a year of a service: {kind}", fleet(len(KINDS), 365 * 24, only=i), 365, 60)
+    return table
+
+
 def main(
     hours: Annotated[float, typer.Option(min=0.02, help="To simulate of each.")] = 0.1,
     services: Annotated[int, typer.Option(min=1, help="Under all policies.")] = 300,
+    as_a_whole: Annotated[bool, typer.Option("--whole", help="The targets themselves.")] = False,
 ) -> None:
-    """Print CPU seconds, as measured and for the targets."""
+    """Print CPU seconds, as measured and for the targets; or the seconds that targets take."""
+    if as_a_whole:
+        Console().print(targets())
+        return
     table = Table("case", "rows", "simulated s", "CPU s", "ms a s", "target, s", "CPU s for it")
 
     def add(case: str, found: Cost, target: str, simulated_s: float) -> None:

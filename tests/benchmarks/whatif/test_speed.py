@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks.simulator.simulation import Policy
-from benchmarks.whatif.speed import Cost, cost, fleet, policies_of_the_what_if
+from benchmarks.whatif.speed import Cost, cost, fleet, policies_of_the_what_if, whole
 
 
 def test_a_made_fleet_is_simulated_under_all_policies_of_the_what_if() -> None:
@@ -17,6 +17,10 @@ def test_a_service_alone_is_called_as_among_the_others() -> None:
     among, alone = fleet(3, 0.05).requests, fleet(3, 0.05, only=1).requests
     begin, end = among.offset[1:3]
     np.testing.assert_array_equal(alone.arrival_s, among.arrival_s[begin:end])
+
+
+def test_whole_days_are_simulated_in_spans() -> None:
+    assert whole(fleet(2, 24.0), policies_of_the_what_if()[:1], 1.0) > 0
 
 
 def test_costs_are_extrapolated_by_simulated_time() -> None:
