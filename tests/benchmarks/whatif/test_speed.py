@@ -19,8 +19,10 @@ def test_a_service_alone_is_called_as_among_the_others() -> None:
     np.testing.assert_array_equal(alone.arrival_s, among.arrival_s[begin:end])
 
 
-def test_whole_days_are_simulated_in_spans() -> None:
-    assert whole(fleet(2, 24.0), policies_of_the_what_if()[:1], 1.0) > 0
+def test_a_time_is_simulated_as_a_whole_and_in_spans() -> None:
+    world, policies = fleet(2, 2.0), policies_of_the_what_if()[:1]
+    for span_s in (3600.0, 7200.0):
+        assert whole(world, policies, 2 / 24, span_s) > 0
 
 
 def test_costs_are_extrapolated_by_simulated_time() -> None:
