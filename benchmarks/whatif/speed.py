@@ -160,6 +160,11 @@ def main(
     as_a_whole: Annotated[bool, typer.Option("--whole", help="The targets themselves.")] = False,
 ) -> None:
     """Print CPU seconds, as measured and for the targets; or the seconds that targets take."""
+    policies = policies_of_the_what_if()
+    ours_alone = [each for each in policies if each.name == priced(FULL, PRICE_S)]
+    if as_a_whole:
+        say_targets(ours_alone, Console())
+        return
     table = Table("case", "rows", "simulated s", "CPU s", "ms a s", "target, s", "CPU s for it")
 
     def add(case: str, found: Cost, target: str, simulated_s: float) -> None:
@@ -168,11 +173,6 @@ def main(
             f"{found.of(1e3):.3f}", target, f"{found.of(simulated_s):,.0f}",
         )  # fmt: skip
 
-    policies = policies_of_the_what_if()
-    ours_alone = [each for each in policies if each.name == priced(FULL, PRICE_S)]
-    if as_a_whole:
-        say_targets(ours_alone, Console())
-        return
     of_all = cost(fleet(services, hours), policies, hours)
     add(f"{services} services, {len(policies)} policies", of_all, "a day", DAY_S)
     for size in SIZES:

@@ -9,13 +9,14 @@ import errno
 import socket
 from collections.abc import Callable
 
+from autoscaler.limits import UNIDENTIFIED_CONNECTIONS
 from autoscaler.logs import get_logger
 
 BACKLOG = 512  # connections that the kernel queues for us
 SOCKET_BYTES = 64 * 1024  # that the kernel buffers each way; it counts as memory of the container
-# Before the loop serves others. What is accepted is read three turns later: until then fewer come
-# than UNIDENTIFIED_CONNECTIONS, so that the oldest, which gives way, has been read.
-ACCEPTED_AT_ONCE = 8
+# Before the loop serves others. What is accepted is read three turns later: until then no more come
+# than are let in, so that the oldest, which gives way, has been read.
+ACCEPTED_AT_ONCE = int(UNIDENTIFIED_CONNECTIONS.most) // 4
 RETRY_S = 0.5  # s until we try again when descriptors or memory have run out
 
 _OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
