@@ -134,6 +134,15 @@ def test_it_leaves_the_core_to_others_and_takes_no_more_memory_than_it_is_given(
         assert int(limit.split()[3]) == 600 * MIB
 
 
+def test_it_ends_without_taking_down_its_interpreter(scene: Scene) -> None:
+    """At its low priority, beside a busy machine, that takes longer than its keeper waits."""
+    with advising(scene, PYTHONVERBOSE="1", **NO_CLUSTER) as (it, client):
+        serves(client)
+        assert it.stops() == 0
+    assert "# code object from" in it.said  # it does tell
+    assert "# cleanup[" not in it.said
+
+
 def test_a_part_that_ends_by_itself_is_an_exit_code(scene: Scene) -> None:
     settings = AdvisorProcessSettings(
         advisor=AdvisorSettings(snapshots=scene.snapshots, advice=scene.advice, bundle=None),
