@@ -1,14 +1,15 @@
 """Carries out plans: writes to the cluster, in order, and a limited number at once.
 
 A revision has one plan in progress; a newer one replaces it after the write in progress. Writes of
-scales have slots of their own, so that they do not wait for writes of statuses. A write that fails
-ends the plan of its revision only, and is reported to the controller.
+scales have slots of their own, so that they do not wait for writes of statuses; and a status waits
+a moment after a scale, as what others do about it would keep the API server from creating the pods.
+A write that fails ends the plan of its revision only, and is reported to the controller.
 """
 
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from autoscaler.errors import AutoscalerError
@@ -37,6 +38,7 @@ from knative.mirror.objects import AUTOSCALING, NETWORKING, podautoscaler
 from knative.mirror.serverlessservice import body_of
 
 WRITES_AT_ONCE, SCALES_AT_ONCE = 48, 40
+STATUS_AFTER_S = 0.5  # s from the first scale since the last status: pods are created by then
 ASK_PERIOD_S, ASK_LIMIT_S = 1.0, 45.0
 ASKED_AT_ONCE = 64  # activators
 NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
@@ -69,6 +71,8 @@ class Writer:
         self._ask_slots = asyncio.Semaphore(ASKED_AT_ONCE)
         self._plans: dict[str, Plan] = {}  # waiting, by "namespace/name"
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._status_from_s: dict[str, float] = {}  # when a status may be written
+        self._waiting: dict[str, asyncio.Event] = {}  # for that; set by a newer plan
         self._asking: dict[str, asyncio.Task[None]] = {}
         self.writes = 0
 
@@ -90,10 +94,14 @@ class Writer:
         self._tasks.clear()
         self._asking.clear()
         self._plans.clear()
+        self._status_from_s.clear()
+        self._waiting.clear()
 
     def _start(self, plan: Plan) -> None:
         key = plan.key
         self._plans[key] = plan
+        if key in self._waiting:
+            self._waiting[key].set()
         if key not in self._tasks:
             self._tasks[key] = asyncio.create_task(self._work(key), name=f"write {key}")
 
@@ -116,14 +124,35 @@ class Writer:
                     self._report_event(PlanDone(key=key, uid=plan.uid))
         # No await since the last look at the plans: a later plan starts a new task.
         del self._tasks[key]
+        self._status_from_s.pop(key, None)
 
     async def _write_all(self, plan: Plan) -> bool:
         """Execute a plan; returns False where a newer one replaces it."""
         for write in plan.writes:
-            if plan.key in self._plans:
+            first = isinstance(write, PatchStatus) and await self._until_status(plan.key, write)
+            if plan.key in self._plans and not first:
                 return False
             await self._write(plan, write)
+            if isinstance(write, Scale):
+                self._status_from_s.setdefault(plan.key, _now_s() + STATUS_AFTER_S)
+            elif isinstance(write, PatchStatus):
+                self._status_from_s.pop(plan.key, None)
         return True
+
+    async def _until_status(self, key: str, write: PatchStatus) -> bool:
+        """Wait until a status may be written, or for a newer plan.
+
+        Returns whether it has to be written before that one, which would leave out what it tells.
+        A revision whose pod is ready within the moment was activating nevertheless.
+        """
+        left_s = self._status_from_s.get(key, 0.0) - _now_s()
+        if left_s <= 0:
+            return False
+        newer = self._waiting[key] = asyncio.Event()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(newer.wait(), left_s)
+        del self._waiting[key]
+        return key in self._plans and _told(write) not in map(_told, self._plans[key].writes)
 
     def _failed(self, plan: Plan, why: str, error: Exception | None = None) -> None:
         wait_s, conflict = 0.0, False
@@ -231,6 +260,17 @@ class Writer:
 
 class _OutdatedError(Exception):
     """The plan is outdated: this replica does not lead, or the object was replaced."""
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _told(write: Write) -> list[tuple[str, str]] | None:
+    """Kind and status of each condition; None = the write is none of a status."""
+    if not isinstance(write, PatchStatus):
+        return None
+    return [(c["type"], c["status"]) for c in write.status.get("conditions", [])]
 
 
 def _path(group: str, plan: Plan, plural: str) -> str:

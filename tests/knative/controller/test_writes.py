@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from knative.controller.runtime.writer import STATUS_AFTER_S
 from knative.controller.state.instructions import Plan
 from tests.knative.controller.cluster import Cluster
 from tests.knative.controller.world import KEY
@@ -141,6 +142,8 @@ def test_a_request_at_zero_is_answered_before_any_tick() -> None:
         cluster.clock.advance(0.3)
         cluster.receives(KEY, concurrency=1.0)
         await asyncio.sleep(0.1)
+        assert cluster.scaled() == [1]
+        await asyncio.sleep(STATUS_AFTER_S)
 
     cluster = story(scenario)
     assert paths(cluster)[0] == SCALE

@@ -1,16 +1,18 @@
 """What was planned is written: in order, for whom it was meant, the newest plan."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from knative.client.api import JSON_PATCH, MERGE_PATCH
-from knative.controller.runtime.writer import WRITES_AT_ONCE
+from knative.controller.runtime.writer import STATUS_AFTER_S, WRITES_AT_ONCE
 from knative.controller.state import events as seen
 from knative.controller.state.instructions import (
     CancelWrites,
     CreateServerlessService,
     PatchStatus,
+    Scale,
     Write,
 )
 from tests.knative.controller.writing import (
@@ -127,6 +129,69 @@ def test_whoever_fails_to_hear_of_an_outcome_keeps_no_later_plan_from_being_writ
         await it.does(scale(3))
 
     assert story(scenario).pods == [5, 5, 3]
+
+
+# --- statuses let pods start ----------------------------------------------------------------------
+
+
+def test_a_status_waits_a_moment_after_a_scale_and_nothing_else_does() -> None:
+    async def scenario(it: Written) -> None:
+        await it.does(plan(), plan("till", ALL[2:]), seconds=0.9 * STATUS_AFTER_S)
+        assert it.paths == [SCALE, path_of("PodAutoscaler", "till") + "/status", SKS]
+        await it.does(seconds=0.2 * STATUS_AFTER_S)
+        assert it.paths[3:] == [STATUS]
+        await it.does(plan(writes=ALL[2:]), seconds=0.1)
+        assert it.paths[4:] == [STATUS]
+        await it.does(plan(), seconds=0.9 * STATUS_AFTER_S)
+        assert it.paths[5:] == [SCALE, SKS]
+
+    story(scenario, "cart", "till")
+
+
+def test_a_scale_does_not_wait_for_a_status_that_waits_nor_does_the_status_wait_longer() -> None:
+    async def scenario(it: Written) -> None:
+        for pods in range(4):
+            writes = (Scale(deployment="cart-deployment", pods=pods), ALL[2])
+            await it.does(plan(writes=writes), seconds=0.3 * STATUS_AFTER_S)
+            assert it.pods == list(range(pods + 1))
+        assert it.paths == [SCALE, SCALE, SCALE, SCALE, STATUS]
+
+    story(scenario)
+
+
+def active(status: str) -> dict[str, Any]:
+    """A status with that condition."""
+    return {"conditions": [{"type": "Active", "status": status}]}
+
+
+@pytest.mark.parametrize("pods", [None, 0])
+def test_a_status_that_waits_is_told_before_a_newer_one_tells_of_something_else(
+    pods: int | None,
+) -> None:
+    async def scenario(it: Written) -> None:
+        first, then = (PatchStatus(status=active(status)) for status in ("Unknown", "True"))
+        await it.does(plan(writes=(ALL[0], first)), seconds=0.3 * STATUS_AFTER_S)
+        await it.does(plan(writes=(ALL[0], first)), seconds=0.3 * STATUS_AFTER_S)
+        assert it.paths == [SCALE, SCALE]
+        scale = () if pods is None else (Scale(deployment="cart-deployment", pods=pods),)
+        await it.does(plan(writes=(*scale, then)), seconds=0.1 * STATUS_AFTER_S)
+        assert it.paths[2:4] == [STATUS, SCALE if scale else STATUS]
+        await it.does(seconds=STATUS_AFTER_S)
+        told, then_told = (e for e in it.reports if isinstance(e, seen.StatusWritten))
+        assert (told.outdates, then_told.outdates) == (True, False)
+        assert it.api.bodies(STATUS) == [{"status": first.status}, {"status": then.status}]
+
+    story(scenario)
+
+
+def test_a_status_that_waits_is_told_before_nothing_is_left_to_tell() -> None:
+    async def scenario(it: Written) -> None:
+        unknown = PatchStatus(status=active("Unknown"))
+        await it.does(plan(writes=(ALL[0], unknown)), seconds=0.3 * STATUS_AFTER_S)
+        await it.does(plan(writes=()), seconds=0.1 * STATUS_AFTER_S)
+        assert it.api.bodies(STATUS) == [{"status": unknown.status}]
+
+    story(scenario)
 
 
 # --- for whom, and by whom ------------------------------------------------------------------------
