@@ -7,6 +7,7 @@ import numpy as np
 from autoscaler.bundle.npz import Arrays
 from autoscaler.core.types import FloatArray, IntArray
 from autoscaler.errors import PermanentError
+from benchmarks.traces.columns import numbers
 from benchmarks.traces.count_table import check_size
 
 STEP_S = 60.0
@@ -21,11 +22,11 @@ def by_minute(arrays: Arrays, path: Path) -> Arrays:
     until requests were no longer recorded; without it, the last ends the trace. Raises
     PermanentError, naming the file, for impossible values.
     """
-    at_s = _numbers(arrays, WHEN, None, path)
+    at_s = numbers(arrays, WHEN, path)
     n_requests = len(at_s)
     ids = np.atleast_1d(arrays.get("ids", np.array(["requests"])))
     service = _services(arrays, n_requests, len(ids), path)
-    span_s = float(_numbers(arrays, SPAN, 1, path)[0]) if SPAN in arrays else 0.0
+    span_s = float(numbers(arrays, SPAN, path, 1)[0]) if SPAN in arrays else 0.0
     shape = len(ids), max(int(at_s.max() // STEP_S) + 1, int(span_s // STEP_S))
     check_size(path, *shape)
     place = service * shape[1] + (at_s // STEP_S).astype(np.int64)
@@ -37,7 +38,7 @@ def by_minute(arrays: Arrays, path: Path) -> Arrays:
 
     took_s = np.zeros(n_requests)
     if HOW_LONG in arrays:
-        took_s = _numbers(arrays, HOW_LONG, n_requests, path)
+        took_s = numbers(arrays, HOW_LONG, path, n_requests)
     known = totals((took_s > 0).astype(np.float64))
     counts = totals(np.ones(n_requests))
     durations = np.where(known > 0, totals(took_s) / np.maximum(known, 1), np.nan)
@@ -62,19 +63,3 @@ def _services(arrays: Arrays, n_requests: int, n_services: int, path: Path) -> I
             f" numbers from 0 to {n_services - 1}"
         )
     return array.astype(np.int64)
-
-
-def _numbers(arrays: Arrays, name: str, length: int | None, path: Path) -> FloatArray:
-    array = arrays[name]
-    shape = array.shape if length is None else (length,)
-    if array.ndim != 1 or array.shape != shape or not array.size or array.dtype.kind not in "iuf":
-        raise PermanentError(
-            f"{path}: {name} is {array.dtype} of shape {array.shape}; allowed: numbers, one a"
-            " request"
-        )
-    values = array.astype(np.float64)
-    wrong = ~np.isfinite(values) | (values < 0)
-    if wrong.any():
-        at = int(np.argmax(wrong))
-        raise PermanentError(f"{path}: {name}[{at}] is {values[at]:g}; allowed: finite, >= 0")
-    return values

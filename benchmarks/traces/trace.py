@@ -16,7 +16,7 @@ from autoscaler.bundle.npz import NPZ_START, Arrays, read_npz
 from autoscaler.core.types import BoolArray, FloatArray
 from autoscaler.errors import PermanentError
 from autoscaler.limits import HORIZON_S, LATEST_S
-from benchmarks.traces import events, layouts
+from benchmarks.traces import events, layouts, ragged
 from benchmarks.traces.count_table import check_size, service_name
 
 Kind = Literal["counts", "in_flight"]
@@ -78,7 +78,10 @@ _LAYOUTS = {
     "ops": _Layout(per_second=True, nan_is_gap=True),
     "containers": _Layout(kind="in_flight"),
 }
-_ALLOWED = f"arrays ids, step_s and one of {', '.join(_LAYOUTS)}; or {events.WHEN}, a row a request"
+_ALLOWED = (
+    f"arrays ids, step_s and one of {', '.join(_LAYOUTS)}; "
+    f"or {events.WHEN}, a row a request; or {ragged.FIRST}, v_0, ..., times and values by id"
+)
 
 
 def read_trace(path: Path, *more: Path) -> Trace:
@@ -122,6 +125,8 @@ def _read_npz_trace(path: Path) -> Trace:
     arrays = read_npz(path, allowed=_ALLOWED)
     if events.WHEN in arrays:
         arrays = events.by_minute(arrays, path)
+    if ragged.FIRST in arrays:
+        arrays = ragged.on_one_grid(arrays, path)
     held = [name for name in _LAYOUTS if name in arrays]
     if len(held) != 1 or not {"ids", "step_s"} <= arrays.keys():
         raise PermanentError(f"{path} holds {', '.join(arrays)[:200]}; allowed: {_ALLOWED}")
