@@ -22,6 +22,7 @@ from benchmarks.policies.keep_alive import KeepAlive
 from benchmarks.policies.kn_ahead import KnAhead, Tables, Walked, foreseen
 from benchmarks.policies.kpa import Kpa
 from benchmarks.policies.min_scale import MinScale
+from benchmarks.policies.mpc import Mpc
 from benchmarks.policies.point_forecast import OfInFlight, PointForecast
 from benchmarks.policies.tsb import tsb
 from benchmarks.policies.weekly_copy import same_minute_last_week
@@ -48,6 +49,7 @@ def contenders(tables: Tables | None = None) -> dict[str, Contender]:
         PointForecast("Holt-Winters", holt_winters),
         PointForecast("TSB", OfInFlight(tsb)),
         PointForecast("AutoTheta", OfInFlight(auto_theta)),
+        Mpc(),
         Femux("FeMux, told by the test set", told_by=femux),
         Cron(),
         KnAhead(ORACLE, foreseen, hindsight=True),

@@ -10,17 +10,17 @@ from tests.benchmarks.policies.scenes import scene_of
 WINDOWS = [ICEBREAKER_WINDOW, FEMUX_WINDOW]
 
 
-def by_definition(window: np.ndarray) -> float:
-    """Detrend, transform, keep what is nearest to zero, sum the cosines at the next step."""
+def by_definition(window: np.ndarray, ahead: int = 0) -> float:
+    """Detrend, transform, keep what is nearest to zero, sum the cosines at the step asked for."""
     n = len(window)
     at = np.arange(n)
     slope = np.polyfit(at, window, 1)[0]
     lines = np.fft.fft(window - slope * at)
     frequency = np.fft.fftfreq(n)
-    total = slope * n
+    total = slope * (n + ahead)
     for k in np.argsort(np.abs(frequency), kind="stable")[: 2 * HARMONICS + 1]:
         amplitude, phase = np.abs(lines[k]) / n, np.angle(lines[k])
-        total += amplitude * np.cos(2 * np.pi * frequency[k] * n + phase)
+        total += amplitude * np.cos(2 * np.pi * frequency[k] * (n + ahead) + phase)
     return float(total)
 
 
@@ -30,6 +30,13 @@ def test_it_is_the_sum_of_cosines_at_the_next_step(length: int) -> None:
     forecasts = next_steps(values, length, length)
     expected = [[by_definition(row[k : k + length]) for k in range(4)] for row in values]
     np.testing.assert_allclose(forecasts, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("ahead", [1, 9, ICEBREAKER_WINDOW + 1])
+def test_a_step_further_ahead_is_the_same_sum_later(ahead: int) -> None:
+    window = np.random.default_rng(2).gamma(1.0, 3.0, ICEBREAKER_WINDOW)
+    forecast = window @ weights(ICEBREAKER_WINDOW, ahead)
+    assert forecast == pytest.approx(by_definition(window, ahead), abs=1e-9)
 
 
 def test_it_is_the_smoothed_start_of_its_window_and_the_trend() -> None:
