@@ -29,7 +29,7 @@ from benchmarks.simulator.forecasts import ForecastTable
 from benchmarks.simulator.simulation import Policy
 
 MINUTES = (1, 5, 10, 20)
-PRICES = (2.0, 6.0, 20.0, 60.0, 200.0, 600.0, 2000.0, 6000.0, 20_000.0, 100_000.0)  # s of idle pod
+PRICES = (2.0, 6.0, 20.0, 60.0, 200.0, 600.0, 2e3, 6e3, 2e4, 1e5, 1e6)  # s of idle pod
 MODEL = "model"
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from autoscaler.core.types import FloatArray, IntArray
+from autoscaler.errors import PermanentError
 from benchmarks.goals.workloads import Workload
 from benchmarks.simulator.forecasts import ForecastTable
 from benchmarks.simulator.simulation import Policy, Simulation, World
@@ -29,7 +30,7 @@ def simulated(
     *,
     max_extra: float = np.inf,
 ) -> Spent:
-    """Simulate what follows the past.
+    """Simulate what follows the past. Raises PermanentError where no more than `WARM_UP_S` does.
 
     tables: forecasts that policies name, of the same origins. max_extra: of one bill of all.
     """
@@ -44,6 +45,11 @@ def simulated(
     )
     demand = workload.demand
     start_s = demand.start_s + workload.first * demand.step_s
+    if demand.end_s - start_s <= WARM_UP_S:
+        raise PermanentError(
+            f"{workload.name}: {demand.end_s - start_s:g} s follow the past; allowed: more than"
+            f" {WARM_UP_S:g}, which are not counted"
+        )
     simulation = Simulation(world, policies, start_s=start_s)
     simulation.run(start_s + WARM_UP_S)
     simulation.reset_counts()
