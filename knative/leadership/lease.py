@@ -74,17 +74,23 @@ class Lease:
                 return
             if await self._take(duration_s, deadline_s):
                 return
-        raise TransientError(f"lease {self.name} changed {TRIES} times while it was written")
+        raise self._changed_again()
 
     async def release(self) -> None:
         """Release it, so that others can acquire it at once. Raises AutoscalerError."""
         self.until_s = NEVER_S
-        if self._found is not None and not self._current:
-            await self._read()  # a write of ours had no answer
-        if not self.is_ours:
-            return
-        now = _micro_time(self._clock.now())
-        await self._write(holderIdentity="", leaseDurationSeconds=1, acquireTime=now, renewTime=now)
+        for _ in range(TRIES):
+            if self._found is not None and not self._current:
+                await self._read()  # a write of ours had no answer
+            if not self.is_ours:
+                return
+            now = _micro_time(self._clock.now())
+            # Our last renewal may have been given up and arrive nevertheless: a conflict.
+            if await self._written(
+                holderIdentity="", leaseDurationSeconds=1, acquireTime=now, renewTime=now
+            ):
+                return
+        raise self._changed_again()
 
     def _expired(self, duration_s: float) -> bool:
         duration = _count(_spec(self._found).get("leaseDurationSeconds")) or math.ceil(duration_s)
@@ -113,19 +119,28 @@ class Lease:
         now = _micro_time(self._clock.now())
         changes = _count(former.get("leaseTransitions"))
         again = self.is_ours
+        if not await self._written(
+            holderIdentity=self._identity,
+            leaseDurationSeconds=math.ceil(duration_s),
+            acquireTime=(again and former.get("acquireTime")) or now,
+            renewTime=now,
+            leaseTransitions=min(changes + (self._found is not None and not again), LARGEST),
+        ):
+            return False
+        self.until_s = began_s + deadline_s
+        return True
+
+    def _changed_again(self) -> TransientError:
+        return TransientError(f"lease {self.name} changed {TRIES} times while it was written")
+
+    async def _written(self, **spec: object) -> bool:
+        """Write; returns False after a conflict, whereupon it has to be read again."""
         try:
-            await self._write(
-                holderIdentity=self._identity,
-                leaseDurationSeconds=math.ceil(duration_s),
-                acquireTime=(again and former.get("acquireTime")) or now,
-                renewTime=now,
-                leaseTransitions=min(changes + (self._found is not None and not again), LARGEST),
-            )
+            await self._write(**spec)
         except ApiError as error:
             if error.status not in (CONFLICT, NOT_FOUND):
                 raise
             return False
-        self.until_s = began_s + deadline_s
         return True
 
     async def _write(self, **spec: object) -> None:

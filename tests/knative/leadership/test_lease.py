@@ -9,7 +9,7 @@ from knative.client.api import ApiError, Object
 from knative.leadership.elector import Leadership
 from knative.settings.election import Election
 from tests.knative.conftest import NOW_S, run_fast
-from tests.knative.leadership.candidate import LATER, NOW, ONE, STOCK, TWO, Candidate
+from tests.knative.leadership.candidate import LATER, NOW, ONE, STOCK, TWO, Candidate, late
 from tests.knative.leadership.leases import (
     FIRST,
     LEASES,
@@ -191,6 +191,44 @@ def test_a_lease_acquired_by_a_write_that_was_cut_short_is_handed_back() -> None
         assert store.spec()["holderIdentity"] == ""
 
     run_fast(story())
+
+
+def test_a_renewal_that_was_given_up_and_arrives_while_it_is_handed_back_keeps_nothing() -> None:
+    async def story() -> None:
+        store = LeaseStore()
+        candidate = Candidate(store, ONE)
+        await candidate.tries()
+        candidate.api.network = late(1.0, 0.0)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(candidate.tries(), 0.5)
+        renewed = store.spec()["renewTime"]
+        candidate.clock.advance(60.0)
+        candidate.api.network = late(0.3, 0.3)  # read before the renewal arrives, written after it
+        await candidate.elector.resign()
+        assert store.spec()["holderIdentity"] == ""
+        assert store.spec()["renewTime"] != renewed
+
+    run_fast(story())
+
+
+def test_a_lease_that_changes_again_and_again_is_left_to_expire(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def story() -> None:
+        store = LeaseStore()
+        candidate = Candidate(store, ONE)
+        await candidate.tries()
+
+        async def crossed(apply: Apply) -> Object:
+            store.put(strategy="x")
+            return apply()
+
+        candidate.api.network = crossed
+        await candidate.elector.resign()
+        assert store.spec()["holderIdentity"] == ONE
+
+    run_fast(story())
+    assert "changed 3 times while it was written" in caplog.text
 
 
 def test_a_failed_release_is_logged(caplog: pytest.LogCaptureFixture) -> None:
