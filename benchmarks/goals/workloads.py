@@ -53,7 +53,8 @@ def recorded(
 ) -> Workload:
     """A trace's requests, arriving at random within their minutes, seeded.
 
-    fit_until, end: of the past, and of the whole; "" = of the trace. Raises PermanentError.
+    fit_until, end: of the past, and of the whole; "" = of the trace. Services that were never
+    called, or not recorded after the past, are left out. Raises PermanentError.
     """
     trace = read_trace(path)
     if end:
@@ -65,11 +66,13 @@ def recorded(
         raise PermanentError(
             f"{path}: fit-until is {fit_until}; allowed: within its {demand.n_steps} minutes"
         )
-    called = np.flatnonzero(np.nansum(demand.arrivals, axis=1) > 0)
+    # What was not recorded after the past would be scored as silence.
+    known = demand.known[:, first:].any(axis=1)
+    scored = np.flatnonzero(known & (np.nansum(demand.arrivals, axis=1) > 0))
     return Workload(
         name=path.stem,
-        requests=requests.only(called),
-        demand=demand.only(called),
+        requests=requests.only(scored),
+        demand=demand.only(scored),
         first=first,
         concurrency=concurrency,
         start_up_s=start_up_s,

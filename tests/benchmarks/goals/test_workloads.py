@@ -27,6 +27,15 @@ def test_services_that_are_never_called_are_left_out(trace: Path) -> None:
     assert (work.first, work.demand.n_steps, work.start_up_s) == (60, 180, 30.0)
 
 
+def test_services_that_were_recorded_in_the_past_alone_are_left_out(tmp_path: Path) -> None:
+    counts, valid = np.ones((2, 180)), np.ones((2, 180), dtype=np.bool_)
+    valid[0, 60:] = False
+    path = tmp_path / "ends.npz"
+    np.savez(path, ids=np.array(["a", "b"]), step_s=60, counts=counts, valid=valid)
+    assert recorded(path, "1h").demand.services == ("default/b",)
+    assert recorded(path, "59m").demand.services == ("default/a", "default/b")
+
+
 def test_what_comes_after_the_end_does_not_exist(trace: Path) -> None:
     work = recorded(trace, "1h", "2h")
     assert work.demand.services == ("default/a",)
