@@ -146,7 +146,7 @@ class Writer:
         A revision whose pod is ready within the moment was activating nevertheless.
         """
         left_s = self._status_from_s.get(key, 0.0) - _now_s()
-        if left_s <= 0:
+        if left_s <= 0 or key in self._plans:
             return False
         newer = self._waiting[key] = asyncio.Event()
         with suppress(TimeoutError):

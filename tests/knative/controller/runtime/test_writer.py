@@ -159,6 +159,16 @@ def test_a_scale_does_not_wait_for_a_status_that_waits_nor_does_the_status_wait_
     story(scenario)
 
 
+def test_a_plan_that_comes_while_a_scale_is_written_does_not_wait_for_the_status_after_it() -> None:
+    async def scenario(it: Written) -> None:
+        it.api.slow[SCALE] = 0.3 * STATUS_AFTER_S
+        await it.does(plan(writes=(ALL[0], ALL[2])), seconds=0.1 * STATUS_AFTER_S)
+        await it.does(scale(7), seconds=0.6 * STATUS_AFTER_S)
+        assert it.pods == [5, 7]
+
+    story(scenario)
+
+
 def active(status: str) -> dict[str, Any]:
     """A status with that condition."""
     return {"conditions": [{"type": "Active", "status": status}]}
