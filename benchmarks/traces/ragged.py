@@ -30,11 +30,9 @@ def on_one_grid(arrays: Arrays, path: Path) -> Arrays:
         raise PermanentError(f"{path} holds {FIRST} and no ids; allowed: one for each series")
     times = [numbers(arrays, f"t_{i}", path) for i in range(n)]
     values = [numbers(arrays, f"v_{i}", path, len(at_s)) for i, at_s in enumerate(times)]
-    step_s = float(arrays["step_s"]) if "step_s" in arrays else _commonest(np.diff(times[0]))
-    if not 0 < step_s < np.inf:
-        raise PermanentError(f"{path}: the step is {step_s:g} s; allowed: > 0")
-    start_s = min((float(at_s[0]) for at_s in times), default=np.inf)
-    if not start_s <= LATEST_S.most:
+    step_s = _step_s(arrays, times[0], path)
+    start_s = min(float(at_s[0]) for at_s in times)
+    if start_s > LATEST_S.most:
         raise PermanentError(
             f"{path} begins at {start_s:g}; allowed: up to {LATEST_S.most:g} Unix s"
         )
@@ -65,6 +63,14 @@ def _columns(at_s: FloatArray, start_s: float, step_s: float, name: str) -> IntA
     return places
 
 
-def _commonest(values: FloatArray) -> float:
-    found, n_times = np.unique(values, return_counts=True)
-    return float(found[np.argmax(n_times)]) if len(found) else 0.0
+def _step_s(arrays: Arrays, at_s: FloatArray, path: Path) -> float:
+    """What is told, or what is most often between two times."""
+    if "step_s" in arrays:
+        told = {"step_s": np.atleast_1d(arrays["step_s"])}
+        step_s = float(numbers(told, "step_s", path, 1)[0])
+    else:
+        found, n_times = np.unique(np.diff(at_s), return_counts=True)
+        step_s = float(found[np.argmax(n_times)]) if len(found) else 0.0
+    if step_s <= 0:
+        raise PermanentError(f"{path}: the step is {step_s:g} s; allowed: > 0")
+    return step_s

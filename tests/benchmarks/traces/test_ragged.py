@@ -52,6 +52,8 @@ def test_a_step_that_is_told_is_taken(tmp_path: Path) -> None:
         ({"t_0": np.zeros(1), "v_0": np.ones(1)}, "the step is 0 s; allowed: > 0"),
         ({"t_0": 1e17 * np.arange(1, 5), "t_1": np.array([1e17, 2e17])}, "begins at 1e+17"),
         ({"t_0": np.array([0, 1, 2, 1e16])}, "so take fewer days or services"),
+        ({"step_s": np.array([1.0, 2.0])}, "step_s is float64 of shape (2,); allowed"),
+        ({"step_s": np.array("x")}, "step_s is <U1 of shape (1,); allowed: numbers (1,)"),
         ({"ids": None}, "holds t_0 and no ids"),
     ],
 )  # fmt: skip
