@@ -15,7 +15,7 @@ from tests.apiserver.activator import Activator, connected
 from tests.apiserver.history import Scales
 from tests.apiserver.install import add_activator, install
 from tests.apiserver.neighbour import Neighbour
-from tests.apiserver.objects import ADVISOR, CONTROLLER, QUICK, SYSTEM, Objects
+from tests.apiserver.objects import ADVISOR, AUTOSCALING, CONTROLLER, QUICK, SYSTEM, Objects
 from tests.apiserver.plane import ControlPlane, wait_until
 from tests.apiserver.processes import Advisor, Controller, Surroundings
 from tests.apiserver.standins import World
@@ -111,6 +111,10 @@ def _namespace(admin: Objects, world: World) -> Iterator[Objects]:
     yield Objects(admin.api, name)
     for key in [key for key in world.loads if key.startswith(f"{name}/")]:
         del world.loads[key]
+    # At once, as the namespace takes seconds to go: the next test's controller would act on them.
+    admin.custom.delete_collection_namespaced_custom_object(
+        AUTOSCALING, "v1alpha1", name, "podautoscalers"
+    )
     admin.core.delete_namespace(name)
 
 
