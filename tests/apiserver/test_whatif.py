@@ -233,13 +233,15 @@ def test_a_what_if_says_whose_settings_it_used_and_who_exports_nothing(
     assert result.exit_code == 0, result.output
     coverage = json.loads(scores.read_text())["coverage"]
     assert (coverage["counted"], coverage["gaps"]) == (3, {})
-    assert f"{cluster.namespace}/unused" in coverage["silent"]
+    unused = f"{cluster.namespace}/unused"
+    assert list(coverage["silent"]) == [unused]
     cost = json.loads(scores.read_text())["cost"]
     assert (cost["example"], cost["currency"]) == (True, "USD")
     assert cost["policies"]["Knative (KPA)"] > 0
     for part in (
         "Settings of 2 of 3 services are those of context plane; 1 is not there any more",
-        "export nothing: request-metrics-protocol is none, not prometheus",
+        "3 of 4 services were counted; 1 exports nothing:"
+        f" request-metrics-protocol is none, not prometheus ({unused})",
         "To have them counted, which starts all pods anew: kubectl --kubeconfig",
         "1 service has a min-scale",
         "Example prices (set your own with --prices FILE): pods cost 0.04 USD an hour",
